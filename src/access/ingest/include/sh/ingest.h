@@ -1,0 +1,167 @@
+/* ingest.h - decoders of what is posted to us: InfluxDB line protocol, JSON telemetry, CSV and the
+ * columnar binary format. Pure over bytes: no I/O, no clock; memory is taken when an sh_ingest is
+ * made and when a series is seen for the first time, never per sample.
+ *
+ * An sh_ingest holds a batch under construction and a cache of series, so that names are resolved
+ * once and not per sample. It is meant to live as long as a connection (or in a small pool); one
+ * thread at a time.
+ *
+ *   bytes -> decoder -> resolve(device, property, ...)   once per series (cached)
+ *                    -> rows into the batch -> submit(batch)   when full and at the end
+ *                    -> refuse(line, column, code, detail)     what was not taken; the rest is kept
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SH_INGEST_H
+#define SH_INGEST_H
+
+#include <sh/scale.h>
+#include <sh/value.h>
+
+enum {
+    SH_INGEST_MAX_NAME = 256,  /* bytes of a device id or property */
+    SH_INGEST_MAX_LABELS = 32, /* tags of a line */
+    SH_INGEST_MAX_DEPTH = 32,  /* nested JSON */
+    SH_INGEST_MAX_COLUMNS = 4096,
+    SH_INGEST_MAX_TEXT = 65536, /* bytes of a text value */
+    SH_INGEST_BIN_MAX_ROWS = 65536
+};
+
+/* Why a line, row or property was not taken. The words (sh_ingest_code_name) go into problems. */
+enum sh_ingest_code {
+    SH_INGEST_OK = 0,
+    SH_INGEST_SYNTAX,              /* syntax_error */
+    SH_INGEST_UTF8,                /* bad_encoding */
+    SH_INGEST_NUMBER,              /* bad_number: malformed or out of range */
+    SH_INGEST_TIME,                /* bad_time: not a time */
+    SH_INGEST_TIME_FUTURE,         /* time_in_future: over opts.max_time_us */
+    SH_INGEST_TIME_OLD,            /* time_too_old: under opts.min_time_us */
+    SH_INGEST_NESTED,              /* nested_value: object or array where a value belongs */
+    SH_INGEST_NAME,                /* bad_name: empty, too long, or a '/' in a property */
+    SH_INGEST_NO_DEVICE,           /* device_missing: the form needs ?device= */
+    SH_INGEST_TOO_BIG,             /* too_big: text, fields or depth over a limit */
+    SH_INGEST_VERSION,             /* unknown_version: of the binary format */
+    SH_INGEST_FIELD_TYPE_CONFLICT, /* field_type_conflict */
+    /* Said by resolve: */
+    SH_INGEST_DEVICE_ID_CONFLICT, /* device_id_conflict: another tag set makes the same id */
+    SH_INGEST_UNKNOWN_DEVICE,     /* unknown_device: and the token may not provision */
+    SH_INGEST_UNKNOWN_PROPERTY,   /* unknown_property */
+    SH_INGEST_DENIED,             /* denied */
+    SH_INGEST_QUOTA               /* quota_reached */
+};
+const char *sh_ingest_code_name(enum sh_ingest_code c);
+
+struct sh_ingest_label {
+    struct sh_str key;
+    struct sh_str value;
+};
+
+/* What a series is called. All borrowed for the call. */
+struct sh_ingest_name {
+    struct sh_str device;
+    struct sh_str property;
+    const struct sh_ingest_label *labels; /* tags, by key order; none for JSON, CSV and binary */
+    size_t nlabels;
+    enum sh_type type; /* of the first value: the type of a point to be made; 0 = do not make one */
+    uint64_t scope;    /* opts.scope */
+};
+
+/* What resolve answers. `scale` is borrowed and must stay valid while opts.generation is the same;
+ * NULL = none. With scale->keep_raw, raw_point (0 = none) gets the raw value of scale->raw_type. */
+struct sh_ingest_target {
+    uint32_t point; /* point id, not 0 */
+    enum sh_type type;
+    const struct sh_scale *scale;
+    uint32_t raw_point;
+};
+
+struct sh_ingest_refusal {
+    uint32_t line; /* 1-based line, row (CSV: of the file, header = 1) or array element; 0 = all */
+    uint32_t column; /* 1-based byte in that line; JSON and binary: byte in the body */
+    enum sh_ingest_code code;
+    const char *detail; /* English, one sentence; borrowed for the call */
+};
+
+struct sh_ingest_sink {
+    /* Finds or makes the point. Not SH_INGEST_OK: refused for that reason, and asked again the next
+     * time the series comes (refusals are not cached). detail: at most 160 bytes of words, may be
+     * left empty. */
+    enum sh_ingest_code (*resolve)(void *ctx, const struct sh_ingest_name *name,
+                                   struct sh_ingest_target *out, char detail[160]);
+    /* Takes a batch (borrowed for the call). May block. Not SH_OK ends the decode with that error;
+     * what earlier calls took stays taken. */
+    sh_err (*submit)(void *ctx, const struct sh_batch *batch);
+    /* Told of each refusal; NULL = only counted. */
+    void (*refuse)(void *ctx, const struct sh_ingest_refusal *r);
+    void *ctx;
+};
+
+enum sh_ingest_precision { SH_INGEST_NS, SH_INGEST_US, SH_INGEST_MS, SH_INGEST_S };
+/* "ns" "n" "us" "u" "ms" "s"; SH_E_INVAL else. */
+SH_MUST_CHECK sh_err sh_ingest_precision_parse(struct sh_str s, enum sh_ingest_precision *out);
+
+/* Local civil time to UTC. `tz` is the zone's name as given. False: no such zone or no such time.
+ */
+typedef bool sh_ingest_zone(void *ctx, struct sh_str tz, int64_t local_us, int64_t *utc_us);
+
+struct sh_ingest_opts {
+    int64_t now_us;       /* time of samples that carry none (receipt time) */
+    int64_t min_time_us;  /* older: refused; INT64_MIN = no limit (0, 0 = no limits) */
+    int64_t max_time_us;  /* newer: refused */
+    uint64_t scope;       /* part of the cache key: tenant and principal; 0 is fine for one */
+    uint64_t generation;  /* when it differs from the last call's, the cache is emptied */
+    struct sh_str device; /* JSON, CSV: ?device=; p == NULL or n == 0 = not given */
+    enum sh_ingest_precision precision; /* line protocol */
+    struct sh_str time_column;          /* CSV; empty = "time" */
+    struct sh_str tz;                   /* CSV: "UTC", "Z", "+08:00" or a zone name; empty = UTC */
+    char delimiter;                     /* CSV; 0 = ',' */
+    bool gbk;                           /* CSV in GBK */
+    sh_ingest_zone *zone;               /* CSV zone names; NULL = fixed offsets only */
+    void *zone_ctx;
+};
+
+struct sh_ingest_result {
+    uint64_t samples; /* values handed to submit */
+    uint64_t taken;   /* lines, rows or elements of which at least one value was taken */
+    uint64_t refused; /* refusals */
+};
+
+struct sh_ingest;
+/* max_rows: rows of a batch (1..65536, 8192 is good); max_series: series kept in the cache. */
+SH_MUST_CHECK sh_err sh_ingest_new(const struct sh_env *env, uint32_t max_rows, uint32_t max_series,
+                                   struct sh_ingest **out);
+void sh_ingest_free(struct sh_ingest *in); /* NULL is accepted */
+/* Memory held, bytes; series in the cache; how often the full cache was emptied. */
+struct sh_ingest_stats {
+    size_t memory_bytes;
+    uint32_t series;
+    uint64_t resolved;
+    uint64_t emptied;
+};
+void sh_ingest_stats(const struct sh_ingest *in, struct sh_ingest_stats *out);
+
+/* Each decodes one whole body and submits what is in it before it returns. SH_OK also when lines
+ * were refused (look at result->refused); SH_E_NOMEM; or the error of submit. *result is always
+ * written. The body is borrowed for the call.
+ *
+ * Line protocol (InfluxDB v1 and v2): a refused line has no effect, the others are kept. Rules in
+ * the module's README. */
+SH_MUST_CHECK sh_err sh_ingest_lines(struct sh_ingest *in, const struct sh_ingest_sink *sink,
+                                     const struct sh_ingest_opts *opts, struct sh_bytes body,
+                                     struct sh_ingest_result *result);
+/* JSON: with opts.device {"prop":v}, {"ts":ms,"values":{...}} or an array of these; without it
+ * {"device": one of those}. A body that is not JSON (RFC 8259) is refused whole; a property that
+ * does not fit is refused alone. */
+SH_MUST_CHECK sh_err sh_ingest_json(struct sh_ingest *in, const struct sh_ingest_sink *sink,
+                                    const struct sh_ingest_opts *opts, struct sh_bytes body,
+                                    struct sh_ingest_result *result);
+/* CSV with a header row; needs opts.device. A refused row has no effect, the others are kept. */
+SH_MUST_CHECK sh_err sh_ingest_csv(struct sh_ingest *in, const struct sh_ingest_sink *sink,
+                                   const struct sh_ingest_opts *opts, struct sh_bytes body,
+                                   struct sh_ingest_result *result);
+/* Columnar binary frames (content type application/vnd.songhua.columns), layout in the README. A
+ * frame that is not whole and well-formed is refused whole, and all behind it. */
+SH_MUST_CHECK sh_err sh_ingest_columns(struct sh_ingest *in, const struct sh_ingest_sink *sink,
+                                       const struct sh_ingest_opts *opts, struct sh_bytes body,
+                                       struct sh_ingest_result *result);
+
+#endif /* SH_INGEST_H */
