@@ -1,0 +1,417 @@
+/* guard.h - who may do what: tenants, principals, roles, sessions, tokens, secrets, limits, audit.
+ *
+ * Threads: every call may come from any thread. sh_guard_check, sh_guard_live, sh_guard_explain and
+ * the quota calls take no lock and never block: they read atomics. Calls marked "fast" take one
+ * short lock and do no I/O: fit for a loop. Calls marked "may block" write to the record store or
+ * hash a password: workers only.
+ * Ownership: what a call hands out is by value or in the caller's buffers; text parameters are
+ * borrowed for the call.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SH_GUARD_H
+#define SH_GUARD_H
+
+#include <sh/base.h>
+#include <sh/crypto.h>
+#include <sh/permission.h>
+
+struct sh_guard;
+struct sh_record; /* the record store */
+
+/* Tenant ids are numbers that never change and are never reused. 0 is "not set". */
+enum { SH_TENANT_NONE = 0, SH_TENANT_ROOT = 1 };
+enum {
+    SH_NAME_MAX = 64,         /* bytes of a person's, role's, token's or tenant's name */
+    SH_TENANT_DEPTH_MAX = 8,  /* province > region > park > enterprise and some room */
+    SH_TENANT_PATH_MAX = 255, /* "jilin/parkA"; the root is "" */
+    SH_DEVICE_ID_MAX = 255,
+    SH_SECRET_CHARS = 64 /* room for a token, session or device secret and a NUL */
+};
+
+/* ---- principals ----------------------------------------------------------------------------- */
+
+enum sh_principal_kind {
+    SH_PRINCIPAL_NOBODY, /* all zero: may do nothing */
+    SH_PRINCIPAL_ANONYMOUS,
+    SH_PRINCIPAL_PERSON,
+    SH_PRINCIPAL_DEVICE,
+    SH_PRINCIPAL_TOKEN,
+    SH_PRINCIPAL_APP,
+    SH_PRINCIPAL_SYSTEM /* the node itself and its off-line tools */
+};
+/* A handle of 16 bytes by value, kept for as long as one likes (a connection, a session). It goes
+ * dead when its token, session, person or certificate is revoked, disabled or expires; changes of
+ * roles reach it at once. Members are read-only for others than guard. */
+struct sh_principal {
+    uint32_t slot;
+    uint32_t generation;
+    uint32_t tenant; /* its home: its permissions hold there and in all tenants below */
+    uint8_t kind;    /* enum sh_principal_kind */
+    bool bound;      /* speaks for one device only: see sh_guard_check_device */
+    uint8_t unused[2];
+};
+
+struct sh_principal_info {
+    char name[SH_NAME_MAX + 1]; /* person, token name, or the words of the kind */
+    char label[SH_NAME_MAX + SH_TENANT_PATH_MAX + 16]; /* for audit: "person:admin@jilin" */
+    char device[SH_DEVICE_ID_MAX + 1];                 /* the device it is bound to; "" = none */
+    char tenant_path[SH_TENANT_PATH_MAX + 1];
+    uint64_t permissions; /* bit per enum sh_permission, as of now */
+    int64_t expires_us;   /* INT64_MAX = never */
+};
+
+/* May `p` do `perm` in `tenant`? SH_OK or SH_E_DENIED. Lock-free, about 50 ns. */
+SH_MUST_CHECK sh_err sh_guard_check(const struct sh_guard *g, const struct sh_principal *p,
+                                    enum sh_permission perm, uint32_t tenant);
+/* The same for one device: a principal that is bound to a device is also refused for any other,
+ * unless it holds SH_PERM_INGEST_GATEWAY (a gateway speaks for the devices behind it). Fast. */
+SH_MUST_CHECK sh_err sh_guard_check_device(struct sh_guard *g, const struct sh_principal *p,
+                                           enum sh_permission perm, uint32_t tenant,
+                                           struct sh_str device);
+/* SH_OK while its credential is good; SH_E_CLOSED: close the connection or answer 401. Lock-free.
+ * Long-lived holders (MQTT, SSE) ask at each message or at least once a minute. */
+SH_MUST_CHECK sh_err sh_guard_live(const struct sh_guard *g, const struct sh_principal *p);
+
+enum sh_denial {
+    SH_DENIAL_NONE,
+    SH_DENIAL_NOBODY,     /* not signed in: 401 */
+    SH_DENIAL_REVOKED,    /* signed out, revoked or disabled: 401 */
+    SH_DENIAL_EXPIRED,    /* 401 */
+    SH_DENIAL_PERMISSION, /* 403 */
+    SH_DENIAL_TENANT,     /* another tenant: answer 404 where existence is a secret */
+    SH_DENIAL_TENANT_OFF  /* the tenant is disabled */
+};
+/* Why a check says no, and words for the problem's detail and remedy in Chinese or English. */
+enum sh_denial sh_guard_explain(const struct sh_guard *g, const struct sh_principal *p,
+                                enum sh_permission perm, uint32_t tenant, bool chinese,
+                                struct sh_diag *diag);
+/* Fast. SH_E_CLOSED: no longer live. */
+SH_MUST_CHECK sh_err sh_guard_describe(struct sh_guard *g, const struct sh_principal *p,
+                                       struct sh_principal_info *out);
+/* The node itself (internal acts, off-line tools): every permission, everywhere. */
+struct sh_principal sh_guard_system(const struct sh_guard *g);
+/* For `mqtt.anonymous`: root tenant, messaging only. The caller admits loopback peers only. */
+struct sh_principal sh_guard_anonymous(const struct sh_guard *g);
+
+/* ---- open and close ------------------------------------------------------------------------- */
+
+struct sh_guard_settings {
+    struct sh_argon2 argon2;
+    uint32_t password_min;        /* characters; 10 */
+    uint32_t password_waiting;    /* password checks that may wait for the one that runs; 16 */
+    uint32_t lock_after;          /* failures of a user before it is locked; 5 */
+    uint32_t lock_address_after;  /* failures from one address; 20 */
+    int64_t lock_first_us;        /* first lock; doubles with each further failure; 1 s */
+    int64_t lock_max_us;          /* 15 min */
+    int64_t session_idle_us;      /* 12 h */
+    int64_t session_max_us;       /* 7 days */
+    uint32_t max_tenants;         /* 4096 */
+    uint32_t max_people;          /* 10,000 */
+    uint32_t max_roles;           /* 256 */
+    uint32_t max_tokens;          /* 100,000 */
+    uint32_t max_sessions;        /* 20,000; the oldest session of the same person goes first */
+    uint32_t max_devices;         /* device secrets and certificates: 1,000,000 */
+    uint32_t sessions_per_person; /* 50 */
+    uint32_t audit_waiting;       /* posted audit entries not yet written; 4096 */
+};
+struct sh_guard_settings sh_guard_settings_default(void);
+
+struct guard_store; /* persistence seam (guard_int.h); made by sh_guard_store_record */
+struct sh_guard_options {
+    const struct sh_env *env;       /* borrowed for life */
+    const struct sh_crypto *crypto; /* borrowed for life */
+    struct guard_store *store;      /* taken, also on error */
+    struct sh_workers *workers;     /* borrowed; NULL: sh_guard_tick does the work (tests) */
+    const char *dir;                /* the data folder; keys/ is made in it */
+    struct sh_guard_settings settings;
+};
+/* Store over the record module: documents of the kinds guard.*; `r` is borrowed and must outlive
+ * it. */
+SH_MUST_CHECK sh_err sh_guard_store_record(const struct sh_env *env, struct sh_record *r,
+                                           struct guard_store **out);
+/* Loads everything into memory, makes the root tenant and keys/node.key when they are missing.
+ * SH_E_STATE: keys/node.key does not belong to this data folder (diag says what to do). May block.
+ */
+SH_MUST_CHECK sh_err sh_guard_open(const struct sh_guard_options *o, struct sh_guard **out,
+                                   struct sh_diag *diag);
+/* After the workers have stopped and nobody calls any more. Writes what is waiting. */
+void sh_guard_close(struct sh_guard *g); /* NULL is accepted */
+/* Housekeeping: expired sessions and tokens, last-used times, posted audit entries. Every few
+ * seconds on a worker. May block. */
+void sh_guard_tick(struct sh_guard *g);
+
+/* First start: true when there is no person yet. */
+bool sh_guard_is_new(struct sh_guard *g);
+/* Makes `admin` in the root tenant with role administrator. password empty: a random one is made
+ * and written to `shown` (SH_SECRET_CHARS). to_file: it is also written to
+ * DIR/keys/first-password (0600), which the first sign-in of a person deletes. SH_E_EXISTS: there
+ * are people already. SH_E_INVAL: the policy refuses the password (diag). May block. */
+SH_MUST_CHECK sh_err sh_guard_first_start(struct sh_guard *g, struct sh_str password, bool to_file,
+                                          char shown[SH_SECRET_CHARS], struct sh_diag *diag);
+/* `songhua passwd`: gives `user` (name or name@tenant) a new password (empty: random, in `shown`),
+ * enables it, forgets its lock-out and ends its sessions; `admin` of the root tenant is made again
+ * when it is gone, with role administrator. Audited. May block. */
+SH_MUST_CHECK sh_err sh_guard_recover(struct sh_guard *g, struct sh_str user,
+                                      struct sh_str password, char shown[SH_SECRET_CHARS],
+                                      struct sh_diag *diag);
+/* `songhua passwd --link`: makes a one-time sign-in link for a running or stopped server: a 0600
+ * file in dir/keys that sh_guard_sign_in_link uses up. Good for ten minutes, from loopback only.
+ * out: the secret to put behind http://127.0.0.1:<port>/#link=. May block. */
+SH_MUST_CHECK sh_err sh_guard_link_new(const struct sh_env *env, const struct sh_crypto *c,
+                                       const char *dir, struct sh_str user,
+                                       char out[SH_SECRET_CHARS]);
+
+/* ---- signing in ----------------------------------------------------------------------------- */
+
+struct sh_sign_in {
+    struct sh_principal who;
+    char token[SH_SECRET_CHARS]; /* session secret: bearer or cookie; shown once */
+    char csrf[SH_SECRET_CHARS];
+    int64_t expires_us;
+    int64_t retry_after_us; /* on SH_E_LIMIT: when to try again */
+};
+/* `user` is name or name@tenant; `peer` the address as text without the port. Makes a session.
+ * SH_E_DENIED: wrong user or password (never says which), SH_E_LIMIT: locked or too many waiting,
+ * retry_after_us is set. May block (argon2, 150 ms, one at a time). */
+SH_MUST_CHECK sh_err sh_guard_sign_in(struct sh_guard *g, struct sh_str user,
+                                      struct sh_str password, struct sh_str peer,
+                                      struct sh_sign_in *out);
+/* SH_E_DENIED: not loopback, unknown, used or older than ten minutes. May block. */
+SH_MUST_CHECK sh_err sh_guard_sign_in_link(struct sh_guard *g, struct sh_str link,
+                                           struct sh_str peer, struct sh_sign_in *out);
+/* Ends one session. SH_E_NOTFOUND: none such. May block. */
+SH_MUST_CHECK sh_err sh_guard_sign_out(struct sh_guard *g, struct sh_str token);
+/* The caller's own password; ends its other sessions. SH_E_DENIED: `old` is wrong; SH_E_INVAL:
+ * policy (diag). `keep` is the session token that stays. May block. */
+SH_MUST_CHECK sh_err sh_guard_change_password(struct sh_guard *g, const struct sh_principal *p,
+                                              struct sh_str old_password,
+                                              struct sh_str new_password, struct sh_str keep,
+                                              struct sh_str peer, struct sh_diag *diag);
+
+/* A session or API token, whichever it is. SH_E_DENIED: unknown, revoked, expired. Fast. */
+SH_MUST_CHECK sh_err sh_guard_by_token(struct sh_guard *g, struct sh_str token,
+                                       struct sh_principal *out);
+/* Session only (the cookie). csrf may be NULL. Fast. */
+SH_MUST_CHECK sh_err sh_guard_by_session(struct sh_guard *g, struct sh_str token,
+                                         struct sh_principal *out, char csrf[SH_SECRET_CHARS],
+                                         int64_t *expires_us);
+/* The CSRF token belongs to the session. Fast. */
+bool sh_guard_csrf_ok(struct sh_guard *g, struct sh_str session_token, struct sh_str csrf);
+/* Device by `device` or `device@tenant` and its generated secret. Fast. */
+SH_MUST_CHECK sh_err sh_guard_by_secret(struct sh_guard *g, struct sh_str user,
+                                        struct sh_str secret, struct sh_principal *out);
+/* Device by client certificate: by registered fingerprint; else, when `verified` (the TLS layer has
+ * verified it against our CA), by the registered common name. SH_E_DENIED else. Fast. */
+SH_MUST_CHECK sh_err sh_guard_by_certificate(struct sh_guard *g, struct sh_bytes cert,
+                                             bool verified, struct sh_principal *out);
+
+/* MQTT CONNECT and HTTP Basic in one: a token as user name with an empty password, device and
+ * secret, person and password, or the certificate alone. Fast. SH_OK: *out; SH_E_DENIED;
+ * SH_E_LIMIT: locked or too many waiting; SH_E_AGAIN: a password has to be hashed, done(ctx, err,
+ * who) is called once on a worker (or in sh_guard_tick, or with SH_E_CANCELED in sh_guard_close);
+ * the inputs are copied. */
+struct sh_credentials {
+    struct sh_str user;
+    struct sh_str password;
+    struct sh_bytes certificate; /* DER; empty = none */
+    bool certificate_verified;
+    struct sh_str peer;
+};
+typedef void sh_guard_done(void *ctx, sh_err err, struct sh_principal who);
+SH_MUST_CHECK sh_err sh_guard_authenticate(struct sh_guard *g, const struct sh_credentials *c,
+                                           struct sh_principal *out, sh_guard_done *done,
+                                           void *ctx);
+
+/* ---- request headers (pure; sans-I/O) ------------------------------------------------------- */
+
+enum sh_auth_scheme { SH_AUTH_NONE, SH_AUTH_TOKEN, SH_AUTH_BASIC };
+struct sh_auth_header {
+    enum sh_auth_scheme scheme;
+    struct sh_str token; /* of Bearer and Token: view into the header */
+    struct sh_str user;  /* of Basic: views into `scratch` */
+    struct sh_str password;
+};
+enum { SH_AUTH_MAX = 4096 };
+/* RFC 9110 11.4, RFC 6750 2.1, RFC 7617. scratch is cleared and used for Basic. An empty header is
+ * SH_AUTH_NONE. SH_E_PROTO: malformed; SH_E_UNSUPPORTED: another scheme. */
+SH_MUST_CHECK sh_err sh_auth_header_parse(struct sh_str header, struct sh_buf *scratch,
+                                          struct sh_auth_header *out);
+/* Value of a cookie in a Cookie header (RFC 6265 4.2), or p == NULL. View; quotes are taken off. */
+struct sh_str sh_cookie_find(struct sh_str header, struct sh_str name);
+#define SH_SESSION_COOKIE "songhua_session"
+/* Set-Cookie value: HttpOnly, SameSite=Strict, Path=/, Secure over HTTPS. token empty: takes it
+ * away. */
+SH_MUST_CHECK sh_err sh_session_cookie_put(struct sh_buf *out, struct sh_str token,
+                                           int64_t max_age_s, bool secure);
+
+/* ---- tenants, quotas and rates -------------------------------------------------------------- */
+
+/* "" is the root. SH_E_NOTFOUND. Fast. */
+SH_MUST_CHECK sh_err sh_guard_tenant_find(struct sh_guard *g, struct sh_str path, uint32_t *out);
+/* Lock-free. True when `tenant` is `above` or below it. */
+bool sh_guard_tenant_within(const struct sh_guard *g, uint32_t tenant, uint32_t above);
+SH_MUST_CHECK sh_err sh_guard_tenant_path(struct sh_guard *g, uint32_t tenant,
+                                          char out[SH_TENANT_PATH_MAX + 1]);
+
+enum sh_quota {
+    SH_QUOTA_DEVICES,
+    SH_QUOTA_POINTS,
+    SH_QUOTA_RATE,    /* samples a second, with a burst of ten seconds' worth */
+    SH_QUOTA_STORAGE, /* bytes */
+    SH_QUOTA_CONNECTIONS
+};
+enum { SH_QUOTAS = 5 };
+/* Charges n to the tenant and all above it. SH_E_LIMIT: one of them has reached its quota; nothing
+ * is charged and the refusal is counted. Not for SH_QUOTA_RATE. Lock-free. */
+SH_MUST_CHECK sh_err sh_guard_use(struct sh_guard *g, uint32_t tenant, enum sh_quota q, uint64_t n);
+/* Gives back. Lock-free. */
+void sh_guard_unuse(struct sh_guard *g, uint32_t tenant, enum sh_quota q, uint64_t n);
+/* Samples now coming in: SH_OK, or SH_E_LIMIT and *wait_us until n would fit. Lock-free. */
+SH_MUST_CHECK sh_err sh_guard_rate(struct sh_guard *g, uint32_t tenant, uint64_t n,
+                                   int64_t *wait_us);
+struct sh_tenant_use {
+    uint64_t limit[SH_QUOTAS]; /* 0 = no limit */
+    uint64_t use[SH_QUOTAS];   /* with the tenants below; RATE: not filled */
+    uint64_t refused[SH_QUOTAS];
+};
+SH_MUST_CHECK sh_err sh_guard_tenant_use(const struct sh_guard *g, uint32_t tenant,
+                                         struct sh_tenant_use *out);
+
+/* Requests of one caller or address: per_second on average, burst at once. A bounded table: when it
+ * is full the least recent key is forgotten. SH_E_LIMIT and *wait_us. Fast. */
+SH_MUST_CHECK sh_err sh_guard_throttle(struct sh_guard *g, struct sh_str key, uint32_t per_second,
+                                       uint32_t burst, int64_t *wait_us);
+
+/* ---- administration: what the API's routes call --------------------------------------------- */
+
+/* JSON shapes are those of docs/api.md. Every call checks the permission of `by` itself, audits the
+ * change with it, and never grants what `by` does not hold. May block.
+ * Errors: SH_E_DENIED, SH_E_NOTFOUND, SH_E_EXISTS, SH_E_INVAL (diag: path and words), SH_E_LIMIT,
+ * SH_E_CONFLICT (revision), SH_E_STATE (diag: the last administrator, a tenant with children). */
+enum sh_guard_noun { SH_GUARD_PEOPLE, SH_GUARD_ROLES, SH_GUARD_TOKENS, SH_GUARD_TENANTS };
+struct sh_guard_at {
+    const struct sh_principal *by;
+    uint32_t tenant;    /* where: people and tokens; others ignore it */
+    struct sh_str peer; /* address for the audit entry; may be empty */
+};
+enum sh_put_mode { SH_PUT_CREATE, SH_PUT_REPLACE, SH_PUT_EITHER };
+/* name: people name, role name, token id (created: empty), tenant path. revision: 0 = any.
+ * A new token's answer holds `token`, shown once. On SH_OK the object is written to w. */
+SH_MUST_CHECK sh_err sh_guard_put(struct sh_guard *g, const struct sh_guard_at *at,
+                                  enum sh_guard_noun noun, struct sh_str name, const json_t *body,
+                                  enum sh_put_mode mode, uint64_t revision, struct sh_jw *w,
+                                  struct sh_diag *diag);
+SH_MUST_CHECK sh_err sh_guard_get(struct sh_guard *g, const struct sh_guard_at *at,
+                                  enum sh_guard_noun noun, struct sh_str name, struct sh_jw *w,
+                                  uint64_t *revision);
+/* Writes items (objects, comma-separated inside the caller's open array) in name order after
+ * `cursor`. *more: there is more behind `next`. */
+struct sh_guard_page {
+    struct sh_str cursor; /* last name of the page before; empty = from the start */
+    struct sh_str find;   /* part of the name; empty = all */
+    uint32_t limit;       /* 1..1000 */
+    char next[SH_TENANT_PATH_MAX + 1];
+    bool more;
+    uint64_t total; /* that match */
+};
+SH_MUST_CHECK sh_err sh_guard_list(struct sh_guard *g, const struct sh_guard_at *at,
+                                   enum sh_guard_noun noun, struct sh_guard_page *page,
+                                   struct sh_jw *w);
+/* Not for tenants (they are disabled, never deleted: their ids live on in data). */
+SH_MUST_CHECK sh_err sh_guard_delete(struct sh_guard *g, const struct sh_guard_at *at,
+                                     enum sh_guard_noun noun, struct sh_str name,
+                                     struct sh_diag *diag);
+/* The `user` object of a session answer; with_permissions adds the list. Fast. */
+SH_MUST_CHECK sh_err sh_guard_write_user(struct sh_guard *g, const struct sh_principal *p,
+                                         struct sh_jw *w);
+void sh_guard_write_permissions(uint64_t permissions, struct sh_jw *w); /* array of names */
+
+/* ---- device credentials (devices.write in at->tenant) --------------------------------------- */
+
+/* New secret of 256 bits for a device (the old one stops working): user gets "device" or
+ * "device@tenant". Kept as HMAC-SHA-256 under the node key. May block. */
+SH_MUST_CHECK sh_err sh_guard_device_secret_new(
+    struct sh_guard *g, const struct sh_guard_at *at, struct sh_str device,
+    char user[SH_DEVICE_ID_MAX + SH_TENANT_PATH_MAX + 2], char secret[SH_SECRET_CHARS]);
+/* Maps a certificate to a device by its SHA-256 fingerprint, or a common name under our CA. */
+SH_MUST_CHECK sh_err sh_guard_device_certificate_add(struct sh_guard *g,
+                                                     const struct sh_guard_at *at,
+                                                     struct sh_str device, struct sh_bytes cert,
+                                                     struct sh_diag *diag);
+SH_MUST_CHECK sh_err sh_guard_device_common_name_add(struct sh_guard *g,
+                                                     const struct sh_guard_at *at,
+                                                     struct sh_str device, struct sh_str name,
+                                                     struct sh_diag *diag);
+/* Issues key and certificate under the node's device CA (keys/device-ca.*, made on first use) and
+ * registers its fingerprint. Appends PEM to each. May block. */
+SH_MUST_CHECK sh_err sh_guard_device_certificate_issue(struct sh_guard *g,
+                                                       const struct sh_guard_at *at,
+                                                       struct sh_str device, int64_t valid_us,
+                                                       struct sh_buf *cert_pem,
+                                                       struct sh_buf *key_pem);
+/* PEM of the device CA, for the TLS listener's client verification; made on first use. */
+SH_MUST_CHECK sh_err sh_guard_device_ca(struct sh_guard *g, struct sh_buf *cert_pem);
+/* Certificate and key of the server, PEM: keys/server.pem and keys/server-key.pem; self-signed for
+ * `names` when missing or expired. */
+SH_MUST_CHECK sh_err sh_guard_server_certificate(struct sh_guard *g, const struct sh_str *names,
+                                                 size_t nnames, struct sh_buf *cert_pem,
+                                                 struct sh_buf *key_pem);
+/* twin tells of it: credentials and bound tokens follow the new id, or are revoked. May block. */
+SH_MUST_CHECK sh_err sh_guard_device_renamed(struct sh_guard *g, uint32_t tenant,
+                                             struct sh_str from, struct sh_str to);
+SH_MUST_CHECK sh_err sh_guard_device_removed(struct sh_guard *g, uint32_t tenant,
+                                             struct sh_str device);
+
+/* ---- secrets at rest ------------------------------------------------------------------------ */
+
+/* Secret box under the node key; `context` says what it belongs to ("channel/7/password"). */
+SH_MUST_CHECK sh_err sh_guard_seal(struct sh_guard *g, struct sh_str context, struct sh_bytes plain,
+                                   struct sh_buf *out);
+SH_MUST_CHECK sh_err sh_guard_unseal(struct sh_guard *g, struct sh_str context, struct sh_bytes box,
+                                     struct sh_buf *out);
+
+/* ---- audit ---------------------------------------------------------------------------------- */
+
+struct sh_audit {
+    const struct sh_principal *by;
+    uint32_t tenant;      /* of the object */
+    struct sh_str act;    /* noun.verb in the past: "device.deleted" */
+    struct sh_str object; /* "device:cnc12" */
+    struct sh_str result; /* "ok", or the name of an error */
+    struct sh_str detail; /* one line or JSON text; at most 1024 bytes are kept */
+    struct sh_str peer;   /* address; may be empty */
+};
+/* Durable when it returns. May block. */
+SH_MUST_CHECK sh_err sh_guard_audit(struct sh_guard *g, const struct sh_audit *a);
+/* Copies it; written within a tick. Fast, from any loop. A full queue drops it and counts
+ * (the loss is itself an entry). */
+void sh_guard_audit_post(struct sh_guard *g, const struct sh_audit *a);
+/* Newest first: entries with seq < before (0 = from the newest) that the tenant may see, as
+ * objects into the caller's open array. find: part of act, object or principal. May block. */
+SH_MUST_CHECK sh_err sh_guard_audit_list(struct sh_guard *g, const struct sh_guard_at *at,
+                                         uint64_t before, struct sh_str find, uint32_t limit,
+                                         struct sh_jw *w, uint64_t *next);
+
+struct sh_audit_report {
+    uint64_t entries;   /* read */
+    uint64_t first_bad; /* sequence of the first one that does not fit; 0 = whole */
+    bool sealed;        /* a head seal was there and the node key could check it */
+    char text[256];     /* one sentence */
+};
+/* `songhua check --audit`: proves the chain whole against keys/audit.head. SH_OK: whole;
+ * SH_E_CORRUPT: changed, deleted, reordered or cut (report says where). The store is borrowed.
+ * May block. */
+SH_MUST_CHECK sh_err sh_audit_verify(const struct sh_env *env, const struct sh_crypto *c,
+                                     struct guard_store *store, const char *dir,
+                                     struct sh_audit_report *out);
+void sh_guard_store_free(struct guard_store *s);
+
+/* ---- metrics -------------------------------------------------------------------------------- */
+
+struct sh_guard_stats {
+    uint64_t people, roles, tenants, tokens, sessions, devices;
+    uint64_t sign_ins, failures, locked, password_hashes, password_cache_hits;
+    uint64_t audit_entries, audit_dropped;
+};
+void sh_guard_stats(struct sh_guard *g, struct sh_guard_stats *out);
+
+#endif /* SH_GUARD_H */
