@@ -1,0 +1,256 @@
+/* history.h - the embedded time-series engine.
+ * Samples come in by sh_history_apply (the journal's apply thread), stand in memory (heads), are
+ * flushed to immutable segment files and merged by compaction. Queries run on any thread, see
+ * everything that was applied before they began, and stream columns into a sink.
+ *
+ * Same (point, time) again: a human correction or deletion outranks all; then the better quality
+ * class (good, uncertain, bad); then the last arrival.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SH_HISTORY_H
+#define SH_HISTORY_H
+
+#include <stdatomic.h>
+
+#include <sh/base.h>
+#include <sh/tz.h>
+#include <sh/value.h>
+
+struct sh_history;
+
+enum sh_history_trouble {
+    SH_HISTORY_SEGMENT_DAMAGED, /* a segment was set aside (its good blocks are served) */
+    SH_HISTORY_BLOCK_DAMAGED,   /* a block inside a segment is unreadable; the rest is served */
+    SH_HISTORY_STATE_DAMAGED,   /* the state file (corrections) was unreadable */
+    SH_HISTORY_FLUSH_FAILED,    /* heads could not be written; tried again later */
+    SH_HISTORY_COMPACT_FAILED
+};
+struct sh_history_report {
+    enum sh_history_trouble what;
+    const char *file;
+    uint64_t offset;
+    uint32_t point; /* 0 = not known */
+    sh_err err;
+};
+
+struct sh_history_options {
+    const char *dir;        /* made when missing; copied */
+    unsigned shards;        /* locks for heads; 0 = 8; at most 64 */
+    int64_t partition_us;   /* time partition; 0 = one day; at least one minute */
+    uint64_t head_bytes;    /* heads over this are flushed; 0 = 64 MiB */
+    int64_t flush_after_us; /* oldest unflushed sample's age that asks for a flush; 0 = 10 min */
+    uint64_t query_bytes;   /* default memory of one query; 0 = 64 MiB */
+    uint32_t max_points;    /* largest point id; 0 = 4 Mi */
+    uint32_t max_edits;     /* corrected samples and deletions kept; 0 = 1 Mi */
+    int64_t retention_us;   /* 0 = keep all */
+    /* May be NULL; from the thread that found it (open, background, a query). */
+    void (*report)(void *ctx, const struct sh_history_report *r);
+    /* All that was applied up to `seq` is in segments, durably: checkpoint the journal. Called by
+     * the thread that flushed; may be NULL. */
+    void (*flushed)(void *ctx, uint64_t seq);
+    void *ctx;
+};
+
+/* Opens the folder. Damage is reported, never a refusal. `env` is borrowed. May block. */
+SH_MUST_CHECK sh_err sh_history_open(const struct sh_env *env, const struct sh_history_options *o,
+                                     struct sh_history **out);
+/* Flushes (best effort), stops the background thread, closes. No query may be running. */
+void sh_history_close(struct sh_history *h);
+/* Starts the background thread: flush, compaction, retention. */
+SH_MUST_CHECK sh_err sh_history_start(struct sh_history *h);
+/* Without the thread: does one piece of due background work. *did says whether there was any. */
+SH_MUST_CHECK sh_err sh_history_step(struct sh_history *h, bool *did);
+/* Asks the background thread to flush now (any thread, does not block): for want_checkpoint. */
+void sh_history_want_flush(struct sh_history *h);
+/* Writes all heads to segments, durably, and calls flushed(). Any thread but the apply thread. */
+SH_MUST_CHECK sh_err sh_history_flush(struct sh_history *h);
+/* Merges until nothing is left to merge (tests, maintenance). */
+SH_MUST_CHECK sh_err sh_history_compact(struct sh_history *h);
+
+/* Takes a batch (its wire form was journal record `seq`). Apply thread only, ascending seq. The
+ * slab is borrowed. SH_E_NOMEM; rows of a type other than their point's first are left out and
+ * counted. */
+SH_MUST_CHECK sh_err sh_history_apply(struct sh_history *h, const struct sh_slab *slab,
+                                      uint64_t seq);
+
+/* Corrections and deletions: human edits. Encode, append to the journal (SH_OWNER_SAMPLES, kind
+ * SH_SAMPLES_EDIT), and let the apply thread call sh_history_edit_apply with the same bytes. An
+ * edit's id is its journal sequence. */
+enum sh_history_edit_kind {
+    SH_EDIT_CORRECT = 1, /* rows outrank any other sample of the same point and time */
+    SH_EDIT_DELETE = 2,  /* hides [from, to) of the points, also from what arrives later */
+    SH_EDIT_WITHDRAW = 3 /* undoes the edit `id` */
+};
+struct sh_history_edit {
+    enum sh_history_edit_kind kind;
+    const struct sh_batch *rows; /* CORRECT */
+    const uint32_t *points;      /* DELETE */
+    uint32_t npoints;
+    int64_t from_us; /* DELETE: inclusive */
+    int64_t to_us;   /* exclusive */
+    uint64_t id;     /* WITHDRAW */
+    uint32_t tenant; /* kept with the edit */
+};
+SH_MUST_CHECK sh_err sh_history_edit_encode(const struct sh_history_edit *e, struct sh_buf *out);
+/* Before journalling: SH_E_LIMIT when max_edits would be passed. */
+SH_MUST_CHECK sh_err sh_history_edit_check(struct sh_history *h, const struct sh_history_edit *e);
+/* Apply thread only. SH_E_CORRUPT when the bytes are no edit. */
+SH_MUST_CHECK sh_err sh_history_edit_apply(struct sh_history *h, struct sh_bytes wire,
+                                           uint64_t seq);
+struct sh_history_edit_info {
+    uint64_t id;
+    enum sh_history_edit_kind kind;
+    uint32_t tenant;
+    uint32_t point;
+    int64_t from_us; /* CORRECT: the sample's time in both */
+    int64_t to_us;
+};
+/* Edits in force for a point, by id. A non-OK answer ends the walk and is returned. */
+SH_MUST_CHECK sh_err sh_history_edits(struct sh_history *h, uint32_t point,
+                                      sh_err (*fn)(void *ctx, const struct sh_history_edit_info *e),
+                                      void *ctx);
+
+/* Samples older than this are to be refused (gate does); INT64_MIN = keep all. Any thread. */
+int64_t sh_history_floor(struct sh_history *h);
+/* Live: new retention (0 = keep all). */
+void sh_history_set_retention(struct sh_history *h, int64_t retention_us);
+
+/* ---- queries ----------------------------------------------------------------------------------
+ */
+
+enum sh_history_agg_kind {
+    SH_AGG_COUNT = 1,
+    SH_AGG_SUM,
+    SH_AGG_MIN,
+    SH_AGG_MAX,
+    SH_AGG_MEAN,
+    SH_AGG_FIRST,
+    SH_AGG_LAST,
+    SH_AGG_STDDEV,     /* of a sample: n - 1; null below two */
+    SH_AGG_PERCENTILE, /* linear interpolation between closest ranks (R type 7) */
+    SH_AGG_TWA,        /* time-weighted mean: each value holds until the next; the value before the
+                          bucket counts */
+    SH_AGG_RATE,       /* increase per second since the sample before the bucket's first (or its
+                          first); a fall is a counter's reset: the new value is the increase */
+    SH_AGG_DURATION    /* seconds in which the held value equals `value` */
+};
+struct sh_history_agg {
+    enum sh_history_agg_kind kind;
+    double percentile;   /* 0..100 */
+    struct sh_str value; /* DURATION: as text ("3", "true", "running"); borrowed for the query */
+};
+/* "mean", "p99.9", "duration:running". *out borrows from s. SH_E_INVAL for any other word. */
+SH_MUST_CHECK sh_err sh_history_agg_parse(struct sh_str s, struct sh_history_agg *out);
+/* True when the aggregate can be asked of a point of this type. */
+bool sh_history_agg_allowed(enum sh_history_agg_kind k, enum sh_type t);
+/* Type of the result: count i64; min max first last the point's; all others f64. */
+enum sh_type sh_history_agg_type(enum sh_history_agg_kind k, enum sh_type t);
+
+enum sh_history_fill { SH_FILL_NONE, SH_FILL_NULL, SH_FILL_PREVIOUS, SH_FILL_LINEAR };
+enum sh_history_quality {
+    SH_QF_DEFAULT, /* raw: all samples; aggregates: good and uncertain */
+    SH_QF_GOOD,    /* good only */
+    SH_QF_ALL      /* all samples, bad ones too */
+};
+enum sh_history_down { SH_DOWN_NONE, SH_DOWN_MINMAX, SH_DOWN_LTTB };
+
+/* Where a long result goes on. Zeroed = from the beginning. */
+struct sh_history_cursor {
+    uint32_t series; /* index in `points` */
+    int64_t time_us; /* first time still wanted */
+    bool set;
+};
+
+struct sh_history_query {
+    const uint32_t *points;
+    size_t npoints;
+    int64_t from_us;                   /* inclusive */
+    int64_t to_us;                     /* exclusive */
+    const struct sh_history_agg *aggs; /* none: raw */
+    size_t naggs;                      /* at most 32 */
+    int64_t step_us;                   /* bucket; 0 with aggregates: one bucket [from, to) */
+    const struct sh_tz *tz;            /* NULL: buckets align to the epoch; else to local days */
+    enum sh_history_fill fill;
+    enum sh_history_quality quality;
+    enum sh_history_down down;       /* raw only; numeric types only (others come raw) */
+    uint32_t down_points;            /* at least 3 */
+    uint64_t limit;                  /* most rows over all series; 0 = no limit */
+    struct sh_history_cursor cursor; /* not with `down` */
+    int64_t now_us;                  /* twa and duration hold no longer than this; 0 = to_us */
+    uint64_t mem_bytes;              /* 0 = option query_bytes */
+    const atomic_bool *cancel;       /* may be NULL; looked at once a block */
+    int64_t deadline_mono_us;        /* 0 = none */
+};
+
+struct sh_history_col {
+    enum sh_type type;
+    const union sh_cell *value;
+    const uint8_t *null; /* 1 = no value in this row; NULL = all rows have one */
+};
+/* Part of one series, ascending in time; at most 1024 rows. Borrowed for the call. */
+struct sh_history_rows {
+    uint32_t series; /* index in `points` */
+    enum sh_type type;
+    uint32_t n;
+    const int64_t *time_us;
+    const union sh_cell *value;       /* raw */
+    const uint8_t *quality;           /* raw */
+    const uint8_t *bytes;             /* text and blob cells, raw and aggregates */
+    const struct sh_history_col *agg; /* with aggregates: naggs columns */
+};
+struct sh_history_result {
+    uint64_t rows;
+    uint64_t scanned;              /* samples decoded */
+    struct sh_history_cursor next; /* next.set: there is more */
+};
+/* Runs on the calling thread; calls sink for each part, series by series in the order of `points`
+ * (a series without rows is not called). A non-OK answer of sink ends the query and is returned.
+ * SH_E_INVAL nonsense in q, SH_E_UNSUPPORTED an aggregate not allowed for a point's type,
+ * SH_E_LIMIT memory or number of buckets, SH_E_CANCELED, SH_E_TIMEOUT. */
+SH_MUST_CHECK sh_err sh_history_query(struct sh_history *h, const struct sh_history_query *q,
+                                      sh_err (*sink)(void *ctx, const struct sh_history_rows *rows),
+                                      void *ctx, struct sh_history_result *out);
+
+/* Last value of each point: greatest time, then the rules above. found[i] false: none. Text is
+ * appended to `text` (may be NULL: text cells then come as length 0) and spans point into it. */
+struct sh_history_sample {
+    bool found;
+    enum sh_type type;
+    uint8_t quality;
+    int64_t time_us;
+    union sh_cell value;
+};
+SH_MUST_CHECK sh_err sh_history_last(struct sh_history *h, const uint32_t *points, size_t n,
+                                     struct sh_history_sample *out, struct sh_buf *text);
+
+struct sh_history_point_stats {
+    bool found;
+    enum sh_type type;
+    uint64_t samples; /* stored (repeats of one time may count twice until compaction) */
+    uint64_t bytes;   /* in segments */
+    int64_t first_us;
+    int64_t last_us;
+};
+SH_MUST_CHECK sh_err sh_history_point_stats(struct sh_history *h, uint32_t point,
+                                            struct sh_history_point_stats *out);
+
+struct sh_history_stats {
+    uint64_t samples; /* stored, as above */
+    uint64_t points;  /* with at least one sample */
+    uint64_t segment_bytes;
+    uint64_t segments;
+    uint64_t segment_samples;
+    uint64_t head_samples;
+    uint64_t head_bytes;
+    uint64_t applied;        /* rows taken since open */
+    uint64_t type_conflicts; /* rows left out */
+    uint64_t flushes;
+    uint64_t compactions;
+    uint64_t damaged_blocks;
+    uint64_t set_aside; /* files */
+    uint64_t edits;
+    uint64_t flushed_seq;
+    uint64_t applied_seq;
+};
+void sh_history_stats(struct sh_history *h, struct sh_history_stats *out);
+
+#endif /* SH_HISTORY_H */
