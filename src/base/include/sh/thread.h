@@ -34,6 +34,8 @@ struct sh_thread {
 /* Signals are blocked in the new thread; `name` (at most 15 bytes) shows in top. */
 SH_MUST_CHECK sh_err sh_thread_start(struct sh_thread *t, const char *name, void (*fn)(void *ctx),
                                      void *ctx);
+/* Shows `name` (cut at 15 bytes) in top and in debuggers. */
+void sh_thread_name(struct sh_thread *t, const char *name);
 void sh_thread_join(struct sh_thread *t); /* does nothing when not running */
 
 /* Workers: `threads` threads take jobs from one bounded queue, first in first out. */

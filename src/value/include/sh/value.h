@@ -62,12 +62,12 @@ struct sh_point_id {
 /* Columns of equal length. Rows are in no order; a point may occur many times. */
 struct sh_batch {
     uint32_t len;
-    const uint32_t *point;      /* point ids of this node's catalogue */
-    const int64_t *time_us;     /* UTC microseconds since 1970 */
+    const uint32_t *point;  /* point ids of this node's catalogue */
+    const int64_t *time_us; /* UTC microseconds since 1970 */
     const union sh_cell *value;
     const uint8_t *quality;
-    const uint8_t *type;        /* enum sh_type of each row's point */
-    const uint8_t *bytes;       /* text and blob cells */
+    const uint8_t *type;  /* enum sh_type of each row's point */
+    const uint8_t *bytes; /* text and blob cells */
     uint32_t bytes_len;
 };
 
@@ -90,9 +90,8 @@ void sh_batch_builder_clear(struct sh_batch_builder *b);
 SH_MUST_CHECK sh_err sh_batch_add(struct sh_batch_builder *b, uint32_t point, int64_t time_us,
                                   enum sh_type type, union sh_cell value, uint8_t quality);
 /* Adds a text or blob row; copies the bytes. */
-SH_MUST_CHECK sh_err sh_batch_add_bytes(struct sh_batch_builder *b, uint32_t point,
-                                        int64_t time_us, enum sh_type type, struct sh_bytes value,
-                                        uint8_t quality);
+SH_MUST_CHECK sh_err sh_batch_add_bytes(struct sh_batch_builder *b, uint32_t point, int64_t time_us,
+                                        enum sh_type type, struct sh_bytes value, uint8_t quality);
 static inline struct sh_bytes sh_batch_bytes(const struct sh_batch *b, uint32_t row)
 {
     return (struct sh_bytes){b->bytes + b->value[row].span.off, b->value[row].span.len};
@@ -101,8 +100,8 @@ static inline struct sh_bytes sh_batch_bytes(const struct sh_batch *b, uint32_t 
 /* Slab: immutable copy of a batch with a reference count. */
 struct sh_slab {
     struct sh_batch batch;
-    uint32_t tenant;  /* tenant id, 0 = not set */
-    uint64_t seq;     /* journal sequence once known, else 0 */
+    uint32_t tenant;   /* tenant id, 0 = not set */
+    uint64_t seq;      /* journal sequence once known, else 0 */
     size_t size_bytes; /* memory it holds */
 };
 SH_MUST_CHECK sh_err sh_slab_new(const struct sh_alloc *a, const struct sh_batch *b,
@@ -111,7 +110,7 @@ struct sh_slab *sh_slab_ref(struct sh_slab *s);
 void sh_slab_unref(struct sh_slab *s); /* NULL is accepted; any thread */
 
 /* Wire form of a batch (journal, files, edge links; little-endian, versioned):
- * u8 version=1, u8 0, u16 0, u32 len, u32 bytes_len, u32 point[len], i64 time[len], u64 cell[len],
+ * u32 version=1, u32 len, u32 bytes_len, u32 point[len], i64 time[len], u64 cell[len],
  * u8 quality[len], u8 type[len], bytes. */
 size_t sh_batch_wire_size(const struct sh_batch *b);
 void sh_batch_wire_write(const struct sh_batch *b, uint8_t *out); /* wire_size bytes */
