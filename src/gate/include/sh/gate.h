@@ -1,0 +1,116 @@
+/* gate.h - the one way in for samples. It knows who sends, finds or makes the point that a name
+ * means, checks quota and time, seals the batch into a slab, appends it to the journal and, once it
+ * is on disk, feeds history, the live picture and the bus, in sequence order. One road for MQTT,
+ * HTTP, drivers, edges and flows.
+ *
+ * Threads: sh_gate_point and sh_gate_submit on any thread; the feeding runs on the journal's apply
+ * thread; done callbacks too (they must not block).
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SH_GATE_H
+#define SH_GATE_H
+
+#include <sh/bus.h>
+#include <sh/guard.h>
+#include <sh/history.h>
+#include <sh/journal.h>
+#include <sh/point.h>
+#include <sh/scale.h>
+
+struct sh_gate;
+
+enum sh_gate_refusal {
+    SH_GATE_OK = 0,
+    SH_GATE_BAD_NAME,
+    SH_GATE_UNKNOWN_DEVICE,      /* not there, and the sender may not provision */
+    SH_GATE_UNKNOWN_PROPERTY,    /* the device's thing model has none of that name */
+    SH_GATE_DEVICE_ID_CONFLICT,  /* another tag set makes the same id */
+    SH_GATE_FIELD_TYPE_CONFLICT, /* the point has another type */
+    SH_GATE_DENIED,
+    SH_GATE_QUOTA
+};
+
+struct sh_gate_label {
+    struct sh_str key;
+    struct sh_str value;
+};
+
+/* Asks the twin for the device, which makes it when `provision` is set. any thread. */
+typedef enum sh_gate_refusal sh_gate_device(void *ctx, uint32_t tenant, struct sh_str device,
+                                            const struct sh_gate_label *labels, size_t nlabels,
+                                            bool provision, char detail[160]);
+/* Type that the device's thing model gives a property: SH_GATE_OK and *type (0 = the model does not
+ * name it and the first sample decides). */
+typedef enum sh_gate_refusal sh_gate_property(void *ctx, uint32_t tenant, struct sh_str device,
+                                              struct sh_str property, enum sh_type *type,
+                                              struct sh_str *unit, char detail[160]);
+
+struct sh_gate_options {
+    struct sh_points *points;
+    struct sh_latest *latest;
+    struct sh_history *history;
+    struct sh_bus *bus;
+    struct sh_guard *guard;    /* may be NULL: no quotas (tests) */
+    sh_gate_device *device;    /* may be NULL: every device is known */
+    sh_gate_property *property; /* may be NULL */
+    void *ctx;
+    int64_t max_future_us; /* samples further ahead are refused; 0 = one day */
+};
+SH_MUST_CHECK sh_err sh_gate_new(const struct sh_env *env, const struct sh_gate_options *o,
+                                 struct sh_gate **out);
+/* The journal is opened with sh_gate_apply as apply of SH_OWNER_SAMPLES and then given here. */
+void sh_gate_attach(struct sh_gate *g, struct sh_journal *j);
+void sh_gate_free(struct sh_gate *g); /* NULL is accepted; the journal is closed by then */
+/* Apply function of SH_OWNER_SAMPLES; ctx = the gate. */
+sh_err sh_gate_apply(void *ctx, const struct sh_journal_record *rec);
+
+/* Who sends. */
+struct sh_gate_who {
+    uint32_t tenant;
+    struct sh_str device; /* a device speaks for itself only; empty = any device of the tenant */
+    bool provision;       /* may make devices */
+};
+
+struct sh_gate_target {
+    uint32_t point;
+    enum sh_type type;
+    const struct sh_scale *scale; /* valid while sh_points_generation is the same */
+    uint32_t raw_point;
+};
+struct sh_gate_name {
+    struct sh_str device;
+    struct sh_str property;
+    const struct sh_gate_label *labels;
+    size_t nlabels;
+    enum sh_type type; /* of the first value; 0 = do not make a point */
+    bool number_is_f64; /* JSON, CSV: a number makes an f64 point */
+};
+/* The point behind a name. detail gets words for a refusal. */
+enum sh_gate_refusal sh_gate_point(struct sh_gate *g, const struct sh_gate_who *who,
+                                   const struct sh_gate_name *name, struct sh_gate_target *out,
+                                   char detail[160]);
+
+/* Limits for times now: decoders refuse samples outside. */
+int64_t sh_gate_min_time(const struct sh_gate *g);
+int64_t sh_gate_max_time(const struct sh_gate *g);
+
+/* Takes a batch whose rows were resolved for `tenant`: seals and journals it. done (may be NULL) is
+ * called exactly once when SH_OK was returned: err as in sh_journal_done. SH_E_LIMIT back-pressure
+ * or the tenant's rate (*wait_us, may be NULL, then says how long), SH_E_FULL disk, SH_E_NOMEM,
+ * SH_E_CLOSED; then nothing was taken and done is not called. An empty batch is SH_E_INVAL. */
+SH_MUST_CHECK sh_err sh_gate_submit(struct sh_gate *g, uint32_t tenant, const struct sh_batch *b,
+                                    sh_journal_done *done, void *ctx, int64_t *wait_us);
+/* A correction, deletion or withdrawal (history.h), journalled the same way. */
+SH_MUST_CHECK sh_err sh_gate_edit(struct sh_gate *g, const struct sh_history_edit *e,
+                                  sh_journal_done *done, void *ctx);
+
+struct sh_gate_stats {
+    uint64_t samples;  /* accepted and applied */
+    uint64_t batches;
+    uint64_t refused_rate; /* batches */
+    uint64_t refused_full;
+    uint64_t refused_busy;
+    uint64_t failed; /* batches whose commit failed */
+};
+void sh_gate_stats(const struct sh_gate *g, struct sh_gate_stats *out);
+
+#endif /* SH_GATE_H */
