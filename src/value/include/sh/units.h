@@ -44,29 +44,32 @@ struct sh_unit {
 SH_MUST_CHECK sh_err sh_unit_parse(struct sh_str code, struct sh_unit *out, struct sh_diag *diag);
 
 /* UCUM code for a name that is common on name plates and in tables but is no UCUM code ("kWh",
- * "rpm", "m3/h" with a superscript, "degree C" as one sign, "Nm3/h", "kvar"); p == NULL when there
- * is none. The table is in units.c. Static storage. */
+ * "rpm", "Nm3/h", "kvar"); p == NULL when there is none. The table is in units.c; static storage.
+ */
 struct sh_str sh_unit_alias(struct sh_str name);
-/* Parses a UCUM code or, failing that, an alias. *code (may be NULL) = the UCUM code used, borrowed
- * from `text` or static. */
-SH_MUST_CHECK sh_err sh_unit_lookup(struct sh_str text, struct sh_unit *out, struct sh_str *code,
+/* For what people type: a UCUM code, else an alias, else a UCUM code after the usual signs are
+ * written out (degree C and F, superscript 2 and 3, micro, ohm, middle dot). code (may be NULL with
+ * code_n) receives the UCUM code that was understood. Errors are those of the UCUM code. */
+SH_MUST_CHECK sh_err sh_unit_lookup(struct sh_str text, struct sh_unit *out,
+                                    char code[SH_UNIT_MAX_CHARS], size_t *code_n,
                                     struct sh_diag *diag);
 
 /* Same dimension: values can be converted. */
 bool sh_unit_compatible(const struct sh_unit *a, const struct sh_unit *b);
 
-/* y = x * mul / div + add. When mul or div is 1 and add is 0 the result is correctly rounded. */
+/* y = (x * mul + add) / div. mul, add and div are whole numbers where they can be, so the result is
+ * correctly rounded whenever x * mul is exact (always when mul is 1 and add 0). */
 struct sh_unit_conv {
     double mul;
-    double div;
     double add;
+    double div;
 };
 /* SH_E_INVAL when the units are not compatible. */
 SH_MUST_CHECK sh_err sh_unit_conv(const struct sh_unit *from, const struct sh_unit *to,
                                   struct sh_unit_conv *out);
 static inline double sh_unit_convert(const struct sh_unit_conv *c, double x)
 {
-    return x * c->mul / c->div + c->add;
+    return (x * c->mul + c->add) / c->div;
 }
 /* Converts n values in place. */
 void sh_unit_convert_many(const struct sh_unit_conv *c, size_t n, double *x);
