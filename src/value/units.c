@@ -14,306 +14,14 @@
  * component}; component = (atom | prefix atom) [exponent] [annotation] | number [annotation] |
  * annotation | "(" term ")". "/" divides by the next component only; operators are left to right.
  * SPDX-License-Identifier: Apache-2.0 */
-#include <sh/units.h>
+#include "units_int.h"
 
 #include <sh/text.h>
 
 static const double two53 = 9007199254740992.0;
 static const double pi_value = 3.14159265358979323846;
 
-enum { METRIC = 1, TEMP = 2, MAX_E10 = 300, MAX_EXP = 99, MAX_PI = 8 };
-
-struct atom {
-    const char *code;
-    uint8_t flags;
-    int8_t base;       /* index of a base quantity, or -1 */
-    const char *value; /* decimal */
-    const char *unit;  /* UCUM expression */
-};
-
-/* Source: UCUM table "ucum-essence" by its sections; values are its own, exact as printed there. */
-static const struct atom atoms[] = {
-    /* base units, table 1 */
-    {"m", METRIC, SH_DIM_LENGTH, "1", ""},
-    {"s", METRIC, SH_DIM_TIME, "1", ""},
-    {"g", METRIC, SH_DIM_MASS, "1", ""},
-    {"rad", METRIC, SH_DIM_ANGLE, "1", ""},
-    {"K", METRIC, SH_DIM_TEMPERATURE, "1", ""},
-    {"C", METRIC, SH_DIM_CHARGE, "1", ""},
-    {"cd", METRIC, SH_DIM_INTENSITY, "1", ""},
-    /* dimensionless, table 3 */
-    {"10*", 0, -1, "10", ""},
-    {"10^", 0, -1, "10", ""},
-    {"%", 0, -1, "0.01", ""},
-    {"[ppth]", 0, -1, "0.001", ""},
-    {"[ppm]", 0, -1, "0.000001", ""},
-    {"[ppb]", 0, -1, "0.000000001", ""},
-    {"[pptr]", 0, -1, "0.000000000001", ""},
-    /* SI, table 4; mol is the exact number of 2019 (UCUM 2.1) */
-    {"mol", METRIC, -1, "6.02214076", "10*23"},
-    {"sr", METRIC, -1, "1", "rad2"},
-    {"Hz", METRIC, -1, "1", "s-1"},
-    {"N", METRIC, -1, "1", "kg.m/s2"},
-    {"Pa", METRIC, -1, "1", "N/m2"},
-    {"J", METRIC, -1, "1", "N.m"},
-    {"W", METRIC, -1, "1", "J/s"},
-    {"A", METRIC, -1, "1", "C/s"},
-    {"V", METRIC, -1, "1", "J/C"},
-    {"F", METRIC, -1, "1", "C/V"},
-    {"Ohm", METRIC, -1, "1", "V/A"},
-    {"S", METRIC, -1, "1", "Ohm-1"},
-    {"Wb", METRIC, -1, "1", "V.s"},
-    {"T", METRIC, -1, "1", "Wb/m2"},
-    {"H", METRIC, -1, "1", "Wb/A"},
-    {"lm", METRIC, -1, "1", "cd.sr"},
-    {"lx", METRIC, -1, "1", "lm/m2"},
-    {"Bq", METRIC, -1, "1", "s-1"},
-    {"Gy", METRIC, -1, "1", "J/kg"},
-    {"Sv", METRIC, -1, "1", "J/kg"},
-    {"kat", METRIC, -1, "1", "mol/s"},
-    {"Cel", METRIC | TEMP, SH_DIM_TEMPERATURE, "1", "K"},
-    /* other units of ISO 1000, table 5 */
-    {"gon", 0, -1, "0.9", "deg"},
-    {"deg", 0, -1, "2", "[pi].rad/360"},
-    {"'", 0, -1, "1", "deg/60"},
-    {"''", 0, -1, "1", "'/60"},
-    {"l", METRIC, -1, "1", "dm3"},
-    {"L", METRIC, -1, "1", "dm3"},
-    {"ar", METRIC, -1, "100", "m2"},
-    {"min", 0, -1, "60", "s"},
-    {"h", 0, -1, "60", "min"},
-    {"d", 0, -1, "24", "h"},
-    {"wk", 0, -1, "7", "d"},
-    {"a_t", 0, -1, "365.24219", "d"},
-    {"a_j", 0, -1, "365.25", "d"},
-    {"a_g", 0, -1, "365.2425", "d"},
-    {"a", 0, -1, "1", "a_j"},
-    {"mo_j", 0, -1, "1", "a_j/12"},
-    {"mo_g", 0, -1, "1", "a_g/12"},
-    {"mo", 0, -1, "1", "mo_j"},
-    {"t", METRIC, -1, "1000", "kg"},
-    {"bar", METRIC, -1, "100000", "Pa"},
-    /* natural units, table 6 */
-    {"[c]", METRIC, -1, "299792458", "m/s"},
-    {"[g]", METRIC, -1, "9.80665", "m/s2"},
-    {"atm", 0, -1, "101325", "Pa"},
-    {"gf", METRIC, -1, "1", "g.[g]"},
-    {"[lbf_av]", 0, -1, "1", "[lb_av].[g]"},
-    /* CGS, table 7 */
-    {"Gal", METRIC, -1, "1", "cm/s2"},
-    {"dyn", METRIC, -1, "1", "g.cm/s2"},
-    {"erg", METRIC, -1, "1", "dyn.cm"},
-    {"P", METRIC, -1, "1", "dyn.s/cm2"},
-    {"St", METRIC, -1, "1", "cm2/s"},
-    {"Mx", METRIC, -1, "0.00000001", "Wb"},
-    {"G", METRIC, -1, "0.0001", "T"},
-    {"Oe", METRIC, -1, "250", "/[pi].A/m"},
-    {"Ci", METRIC, -1, "37000000000", "Bq"},
-    {"R", METRIC, -1, "0.000258", "C/kg"},
-    /* international customary, table 8 */
-    {"[in_i]", 0, -1, "2.54", "cm"},
-    {"[ft_i]", 0, -1, "12", "[in_i]"},
-    {"[yd_i]", 0, -1, "3", "[ft_i]"},
-    {"[mi_i]", 0, -1, "5280", "[ft_i]"},
-    {"[nmi_i]", 0, -1, "1852", "m"},
-    {"[kn_i]", 0, -1, "1", "[nmi_i]/h"},
-    {"[sin_i]", 0, -1, "1", "[in_i]2"},
-    {"[sft_i]", 0, -1, "1", "[ft_i]2"},
-    {"[syd_i]", 0, -1, "1", "[yd_i]2"},
-    {"[cin_i]", 0, -1, "1", "[in_i]3"},
-    {"[cft_i]", 0, -1, "1", "[ft_i]3"},
-    {"[cyd_i]", 0, -1, "1", "[yd_i]3"},
-    {"[mil_i]", 0, -1, "0.001", "[in_i]"},
-    {"[cml_i]", 0, -1, "1", "[pi]/4.[mil_i]2"},
-    /* United States and British volumes, tables 10 and 12 */
-    {"[gal_us]", 0, -1, "231", "[in_i]3"},
-    {"[bbl_us]", 0, -1, "42", "[gal_us]"},
-    {"[qt_us]", 0, -1, "1", "[gal_us]/4"},
-    {"[pt_us]", 0, -1, "1", "[qt_us]/2"},
-    {"[foz_us]", 0, -1, "1", "[gal_us]/128"},
-    {"[bu_us]", 0, -1, "2150.42", "[in_i]3"},
-    {"[gal_br]", 0, -1, "4.54609", "l"},
-    /* avoirdupois and troy, tables 13 and 14 */
-    {"[gr]", 0, -1, "64.79891", "mg"},
-    {"[lb_av]", 0, -1, "7000", "[gr]"},
-    {"[oz_av]", 0, -1, "1", "[lb_av]/16"},
-    {"[ston_av]", 0, -1, "2000", "[lb_av]"},
-    {"[lton_av]", 0, -1, "2240", "[lb_av]"},
-    {"[stone_av]", 0, -1, "14", "[lb_av]"},
-    {"[oz_tr]", 0, -1, "480", "[gr]"},
-    /* heat, table 17 */
-    {"[degF]", TEMP, SH_DIM_TEMPERATURE, "5", "K/9"},
-    {"[degR]", 0, -1, "5", "K/9"},
-    {"[degRe]", TEMP, SH_DIM_TEMPERATURE, "5", "K/4"},
-    {"cal_[15]", METRIC, -1, "4.1858", "J"},
-    {"cal_[20]", METRIC, -1, "4.1819", "J"},
-    {"cal_m", METRIC, -1, "4.19002", "J"},
-    {"cal_IT", METRIC, -1, "4.1868", "J"},
-    {"cal_th", METRIC, -1, "4.184", "J"},
-    {"cal", METRIC, -1, "1", "cal_th"},
-    {"[Btu_39]", 0, -1, "1.05967", "kJ"},
-    {"[Btu_59]", 0, -1, "1.0548", "kJ"},
-    {"[Btu_60]", 0, -1, "1.05468", "kJ"},
-    {"[Btu_m]", 0, -1, "1.05587", "kJ"},
-    {"[Btu_IT]", 0, -1, "1.05505585262", "kJ"},
-    {"[Btu_th]", 0, -1, "1.05435", "kJ"},
-    {"[Btu]", 0, -1, "1", "[Btu_th]"},
-    {"[HP]", 0, -1, "550", "[ft_i].[lbf_av]/s"},
-    /* pressure columns, table 18; mesh */
-    {"m[H2O]", METRIC, -1, "9.80665", "kPa"},
-    {"m[Hg]", METRIC, -1, "133.322", "kPa"},
-    {"[in_i'H2O]", 0, -1, "1", "m[H2O].[in_i]/m"},
-    {"[in_i'Hg]", 0, -1, "1", "m[Hg].[in_i]/m"},
-    {"[mesh_i]", 0, -1, "1", "/[in_i]"},
-    /* chemical, table 19; information, table 22; miscellaneous, table 23 */
-    {"eq", METRIC, -1, "1", "mol"},
-    {"bit", METRIC, -1, "1", ""},
-    {"By", METRIC, -1, "8", "bit"},
-    {"Bd", METRIC, -1, "1", "s-1"},
-    {"st", METRIC, -1, "1", "m3"},
-    {"Ao", 0, -1, "0.1", "nm"},
-    {"att", 0, -1, "1", "kgf/cm2"},
-    {"mho", METRIC, -1, "1", "S"},
-    {"[psi]", 0, -1, "1", "[lbf_av]/[in_i]2"},
-    {"circ", 0, -1, "2", "[pi].rad"},
-    {"sph", 0, -1, "4", "[pi].sr"},
-};
-
-/* UCUM table 2 and the binary prefixes of section 4.5 (table 22). */
-static const struct {
-    char code[3];
-    int8_t e10;
-    double factor;
-} prefixes[] = {
-    {"da", 1, 1},         {"Ki", 0, 1024},
-    {"Mi", 0, 1048576.0}, {"Gi", 0, 1073741824.0},
-    {"Y", 24, 1},         {"Ti", 0, 1099511627776.0},
-    {"Z", 21, 1},         {"E", 18, 1},
-    {"P", 15, 1},         {"T", 12, 1},
-    {"G", 9, 1},          {"M", 6, 1},
-    {"k", 3, 1},          {"h", 2, 1},
-    {"d", -1, 1},         {"c", -2, 1},
-    {"m", -3, 1},         {"u", -6, 1},
-    {"n", -9, 1},         {"p", -12, 1},
-    {"f", -15, 1},        {"a", -18, 1},
-    {"z", -21, 1},        {"y", -24, 1},
-};
-
-/* What people write. The right side is UCUM. 1 kgce = 29307.6 kJ: GB/T 2589. Metric horsepower (PS)
- * = 75 kgf.m/s. */
-static const struct {
-    const char *name;
-    const char *code;
-} aliases[] = {
-    {"Wh", "W.h"},
-    {"kWh", "kW.h"},
-    {"MWh", "MW.h"},
-    {"GWh", "GW.h"},
-    {"kW*h", "kW.h"},
-    {"Ah", "A.h"},
-    {"mAh", "mA.h"},
-    {"VA", "V.A"},
-    {"kVA", "kV.A"},
-    {"MVA", "MV.A"},
-    {"kVAh", "kV.A.h"},
-    {"var", "V.A{reactive}"},
-    {"kvar", "kV.A{reactive}"},
-    {"Mvar", "MV.A{reactive}"},
-    {"kvarh", "kV.A.h{reactive}"},
-    {"kVar", "kV.A{reactive}"},
-    {"r/min", "{r}/min"},
-    {"rpm", "{r}/min"},
-    {"RPM", "{r}/min"},
-    {"r/s", "{r}/s"},
-    {"rps", "{r}/s"},
-    {"{rpm}", "{r}/min"},
-    {"Nm3", "m3{normal}"},
-    {"Nm3/h", "m3{normal}/h"},
-    {"Nm3/min", "m3{normal}/min"},
-    {"NL/min", "L{normal}/min"},
-    {"cfm", "[cft_i]/min"},
-    {"CFM", "[cft_i]/min"},
-    {"gpm", "[gal_us]/min"},
-    {"GPM", "[gal_us]/min"},
-    {"lpm", "L/min"},
-    {"psi", "[psi]"},
-    {"psig", "[psi]{gauge}"},
-    {"psia", "[psi]{absolute}"},
-    {"barg", "bar{gauge}"},
-    {"bara", "bar{absolute}"},
-    {"MPa(G)", "MPa{gauge}"},
-    {"MPa(A)", "MPa{absolute}"},
-    {"mmHg", "mm[Hg]"},
-    {"inHg", "[in_i'Hg]"},
-    {"mmH2O", "mm[H2O]"},
-    {"mH2O", "m[H2O]"},
-    {"inH2O", "[in_i'H2O]"},
-    {"kgf/cm^2", "kgf/cm2"},
-    {"degC", "Cel"},
-    {"degF", "[degF]"},
-    {"ohm", "Ohm"},
-    {"kohm", "kOhm"},
-    {"Mohm", "MOhm"},
-    {"ppm", "[ppm]"},
-    {"ppb", "[ppb]"},
-    {"sec", "s"},
-    {"hr", "h"},
-    {"hour", "h"},
-    {"day", "d"},
-    {"in", "[in_i]"},
-    {"inch", "[in_i]"},
-    {"ft", "[ft_i]"},
-    {"yd", "[yd_i]"},
-    {"mile", "[mi_i]"},
-    {"mph", "[mi_i]/h"},
-    {"knot", "[kn_i]"},
-    {"lb", "[lb_av]"},
-    {"lbs", "[lb_av]"},
-    {"oz", "[oz_av]"},
-    {"lbf", "[lbf_av]"},
-    {"gal", "[gal_us]"},
-    {"bbl", "[bbl_us]"},
-    {"BTU", "[Btu_IT]"},
-    {"Btu", "[Btu_IT]"},
-    {"hp", "[HP]"},
-    {"PS", "75.kgf.m/s"},
-    {"B", "By"},
-    {"kB", "kBy"},
-    {"MB", "MBy"},
-    {"GB", "GBy"},
-    {"bps", "bit/s"},
-    {"kbps", "kbit/s"},
-    {"Mbps", "Mbit/s"},
-    {"kgce", "29307600.J{coal equivalent}"},
-    {"tce", "29307600.kJ{coal equivalent}"},
-    {"m/s^2", "m/s2"},
-    {"cP", "mPa.s"},
-    {"cSt", "mm2/s"},
-    {"pcs", "{pcs}"},
-    {"pcs/h", "{pcs}/h"},
-    {"pcs/min", "{pcs}/min"},
-};
-
-/* Signs that are written out before a second try; UTF-8. */
-static const struct {
-    const char *sign;
-    const char *ascii;
-} signs[] = {
-    {"\xC2\xB0\x43", "Cel"},    /* degree sign, C */
-    {"\xC2\xB0\x46", "[degF]"}, /* degree sign, F */
-    {"\xE2\x84\x83", "Cel"},    /* U+2103 */
-    {"\xE2\x84\x89", "[degF]"}, /* U+2109 */
-    {"\xC2\xB0", "deg"},        /* U+00B0 */
-    {"\xC2\xB2", "2"},          /* superscript two */
-    {"\xC2\xB3", "3"},          /* superscript three */
-    {"\xC2\xB5", "u"},          /* micro sign */
-    {"\xCE\xBC", "u"},          /* Greek mu */
-    {"\xCE\xA9", "Ohm"},        /* Greek omega */
-    {"\xE2\x84\xA6", "Ohm"},    /* ohm sign */
-    {"\xC2\xB7", "."},          /* middle dot */
-    {"\xE2\x8B\x85", "."},      /* dot operator */
-    {"\xE2\x80\xB0", "[ppth]"}, /* per mille */
-};
+enum { MAX_E10 = 300, MAX_EXP = 99, MAX_PI = 8 };
 
 struct parser {
     const char *p; /* start of the code, for columns */
@@ -448,10 +156,10 @@ static sh_err parse_sub(struct parser *ps, const char *code, struct sh_unit *out
     return sub.n == 0 ? SH_OK : parse_main(&sub, out);
 }
 
-static sh_err define(struct parser *ps, const struct atom *a, struct sh_unit *out)
+static sh_err define(struct parser *ps, const struct value_unit_atom *a, struct sh_unit *out)
 {
     *out = one;
-    if (a->base >= 0 && (a->flags & TEMP) == 0) {
+    if (a->base >= 0 && (a->flags & VALUE_UNIT_TEMP) == 0) {
         out->dim[a->base] = 1;
         return SH_OK;
     }
@@ -459,7 +167,7 @@ static sh_err define(struct parser *ps, const struct atom *a, struct sh_unit *ou
     SH_TRY(parse_sub(ps, a->unit, &unit));
     decimal(a->value, out);
     SH_TRY(combine(out, &unit, 1));
-    if ((a->flags & TEMP) != 0) {
+    if ((a->flags & VALUE_UNIT_TEMP) != 0) {
         out->affine = true;
         out->off_num = strcmp(a->code, "[degF]") == 0 ? 45967 : 27315; /* 459.67 * 5 / 9 K */
         out->off_den = strcmp(a->code, "[degF]") == 0 ? 180 : 100;
@@ -467,11 +175,11 @@ static sh_err define(struct parser *ps, const struct atom *a, struct sh_unit *ou
     return SH_OK;
 }
 
-static const struct atom *find_atom(const char *p, size_t n)
+static const struct value_unit_atom *find_atom(const char *p, size_t n)
 {
-    for (size_t i = 0; i < sizeof atoms / sizeof atoms[0]; i++) {
-        if (strlen(atoms[i].code) == n && memcmp(atoms[i].code, p, n) == 0) {
-            return &atoms[i];
+    for (size_t i = 0; i < value_unit_atoms_n; i++) {
+        if (strlen(value_unit_atoms[i].code) == n && memcmp(value_unit_atoms[i].code, p, n) == 0) {
+            return &value_unit_atoms[i];
         }
     }
     return NULL;
@@ -485,18 +193,18 @@ static sh_err symbol(struct parser *ps, size_t from, size_t n, struct sh_unit *o
         out->pi = 1;
         return SH_OK;
     }
-    const struct atom *a = find_atom(p, n);
+    const struct value_unit_atom *a = find_atom(p, n);
     if (a != NULL) {
         return define(ps, a, out);
     }
-    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
-        const size_t k = strlen(prefixes[i].code);
-        if (n > k && memcmp(p, prefixes[i].code, k) == 0) {
+    for (size_t i = 0; i < value_unit_prefixes_n; i++) {
+        const size_t k = strlen(value_unit_prefixes[i].code);
+        if (n > k && memcmp(p, value_unit_prefixes[i].code, k) == 0) {
             a = find_atom(p + k, n - k);
-            if (a != NULL && (a->flags & METRIC) != 0) {
+            if (a != NULL && (a->flags & VALUE_UNIT_METRIC) != 0) {
                 SH_TRY(define(ps, a, out));
-                multiply(&out->num, &out->den, prefixes[i].factor, 1);
-                out->e10 += prefixes[i].e10;
+                multiply(&out->num, &out->den, value_unit_prefixes[i].factor, 1);
+                out->e10 += value_unit_prefixes[i].e10;
                 reduce(&out->num, &out->den, &out->e10);
                 return SH_OK;
             }
@@ -696,9 +404,9 @@ sh_err sh_unit_parse(struct sh_str code, struct sh_unit *out, struct sh_diag *di
 
 struct sh_str sh_unit_alias(struct sh_str name)
 {
-    for (size_t i = 0; i < sizeof aliases / sizeof aliases[0]; i++) {
-        if (sh_str_eqc(name, aliases[i].name)) {
-            return sh_str_c(aliases[i].code);
+    for (size_t i = 0; i < value_unit_aliases_n; i++) {
+        if (sh_str_eqc(name, value_unit_aliases[i].name)) {
+            return sh_str_c(value_unit_aliases[i].code);
         }
     }
     return (struct sh_str){NULL, 0};
@@ -709,22 +417,22 @@ static bool write_out(struct sh_str in, char out[SH_UNIT_MAX_CHARS], size_t *n)
 {
     size_t k = 0;
     for (size_t i = 0; i < in.n;) {
-        const char *put = NULL;
-        for (size_t j = 0; j < sizeof signs / sizeof signs[0] && put == NULL; j++) {
-            const size_t len = strlen(signs[j].sign);
-            if (in.n - i >= len && memcmp(in.p + i, signs[j].sign, len) == 0) {
-                put = signs[j].ascii;
+        const char *ascii = NULL;
+        for (size_t j = 0; j < value_unit_signs_n && ascii == NULL; j++) {
+            const size_t len = strlen(value_unit_signs[j].sign);
+            if (in.n - i >= len && memcmp(in.p + i, value_unit_signs[j].sign, len) == 0) {
+                ascii = value_unit_signs[j].ascii;
                 i += len;
             }
         }
-        const size_t len = put == NULL ? 1 : strlen(put);
-        if (put == NULL) {
-            put = in.p + i++;
+        const size_t len = ascii == NULL ? 1 : strlen(ascii);
+        if (ascii == NULL) {
+            ascii = in.p + i++;
         }
-        if (k + len > SH_UNIT_MAX_CHARS || (*put & 0x80) != 0) {
+        if (k + len > SH_UNIT_MAX_CHARS || (*ascii & 0x80) != 0) {
             return false;
         }
-        memcpy(out + k, put, len);
+        memcpy(out + k, ascii, len); /* NOLINT: lengths, not terminators */
         k += len;
     }
     *n = k;
