@@ -23,7 +23,7 @@ enum {
     SH_NAME_MAX = 64,         /* bytes of a person's, role's, token's or tenant's name */
     SH_TENANT_DEPTH_MAX = 8,  /* province > region > park > enterprise and some room */
     SH_TENANT_PATH_MAX = 255, /* "jilin/parkA"; the root is "" */
-    SH_DEVICE_ID_MAX = 255,
+    SH_DEVICE_ID_MAX = 240,
     SH_SECRET_CHARS = 64 /* room for a token, session or device secret and a NUL */
 };
 
