@@ -55,7 +55,7 @@ struct sh_job {
  * deferred. */
 void sh_loop_defer(struct sh_loop *l, struct sh_job *job);
 /* Loop thread. Takes a deferred job back; does nothing when it is not deferred. */
-void sh_job_cancel(struct sh_job *job);
+void sh_job_cancel(struct sh_loop *l, struct sh_job *job);
 /* Any thread. Runs fn(ctx) on the loop, in the order of posting (per posting thread, and together
  * with sh_loop_post_job). Always runs, at the latest in sh_loop_free.
  * SH_E_LIMIT: post_max are queued; SH_E_NOMEM. */
@@ -75,7 +75,7 @@ struct sh_timer {
 };
 void sh_timer_init(struct sh_timer *t, void (*fn)(void *ctx), void *ctx);
 /* Sets or moves it: fn runs once, not before after_us from now (rounded up to a tick; <= 0: the
- * next turn). Loop thread. O(1). */
+ * next tick). Loop thread. O(1). Timers of one tick run in no particular order. */
 void sh_timer_set(struct sh_loop *l, struct sh_timer *t, int64_t after_us);
 void sh_timer_stop(struct sh_timer *t); /* also when not set */
 static inline bool sh_timer_is_set(const struct sh_timer *t)
