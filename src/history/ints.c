@@ -1,0 +1,295 @@
+/* ints.c - see ints.h.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "ints.h"
+
+#include <stdlib.h>
+
+#include "kernel_bits.h"
+
+/* How one mode would be written. */
+struct plan {
+    enum ints_mode mode;
+    unsigned width;
+    uint64_t base;
+    uint64_t first;
+    uint64_t first_delta;
+    size_t cost;
+};
+
+static unsigned bits_of(uint64_t v)
+{
+    return v == 0 ? 0 : 64 - (unsigned)__builtin_clzll(v);
+}
+
+static size_t varint_size(uint64_t v)
+{
+    return (bits_of(v | 1) + 6) / 7;
+}
+
+/* Cheapest width for differences whose bit lengths are counted in hist. */
+static unsigned width_choose(const uint32_t hist[65], uint32_t n, size_t *cost)
+{
+    unsigned best = 64;
+    size_t best_cost = SIZE_MAX;
+    for (unsigned w = 0; w <= 64; w++) {
+        size_t c = kernel_packed_size(n, w);
+        for (unsigned b = w + 1; b <= 64; b++) {
+            c += hist[b] * (2 + (size_t)(b - w + 6) / 7);
+        }
+        if (c < best_cost) {
+            best_cost = c;
+            best = w;
+        }
+    }
+    *cost = best_cost;
+    return best;
+}
+
+/* Turns v into the stream of the mode; returns how many leading positions stand for nothing. */
+static uint32_t transform(const uint64_t *v, uint32_t n, struct plan *p, uint64_t *d)
+{
+    if (p->mode == INTS_FOR) {
+        memcpy(d, v, (size_t)n * sizeof *d);
+        return 0;
+    }
+    p->first = v[0];
+    for (uint32_t i = n - 1; i > 0; i--) {
+        d[i] = v[i] - v[i - 1];
+    }
+    d[0] = 0;
+    if (p->mode == INTS_DELTA || n == 1) {
+        return 1;
+    }
+    p->first_delta = d[1];
+    for (uint32_t i = n - 1; i > 1; i--) {
+        d[i] -= d[i - 1];
+    }
+    d[1] = 0;
+    return 2;
+}
+
+static uint64_t signed_min(const uint64_t *d, uint32_t skip, uint32_t n)
+{
+    if (skip >= n) {
+        return 0;
+    }
+    int64_t min = INT64_MAX;
+    for (uint32_t i = skip; i < n; i++) {
+        const int64_t x = (int64_t)d[i];
+        min = x < min ? x : min;
+    }
+    return (uint64_t)min;
+}
+
+static size_t cost_with_base(const uint64_t *d, uint32_t skip, uint32_t n, uint64_t base,
+                             unsigned *width)
+{
+    uint32_t hist[65] = {0};
+    size_t cost = 0;
+    for (uint32_t i = skip; i < n; i++) {
+        hist[bits_of(d[i] - base)]++;
+    }
+    *width = width_choose(hist, n, &cost);
+    return cost;
+}
+
+static int by_signed(const void *a, const void *b)
+{
+    const int64_t x = *(const int64_t *)a;
+    const int64_t y = *(const int64_t *)b;
+    return x < y ? -1 : (x > y ? 1 : 0);
+}
+
+/* Looks for a base that leaves outliers on both sides out of the window. */
+static void window_search(struct ints_scratch *s, const uint64_t *d, uint32_t skip, uint32_t n,
+                          struct plan *p)
+{
+    const uint32_t m = n - skip;
+    if (p->width < 2 || m < 16) {
+        return;
+    }
+    memcpy(s->sorted, d + skip, (size_t)m * sizeof *d);
+    qsort(s->sorted, m, sizeof *s->sorted, by_signed);
+    const unsigned low = p->width > 4 ? p->width - 4 : 0;
+    for (unsigned w = low; w <= p->width && w < 63; w++) {
+        const uint64_t span = (uint64_t)1 << w;
+        uint32_t best = 0;
+        uint64_t base = 0;
+        for (uint32_t lo = 0, hi = 0; lo < m; lo++) {
+            while (hi < m && s->sorted[hi] - s->sorted[lo] < span) {
+                hi++;
+            }
+            if (hi - lo > best) {
+                best = hi - lo;
+                base = s->sorted[lo];
+            }
+        }
+        unsigned width = 0;
+        const size_t cost = cost_with_base(d, skip, n, base, &width);
+        if (cost < p->cost) {
+            p->cost = cost;
+            p->width = width;
+            p->base = base;
+        }
+    }
+}
+
+static void plan_make(struct ints_scratch *s, const uint64_t *v, uint32_t n, bool thorough,
+                      struct plan *p)
+{
+    const uint32_t skip = transform(v, n, p, s->diff);
+    p->base = signed_min(s->diff, skip, n);
+    p->cost = cost_with_base(s->diff, skip, n, p->base, &p->width);
+    if (thorough) {
+        window_search(s, s->diff, skip, n, p);
+    }
+    p->cost += varint_size(ints_zigzag(p->base));
+    if (p->mode != INTS_FOR) {
+        p->cost += varint_size(ints_zigzag(p->first));
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        s->diff[i] = i < skip ? 0 : s->diff[i] - p->base;
+    }
+}
+
+static sh_err plan_write(const struct plan *p, const uint64_t *diff, uint32_t n, struct sh_buf *out)
+{
+    uint16_t at[INTS_MAX];
+    uint32_t exceptions = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (bits_of(diff[i]) > p->width) {
+            at[exceptions++] = (uint16_t)i;
+        }
+    }
+    const size_t packed = kernel_packed_size(n, p->width);
+    SH_TRY(sh_buf_put_u8(out, (uint8_t)p->mode));
+    SH_TRY(sh_buf_put_u8(out, (uint8_t)p->width));
+    SH_TRY(sh_buf_put_varint(out, exceptions));
+    SH_TRY(sh_buf_put_varint(out, ints_zigzag(p->base)));
+    if (p->mode != INTS_FOR) {
+        SH_TRY(sh_buf_put_varint(out, ints_zigzag(p->first)));
+    }
+    if (p->mode == INTS_DELTA2) {
+        SH_TRY(sh_buf_put_varint(out, ints_zigzag(p->first_delta)));
+    }
+    SH_TRY(sh_buf_reserve(out, packed));
+    kernel_pack(diff, n, p->width, out->p + out->n);
+    out->n += packed;
+    for (uint32_t i = 0; i < exceptions; i++) {
+        SH_TRY(sh_buf_put_le16(out, at[i]));
+    }
+    for (uint32_t i = 0; i < exceptions; i++) {
+        SH_TRY(sh_buf_put_varint(out, diff[at[i]] >> p->width));
+    }
+    return SH_OK;
+}
+
+sh_err ints_encode(struct ints_scratch *s, const uint64_t *v, uint32_t n, unsigned modes,
+                   bool thorough, struct sh_buf *out)
+{
+    struct plan best = {.cost = SIZE_MAX};
+    if (n == 0 || n > INTS_MAX) {
+        return SH_E_INVAL;
+    }
+    for (int m = INTS_FOR; m <= INTS_DELTA2; m++) {
+        if ((modes & 1U << m) == 0) {
+            continue;
+        }
+        struct plan p = {.mode = (enum ints_mode)m};
+        plan_make(s, v, n, thorough, &p);
+        if (p.cost < best.cost) {
+            best = p;
+            memcpy(s->best, s->diff, (size_t)n * sizeof *s->best);
+        }
+    }
+    return plan_write(&best, s->best, n, out);
+}
+
+struct head {
+    uint8_t mode;
+    uint8_t width;
+    uint64_t exceptions;
+    uint64_t base;
+    uint64_t first;
+    uint64_t first_delta;
+};
+
+static sh_err head_read(struct sh_rd *r, uint32_t n, struct head *h)
+{
+    uint64_t v = 0;
+    SH_TRY(sh_rd_u8(r, &h->mode));
+    SH_TRY(sh_rd_u8(r, &h->width));
+    SH_TRY(sh_rd_varint(r, &h->exceptions));
+    SH_TRY(sh_rd_varint(r, &v));
+    h->base = ints_unzigzag(v);
+    if (h->mode > INTS_DELTA2 || h->width > 64 || h->exceptions > n ||
+        (h->exceptions != 0 && h->width == 64)) {
+        return SH_E_CORRUPT;
+    }
+    if (h->mode != INTS_FOR) {
+        SH_TRY(sh_rd_varint(r, &v));
+        h->first = ints_unzigzag(v);
+    }
+    if (h->mode == INTS_DELTA2) {
+        SH_TRY(sh_rd_varint(r, &v));
+        h->first_delta = ints_unzigzag(v);
+    }
+    return SH_OK;
+}
+
+static sh_err exceptions_patch(struct sh_rd *r, const struct head *h, uint32_t n, uint64_t *out)
+{
+    struct sh_bytes at;
+    if (h->exceptions == 0) {
+        return SH_OK;
+    }
+    SH_TRY(sh_rd_bytes(r, (size_t)h->exceptions * 2, &at));
+    for (size_t i = 0; i < h->exceptions; i++) {
+        uint64_t high = 0;
+        const uint16_t k = sh_le16(at.p + 2 * i);
+        SH_TRY(sh_rd_varint(r, &high));
+        if (k >= n) {
+            return SH_E_CORRUPT;
+        }
+        out[k] |= high << h->width;
+    }
+    return SH_OK;
+}
+
+/* From differences to values. */
+static void restore(const struct head *h, uint32_t n, uint64_t *out)
+{
+    if (h->mode == INTS_FOR) {
+        kernel_add(out, n, h->base);
+        return;
+    }
+    if (h->width == 0 && h->exceptions == 0 && h->mode == INTS_DELTA2 && h->base == 0) {
+        for (uint32_t i = 0; i < n; i++) {
+            out[i] = h->first + i * h->first_delta;
+        }
+        return;
+    }
+    kernel_add(out, n, h->base);
+    out[0] = h->first;
+    if (h->mode == INTS_DELTA2 && n > 1) {
+        out[1] = h->first_delta;
+        kernel_prefix(out + 1, n - 1);
+    }
+    kernel_prefix(out, n);
+}
+
+sh_err ints_decode(struct sh_rd *r, uint32_t n, uint64_t *out)
+{
+    struct head h = {0};
+    struct sh_bytes packed;
+    if (n == 0 || n > INTS_MAX || head_read(r, n, &h) != SH_OK ||
+        sh_rd_bytes(r, kernel_packed_size(n, h.width), &packed) != SH_OK) {
+        return SH_E_CORRUPT;
+    }
+    kernel_unpack(packed.p, n, h.width, out);
+    if (exceptions_patch(r, &h, n, out) != SH_OK) {
+        return SH_E_CORRUPT;
+    }
+    restore(&h, n, out);
+    return SH_OK;
+}

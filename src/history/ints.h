@@ -1,0 +1,39 @@
+/* ints.h - lossless code of up to 1024 integers of 64 bits. Pure functions but for the buffer.
+ *
+ *   u8 mode (0 frame of reference, 1 deltas, 2 deltas of deltas), u8 width, varint exceptions,
+ *   zigzag varint base, [mode 1, 2: zigzag varint first value], [mode 2: zigzag varint first
+ * delta], packed (value - base) mod 2^width of n values (kernel_bits.h), exceptions: u16 index
+ * each, then varint of (value - base) >> width each. In mode 1 position 0 and in mode 2 positions 0
+ * and 1 stand for nothing and hold 0. All arithmetic is modulo 2^64. SPDX-License-Identifier:
+ * Apache-2.0 */
+#ifndef SH_HISTORY_INTS_H
+#define SH_HISTORY_INTS_H
+
+#include <sh/base.h>
+
+enum { INTS_MAX = 1024 };
+enum ints_mode { INTS_FOR = 0, INTS_DELTA = 1, INTS_DELTA2 = 2 };
+
+struct ints_scratch {
+    uint64_t diff[INTS_MAX];
+    uint64_t best[INTS_MAX];
+    uint64_t sorted[INTS_MAX];
+};
+
+static inline uint64_t ints_zigzag(uint64_t v)
+{
+    return v << 1 ^ (0 - (v >> 63));
+}
+static inline uint64_t ints_unzigzag(uint64_t v)
+{
+    return v >> 1 ^ (0 - (v & 1));
+}
+
+/* Appends the code of v[0..n), n = 1..1024. modes: bit set of 1 << enum ints_mode that may be
+ * tried. thorough: also looks for the best window of values (slower, smaller). */
+SH_MUST_CHECK sh_err ints_encode(struct ints_scratch *s, const uint64_t *v, uint32_t n,
+                                 unsigned modes, bool thorough, struct sh_buf *out);
+/* Reads n values. SH_E_CORRUPT. */
+SH_MUST_CHECK sh_err ints_decode(struct sh_rd *r, uint32_t n, uint64_t *out);
+
+#endif /* SH_HISTORY_INTS_H */

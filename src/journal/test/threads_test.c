@@ -1,0 +1,108 @@
+/* Many appenders, the two threads, sync and checkpoints at once; run under TSan too. */
+#include <sh/test.h>
+
+#include <stdatomic.h>
+
+#include <sh/journal.h>
+
+enum { WRITERS = 4, EACH = 500 };
+
+struct shared {
+    struct sh_journal *j;
+    uint64_t applied;  /* apply thread only */
+    uint64_t last_seq; /* apply thread only */
+    atomic_uint done_ok;
+    atomic_uint done_bad;
+    atomic_uint refused;
+};
+
+static sh_err take(void *ctx, const struct sh_journal_record *rec)
+{
+    struct shared *s = ctx;
+    if (rec->seq <= s->last_seq || rec->obj != s) {
+        return SH_E_INTERNAL;
+    }
+    s->last_seq = rec->seq;
+    s->applied++;
+    return SH_OK;
+}
+
+static void done(void *ctx, sh_err err, uint64_t seq)
+{
+    struct shared *s = ctx;
+    SH_UNUSED(seq);
+    atomic_fetch_add(err == SH_OK ? &s->done_ok : &s->done_bad, 1);
+}
+
+static void writer(void *ctx)
+{
+    struct shared *s = ctx;
+    static const uint8_t bytes[300] = {1, 2, 3};
+    for (int i = 0; i < EACH;) {
+        const struct sh_bytes part = {bytes, 1 + (size_t)(i * 37) % sizeof bytes};
+        uint64_t seq = 0;
+        const sh_err err = sh_journal_append(s->j,
+                                             &(struct sh_journal_append){.owner = SH_OWNER_MQTT,
+                                                                         .parts = &part,
+                                                                         .nparts = 1,
+                                                                         .obj = s,
+                                                                         .done = done,
+                                                                         .ctx = s},
+                                             &seq);
+        if (err == SH_OK) {
+            i++;
+        } else {
+            atomic_fetch_add(&s->refused, 1);
+            if (sh_journal_sync(s->j) != SH_OK) {
+                return;
+            }
+        }
+        if (i % 100 == 99 && sh_journal_sync(s->j) == SH_OK &&
+            sh_journal_checkpoint(s->j, SH_OWNER_MQTT, seq) != SH_OK) {
+            return;
+        }
+    }
+}
+
+static void test_many_writers_everything_is_applied_once_in_order(void **state)
+{
+    (void)state;
+    struct shared s = {0};
+    char dir[64];
+    sh_test_tmpdir(dir);
+    const struct sh_env env = sh_env_system();
+    const struct sh_journal_owner owner = {
+        .id = SH_OWNER_MQTT, .name = "mqtt", .apply = take, .ctx = &s};
+    const struct sh_journal_options o = {.dir = dir,
+                                         .segment_bytes = 256 << 10,
+                                         .queue_bytes = 16 << 10,
+                                         .owners = &owner,
+                                         .owner_count = 1};
+    assert_ok(sh_journal_open(&env, &o, &s.j));
+    assert_ok(sh_journal_start(s.j));
+    struct sh_thread t[WRITERS] = {0};
+    for (int i = 0; i < WRITERS; i++) {
+        assert_ok(sh_thread_start(&t[i], "writer", writer, &s));
+    }
+    for (int i = 0; i < WRITERS; i++) {
+        sh_thread_join(&t[i]);
+    }
+    assert_ok(sh_journal_sync(s.j));
+    struct sh_journal_stats st;
+    sh_journal_stats(s.j, &st);
+    assert_int_equal(st.records, WRITERS * EACH);
+    assert_int_equal(st.queue_bytes, 0);
+    sh_journal_close(s.j);
+    assert_int_equal(s.applied, WRITERS * EACH);
+    assert_int_equal(atomic_load(&s.done_ok), WRITERS * EACH);
+    assert_int_equal(atomic_load(&s.done_bad), 0);
+    sh_test_rmdir(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_many_writers_everything_is_applied_once_in_order),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
