@@ -101,13 +101,14 @@ struct sh_drv_out_ops {
 };
 
 /* Output of one step. The engine prepares it; drivers use the functions below only. Rows of
- * `samples` carry the tag index in the point column and time 0 for "no source time". */
+ * `samples` carry the tag index in the point column; without a source time they get receipt_us. */
 struct sh_drv_out {
     struct sh_buf *bytes; /* to be sent, in order */
     struct sh_batch_builder *samples;
     const struct sh_drv_out_ops *ops;
     void *ctx;
-    int64_t timer_us; /* monotonic; INT64_MAX = none. Replaces the last one at each step. */
+    int64_t receipt_us; /* wall time of this step */
+    int64_t timer_us;   /* monotonic; INT64_MAX = none. Replaces the last one at each step. */
     bool reconnect;
     char reason[SH_DRV_WORDS];
 };
