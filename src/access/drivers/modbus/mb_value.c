@@ -60,7 +60,7 @@ struct mb_value mb_value_get(const struct mb_addr *a, const uint8_t *words)
     const uint16_t u16 = sh_be16(b);
     switch ((enum mb_type)a->type) {
     case MB_BOOL:
-        r.cell.bits = a->bit == MB_NO_BIT ? 0 : u16 >> a->bit & 1;
+        r.cell.bits = a->bit == MB_NO_BIT ? 0 : (uint64_t)u16 >> a->bit & 1;
         break;
     case MB_INT16:
         r.cell.i64 = (int16_t)u16;
