@@ -180,8 +180,10 @@ SH_MUST_CHECK sh_err sh_record_delete(struct sh_record *r, uint32_t tenant, stru
                                       struct sh_str id, uint64_t expect, struct sh_str author);
 
 /* Transaction: collects changes in memory (one thread at a time), then commits all or nothing.
- * The adding functions copy what they are given; they return SH_E_INVAL or SH_E_LIMIT and then the
- * transaction is as before. Later changes see earlier ones of the same transaction. */
+ * The adding functions copy what they are given and check what can be checked without the database
+ * (names, JSON, depth, schema); when they refuse (SH_E_INVAL, SH_E_NOTFOUND = no such type,
+ * SH_E_LIMIT, SH_E_NOMEM) the transaction is as before and sh_record_tx_diag says why. Later
+ * changes see earlier ones of the same transaction. */
 SH_MUST_CHECK sh_err sh_record_tx_new(struct sh_record *r, struct sh_str author,
                                       struct sh_record_tx **out);
 void sh_record_tx_free(struct sh_record_tx *tx); /* NULL is accepted; not after _async took it */
@@ -212,6 +214,8 @@ SH_MUST_CHECK sh_err sh_record_tx_commit(struct sh_record_tx *tx, size_t *failed
 typedef void sh_record_done(void *ctx, sh_err err, struct sh_record_tx *tx);
 SH_MUST_CHECK sh_err sh_record_tx_commit_async(struct sh_record_tx *tx, sh_record_done *done,
                                                void *ctx);
+/* The explanation of the last refusal of an adding function or of the commit. */
+void sh_record_tx_diag(const struct sh_record_tx *tx, struct sh_diag *out);
 size_t sh_record_tx_ops(const struct sh_record_tx *tx);
 /* New revision that change `op` (counted from 0 in the order of adding) made; after the commit. */
 uint64_t sh_record_tx_rev(const struct sh_record_tx *tx, size_t op);
@@ -320,8 +324,8 @@ SH_MUST_CHECK sh_err sh_record_idem_end(struct sh_record *r, uint32_t tenant, st
 /* ------------------------------------------------------------------ care */
 
 /* Copies the database, consistent as of one moment, to a new file while writes go on. keep_going
- * (may be NULL) is asked between steps; false ends it with SH_E_CANCELED. Blobs are plain files:
- * copy them after this. Blocks long. */
+ * (may be NULL) is asked between steps; false ends it with SH_E_CANCELED. SH_E_EXISTS: there is a
+ * file of that name. Blobs are plain files: copy them after this. Blocks long. */
 SH_MUST_CHECK sh_err sh_record_backup(struct sh_record *r, const char *to_path,
                                       bool (*keep_going)(void *ctx, uint32_t left, uint32_t total),
                                       void *ctx, struct sh_diag *diag);

@@ -1,0 +1,363 @@
+#include "store_fix.h"
+
+static void test_put_then_get_gives_the_record_after_reopen_too(void **state)
+{
+    struct fix *f = *state;
+    struct sh_record_row row;
+    uint64_t rev = 0;
+    assert_ok(fix_put(f, "_k", "a", "{ \"n\" : 0.1, \"b\":[1, -0.0, \"泵\"] }", 0, &rev));
+    assert_int_equal(rev, 1);
+    for (int i = 0; i < 2; i++) {
+        assert_ok(fix_get(f, "_k", "a", &row));
+        assert_str(row.doc, "{\"n\":0.1,\"b\":[1,-0.0,\"泵\"]}");
+        assert_str(row.author, "zhang");
+        assert_int_equal(row.rev, 1);
+        assert_true(row.created_us == row.updated_us);
+        fix_reopen(f);
+    }
+    assert_int_equal(fix_get(f, "_k", "b", &row), SH_E_NOTFOUND);
+    assert_int_equal(sh_record_get(f->r, 2, SH_STR("_k"), SH_STR("a"), f->ar, &row),
+                     SH_E_NOTFOUND); /* another tenant */
+}
+
+static void test_put_with_wrong_revision_conflicts(void **state)
+{
+    struct fix *f = *state;
+    uint64_t rev = 0;
+    const struct sh_str k = SH_STR("_k");
+    const struct sh_str a = SH_STR("a");
+    assert_ok(fix_put(f, "_k", "a", "{}", 0, &rev));
+    assert_int_equal(fix_put(f, "_k", "a", "{}", 0, &rev), SH_E_CONFLICT);
+    assert_ok(fix_put(f, "_k", "a", "{}", 1, &rev));
+    assert_int_equal(rev, 2);
+    assert_int_equal(fix_put(f, "_k", "a", "{}", 1, &rev), SH_E_CONFLICT);
+    assert_int_equal(fix_put(f, "_k", "b", "{}", 7, &rev), SH_E_CONFLICT);
+    assert_ok(fix_put(f, "_k", "a", "{}", SH_RECORD_ANY, &rev));
+    assert_int_equal(rev, 3);
+    assert_int_equal(sh_record_delete(f->r, 1, k, a, 2, SH_STR("")), SH_E_CONFLICT);
+    assert_ok(sh_record_delete(f->r, 1, k, a, 3, SH_STR("")));
+    assert_int_equal(sh_record_delete(f->r, 1, k, a, SH_RECORD_ANY, SH_STR("")), SH_E_NOTFOUND);
+}
+
+static void test_put_bad_name_or_document_is_refused(void **state)
+{
+    static const struct {
+        const char *type, *id, *doc;
+        sh_err expect;
+    } rows[] = {
+        {"_k", "", "{}", SH_E_INVAL},
+        {"_k", "a\nb", "{}", SH_E_INVAL},
+        {"_k", "\xff", "{}", SH_E_INVAL},
+        {"", "a", "{}", SH_E_INVAL},
+        {"1k", "a", "{}", SH_E_INVAL},
+        {"_k'", "a", "{}", SH_E_INVAL},
+        {"_type", "a", "{}", SH_E_INVAL},
+        {"_k", "a", "[]", SH_E_INVAL},
+        {"_k", "a", "3", SH_E_INVAL},
+        {"_k", "a", "{", SH_E_INVAL},
+        {"_k", "a", "{\"a\":1,\"a\":2}", SH_E_INVAL},
+        {"_k", "a';DROP TABLE rec;--", "{}", SH_OK},
+        {"_k", "车间/一号 机床", "{}", SH_OK},
+        {"nosuch", "a", "{}", SH_E_NOTFOUND},
+    };
+    struct fix *f = *state;
+    for (size_t i = 0; i < SH_COUNT(rows); i++) {
+        assert_int_equal(fix_put(f, rows[i].type, rows[i].id, rows[i].doc, SH_RECORD_ANY, NULL),
+                         rows[i].expect);
+    }
+}
+
+static void test_tx_is_all_or_nothing(void **state)
+{
+    struct fix *f = *state;
+    struct sh_record_row row;
+    struct sh_record_tx *tx = NULL;
+    size_t failed = 0;
+    struct sh_diag d;
+    struct sh_record_put p = {
+        .tenant = 1, .type = SH_STR("_k"), .id = SH_STR("x"), .doc = SH_STR("{}")};
+    assert_ok(fix_put(f, "_k", "old", "{}", 0, NULL));
+    assert_ok(sh_record_tx_new(f->r, SH_STR("li"), &tx));
+    assert_ok(sh_record_tx_put(tx, &p));
+    assert_ok(sh_record_tx_delete(tx, 1, SH_STR("_k"), SH_STR("old"), 1));
+    p.id = SH_STR("y");
+    p.expect = 9;
+    assert_ok(sh_record_tx_put(tx, &p));
+    assert_int_equal(sh_record_tx_commit(tx, &failed, &d), SH_E_CONFLICT);
+    assert_int_equal(failed, 2);
+    assert_int_equal(sh_record_tx_commit(tx, &failed, &d), SH_E_STATE);
+    sh_record_tx_free(tx);
+    assert_int_equal(fix_get(f, "_k", "x", &row), SH_E_NOTFOUND);
+    assert_ok(fix_get(f, "_k", "old", &row));
+
+    assert_ok(sh_record_tx_new(f->r, SH_STR("li"), &tx));
+    p.expect = 0;
+    assert_ok(sh_record_tx_put(tx, &p));
+    p.expect = 1; /* sees the change before it */
+    assert_ok(sh_record_tx_put(tx, &p));
+    assert_ok(sh_record_tx_expect(tx, 1, SH_STR("_k"), SH_STR("old"), 1));
+    assert_ok(sh_record_tx_commit(tx, &failed, &d));
+    assert_int_equal(sh_record_tx_rev(tx, 0), 1);
+    assert_int_equal(sh_record_tx_rev(tx, 1), 2);
+    sh_record_tx_free(tx);
+}
+
+static void test_revisions_keep_what_was(void **state)
+{
+    struct fix *f = *state;
+    struct sh_record_page page;
+    const struct sh_str k = SH_STR("_k");
+    const struct sh_str a = SH_STR("a");
+    uint64_t rev = 0;
+    assert_ok(fix_put(f, "_k", "a", "{\"v\":1}", 0, NULL));
+    assert_ok(fix_put(f, "_k", "a", "{\"v\":2}", 1, NULL));
+    assert_ok(sh_record_delete(f->r, 1, k, a, 2, SH_STR("li")));
+    assert_ok(fix_put(f, "_k", "a", "{\"v\":4}", 0, &rev));
+    assert_int_equal(rev, 4); /* goes on counting */
+    assert_ok(sh_record_revisions(f->r, 1, k, a, 0, 10, f->ar, &page));
+    assert_int_equal(page.n, 4);
+    assert_str(page.rows[0].doc, "{\"v\":4}");
+    assert_true(page.rows[1].deleted);
+    assert_str(page.rows[1].author, "li");
+    assert_str(page.rows[3].doc, "{\"v\":1}");
+    assert_ok(sh_record_revisions(f->r, 1, k, a, 3, 1, f->ar, &page));
+    assert_int_equal(page.n, 1);
+    assert_int_equal(page.rows[0].rev, 2);
+}
+
+static void test_links_join_records_and_go_with_them(void **state)
+{
+    struct fix *f = *state;
+    struct sh_record_tx *tx = NULL;
+    struct sh_record_link *links = NULL;
+    size_t n = 0;
+    const struct sh_str k = SH_STR("_k");
+    const struct sh_str any = SH_STR("");
+    const struct sh_str a = SH_STR("a");
+    const struct sh_str b = SH_STR("b");
+    const struct sh_record_link l = {k, a, SH_STR("feeds"), k, b};
+    assert_ok(fix_put(f, "_k", "a", "{}", 0, NULL));
+    assert_ok(sh_record_tx_new(f->r, any, &tx));
+    assert_ok(sh_record_tx_link(tx, 1, &l));
+    assert_int_equal(sh_record_tx_commit(tx, NULL, NULL), SH_E_NOTFOUND); /* no b yet */
+    sh_record_tx_free(tx);
+    assert_ok(fix_put(f, "_k", "b", "{}", 0, NULL));
+    assert_ok(sh_record_tx_new(f->r, any, &tx));
+    assert_ok(sh_record_tx_link(tx, 1, &l));
+    assert_ok(sh_record_tx_link(tx, 1, &l)); /* again: nothing changes */
+    assert_ok(sh_record_tx_commit(tx, NULL, NULL));
+    sh_record_tx_free(tx);
+    assert_ok(sh_record_links(f->r, 1, k, a, false, any, 0, 10, f->ar, &links, &n));
+    assert_int_equal(n, 1);
+    assert_str(links[0].to_id, "b");
+    assert_ok(sh_record_links(f->r, 1, k, b, true, SH_STR("feeds"), 0, 10, f->ar, &links, &n));
+    assert_int_equal(n, 1);
+    assert_str(links[0].from_id, "a");
+    assert_ok(sh_record_delete(f->r, 1, k, b, SH_RECORD_ANY, any));
+    assert_ok(sh_record_links(f->r, 1, k, a, false, any, 0, 10, f->ar, &links, &n));
+    assert_int_equal(n, 0);
+}
+
+static void note(void *ctx, uint64_t last)
+{
+    *(uint64_t *)ctx = last;
+}
+
+static void test_changes_are_in_order_and_resume(void **state)
+{
+    struct fix *f = *state;
+    struct sh_record_change *c = NULL;
+    size_t n = 0;
+    uint64_t next = 0;
+    uint64_t noted = 0;
+    const struct sh_str k = SH_STR("_k");
+    const uint32_t all = SH_RECORD_ALL_TENANTS;
+    assert_int_equal(sh_record_changes_wait(f->r, 0, 1000), SH_E_TIMEOUT);
+    assert_ok(sh_record_watch(f->r, note, &noted));
+    assert_ok(fix_put(f, "_k", "a", "{}", 0, NULL));
+    assert_ok(fix_put(f, "_k2", "b", "{}", 0, NULL));
+    assert_ok(fix_put(f, "_k", "a", "{}", 1, NULL));
+    assert_ok(sh_record_delete(f->r, 1, k, SH_STR("a"), 2, SH_STR("li")));
+    assert_ok(sh_record_changes_wait(f->r, 3, 1000000));
+    assert_ok(sh_record_changes(f->r, 0, 1, k, 2, f->ar, &c, &n, &next));
+    assert_int_equal(n, 2);
+    assert_int_equal(c[0].act, SH_RECORD_CREATED);
+    assert_int_equal(c[1].act, SH_RECORD_UPDATED);
+    assert_int_equal(c[1].rev, 2);
+    assert_true(c[1].seq > c[0].seq + 1);
+    assert_ok(sh_record_changes(f->r, next, all, SH_STR(""), 2, f->ar, &c, &n, &next));
+    assert_int_equal(n, 1);
+    assert_int_equal(c[0].act, SH_RECORD_DELETED);
+    assert_str(c[0].author, "li");
+    assert_int_equal(next, sh_record_change_last(f->r));
+    fix_reopen(f);
+    assert_int_equal(noted, next); /* after close: the writer has told all watchers */
+    assert_int_equal(sh_record_change_last(f->r), next);
+    assert_ok(sh_record_changes(f->r, 0, 9, SH_STR(""), 0, f->ar, &c, &n, &next));
+    assert_int_equal(n, 0); /* another tenant; the position moves on */
+    assert_int_equal(next, sh_record_change_last(f->r));
+}
+
+static void test_changes_forgotten_are_told(void **state)
+{
+    struct fix *f = *state;
+    struct sh_record_change *c = NULL;
+    size_t n = 0;
+    uint64_t next = 0;
+    sh_record_close(f->r);
+    f->cfg.keep_changes = 10;
+    fix_open(f);
+    for (int i = 0; i < 600; i++) { /* trimming happens every 256 commits */
+        assert_ok(fix_put(f, "_k", "a", "{}", SH_RECORD_ANY, NULL));
+    }
+    assert_int_equal(sh_record_changes(f->r, 0, 1, SH_STR(""), 5, f->ar, &c, &n, &next),
+                     SH_E_LIMIT);
+    assert_ok(sh_record_changes(f->r, 595, 1, SH_STR(""), 50, f->ar, &c, &n, &next));
+    assert_int_equal(n, 5);
+    assert_int_equal(next, 600);
+}
+
+static uint64_t store_abc(struct fix *f, uint32_t tenant, char hash[SH_RECORD_HASH_CHARS])
+{
+    struct sh_record_blob_writer *w = NULL;
+    uint64_t size = 0;
+    assert_ok(sh_record_blob_begin(f->r, tenant, &w));
+    assert_ok(sh_record_blob_write(w, sh_str_bytes(SH_STR("ab"))));
+    assert_ok(sh_record_blob_write(w, sh_str_bytes(SH_STR("c"))));
+    assert_ok(sh_record_blob_end(w, hash, &size));
+    return size;
+}
+
+static void ref(struct fix *f, struct sh_str hash, int by, sh_err expect)
+{
+    struct sh_record_tx *tx = NULL;
+    assert_ok(sh_record_tx_new(f->r, SH_STR(""), &tx));
+    assert_ok(sh_record_tx_blob_ref(tx, 1, hash, by));
+    assert_int_equal(sh_record_tx_commit(tx, NULL, NULL), expect);
+    sh_record_tx_free(tx);
+}
+
+static void test_blob_is_stored_once_and_seen_per_tenant(void **state)
+{
+    struct fix *f = *state;
+    char h[SH_RECORD_HASH_CHARS];
+    struct sh_record_stats st;
+    struct sh_record_blob *b = NULL;
+    uint64_t size = 0;
+    const struct sh_str hash = {h, sizeof h};
+    assert_int_equal(store_abc(f, 1, h), 3);
+    assert_int_equal(store_abc(f, 2, h), 3);
+    /* FIPS 180-4 example: SHA-256("abc") */
+    assert_str(hash, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    sh_record_stats(f->r, &st);
+    assert_int_equal(st.blob_bytes, 3);
+    assert_ok(sh_record_blob_verify(f->r, 1, hash));
+    assert_int_equal(sh_record_blob_open(f->r, 3, hash, &b, &size), SH_E_NOTFOUND);
+    assert_int_equal(sh_record_blob_open(f->r, 1, SH_STR("../../etc"), &b, &size), SH_E_INVAL);
+    assert_ok(sh_record_blob_open(f->r, 2, hash, &b, &size));
+    char text[8];
+    size_t got = 0;
+    assert_ok(sh_record_blob_read(b, 1, text, sizeof text, &got));
+    assert_int_equal(got, 2);
+    sh_record_blob_close(b);
+}
+
+static void test_blob_without_reference_is_collected_and_damage_is_found(void **state)
+{
+    struct fix *f = *state;
+    char h[SH_RECORD_HASH_CHARS];
+    char path[256];
+    struct sh_record_stats st;
+    uint64_t removed = 0;
+    const struct sh_str hash = {h, sizeof h};
+    (void)store_abc(f, 1, h);
+    (void)store_abc(f, 2, h);
+    ref(f, hash, 1, SH_OK);
+    sh_test_advance(&f->t, 10);
+    assert_ok(sh_record_blob_gc(f->r, 0, &removed));
+    assert_int_equal(removed, 1); /* tenant 2 held no reference */
+    assert_ok(sh_record_blob_verify(f->r, 1, hash));
+    assert_int_equal(sh_record_blob_verify(f->r, 2, hash), SH_E_NOTFOUND);
+    (void)snprintf(path, sizeof path, "%s/ba/%.64s", f->blobs, h);
+    assert_ok(sh_fs_replace(f->t.env.fs, path, sh_str_bytes(SH_STR("abd"))));
+    assert_int_equal(sh_record_blob_verify(f->r, 1, hash), SH_E_CORRUPT);
+    ref(f, hash, -1, SH_OK);
+    ref(f, hash, -1, SH_E_STATE);
+    assert_ok(sh_record_blob_gc(f->r, 0, &removed));
+    sh_record_stats(f->r, &st);
+    assert_int_equal(st.blob_bytes, 0);
+    ref(f, hash, 1, SH_E_NOTFOUND);
+}
+
+static void test_blob_over_the_limit_is_refused(void **state)
+{
+    struct fix *f = *state;
+    struct sh_record_blob_writer *w = NULL;
+    char h[SH_RECORD_HASH_CHARS];
+    sh_record_close(f->r);
+    f->cfg.max_blob_bytes = 4;
+    f->cfg.max_blobs_bytes = 5;
+    fix_open(f);
+    (void)store_abc(f, 1, h);
+    assert_ok(sh_record_blob_begin(f->r, 1, &w));
+    assert_int_equal(sh_record_blob_write(w, sh_str_bytes(SH_STR("12345"))), SH_E_LIMIT);
+    assert_ok(sh_record_blob_write(w, sh_str_bytes(SH_STR("123"))));
+    assert_int_equal(sh_record_blob_end(w, h, NULL), SH_E_LIMIT);
+    assert_ok(sh_record_blob_begin(f->r, 1, &w));
+    sh_record_blob_abort(w);
+}
+
+static void test_idempotency_key_remembers_the_answer_for_a_day(void **state)
+{
+    struct fix *f = *state;
+    struct sh_str answer;
+    const struct sh_str key = SH_STR("k-1");
+    const struct sh_str none = {NULL, 0};
+    assert_int_equal(sh_record_idem_begin(f->r, 1, key, 7, f->ar, &answer), SH_E_NOTFOUND);
+    assert_int_equal(sh_record_idem_begin(f->r, 1, key, 7, f->ar, &answer), SH_E_BUSY);
+    assert_int_equal(sh_record_idem_begin(f->r, 1, key, 8, f->ar, &answer), SH_E_CONFLICT);
+    assert_ok(sh_record_idem_end(f->r, 1, key, 7, none)); /* it failed */
+    assert_int_equal(sh_record_idem_begin(f->r, 1, key, 7, f->ar, &answer), SH_E_NOTFOUND);
+    assert_ok(sh_record_idem_end(f->r, 1, key, 7, SH_STR("{\"id\":1}")));
+    assert_ok(sh_record_idem_begin(f->r, 1, key, 7, f->ar, &answer));
+    assert_str(answer, "{\"id\":1}");
+    assert_int_equal(sh_record_idem_begin(f->r, 1, key, 8, f->ar, &answer), SH_E_CONFLICT);
+    sh_test_advance(&f->t, 86400000001);
+    assert_int_equal(sh_record_idem_begin(f->r, 1, key, 8, f->ar, &answer), SH_E_NOTFOUND);
+    assert_ok(sh_record_idem_end(f->r, 1, key, 8, none));
+}
+
+static void test_id_new_is_sorted_by_time(void **state)
+{
+    struct fix *f = *state;
+    char a[SH_RECORD_ID_CHARS];
+    char b[SH_RECORD_ID_CHARS];
+    assert_ok(sh_record_id_new(&f->t.env, a));
+    sh_test_advance(&f->t, 1000);
+    assert_ok(sh_record_id_new(&f->t.env, b));
+    assert_true(memcmp(a, b, sizeof a) < 0);
+    for (size_t i = 0; i < sizeof a; i++) {
+        assert_non_null(strchr("0123456789abcdefghjkmnpqrstvwxyz", a[i]));
+    }
+}
+
+int main(void)
+{
+#define T(x) cmocka_unit_test_setup_teardown(x, fix_setup, fix_teardown)
+    const struct CMUnitTest tests[] = {
+        T(test_put_then_get_gives_the_record_after_reopen_too),
+        T(test_put_with_wrong_revision_conflicts),
+        T(test_put_bad_name_or_document_is_refused),
+        T(test_tx_is_all_or_nothing),
+        T(test_revisions_keep_what_was),
+        T(test_links_join_records_and_go_with_them),
+        T(test_changes_are_in_order_and_resume),
+        T(test_changes_forgotten_are_told),
+        T(test_blob_is_stored_once_and_seen_per_tenant),
+        T(test_blob_without_reference_is_collected_and_damage_is_found),
+        T(test_blob_over_the_limit_is_refused),
+        T(test_idempotency_key_remembers_the_answer_for_a_day),
+        T(test_id_new_is_sorted_by_time),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
