@@ -6,7 +6,7 @@
 
 #include <sh/value.h>
 
-enum { ROW_BYTES = 8 + 8 + 4 + 1 + 1, WIRE_HEAD = 12, WIRE_VERSION = 1, FIRST_ROWS = 64 };
+enum { ROW_BYTES = 8 + 8 + 4 + 1 + 1, WIRE_HEAD = SH_BATCH_HEAD, WIRE_VERSION = 1, FIRST_ROWS = 64 };
 
 static void place(struct sh_batch *b, uint8_t *block, uint32_t cap)
 {
@@ -216,26 +216,33 @@ size_t sh_batch_wire_size(const struct sh_batch *b)
 /* Columns are copied as they lie in memory: little-endian machines only, as the build asserts. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files and wire forms are little-endian");
 
-static uint8_t *append(uint8_t *at, const void *p, size_t n)
+void sh_batch_wire_parts(const struct sh_batch *b, uint8_t head[SH_BATCH_HEAD],
+                         struct sh_bytes parts[SH_BATCH_PARTS])
 {
-    if (n > 0) {
-        memcpy(at, p, n);
-    }
-    return at + n;
+    const size_t n = b->len;
+    sh_put_le32(head, WIRE_VERSION);
+    sh_put_le32(head + 4, b->len);
+    sh_put_le32(head + 8, b->bytes_len);
+    parts[0] = sh_bytes_of(head, SH_BATCH_HEAD);
+    parts[1] = sh_bytes_of(b->point, n * 4);
+    parts[2] = sh_bytes_of(b->time_us, n * 8);
+    parts[3] = sh_bytes_of(b->value, n * 8);
+    parts[4] = sh_bytes_of(b->quality, n);
+    parts[5] = sh_bytes_of(b->type, n);
+    parts[6] = sh_bytes_of(b->bytes, b->bytes_len);
 }
 
 void sh_batch_wire_write(const struct sh_batch *b, uint8_t *out)
 {
-    const size_t n = b->len;
-    sh_put_le32(out, WIRE_VERSION);
-    sh_put_le32(out + 4, b->len);
-    sh_put_le32(out + 8, b->bytes_len);
-    uint8_t *at = append(out + WIRE_HEAD, b->point, n * 4);
-    at = append(at, b->time_us, n * 8);
-    at = append(at, b->value, n * 8);
-    at = append(at, b->quality, n);
-    at = append(at, b->type, n);
-    (void)append(at, b->bytes, b->bytes_len);
+    uint8_t head[SH_BATCH_HEAD];
+    struct sh_bytes parts[SH_BATCH_PARTS];
+    sh_batch_wire_parts(b, head, parts);
+    for (size_t i = 0; i < SH_BATCH_PARTS; i++) {
+        if (parts[i].n > 0) {
+            memcpy(out, parts[i].p, parts[i].n);
+            out += parts[i].n;
+        }
+    }
 }
 
 static const uint8_t *take(void *to, const uint8_t *from, size_t n)

@@ -103,6 +103,12 @@ SH_MUST_CHECK sh_err sh_gate_submit(struct sh_gate *g, uint32_t tenant, const st
 SH_MUST_CHECK sh_err sh_gate_edit(struct sh_gate *g, const struct sh_history_edit *e,
                                   sh_journal_done *done, void *ctx);
 
+/* At the start, after the journal's replay and before sh_journal_start: fills the live picture from
+ * history. */
+void sh_gate_load_latest(struct sh_gate *g);
+/* After an edit's done: the live picture of these points follows. Any thread. */
+void sh_gate_edited(struct sh_gate *g, const uint32_t *points, size_t n);
+
 struct sh_gate_stats {
     uint64_t samples;  /* accepted and applied */
     uint64_t batches;

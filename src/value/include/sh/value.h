@@ -114,6 +114,11 @@ void sh_slab_unref(struct sh_slab *s); /* NULL is accepted; any thread */
  * u8 quality[len], u8 type[len], bytes. */
 size_t sh_batch_wire_size(const struct sh_batch *b);
 void sh_batch_wire_write(const struct sh_batch *b, uint8_t *out); /* wire_size bytes */
+/* The same as parts that lie in the batch itself, for a writer that gathers; head is memory of the
+ * caller's for the first part. */
+enum { SH_BATCH_PARTS = 7, SH_BATCH_HEAD = 12 };
+void sh_batch_wire_parts(const struct sh_batch *b, uint8_t head[SH_BATCH_HEAD],
+                         struct sh_bytes parts[SH_BATCH_PARTS]);
 /* Makes a new slab from the wire form; SH_E_CORRUPT when it is not one. */
 SH_MUST_CHECK sh_err sh_batch_wire_read(const struct sh_alloc *a, struct sh_bytes in,
                                         struct sh_slab **out);

@@ -1,0 +1,49 @@
+# The words a newcomer types. CMake does the work; each target sets up what it needs.
+.PHONY: all setup build run test test-fast tsan fuzz lint check-all bench deb soak clean
+JOBS := $(shell nproc 2>/dev/null || echo 2)
+FUZZ_SECONDS ?= 60
+
+all: build
+
+setup:
+	@tools/setup build
+
+web: setup
+	@tools/build_web
+
+build: web
+	@cmake --preset release >build/release.log 2>&1 || { cat build/release.log; exit 1; }
+	@cmake --build build/release -j $(JOBS) --target songhua
+	@echo "built build/release/songhua"
+
+run: build
+	@tools/run
+
+test-setup:
+	@tools/setup test
+
+test: test-setup web
+	@tools/test
+
+tsan: test-setup
+	@cmake --preset tsan >/dev/null && cmake --build build/tsan -j $(JOBS) --target sh_tests
+	@cd build/tsan && ctest -L threads --output-on-failure -j $(JOBS)
+
+fuzz: test-setup
+	@tools/fuzz $(FUZZ_SECONDS)
+
+lint: test-setup
+	@tools/lint
+
+check-all: test-setup web
+	@tools/check_all
+
+bench: build
+	@tools/setup bench
+	@bench/run
+
+deb: build
+	@packaging/make_deb
+
+clean:
+	rm -rf build

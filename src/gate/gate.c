@@ -1,0 +1,351 @@
+/* gate.c - the one way in for samples.
+ *
+ * The road: sh_gate_submit seals the batch into a slab (one copy), appends its columns to the
+ * journal and leaves the slab with the record; the apply thread calls sh_gate_apply with it - or,
+ * in a replay, without it, and the slab is read from the record - which feeds history, the live
+ * picture and the bus; then submit_done gives the slab up and tells the sender.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include <sh/gate.h>
+
+#define US_PER_DAY INT64_C(86400000000)
+
+struct sh_gate {
+    const struct sh_env *env;
+    struct sh_gate_options o;
+    struct sh_journal *journal;
+    atomic_ullong samples;
+    atomic_ullong batches;
+    atomic_ullong refused_rate;
+    atomic_ullong refused_full;
+    atomic_ullong refused_busy;
+    atomic_ullong failed;
+};
+
+sh_err sh_gate_new(const struct sh_env *env, const struct sh_gate_options *o, struct sh_gate **out)
+{
+    struct sh_gate *g = sh_mem_new(env->alloc, sizeof *g);
+    if (g == NULL) {
+        return SH_E_NOMEM;
+    }
+    g->env = env;
+    g->o = *o;
+    if (g->o.max_future_us == 0) {
+        g->o.max_future_us = US_PER_DAY;
+    }
+    *out = g;
+    return SH_OK;
+}
+
+void sh_gate_attach(struct sh_gate *g, struct sh_journal *j)
+{
+    g->journal = j;
+}
+
+void sh_gate_free(struct sh_gate *g)
+{
+    if (g != NULL) {
+        sh_mem_free(g->env->alloc, g);
+    }
+}
+
+static void count(atomic_ullong *c, uint64_t n)
+{
+    (void)atomic_fetch_add_explicit(c, n, memory_order_relaxed);
+}
+
+/* ---- names ---- */
+
+static enum sh_gate_refusal property_type(struct sh_gate *g, const struct sh_gate_who *who,
+                                          const struct sh_gate_name *name, enum sh_type *type,
+                                          struct sh_str *unit, char detail[160])
+{
+    *type = (enum sh_type)0;
+    *unit = SH_STR("");
+    if (g->o.property != NULL) {
+        const enum sh_gate_refusal r = g->o.property(g->o.ctx, who->tenant, name->device,
+                                                     name->property, type, unit, detail);
+        if (r != SH_GATE_OK) {
+            return r;
+        }
+    }
+    if (*type == 0) {
+        *type = name->number_is_f64 && name->type == SH_T_I64 ? SH_T_F64 : name->type;
+    }
+    return SH_GATE_OK;
+}
+
+static enum sh_gate_refusal make_point(struct sh_gate *g, const struct sh_gate_who *who,
+                                       const struct sh_gate_name *name, uint32_t *id,
+                                       char detail[160])
+{
+    struct sh_point_def d = {
+        .tenant = who->tenant, .device = name->device, .property = name->property};
+    const enum sh_gate_refusal r = property_type(g, who, name, &d.type, &d.unit, detail);
+    if (r != SH_GATE_OK) {
+        return r;
+    }
+    if (d.type == 0) {
+        (void)snprintf(detail, 160, "the point does not exist");
+        return SH_GATE_UNKNOWN_PROPERTY;
+    }
+    if (g->o.guard != NULL && sh_guard_use(g->o.guard, who->tenant, SH_QUOTA_POINTS, 1) != SH_OK) {
+        (void)snprintf(detail, 160, "the tenant's quota of points is used up");
+        return SH_GATE_QUOTA;
+    }
+    const sh_err err = sh_points_define(g->o.points, &d, false, id);
+    if (err == SH_OK) {
+        return SH_GATE_OK;
+    }
+    if (g->o.guard != NULL) {
+        sh_guard_unuse(g->o.guard, who->tenant, SH_QUOTA_POINTS, 1);
+    }
+    if (err == SH_E_INVAL) {
+        (void)snprintf(detail, 160, "device or property is not a valid name");
+        return SH_GATE_BAD_NAME;
+    }
+    (void)snprintf(detail, 160, "no new point can be made now (%s)", sh_err_name(err));
+    return SH_GATE_QUOTA;
+}
+
+static enum sh_gate_refusal own_device(const struct sh_gate_who *who,
+                                       const struct sh_gate_name *name, char detail[160])
+{
+    if (who->device.n > 0 && !sh_str_eq(who->device, name->device)) {
+        (void)snprintf(detail, 160, "device '%.*s' may speak for itself only",
+                       SH_PRI(sh_str_sub(who->device, 0, 64)));
+        return SH_GATE_DENIED;
+    }
+    return SH_GATE_OK;
+}
+
+enum sh_gate_refusal sh_gate_point(struct sh_gate *g, const struct sh_gate_who *who,
+                                   const struct sh_gate_name *name, struct sh_gate_target *out,
+                                   char detail[160])
+{
+    detail[0] = '\0';
+    enum sh_gate_refusal r = own_device(who, name, detail);
+    if (r == SH_GATE_OK && g->o.device != NULL) {
+        r = g->o.device(g->o.ctx, who->tenant, name->device, name->labels, name->nlabels,
+                        who->provision, detail);
+    }
+    if (r != SH_GATE_OK) {
+        return r;
+    }
+    uint32_t id = sh_points_find(g->o.points, who->tenant, name->device, name->property);
+    if (id == 0) {
+        r = make_point(g, who, name, &id, detail);
+        if (r != SH_GATE_OK) {
+            return r;
+        }
+    }
+    const struct sh_point *p = sh_points_get(g->o.points, id);
+    *out = (struct sh_gate_target){.point = id, .type = p->type};
+    out->scale = sh_points_scale(g->o.points, id, &out->raw_point);
+    return SH_GATE_OK;
+}
+
+int64_t sh_gate_min_time(const struct sh_gate *g)
+{
+    return sh_history_floor(g->o.history);
+}
+
+int64_t sh_gate_max_time(const struct sh_gate *g)
+{
+    return sh_wall_us(g->env->clock) + g->o.max_future_us;
+}
+
+/* ---- batches ---- */
+
+struct flight {
+    struct sh_gate *gate;
+    struct sh_slab *slab;
+    sh_journal_done *done;
+    void *ctx;
+};
+
+static void submit_done(void *ctx, sh_err err, uint64_t seq)
+{
+    const struct flight f = *(struct flight *)ctx;
+    sh_mem_free(f.gate->env->alloc, ctx);
+    if (err != SH_OK) {
+        count(&f.gate->failed, 1);
+    }
+    sh_slab_unref(f.slab);
+    if (f.done != NULL) {
+        f.done(f.ctx, err, seq);
+    }
+}
+
+static sh_err append(struct sh_gate *g, uint32_t tenant, const struct sh_batch *b, struct flight *f)
+{
+    SH_TRY(sh_slab_new(g->env->alloc, b, &f->slab));
+    f->slab->tenant = tenant;
+    uint8_t head[SH_BATCH_HEAD];
+    struct sh_bytes parts[SH_BATCH_PARTS];
+    sh_batch_wire_parts(&f->slab->batch, head, parts);
+    const struct sh_journal_append a = {
+        .owner = SH_OWNER_SAMPLES,
+        .kind = SH_SAMPLES_BATCH,
+        .parts = parts,
+        .nparts = SH_BATCH_PARTS,
+        .obj = f->slab,
+        .done = submit_done,
+        .ctx = f,
+    };
+    const sh_err err = sh_journal_append(g->journal, &a, NULL);
+    if (err != SH_OK) {
+        sh_slab_unref(f->slab);
+    }
+    return err;
+}
+
+sh_err sh_gate_submit(struct sh_gate *g, uint32_t tenant, const struct sh_batch *b,
+                      sh_journal_done *done, void *ctx, int64_t *wait_us)
+{
+    int64_t wait = 0;
+    if (b->len == 0) {
+        return SH_E_INVAL;
+    }
+    if (g->o.guard != NULL && sh_guard_rate(g->o.guard, tenant, b->len, &wait) != SH_OK) {
+        count(&g->refused_rate, 1);
+        if (wait_us != NULL) {
+            *wait_us = wait;
+        }
+        return SH_E_LIMIT;
+    }
+    struct flight *f = sh_mem_new(g->env->alloc, sizeof *f);
+    if (f == NULL) {
+        return SH_E_NOMEM;
+    }
+    *f = (struct flight){.gate = g, .done = done, .ctx = ctx};
+    const sh_err err = append(g, tenant, b, f);
+    if (err != SH_OK) {
+        count(err == SH_E_FULL ? &g->refused_full : &g->refused_busy, 1);
+        sh_mem_free(g->env->alloc, f);
+    }
+    if (wait_us != NULL) {
+        *wait_us = 0;
+    }
+    return err;
+}
+
+static sh_err edit_append(struct sh_gate *g, const struct sh_history_edit *e, struct sh_buf *wire,
+                          sh_journal_done *done, void *ctx)
+{
+    SH_TRY(sh_history_edit_check(g->o.history, e));
+    SH_TRY(sh_history_edit_encode(e, wire));
+    const struct sh_bytes part = sh_buf_bytes(wire);
+    const struct sh_journal_append a = {
+        .owner = SH_OWNER_SAMPLES,
+        .kind = SH_SAMPLES_EDIT,
+        .urgent = true, /* deleting must work on a full disk */
+        .parts = &part,
+        .nparts = 1,
+        .done = done,
+        .ctx = ctx,
+    };
+    return sh_journal_append(g->journal, &a, NULL);
+}
+
+sh_err sh_gate_edit(struct sh_gate *g, const struct sh_history_edit *e, sh_journal_done *done,
+                    void *ctx)
+{
+    enum { EDIT_MAX = 8 << 20 };
+    struct sh_buf wire;
+    sh_buf_init(&wire, g->env->alloc, EDIT_MAX);
+    const sh_err err = edit_append(g, e, &wire, done, ctx);
+    sh_buf_fini(&wire);
+    return err;
+}
+
+/* ---- the apply thread ---- */
+
+static sh_err feed(struct sh_gate *g, struct sh_slab *slab, uint64_t seq)
+{
+    slab->seq = seq;
+    const sh_err err = sh_history_apply(g->o.history, slab, seq);
+    const sh_err seen = sh_latest_update(g->o.latest, &slab->batch);
+    sh_bus_publish_slab(g->o.bus, slab, seq);
+    count(&g->samples, slab->batch.len);
+    count(&g->batches, 1);
+    return err == SH_OK ? seen : err;
+}
+
+/* The live picture follows an edit: forget the points it names, then read their newest value. */
+static void refresh_latest(struct sh_gate *g, const uint32_t *points, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct sh_history_sample s;
+        struct sh_buf text;
+        struct sh_batch_builder one;
+        sh_buf_init(&text, g->env->alloc, 1 << 20);
+        sh_batch_builder_init(&one, g->env->alloc, 1, 1 << 20);
+        sh_latest_forget(g->o.latest, points[i]);
+        sh_err err = sh_history_last(g->o.history, &points[i], 1, &s, &text);
+        if (err == SH_OK && s.found) {
+            if (s.type >= SH_T_TEXT) {
+                const struct sh_bytes b =
+                    sh_bytes_of(text.p + s.value.span.off, s.value.span.len);
+                err = sh_batch_add_bytes(&one, points[i], s.time_us, s.type, b, s.quality);
+            } else {
+                err = sh_batch_add(&one, points[i], s.time_us, s.type, s.value, s.quality);
+            }
+        }
+        if (err == SH_OK) {
+            err = sh_latest_update(g->o.latest, &one.view);
+        }
+        if (err != SH_OK) {
+            sh_log(g->env->log, SH_LOG_WARN, "gate", "latest value of point %u not refreshed: %s",
+                   points[i], sh_err_name(err));
+        }
+        sh_batch_builder_fini(&one);
+        sh_buf_fini(&text);
+    }
+}
+
+sh_err sh_gate_apply(void *ctx, const struct sh_journal_record *rec)
+{
+    struct sh_gate *g = ctx;
+    if (rec->kind == SH_SAMPLES_EDIT) {
+        return sh_history_edit_apply(g->o.history, rec->data, rec->seq);
+    }
+    if (rec->kind != SH_SAMPLES_BATCH) {
+        return SH_E_CORRUPT;
+    }
+    if (rec->obj != NULL) {
+        return feed(g, rec->obj, rec->seq);
+    }
+    struct sh_slab *slab = NULL;
+    SH_TRY(sh_batch_wire_read(g->env->alloc, rec->data, &slab));
+    const sh_err err = feed(g, slab, rec->seq);
+    sh_slab_unref(slab);
+    return err;
+}
+
+void sh_gate_load_latest(struct sh_gate *g)
+{
+    const uint32_t last = sh_points_last_id(g->o.points);
+    for (uint32_t id = 1; id <= last; id++) {
+        refresh_latest(g, &id, 1);
+    }
+}
+
+void sh_gate_edited(struct sh_gate *g, const uint32_t *points, size_t n)
+{
+    refresh_latest(g, points, n);
+}
+
+void sh_gate_stats(const struct sh_gate *g, struct sh_gate_stats *out)
+{
+    *out = (struct sh_gate_stats){
+        .samples = atomic_load_explicit(&g->samples, memory_order_relaxed),
+        .batches = atomic_load_explicit(&g->batches, memory_order_relaxed),
+        .refused_rate = atomic_load_explicit(&g->refused_rate, memory_order_relaxed),
+        .refused_full = atomic_load_explicit(&g->refused_full, memory_order_relaxed),
+        .refused_busy = atomic_load_explicit(&g->refused_busy, memory_order_relaxed),
+        .failed = atomic_load_explicit(&g->failed, memory_order_relaxed),
+    };
+}
