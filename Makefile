@@ -6,7 +6,7 @@ FUZZ_SECONDS ?= 60
 all: build
 
 setup:
-	@tools/setup build
+	@mkdir -p build && tools/setup build
 
 web: setup
 	@tools/build_web
@@ -20,7 +20,7 @@ run: build
 	@tools/run
 
 test-setup:
-	@tools/setup test
+	@mkdir -p build && tools/setup test
 
 test: test-setup web
 	@tools/test
