@@ -21,8 +21,8 @@ static void test_sse_put_rows(void **state)
     for (size_t i = 0; i < SH_COUNT(rows); i++) {
         struct sh_buf b;
         sh_buf_init(&b, &t.alloc, 1000);
-        assert_ok(sh_sse_put(&b, sh_str_c(rows[i].event), sh_str_c(rows[i].id),
-                             sh_str_c(rows[i].data)));
+        assert_ok(
+            sh_sse_put(&b, sh_str_c(rows[i].event), sh_str_c(rows[i].id), sh_str_c(rows[i].data)));
         assert_true(sh_str_eqc(sh_buf_str(&b), rows[i].expect));
         sh_buf_fini(&b);
     }

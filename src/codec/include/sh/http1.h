@@ -59,7 +59,7 @@ SH_MUST_CHECK sh_err sh_http_head_find(struct sh_bytes in, const struct sh_http_
 /* Upper bound of the number of fields in a found head (lines minus 2). */
 size_t sh_http_head_lines(struct sh_bytes head);
 /* Parses a whole head as found. `fields` has room for `cap`; views point into head.
- * SH_E_PROTO, SH_E_LIMIT, SH_E_UNSUPPORTED: *status is 400, 414, 431, 501 or 505. */
+ * SH_E_PROTO, SH_E_LIMIT, SH_E_UNSUPPORTED: *status is 400, 414, 417, 431, 501 or 505. */
 SH_MUST_CHECK sh_err sh_http_head_parse(struct sh_bytes head, const struct sh_http_limits *lim,
                                         struct sh_http_field *fields, size_t cap,
                                         struct sh_http_head *out, int *status);
