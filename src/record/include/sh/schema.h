@@ -15,7 +15,7 @@ struct sh_schema;
 
 enum {
     SH_SCHEMA_MAX_NODES = 20000,  /* subschemas of one schema */
-    SH_SCHEMA_MAX_DEPTH = 64,     /* nesting while checking, references included */
+    SH_SCHEMA_MAX_DEPTH = 256,    /* nested applications while checking, references included */
     SH_SCHEMA_MAX_STEPS = 2000000 /* subschema applications of one check */
 };
 
