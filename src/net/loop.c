@@ -127,6 +127,8 @@ static void run_turn(struct sh_loop *l)
     net_wheel_run(&l->wheel, begin / 1000);
     l->accepts_left = l->accepts_per_turn;
     l->handshakes_left = l->handshakes_per_turn;
+    net_listeners_turn(l);
+    net_tls_turn(l);
     run_deferred(l);
     set_idle(l);
     net_add(&l->n.turns, 1);

@@ -119,7 +119,7 @@ static void on_uv_closed(uv_handle_t *h)
         net_tell_closed(&t->n);
     }
     if (t->listener != NULL) {
-        t->listener = NULL;
+        net_listener_unref(t->listener);
     }
     sh_mem_free(l->env->alloc, t);
 }

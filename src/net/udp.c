@@ -76,8 +76,7 @@ sh_err sh_udp_open(struct sh_loop *l, struct sh_str address,
     if (u == NULL) {
         return SH_E_NOMEM;
     }
-    *u = (struct sh_udp){
-        .loop = l, .v6 = a.family == 6, .on_datagram = on_datagram, .ctx = ctx};
+    *u = (struct sh_udp){.loop = l, .v6 = a.family == 6, .on_datagram = on_datagram, .ctx = ctx};
     if (uv_udp_init(&l->uv, &u->uv) != 0) {
         sh_mem_free(l->env->alloc, u);
         return SH_E_IO;

@@ -1,7 +1,7 @@
 /* wheel.c - the timer wheel.
  * Invariants:
- *  1. A timer in slot (k, i) has due >= cur, and (due >> 8k) & 255 == i, or it lies beyond the reach
- *     of the last level and is put again when its slot comes up.
+ *  1. A timer in slot (k, i) has due >= cur, and (due >> 8k) & 255 == i, or it lies beyond the
+ * reach of the last level and is put again when its slot comes up.
  *  2. used[k] has a bit for every slot that is not empty (and perhaps for some that are).
  *  3. Time jumps cost one step per used slot, not per tick.
  * SPDX-License-Identifier: Apache-2.0 */

@@ -55,10 +55,8 @@ static void owner_close(void *ctx, sh_err reason)
 
 static const struct sh_stream_handler handler = {
     .on_bytes = owner_bytes, .on_drain = owner_drain, .on_close = owner_close};
-static const struct sh_stream_handler handler_eof = {.on_bytes = owner_bytes,
-                                                     .on_drain = owner_drain,
-                                                     .on_eof = owner_eof,
-                                                     .on_close = owner_close};
+static const struct sh_stream_handler handler_eof = {
+    .on_bytes = owner_bytes, .on_drain = owner_drain, .on_eof = owner_eof, .on_close = owner_close};
 
 struct fix {
     struct sh_test_env t;

@@ -1,0 +1,31 @@
+/* tls_int.h - shared by tls_ctx.c, tls_cert.c and tls_stream.c.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SH_NET_TLS_INT_H
+#define SH_NET_TLS_INT_H
+
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+#include "net_int.h"
+
+enum { TLS_RECORD = 16384 };
+
+struct sh_tls {
+    const struct sh_env *env;
+    SSL_CTX *ctx;    /* replaced by reload; connections hold their own reference */
+    BIO_METHOD *bio; /* between OpenSSL and the inner stream */
+    bool server;
+    bool insecure;
+    size_t refs; /* one for the owner, one for each stream */
+    int64_t not_after_us;
+    uint8_t plain[TLS_RECORD]; /* where a record is decrypted: one at a time on a loop */
+};
+
+void tls_unref(struct sh_tls *t);
+BIO_METHOD *tls_bio_method(void);
+/* Newest OpenSSL error as words; empties the queue. */
+void tls_why(char *out, size_t cap);
+int64_t tls_not_after(const X509 *cert);
+void tls_describe(X509 *cert, bool verified, struct sh_peer_cert *out);
+
+#endif /* SH_NET_TLS_INT_H */
