@@ -1,0 +1,271 @@
+/* twin.h - thing models, devices, the asset tree, device state, desired and reported attributes,
+ * commands, bulk import and export.
+ *
+ * Records (kinds "_thing", "_device", "_asset", ...) are the truth; all devices, models and assets
+ * are also held in memory, so that lookups and list queries need no disk. Device state lives in
+ * memory; its last change is stored now and then (sh_twin_tick).
+ *
+ * Threads: any thread. Functions marked "blocks" wait for the disk: workers only. The others take
+ * one short lock. Events go out on the bus (SH_EVENT_DEVICE_CHANGED, SH_EVENT_DEVICE_STATE) from
+ * the calling thread, outside the lock. Documents in and out are the shapes of docs/api.md. Faults:
+ * SH_E_INVAL with diag path = JSON pointer into the body. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SH_TWIN_H
+#define SH_TWIN_H
+
+#include <sh/bus.h>
+#include <sh/point.h>
+#include <sh/record.h>
+
+struct sh_twin;
+
+enum {
+    SH_TWIN_MAX_ID = 256,          /* bytes of a device id */
+    SH_TWIN_MAX_LABELS = 64,       /* of one device */
+    SH_TWIN_MAX_PROPERTIES = 4096, /* of one thing model */
+    SH_TWIN_DETAIL = 160
+};
+
+/* Record kinds, for links (relations between devices) and revisions. */
+#define SH_TWIN_KIND_DEVICE SH_STR("_device")
+#define SH_TWIN_KIND_THING SH_STR("_thing")
+#define SH_TWIN_KIND_ASSET SH_STR("_asset")
+
+/* A command on its way to a device. Borrowed for the call. */
+struct sh_twin_command {
+    uint32_t tenant;
+    struct sh_str id;
+    struct sh_str device;
+    bool property; /* true: name is a property to write; false: a service to call */
+    struct sh_str name;
+    struct sh_str value; /* JSON */
+    int64_t deadline_us; /* wall clock */
+};
+/* Sends a command by MQTT or a driver; must not block. SH_OK: on its way, the answer comes by
+ * sh_twin_command_done. SH_E_STATE: the device is not connected. Others: the command has failed. */
+typedef sh_err sh_twin_send(void *ctx, const struct sh_twin_command *c);
+
+/* Zero members mean the default in brackets. */
+struct sh_twin_options {
+    struct sh_record *record;
+    struct sh_points *points; /* may be NULL (tests): no points are made */
+    struct sh_bus *bus;       /* may be NULL: no events, no state from samples */
+    sh_twin_send *send;       /* may be NULL: every command fails with SH_E_UNSUPPORTED */
+    void *send_ctx;
+    uint32_t max_devices;   /* over all tenants [1,000,000] */
+    uint32_t max_commands;  /* open ones [10,000] */
+    uint32_t stale_periods; /* silent for so many periods = offline [3] */
+    int64_t stale_min_us;   /* but at least [60 s] */
+    int64_t stale_max_us;   /* and at most [1 h] */
+    int64_t command_us;     /* default deadline [30 s] */
+};
+
+/* Loads all. Call after sh_points_attach; devices that have points but no record (a crash came
+ * between) are made again. Subscribes to the bus. Blocks. */
+SH_MUST_CHECK sh_err sh_twin_open(const struct sh_env *env, const struct sh_twin_options *o,
+                                  struct sh_twin **out, struct sh_diag *diag);
+/* Stores what is not yet stored, ends open commands, frees. NULL is accepted. Blocks. */
+void sh_twin_close(struct sh_twin *t);
+/* Once a second, one thread at a time: stores new devices and changed states, marks silent devices
+ * offline, ends overdue commands and write grants. Blocks. */
+SH_MUST_CHECK sh_err sh_twin_tick(struct sh_twin *t);
+
+/* ------------------------------------------------------------------ devices */
+
+enum sh_twin_refusal {
+    SH_TWIN_OK = 0,
+    SH_TWIN_BAD_NAME,
+    SH_TWIN_UNKNOWN_DEVICE,
+    SH_TWIN_UNKNOWN_PROPERTY,
+    SH_TWIN_DEVICE_ID_CONFLICT, /* made from another set of labels */
+    SH_TWIN_LIMIT
+};
+struct sh_twin_label {
+    struct sh_str key;
+    struct sh_str value;
+};
+/* The device that sends: found, or with `provision` made in memory at once (stored by the next
+ * tick). Labels (sorted by key) are those that its id was made from; n == 0: not known. An alias is
+ * found too. Does not block. detail gets words for a refusal. */
+enum sh_twin_refusal sh_twin_device_ensure(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                                           const struct sh_twin_label *labels, size_t nlabels,
+                                           bool provision, char detail[SH_TWIN_DETAIL]);
+/* What the device's thing model says of a property: *type 0 = it does not name it. *unit is valid
+ * until sh_twin_close. Does not block. */
+enum sh_twin_refusal sh_twin_property(struct sh_twin *t, uint32_t tenant, struct sh_str device,
+                                      struct sh_str property, enum sh_type *type,
+                                      struct sh_str *unit);
+
+enum sh_twin_put {
+    SH_TWIN_CREATE,  /* SH_E_EXISTS */
+    SH_TWIN_REPLACE, /* SH_E_NOTFOUND; members that are not given go away */
+    SH_TWIN_PATCH    /* SH_E_NOTFOUND; a null takes a member away, labels are merged (RFC 7396) */
+};
+/* body: device object; members that only answers have are ignored. expect: as in record.h.
+ * Makes the points of the thing model's properties. Blocks. */
+SH_MUST_CHECK sh_err sh_twin_device_put(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                                        enum sh_twin_put how, const json_t *body, uint64_t expect,
+                                        struct sh_str author, uint64_t *rev, struct sh_diag *diag);
+/* Takes the device and the names of its points away; history stays. Blocks. */
+SH_MUST_CHECK sh_err sh_twin_device_delete(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                                           uint64_t expect, struct sh_str author);
+/* New id; the old one stays as an alias, points keep ids and history. SH_E_EXISTS. Blocks. */
+SH_MUST_CHECK sh_err sh_twin_device_rename(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                                           struct sh_str to, struct sh_str author,
+                                           struct sh_diag *diag);
+/* New hardware at the same place: id, points and history stay, the splice is noted in the device
+ * ("replaced":[{"time","by","note"}], the last 32), and the labels its id was made from are
+ * forgotten. Blocks. */
+SH_MUST_CHECK sh_err sh_twin_device_replace(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                                            struct sh_str note, struct sh_str author);
+/* The whole device as in docs/api.md. An alias is found too. SH_E_NOTFOUND. Blocks. */
+SH_MUST_CHECK sh_err sh_twin_device_write(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                                          struct sh_jw *w, uint64_t *rev);
+bool sh_twin_device_known(struct sh_twin *t, uint32_t tenant, struct sh_str id);
+
+enum sh_twin_state { SH_TWIN_NEVER = 0, SH_TWIN_ONLINE = 1, SH_TWIN_OFFLINE = 2 };
+const char *sh_twin_state_name(enum sh_twin_state s);
+
+struct sh_twin_device {
+    uint32_t tenant;
+    struct sh_str id, name, thing, asset;
+    struct sh_str labels; /* JSON object */
+    enum sh_twin_state state;
+    int64_t since_us; /* of the state; 0 = never seen */
+    int64_t last_us;  /* last sample or message; 0 = none */
+    bool demo;
+    size_t points;
+};
+struct sh_twin_query {
+    uint32_t tenant;
+    struct sh_str search; /* part of id, name or a label; ASCII case is ignored */
+    struct sh_str state;  /* "online" "offline" "never"; empty = all */
+    struct sh_str thing;
+    struct sh_str asset; /* with everything below it */
+    struct sh_str label; /* "key:value", or "key" for any value */
+    struct sh_str sort;  /* id name thing asset state since last, '-' in front = descending */
+    struct sh_str cursor;
+    uint32_t limit; /* 0 = 50, at most 1000 */
+    bool want_total;
+};
+struct sh_twin_page {
+    struct sh_twin_device *rows;
+    size_t n;
+    struct sh_str next; /* empty = no more */
+    int64_t total;      /* -1 = not counted */
+};
+/* Rows live in the arena. SH_E_INVAL: sort, state or cursor. Does not block. */
+SH_MUST_CHECK sh_err sh_twin_devices(struct sh_twin *t, const struct sh_twin_query *q,
+                                     struct sh_arena *ar, struct sh_twin_page *out,
+                                     struct sh_diag *diag);
+/* One item of a list (the device summary of docs/api.md). */
+void sh_twin_summary_write(const struct sh_twin_device *d, struct sh_jw *w);
+
+struct sh_twin_counts {
+    uint32_t total, online, offline, never; /* demo devices are not among them */
+    uint32_t demo, demo_online;
+};
+void sh_twin_counts(struct sh_twin *t, uint32_t tenant, struct sh_twin_counts *out);
+
+/* ------------------------------------------------------------------ state */
+
+enum sh_twin_link { SH_TWIN_LINK_MQTT = 0, SH_TWIN_LINK_CHANNEL = 1 };
+/* A connection of the device came or went. While one is up it is online; when the last goes it is
+ * offline at once. Does not block. */
+void sh_twin_link(struct sh_twin *t, uint32_t tenant, struct sh_str device, enum sh_twin_link which,
+                  bool up);
+/* Something came from the device that is no sample (samples are seen on the bus). */
+void sh_twin_seen(struct sh_twin *t, uint32_t tenant, struct sh_str device);
+
+/* ------------------------------------------------------------------ writing to devices */
+
+/* Read-only is the default. until_us: wall clock, at most 30 days ahead. Blocks. */
+SH_MUST_CHECK sh_err sh_twin_write_enable(struct sh_twin *t, uint32_t tenant, struct sh_str device,
+                                          struct sh_str reason, int64_t until_us,
+                                          struct sh_str author, struct sh_diag *diag);
+SH_MUST_CHECK sh_err sh_twin_write_disable(struct sh_twin *t, uint32_t tenant, struct sh_str device,
+                                           struct sh_str author);
+bool sh_twin_writable(struct sh_twin *t, uint32_t tenant, struct sh_str device);
+
+/* body: {"service"|"property","value","id"?,"timeout_ms"?}. With the id of an earlier command that
+ * one is answered and nothing is sent (idempotent). SH_E_DENIED: the device is read-only.
+ * SH_E_NOTFOUND: device, property or service; SH_E_LIMIT. *id is in the arena. Blocks. */
+SH_MUST_CHECK sh_err sh_twin_command_start(struct sh_twin *t, uint32_t tenant, struct sh_str device,
+                                           const json_t *body, struct sh_str author,
+                                           struct sh_arena *ar, struct sh_str *id,
+                                           struct sh_diag *diag);
+/* The device's answer: the command becomes "done" or "failed". SH_E_NOTFOUND when it is not open:
+ * unknown, or it has its final state already. result: JSON or text, may be empty. Does not block
+ * (stored by the next tick). */
+SH_MUST_CHECK sh_err sh_twin_command_done(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                                          bool ok, struct sh_str result);
+/* {"id","device","service"|"property","value","state":"sent|done|failed|timeout","created",
+ *  "deadline","by","finished"?,"result"?} Blocks. */
+SH_MUST_CHECK sh_err sh_twin_command_write(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                                           struct sh_jw *w);
+
+/* Desired (set by people) and reported (set by the device) attributes: JSON objects, merged (RFC
+ * 7396). Blocks. */
+SH_MUST_CHECK sh_err sh_twin_attributes_merge(struct sh_twin *t, uint32_t tenant,
+                                              struct sh_str device, bool desired,
+                                              const json_t *patch, struct sh_str author,
+                                              struct sh_diag *diag);
+/* {"desired":{},"reported":{}} Blocks. */
+SH_MUST_CHECK sh_err sh_twin_attributes_write(struct sh_twin *t, uint32_t tenant,
+                                              struct sh_str device, struct sh_jw *w);
+
+/* ------------------------------------------------------------------ thing models */
+
+/* Checks a model alone; no store is needed. */
+SH_MUST_CHECK sh_err sh_twin_thing_check(struct sh_twin *t, const json_t *body,
+                                         struct sh_diag *diag);
+/* Stores it; the points of its devices get the new types, units and scales. Blocks. */
+SH_MUST_CHECK sh_err sh_twin_thing_put(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                                       enum sh_twin_put how, const json_t *body, uint64_t expect,
+                                       struct sh_str author, uint64_t *rev, struct sh_diag *diag);
+/* SH_E_STATE while devices use it. Blocks. */
+SH_MUST_CHECK sh_err sh_twin_thing_delete(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                                          uint64_t expect, struct sh_str author);
+/* Models of the tenant and, marked "shared", of the platform (tenant 0). Blocks. */
+SH_MUST_CHECK sh_err sh_twin_thing_write(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                                         struct sh_jw *w, uint64_t *rev);
+/* Writes an array of all. Blocks. */
+SH_MUST_CHECK sh_err sh_twin_things_write(struct sh_twin *t, uint32_t tenant, struct sh_str search,
+                                          struct sh_jw *w);
+
+/* ------------------------------------------------------------------ assets */
+
+/* body: {"kind","name","parent"?}. A child's kind stands behind its parent's in enterprise > site >
+ * area > line > cell. SH_E_INVAL: order, unknown parent, cycle. Blocks. */
+SH_MUST_CHECK sh_err sh_twin_asset_put(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                                       enum sh_twin_put how, const json_t *body, uint64_t expect,
+                                       struct sh_str author, uint64_t *rev, struct sh_diag *diag);
+/* SH_E_STATE while something is below it. Blocks. */
+SH_MUST_CHECK sh_err sh_twin_asset_delete(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                                          uint64_t expect, struct sh_str author);
+/* Array of all assets of the tenant by id. Blocks. */
+SH_MUST_CHECK sh_err sh_twin_assets_write(struct sh_twin *t, uint32_t tenant, struct sh_jw *w);
+
+/* ------------------------------------------------------------------ bulk import and export */
+
+enum sh_twin_encoding { SH_TWIN_AUTO, SH_TWIN_UTF8, SH_TWIN_GBK };
+struct sh_twin_import {
+    bool csv;                       /* else a JSON array */
+    enum sh_twin_encoding encoding; /* AUTO: a BOM or valid UTF-8 is UTF-8, else GBK */
+    bool dry_run;
+};
+/* Rows that are good are stored, the others reported; writes
+ * {"created","updated","rejected":[{"row","column","code","detail"}]} (row 1 is the header or the
+ * first element; at most 10,000 are listed). SH_E_INVAL: the whole file is not readable (diag). CSV
+ * columns: id name thing asset description location period_ms demo, and label.<key>. Blocks. */
+SH_MUST_CHECK sh_err sh_twin_devices_import(struct sh_twin *t, uint32_t tenant,
+                                            struct sh_bytes body, const struct sh_twin_import *how,
+                                            struct sh_str author, struct sh_jw *w,
+                                            struct sh_diag *diag);
+SH_MUST_CHECK sh_err sh_twin_things_import(struct sh_twin *t, uint32_t tenant, struct sh_bytes body,
+                                           const struct sh_twin_import *how, struct sh_str author,
+                                           struct sh_jw *w, struct sh_diag *diag);
+/* All devices: CSV (UTF-8 with BOM, or GBK) or JSON. SH_E_LIMIT at out's maximum. Blocks. */
+SH_MUST_CHECK sh_err sh_twin_devices_export(struct sh_twin *t, uint32_t tenant, bool csv,
+                                            enum sh_twin_encoding encoding, struct sh_buf *out);
+
+#endif /* SH_TWIN_H */
