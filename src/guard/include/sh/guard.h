@@ -27,7 +27,7 @@ enum {
     SH_SECRET_CHARS = 64 /* room for a token, session or device secret and a NUL */
 };
 
-/* ---- principals ----------------------------------------------------------------------------- */
+/* ---- principals ---- */
 
 enum sh_principal_kind {
     SH_PRINCIPAL_NOBODY, /* all zero: may do nothing */
@@ -92,7 +92,7 @@ struct sh_principal sh_guard_system(const struct sh_guard *g);
 /* For `mqtt.anonymous`: root tenant, messaging only. The caller admits loopback peers only. */
 struct sh_principal sh_guard_anonymous(const struct sh_guard *g);
 
-/* ---- open and close ------------------------------------------------------------------------- */
+/* ---- open and close ---- */
 
 struct sh_guard_settings {
     struct sh_argon2 argon2;
@@ -160,7 +160,7 @@ SH_MUST_CHECK sh_err sh_guard_link_new(const struct sh_env *env, const struct sh
                                        const char *dir, struct sh_str user,
                                        char out[SH_SECRET_CHARS]);
 
-/* ---- signing in ----------------------------------------------------------------------------- */
+/* ---- signing in ---- */
 
 struct sh_sign_in {
     struct sh_principal who;
@@ -221,7 +221,7 @@ SH_MUST_CHECK sh_err sh_guard_authenticate(struct sh_guard *g, const struct sh_c
                                            struct sh_principal *out, sh_guard_done *done,
                                            void *ctx);
 
-/* ---- request headers (pure; sans-I/O) ------------------------------------------------------- */
+/* ---- request headers (pure; sans-I/O) ---- */
 
 enum sh_auth_scheme { SH_AUTH_NONE, SH_AUTH_TOKEN, SH_AUTH_BASIC };
 struct sh_auth_header {
@@ -243,7 +243,7 @@ struct sh_str sh_cookie_find(struct sh_str header, struct sh_str name);
 SH_MUST_CHECK sh_err sh_session_cookie_put(struct sh_buf *out, struct sh_str token,
                                            int64_t max_age_s, bool secure);
 
-/* ---- tenants, quotas and rates -------------------------------------------------------------- */
+/* ---- tenants, quotas and rates ---- */
 
 /* "" is the root. SH_E_NOTFOUND. Fast. */
 SH_MUST_CHECK sh_err sh_guard_tenant_find(struct sh_guard *g, struct sh_str path, uint32_t *out);
@@ -281,7 +281,7 @@ SH_MUST_CHECK sh_err sh_guard_tenant_use(const struct sh_guard *g, uint32_t tena
 SH_MUST_CHECK sh_err sh_guard_throttle(struct sh_guard *g, struct sh_str key, uint32_t per_second,
                                        uint32_t burst, int64_t *wait_us);
 
-/* ---- administration: what the API's routes call --------------------------------------------- */
+/* ---- administration: what the API's routes call ---- */
 
 /* JSON shapes are those of docs/api.md. Every call checks the permission of `by` itself, audits the
  * change with it, and never grants what `by` does not hold. May block.
@@ -320,18 +320,21 @@ SH_MUST_CHECK sh_err sh_guard_list(struct sh_guard *g, const struct sh_guard_at 
 SH_MUST_CHECK sh_err sh_guard_delete(struct sh_guard *g, const struct sh_guard_at *at,
                                      enum sh_guard_noun noun, struct sh_str name,
                                      struct sh_diag *diag);
-/* The `user` object of a session answer; with_permissions adds the list. Fast. */
+/* The `user` object of a session answer. SH_E_NOTFOUND: not a person, or no longer live. Fast. */
 SH_MUST_CHECK sh_err sh_guard_write_user(struct sh_guard *g, const struct sh_principal *p,
                                          struct sh_jw *w);
 void sh_guard_write_permissions(uint64_t permissions, struct sh_jw *w); /* array of names */
 
-/* ---- device credentials (devices.write in at->tenant) --------------------------------------- */
+/* ---- device credentials (devices.write in at->tenant) ---- */
 
 /* New secret of 256 bits for a device (the old one stops working): user gets "device" or
  * "device@tenant". Kept as HMAC-SHA-256 under the node key. May block. */
 SH_MUST_CHECK sh_err sh_guard_device_secret_new(
     struct sh_guard *g, const struct sh_guard_at *at, struct sh_str device,
     char user[SH_DEVICE_ID_MAX + SH_TENANT_PATH_MAX + 2], char secret[SH_SECRET_CHARS]);
+/* A gateway speaks for the devices behind it and may provision them. May block. */
+SH_MUST_CHECK sh_err sh_guard_device_gateway(struct sh_guard *g, const struct sh_guard_at *at,
+                                             struct sh_str device, bool gateway);
 /* Maps a certificate to a device by its SHA-256 fingerprint, or a common name under our CA. */
 SH_MUST_CHECK sh_err sh_guard_device_certificate_add(struct sh_guard *g,
                                                      const struct sh_guard_at *at,
@@ -361,7 +364,7 @@ SH_MUST_CHECK sh_err sh_guard_device_renamed(struct sh_guard *g, uint32_t tenant
 SH_MUST_CHECK sh_err sh_guard_device_removed(struct sh_guard *g, uint32_t tenant,
                                              struct sh_str device);
 
-/* ---- secrets at rest ------------------------------------------------------------------------ */
+/* ---- secrets at rest ---- */
 
 /* Secret box under the node key; `context` says what it belongs to ("channel/7/password"). */
 SH_MUST_CHECK sh_err sh_guard_seal(struct sh_guard *g, struct sh_str context, struct sh_bytes plain,
@@ -369,7 +372,7 @@ SH_MUST_CHECK sh_err sh_guard_seal(struct sh_guard *g, struct sh_str context, st
 SH_MUST_CHECK sh_err sh_guard_unseal(struct sh_guard *g, struct sh_str context, struct sh_bytes box,
                                      struct sh_buf *out);
 
-/* ---- audit ---------------------------------------------------------------------------------- */
+/* ---- audit ---- */
 
 struct sh_audit {
     const struct sh_principal *by;
@@ -405,7 +408,7 @@ SH_MUST_CHECK sh_err sh_audit_verify(const struct sh_env *env, const struct sh_c
                                      struct sh_audit_report *out);
 void sh_guard_store_free(struct guard_store *s);
 
-/* ---- metrics -------------------------------------------------------------------------------- */
+/* ---- metrics ---- */
 
 struct sh_guard_stats {
     uint64_t people, roles, tenants, tokens, sessions, devices;

@@ -1,0 +1,374 @@
+/* Open, close and housekeeping. guard_int.h states the invariants.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "guard_int.h"
+
+struct sh_guard_settings sh_guard_settings_default(void)
+{
+    return (struct sh_guard_settings){
+        .argon2 = sh_argon2_default(),
+        .password_min = 10,
+        .password_waiting = 16,
+        .lock_after = 5,
+        .lock_address_after = 20,
+        .lock_first_us = 1000000,
+        .lock_max_us = INT64_C(900) * 1000000,
+        .session_idle_us = INT64_C(12) * 3600 * 1000000,
+        .session_max_us = INT64_C(7) * 86400 * 1000000,
+        .max_tenants = 4096,
+        .max_people = 10000,
+        .max_roles = 256,
+        .max_tokens = 100000,
+        .max_sessions = 20000,
+        .max_devices = 1000000,
+        .sessions_per_person = 50,
+        .audit_waiting = 4096,
+    };
+}
+
+static sh_err make_keys(struct sh_guard *g, bool create, struct sh_diag *diag)
+{
+    uint8_t master[SH_KEY_BYTES];
+    char path[512];
+    const struct {
+        const char *label;
+        uint8_t *out;
+    } rows[] = {
+        {"guard token", g->key_token}, {"guard device secret", g->key_secret},
+        {"guard csrf", g->key_csrf},   {"guard password cache", g->key_cache},
+        {"guard audit", g->key_audit}, {"guard box", g->key_box.key},
+    };
+    if (!guard_path(g, "keys", path, sizeof path)) {
+        return SH_E_INVAL;
+    }
+    SH_TRY(sh_fs_mkdirs(g->env->fs, path));
+    if (!guard_path(g, "keys/node.key", path, sizeof path)) {
+        return SH_E_INVAL;
+    }
+    sh_err err = sh_node_key_open(g->env, path, create, master, diag);
+    if (err == SH_E_NOTFOUND) {
+        sh_diag_set(diag, "keys/node.key is missing although this data folder is in use.");
+        sh_diag_remedy(diag,
+                       "Put keys/node.key from a backup back. Without it every token, session "
+                       "and device secret is void.");
+        return SH_E_STATE;
+    }
+    for (size_t i = 0; err == SH_OK && i < sizeof rows / sizeof rows[0]; i++) {
+        err = sh_crypto_derive(g->crypto, master, sh_str_c(rows[i].label), rows[i].out);
+    }
+    sh_crypto_wipe(master, sizeof master);
+    g->key_box.id = 1;
+    g->key_box.kind = SH_BOX_AES_GCM;
+    return err;
+}
+
+/* ---- loading ---- */
+
+struct loading {
+    struct sh_guard *g;
+    enum guard_kind kind;
+    uint64_t n;
+    char check[SH_HASH_HEX]; /* META "node": which key the folder belongs to */
+};
+
+static sh_err load_object(struct loading *l, struct sh_str key, const json_t *o)
+{
+    switch (l->kind) {
+    case GUARD_META:
+        if (sh_str_eqc(key, "node")) {
+            (void)guard_copy(l->check, sizeof l->check, sh_json_get_str(o, "key"));
+        }
+        return SH_OK;
+    case GUARD_TENANT:
+        return guard_tenant_load(l->g, o);
+    case GUARD_ROLE:
+        return guard_role_load(l->g, o);
+    case GUARD_PERSON:
+        return guard_person_load(l->g, o);
+    case GUARD_TOKEN:
+        return guard_token_load(l->g, o);
+    case GUARD_SESSION:
+        return guard_session_load(l->g, o, key);
+    case GUARD_DEVICE:
+        return guard_device_load(l->g, o);
+    case GUARD_CERT:
+        return guard_cert_load(l->g, o);
+    case GUARD_AUDIT:
+        break;
+    }
+    return SH_OK;
+}
+
+/* What can not be read is named in the log and left out; a start is never refused for it. */
+static sh_err load_one(void *ctx, struct sh_str key, struct sh_str value)
+{
+    static const char *const names[GUARD_KINDS] = {
+        "meta", "tenant", "role", "person", "token", "session", "device", "certificate", "audit"};
+    struct loading *l = ctx;
+    json_t *o = NULL;
+    l->n++;
+    sh_err err = sh_json_parse(value, GUARD_VALUE_MAX, &o, NULL);
+    if (err == SH_OK) {
+        err = load_object(l, key, o);
+        json_decref(o);
+    }
+    if (err == SH_E_NOMEM) {
+        return err;
+    }
+    if (err != SH_OK) {
+        const bool secret = l->kind == GUARD_SESSION;
+        sh_log(l->g->env->log, SH_LOG_ERROR, "guard", "the stored %s %.*s is left out (%s)",
+               names[l->kind], secret ? 0 : (int)(key.n > 100 ? 100 : key.n), key.p,
+               sh_err_name(err));
+    }
+    return SH_OK;
+}
+
+static sh_err load_kind(struct sh_guard *g, enum guard_kind kind, struct loading *l)
+{
+    *l = (struct loading){.g = g, .kind = kind};
+    return g->store->ops->each(g->store, kind, SH_STR(""), false, load_one, l);
+}
+
+/* The check value proves that node.key and the store belong together without telling the key. */
+static sh_err check_node(struct sh_guard *g, const char *stored, struct sh_diag *diag)
+{
+    uint8_t mac[SH_HASH_BYTES];
+    char hex[SH_HASH_HEX];
+    struct guard_batch b;
+    char value[SH_HASH_HEX + 16];
+    const struct sh_bytes part = sh_bytes_of("songhua node", 12);
+    SH_TRY(sh_crypto_hmac(g->crypto, SH_DIGEST_SHA256, sh_bytes_of(g->key_audit, SH_KEY_BYTES),
+                          &part, 1, mac));
+    sh_hash_hex(mac, hex);
+    if (stored[0] != '\0') {
+        if (strcmp(stored, hex) == 0) {
+            return SH_OK;
+        }
+        sh_diag_set(diag, "keys/node.key does not belong to this data folder.");
+        sh_diag_remedy(diag, "Put the node.key that was backed up with songhua.db back.");
+        return SH_E_STATE;
+    }
+    (void)guard_print(value, sizeof value, "{\"key\":\"%s\"}", hex);
+    guard_batch_init(g, &b);
+    sh_err err = guard_batch_put(&b, GUARD_META, SH_STR("node"), sh_str_c(value));
+    if (err == SH_OK) {
+        err = guard_batch_commit(g, &b);
+    }
+    guard_batch_fini(&b);
+    return err;
+}
+
+/* Under change and lock, except that storing takes lock itself: so it is given back there. */
+static sh_err load_all(struct sh_guard *g)
+{
+    static const enum guard_kind order[] = {GUARD_ROLE,    GUARD_PERSON, GUARD_TOKEN,
+                                            GUARD_SESSION, GUARD_DEVICE, GUARD_CERT};
+    struct loading l;
+    sh_mutex_lock(&g->lock);
+    sh_err err = guard_roles_init(g);
+    if (err == SH_OK) {
+        err = load_kind(g, GUARD_TENANT, &l);
+    }
+    const bool root = guard_tenant_at(g, SH_TENANT_ROOT) != NULL;
+    sh_mutex_unlock(&g->lock);
+    if (err == SH_OK && !root) {
+        err = guard_tenant_put_root(g);
+    }
+    sh_mutex_lock(&g->lock);
+    for (size_t i = 0; err == SH_OK && i < sizeof order / sizeof order[0]; i++) {
+        err = load_kind(g, order[i], &l);
+    }
+    sh_mutex_unlock(&g->lock);
+    return err;
+}
+
+static sh_err make_fixed_subjects(struct sh_guard *g)
+{
+    uint32_t slot = 0;
+    SH_TRY(guard_subject_new(g, SH_PRINCIPAL_SYSTEM, NULL, &slot));
+    guard_subject_set(g, slot, UINT64_MAX, INT64_MAX);
+    g->system = guard_subject_handle(g, slot, SH_TENANT_ROOT, false);
+    SH_TRY(guard_subject_new(g, SH_PRINCIPAL_ANONYMOUS, NULL, &slot));
+    guard_subject_set(g, slot, sh_builtin_role_bits(SH_STR("anonymous")), INT64_MAX);
+    g->anonymous = guard_subject_handle(g, slot, SH_TENANT_ROOT, false);
+    return SH_OK;
+}
+
+static sh_err see_file(void *ctx, const char *name, bool is_dir)
+{
+    struct sh_guard *g = ctx;
+    g->first_file = g->first_file || (!is_dir && strcmp(name, "first-password") == 0);
+    return SH_OK;
+}
+
+static sh_err open_parts(struct sh_guard *g, struct sh_diag *diag)
+{
+    struct loading meta;
+    char path[512];
+    SH_TRY(load_kind(g, GUARD_META, &meta));
+    SH_TRY(make_keys(g, meta.check[0] == '\0', diag));
+    SH_TRY(check_node(g, meta.check, diag));
+    SH_TRY(make_fixed_subjects(g));
+    SH_TRY(guard_audit_open(g));
+    SH_TRY(load_all(g));
+    if (!guard_path(g, "keys", path, sizeof path)) {
+        return SH_E_INVAL;
+    }
+    return g->env->fs->list(g->env->fs->ctx, path, see_file, g);
+}
+
+static sh_err make_tables(struct sh_guard *g)
+{
+    const struct sh_alloc *a = g->env->alloc;
+    const struct sh_guard_settings *s = &g->set;
+    const sh_err seeded = g->env->random->fill(g->env->random->ctx, &g->seed, sizeof g->seed);
+    sh_map_init(&g->tenant_by_path, a, s->max_tenants, g->seed);
+    sh_map_init(&g->roles, a, s->max_roles, g->seed);
+    sh_map_init(&g->people, a, s->max_people, g->seed);
+    sh_map_init(&g->tokens, a, s->max_tokens, g->seed);
+    sh_map_init(&g->token_by_hash, a, s->max_tokens, g->seed);
+    /* one more: a new session takes its place before the oldest goes */
+    sh_map_init(&g->sessions, a, (size_t)s->max_sessions + 1, g->seed);
+    /* one more: a renamed device has two names for a moment */
+    sh_map_init(&g->devices, a, (size_t)s->max_devices + 1, g->seed);
+    sh_map_init(&g->certs, a, s->max_devices, g->seed);
+    const size_t nfails = (size_t)FAIL_SETS * FAIL_WAYS;
+    const size_t nthrottles = (size_t)THROTTLE_SETS * THROTTLE_WAYS;
+    g->fails = sh_mem_array(a, nfails, sizeof *g->fails);
+    g->throttles = sh_mem_array(a, nthrottles, sizeof *g->throttles);
+    g->cache = sh_mem_array(a, CACHE_ENTRIES, sizeof *g->cache);
+    g->posted = sh_mem_array(a, s->audit_waiting, sizeof *g->posted);
+    g->dir = sh_mem_new(a, 512);
+    const bool whole = g->fails != NULL && g->throttles != NULL && g->cache != NULL &&
+                       g->posted != NULL && g->dir != NULL;
+    return whole ? seeded : SH_E_NOMEM;
+}
+
+static bool settings_ok(const struct sh_guard_settings *s)
+{
+    return s->max_tenants > 0 && s->max_people > 0 && s->max_roles >= 16 && s->max_sessions > 0 &&
+           s->sessions_per_person > 0 && s->audit_waiting > 0 && s->password_waiting > 0 &&
+           s->lock_after > 0 && s->lock_address_after > 0 && s->lock_first_us > 0 &&
+           s->lock_max_us >= s->lock_first_us && s->session_idle_us > 0 && s->session_max_us > 0;
+}
+
+sh_err sh_guard_open(const struct sh_guard_options *o, struct sh_guard **out, struct sh_diag *diag)
+{
+    if (!settings_ok(&o->settings) || o->dir == NULL) {
+        sh_guard_store_free(o->store);
+        return SH_E_INVAL;
+    }
+    struct sh_guard *g = sh_mem_new(o->env->alloc, sizeof *g);
+    if (g == NULL) {
+        sh_guard_store_free(o->store);
+        return SH_E_NOMEM;
+    }
+    g->env = o->env;
+    g->crypto = o->crypto;
+    g->store = o->store;
+    g->workers = o->workers;
+    g->set = o->settings;
+    g->jobs_end = &g->jobs;
+    sh_mutex_init(&g->change);
+    sh_mutex_init(&g->lock);
+    sh_mutex_init(&g->hashing);
+    sh_err err = make_tables(g);
+    if (err == SH_OK && !guard_copy(g->dir, 512, sh_str_c(o->dir))) {
+        err = SH_E_INVAL;
+    }
+    if (err == SH_OK) {
+        err = open_parts(g, diag);
+    }
+    if (err != SH_OK) {
+        sh_guard_close(g);
+        return err;
+    }
+    *out = g;
+    return SH_OK;
+}
+
+/* ---- close ---- */
+
+static void free_values(struct sh_guard *g, struct sh_map *m)
+{
+    size_t it = 0;
+    struct sh_str key;
+    void *v = NULL;
+    while (sh_map_next(m, &it, &key, &v)) {
+        sh_mem_free(g->env->alloc, v);
+    }
+    sh_map_fini(m);
+}
+
+static void free_chunks(struct sh_guard *g)
+{
+    for (size_t i = 0; i < SUBJECT_CHUNKS; i++) {
+        sh_mem_free(g->env->alloc, atomic_load(&g->subjects[i]));
+    }
+    for (size_t i = 0; i < TENANT_CHUNKS; i++) {
+        sh_mem_free(g->env->alloc, atomic_load(&g->tenants[i]));
+    }
+}
+
+static void wipe_keys(struct sh_guard *g)
+{
+    sh_crypto_wipe(g->key_token, SH_KEY_BYTES);
+    sh_crypto_wipe(g->key_secret, SH_KEY_BYTES);
+    sh_crypto_wipe(g->key_csrf, SH_KEY_BYTES);
+    sh_crypto_wipe(g->key_cache, SH_KEY_BYTES);
+    sh_crypto_wipe(g->key_audit, SH_KEY_BYTES);
+    sh_crypto_wipe(&g->key_box, sizeof g->key_box);
+}
+
+void sh_guard_close(struct sh_guard *g)
+{
+    if (g == NULL) {
+        return;
+    }
+    const struct sh_alloc *a = g->env->alloc;
+    guard_password_cancel(g);
+    if (g->posted != NULL) {
+        guard_audit_flush(g);
+    }
+    free_values(g, &g->sessions);
+    free_values(g, &g->certs);
+    free_values(g, &g->devices);
+    sh_map_fini(&g->token_by_hash);
+    free_values(g, &g->tokens);
+    free_values(g, &g->people);
+    free_values(g, &g->roles);
+    sh_map_fini(&g->tenant_by_path);
+    free_chunks(g);
+    sh_mem_free(a, g->fails);
+    sh_mem_free(a, g->throttles);
+    sh_mem_free(a, g->cache);
+    sh_mem_free(a, g->posted);
+    sh_mem_free(a, g->dir);
+    sh_guard_store_free(g->store);
+    wipe_keys(g);
+    sh_mutex_fini(&g->hashing);
+    sh_mutex_fini(&g->lock);
+    sh_mutex_fini(&g->change);
+    sh_mem_free(a, g);
+}
+
+void sh_guard_tick(struct sh_guard *g)
+{
+    if (g->workers == NULL) {
+        guard_password_run(g);
+    }
+    guard_sessions_tick(g);
+    guard_audit_flush(g);
+}
+
+void sh_guard_stats(struct sh_guard *g, struct sh_guard_stats *out)
+{
+    sh_mutex_lock(&g->lock);
+    *out = g->stats;
+    out->people = g->people.n;
+    out->roles = g->roles.n;
+    out->tokens = g->tokens.n;
+    out->sessions = g->sessions.n;
+    out->devices = g->devices.n;
+    sh_mutex_unlock(&g->lock);
+}

@@ -1,0 +1,448 @@
+/* guard_int.h - what the files of guard share.
+ *
+ * Invariants
+ *  1. Three locks, taken in this order: change > lock > (none). `change` is held by whoever alters
+ *     anything that is stored, also while the store commits; so changes and audit entries have one
+ *     order. `lock` guards every map and every object in memory, is held for short and never over
+ *     I/O. `hashing` is held by the one thread that computes argon2, with no other lock.
+ *  2. A change is: build the new state, reserve memory for it, commit it with its audit entry in
+ * one transaction, then apply it in memory by steps that can not fail. What the store does not hold
+ *     is never seen.
+ *  3. What checks need lies in subjects and tenants as atomics; they are never freed or moved
+ *     before sh_guard_close. A subject's generation is odd while it is alive; a handle with another
+ *     generation is dead.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SH_GUARD_INT_H
+#define SH_GUARD_INT_H
+
+#include <stdatomic.h>
+
+#include <sh/guard.h>
+
+/* ---- persistence seam ---- */
+
+enum guard_kind {
+    GUARD_META,
+    GUARD_TENANT,
+    GUARD_ROLE,
+    GUARD_PERSON,
+    GUARD_TOKEN,
+    GUARD_SESSION,
+    GUARD_DEVICE,
+    GUARD_CERT,
+    GUARD_AUDIT
+};
+enum { GUARD_KINDS = GUARD_AUDIT + 1, GUARD_KEY_MAX = 384, GUARD_VALUE_MAX = 16384 };
+
+struct guard_change {
+    enum guard_kind kind;
+    struct sh_str key;
+    struct sh_str value; /* JSON object; p == NULL: delete (a missing key is fine) */
+};
+/* fn for each entry; another answer than SH_OK ends the walk and is returned. */
+typedef sh_err guard_each_fn(void *ctx, struct sh_str key, struct sh_str value);
+struct guard_store_ops {
+    /* All or nothing, durable when it returns. One caller at a time. */
+    sh_err (*commit)(void *self, const struct guard_change *changes, size_t n);
+    /* Keys in byte order behind `after` ("" = from the start), or with `down` in falling order
+     * before it ("" = from the end). Any thread. */
+    sh_err (*each)(void *self, enum guard_kind kind, struct sh_str after, bool down,
+                   guard_each_fn *fn, void *ctx);
+    void (*free)(void *self);
+};
+struct guard_store {
+    const struct guard_store_ops *ops;
+};
+
+/* ---- subjects: the lock-free half of a principal ---- */
+
+enum { SUBJECT_CHUNK = 1024, SUBJECT_CHUNKS = 2048 };
+struct guard_subject {
+    _Atomic uint32_t generation;
+    _Atomic uint64_t permissions;
+    _Atomic int64_t expires_us; /* wall clock */
+    /* Under `lock`: */
+    uint8_t kind; /* enum sh_principal_kind */
+    bool session; /* owner is a guard_session */
+    void *owner;
+    uint32_t next_free;
+};
+
+/* ---- tenants ---- */
+
+enum { TENANT_CHUNK = 256, TENANT_CHUNKS = 256 };
+struct guard_tenant {
+    _Atomic uint32_t parent; /* 0 = the root; never changes */
+    _Atomic bool off;
+    _Atomic uint64_t limit[SH_QUOTAS];
+    _Atomic uint64_t use[SH_QUOTAS];
+    _Atomic uint64_t refused[SH_QUOTAS];
+    _Atomic int64_t arrival_ns; /* rate: theoretical arrival time of the next sample (GCRA) */
+    /* Under `lock`: */
+    uint32_t id;
+    uint64_t revision;
+    char path[SH_TENANT_PATH_MAX + 1]; /* never changes */
+    char name[2 * SH_NAME_MAX + 1];    /* shown */
+};
+
+/* ---- objects in memory (under `lock`) ---- */
+
+enum { GUARD_ROLES_MAX = 16, GUARD_DISPLAY_MAX = 128, GUARD_OWNER_MAX = 400 };
+struct guard_role {
+    char name[SH_NAME_MAX + 1];
+    uint64_t bits;
+    uint64_t revision;
+    bool builtin;
+};
+
+/* Failures in a row and the lock that comes of them; times by the monotonic clock. */
+struct guard_fails {
+    uint32_t fails;
+    int64_t last_us;
+    int64_t until_us;
+};
+
+struct guard_person {
+    uint32_t tenant;
+    uint32_t slot;
+    char name[SH_NAME_MAX + 1];
+    char display[GUARD_DISPLAY_MAX + 1];
+    char language[12];
+    char phc[SH_PHC_CHARS];
+    struct guard_role *roles[GUARD_ROLES_MAX];
+    uint32_t nroles;
+    bool disabled;
+    int64_t created_us;
+    uint64_t revision;
+    struct guard_fails fails;
+};
+
+struct guard_token {
+    char id[24];
+    char name[SH_NAME_MAX + 1];
+    uint8_t hash[SH_HASH_BYTES];
+    uint32_t tenant;
+    uint32_t slot;
+    struct guard_role *roles[GUARD_ROLES_MAX];
+    uint32_t nroles;
+    uint64_t extra; /* permissions named one by one */
+    char device[SH_DEVICE_ID_MAX + 1];
+    bool provision;
+    int64_t expires_us; /* INT64_MAX = never */
+    int64_t created_us;
+    char by[GUARD_OWNER_MAX];
+};
+
+struct guard_session {
+    uint8_t hash[SH_HASH_BYTES];
+    struct guard_person *person;
+    uint32_t slot;
+    int64_t created_us;
+    int64_t used_us;
+    int64_t saved_us; /* used_us as the store has it */
+    char peer[64];
+};
+
+struct guard_device {
+    uint32_t tenant;
+    uint32_t slot;
+    uint32_t certs;
+    bool has_secret;
+    bool gateway;
+    uint8_t mac[SH_HASH_BYTES];
+    char device[SH_DEVICE_ID_MAX + 1];
+};
+
+struct guard_cert {
+    struct guard_device *device;
+    char key[SH_CERT_NAME_CHARS + 4]; /* "fp:<hex>" or "cn:<name>" */
+};
+
+/* A posted audit entry: copies. */
+enum { AUDIT_TEXT_MAX = 128, AUDIT_DETAIL_MAX = 1024 };
+struct guard_audit_item {
+    int64_t time_us;
+    uint32_t tenant;
+    char principal[GUARD_OWNER_MAX];
+    char act[AUDIT_TEXT_MAX];
+    char object[GUARD_OWNER_MAX];
+    char result[32];
+    char detail[AUDIT_DETAIL_MAX + 1];
+    char peer[64];
+};
+
+/* Failure counts of addresses and of users that do not exist: bounded, the least recent goes. */
+enum { FAIL_SETS = 1024, FAIL_WAYS = 4, THROTTLE_SETS = 2048, THROTTLE_WAYS = 4 };
+struct guard_fail_entry {
+    uint64_t key; /* 0 = free */
+    struct guard_fails f;
+};
+struct guard_throttle_entry {
+    uint64_t key;
+    int64_t arrival_us;
+};
+
+enum { CACHE_ENTRIES = 512 };
+struct guard_cache_entry {
+    uint8_t mac[SH_HASH_BYTES];
+    int64_t until_us; /* monotonic; 0 = free */
+};
+
+struct guard_password_job;
+
+struct sh_guard {
+    const struct sh_env *env;
+    const struct sh_crypto *crypto;
+    struct guard_store *store;
+    struct sh_workers *workers;
+    struct sh_guard_settings set;
+    char *dir;
+
+    struct sh_mutex change;
+    struct sh_mutex lock;
+    struct sh_mutex hashing;
+    bool locks_ready;
+
+    /* Lock-free for readers; grown under `lock`. */
+    _Atomic(struct guard_subject *) subjects[SUBJECT_CHUNKS];
+    _Atomic uint32_t nsubjects;
+    _Atomic(struct guard_tenant *) tenants[TENANT_CHUNKS];
+    _Atomic uint32_t ntenants; /* ids 1..ntenants exist */
+
+    /* Under `lock`. */
+    uint32_t free_subject;
+    struct sh_map tenant_by_path;
+    struct sh_map roles;
+    struct sh_map people; /* "tenant:name" */
+    struct sh_map tokens; /* by id */
+    struct sh_map token_by_hash;
+    struct sh_map sessions; /* by hash */
+    struct sh_map devices;  /* "tenant:device" */
+    struct sh_map certs;
+    struct guard_fail_entry *fails;
+    struct guard_throttle_entry *throttles;
+    struct guard_cache_entry *cache;
+    struct guard_audit_item *posted; /* ring of set.audit_waiting */
+    size_t posted_head;
+    size_t posted_n;
+    uint64_t posted_lost;
+    bool flush_queued;
+    struct guard_password_job *jobs; /* first waiting */
+    struct guard_password_job **jobs_end;
+    uint32_t waiting; /* queued jobs and blocked callers */
+    bool jobs_running;
+    struct sh_guard_stats stats;
+    bool first_file; /* keys/first-password is there */
+
+    /* Under `change`. */
+    uint64_t audit_seq;
+    uint8_t audit_hash[SH_HASH_BYTES];
+    uint64_t revision; /* the next one; grows over the whole node */
+
+    /* Constant after open. */
+    uint8_t key_token[SH_KEY_BYTES];
+    uint8_t key_secret[SH_KEY_BYTES];
+    uint8_t key_csrf[SH_KEY_BYTES];
+    uint8_t key_cache[SH_KEY_BYTES];
+    uint8_t key_audit[SH_KEY_BYTES];
+    struct sh_box_key key_box;
+    uint64_t seed;
+    struct sh_principal system;
+    struct sh_principal anonymous;
+};
+
+/* ---- subject.c: slots ---- */
+
+/* Under lock. */
+sh_err guard_subject_new(struct sh_guard *g, enum sh_principal_kind kind, void *owner,
+                         uint32_t *slot);
+void guard_subject_free(struct sh_guard *g, uint32_t slot);
+/* Ends all handles to it and starts a new generation. */
+void guard_subject_renew(struct sh_guard *g, uint32_t slot);
+void guard_subject_set(struct sh_guard *g, uint32_t slot, uint64_t permissions, int64_t expires_us);
+struct guard_subject *guard_subject_at(const struct sh_guard *g, uint32_t slot);
+struct sh_principal guard_subject_handle(const struct sh_guard *g, uint32_t slot, uint32_t tenant,
+                                         bool bound);
+/* The person, token ... behind a live handle; NULL when dead. Under lock. */
+void *guard_subject_owner(const struct sh_guard *g, const struct sh_principal *p,
+                          enum sh_principal_kind kind);
+uint64_t guard_subject_permissions(const struct sh_guard *g, const struct sh_principal *p);
+
+/* ---- tenant.c ---- */
+
+struct guard_tenant *guard_tenant_at(const struct sh_guard *g, uint32_t id);       /* NULL: none */
+struct guard_tenant *guard_tenant_by_path(struct sh_guard *g, struct sh_str path); /* under lock */
+sh_err guard_tenant_load(struct sh_guard *g, const json_t *o);
+sh_err guard_tenant_put_root(struct sh_guard *g);
+bool guard_name_ok(struct sh_str name); /* a person's, a role's, one part of a tenant's path */
+
+/* ---- role.c ---- */
+
+sh_err guard_roles_init(struct sh_guard *g); /* the builtin ones */
+sh_err guard_role_load(struct sh_guard *g, const json_t *o);
+struct guard_role *guard_role_find(struct sh_guard *g, struct sh_str name);
+/* Reads an array of role names. SH_E_INVAL with diag. Under lock. */
+sh_err guard_roles_read(struct sh_guard *g, const json_t *names,
+                        struct guard_role *roles[GUARD_ROLES_MAX], uint32_t *n,
+                        struct sh_diag *diag);
+/* An array of permission names or patterns; SH_E_INVAL with diag. */
+sh_err guard_permissions_read(const json_t *list, uint64_t *bits, struct sh_diag *diag);
+uint64_t guard_roles_bits(struct guard_role *const *roles, uint32_t n);
+void guard_roles_write(struct guard_role *const *roles, uint32_t n, struct sh_jw *w);
+/* Recomputes the permissions of every subject. Under lock. */
+void guard_refresh_all(struct sh_guard *g);
+
+/* ---- person.c, session.c, token.c, device.c ---- */
+
+sh_err guard_person_load(struct sh_guard *g, const json_t *o);
+struct guard_person *guard_person_find(struct sh_guard *g, uint32_t tenant, struct sh_str name);
+/* "name" or "name@tenant"; NULL when there is none. Under lock. */
+struct guard_person *guard_person_by_user(struct sh_guard *g, struct sh_str user);
+/* Splits at the last '@'; tenant path "" without one. */
+struct sh_str guard_user_split(struct sh_str user, struct sh_str *tenant_path);
+void guard_person_refresh(struct sh_guard *g, struct guard_person *p);
+/* Stored form with everything. */
+sh_err guard_person_store(const struct guard_person *p, struct sh_buf *out);
+sh_err guard_person_key(char out[GUARD_KEY_MAX], uint32_t tenant, struct sh_str name);
+sh_err guard_password_policy(const struct sh_guard *g, struct sh_str password, struct sh_str name,
+                             struct sh_diag *diag);
+sh_err guard_person_label(struct sh_guard *g, const struct guard_person *p, char *out, size_t cap);
+
+sh_err guard_session_load(struct sh_guard *g, const json_t *o, struct sh_str key);
+/* Makes a session for a person that has proved itself. Takes the locks. */
+sh_err guard_session_new(struct sh_guard *g, uint32_t tenant, struct sh_str name,
+                         struct sh_str peer, const char *how, struct sh_sign_in *out);
+/* Deletions of all sessions of a person but `keep` (may be NULL) are appended to the batch. */
+struct guard_batch;
+sh_err guard_sessions_end(struct sh_guard *g, const struct guard_person *p, const uint8_t *keep,
+                          struct guard_batch *b);
+/* Drops in memory what sessions_end put into the batch. Under lock. */
+void guard_sessions_drop(struct sh_guard *g, const struct guard_person *p, const uint8_t *keep);
+void guard_sessions_tick(struct sh_guard *g);
+void guard_session_free(struct sh_guard *g, struct guard_session *s);
+
+sh_err guard_token_load(struct sh_guard *g, const json_t *o);
+void guard_token_refresh(struct sh_guard *g, struct guard_token *t);
+void guard_token_free(struct sh_guard *g, struct guard_token *t);
+/* Tokens bound to a device follow it to `to`, or go (to.p == NULL): into the batch; then, after the
+ * commit, in memory. Under change and lock. */
+sh_err guard_tokens_move(struct sh_guard *g, uint32_t tenant, struct sh_str from, struct sh_str to,
+                         struct guard_batch *b);
+void guard_tokens_moved(struct sh_guard *g, uint32_t tenant, struct sh_str from, struct sh_str to);
+sh_err guard_device_load(struct sh_guard *g, const json_t *o);
+sh_err guard_cert_load(struct sh_guard *g, const json_t *o);
+void guard_device_refresh(struct sh_guard *g, struct guard_device *d);
+sh_err guard_token_store(const struct guard_token *t, struct sh_buf *out);
+/* Under lock; `hash` is of the secret. */
+sh_err guard_hash_token(const struct sh_guard *g, struct sh_str token, uint8_t out[SH_HASH_BYTES]);
+
+/* ---- admin.c: one table of nouns ---- */
+
+struct guard_put_args {
+    const struct sh_guard_at *at;
+    struct sh_str name;
+    const json_t *body;
+    enum sh_put_mode mode;
+    uint64_t revision;
+    struct sh_jw *w;
+    struct sh_diag *diag;
+};
+/* Each takes the locks it needs. */
+sh_err guard_person_put(struct sh_guard *g, const struct guard_put_args *a);
+sh_err guard_role_put(struct sh_guard *g, const struct guard_put_args *a);
+sh_err guard_token_put(struct sh_guard *g, const struct guard_put_args *a);
+sh_err guard_tenant_put(struct sh_guard *g, const struct guard_put_args *a);
+sh_err guard_person_delete(struct sh_guard *g, const struct guard_put_args *a);
+sh_err guard_role_delete(struct sh_guard *g, const struct guard_put_args *a);
+sh_err guard_token_delete(struct sh_guard *g, const struct guard_put_args *a);
+/* Public form. Under lock. */
+void guard_person_write(struct sh_guard *g, const struct guard_person *p, struct sh_jw *w);
+void guard_role_write(const struct guard_role *r, struct sh_jw *w);
+void guard_token_write(struct sh_guard *g, const struct guard_token *t, const char *secret,
+                       struct sh_jw *w);
+void guard_tenant_write(const struct guard_tenant *t, struct sh_jw *w);
+/* SH_OK: `by` holds all of bits in tenant; else SH_E_DENIED with diag. */
+sh_err guard_may_grant(const struct sh_guard *g, const struct sh_principal *by, uint64_t bits,
+                       uint32_t tenant, struct sh_diag *diag);
+
+/* ---- login.c, limit.c ---- */
+
+/* The password of a user, with lock-out and counting. Blocks. */
+sh_err guard_password_check(struct sh_guard *g, struct sh_str user, struct sh_str password,
+                            struct sh_str peer);
+/* As sh_guard_by_secret; *known: there is a device of that name with a secret. */
+sh_err guard_secret_check(struct sh_guard *g, struct sh_str user, struct sh_str secret,
+                          struct sh_principal *out, bool *known);
+/* Runs password jobs that wait. */
+void guard_password_run(struct sh_guard *g);
+void guard_password_cancel(struct sh_guard *g);
+/* Under lock. Microseconds until the next try is allowed; 0 = now. */
+int64_t guard_fails_wait(const struct guard_fails *f, int64_t now_us);
+void guard_fails_add(const struct sh_guard_settings *s, struct guard_fails *f, uint32_t after,
+                     int64_t now_us);
+/* The counter of a key, made when missing. Under lock. */
+struct guard_fails *guard_fails_of(struct sh_guard *g, const char *space, struct sh_str key,
+                                   int64_t now_us);
+/* IPv6 addresses count by their /64. Writes what to count by. */
+struct sh_str guard_peer_key(struct sh_str peer, char out[64]);
+bool guard_peer_is_loopback(struct sh_str peer);
+
+/* ---- audit.c ---- */
+
+/* Changes of one transaction. */
+struct guard_batch {
+    struct sh_buf text; /* keys and values, one behind the other */
+    struct guard_pending {
+        enum guard_kind kind;
+        size_t key_at, key_n, value_at, value_n;
+        bool deletes;
+    } * items;
+    size_t n;
+    size_t cap;
+    const struct sh_alloc *alloc;
+};
+void guard_batch_init(struct sh_guard *g, struct guard_batch *b);
+void guard_batch_fini(struct guard_batch *b);
+sh_err guard_batch_put(struct guard_batch *b, enum guard_kind kind, struct sh_str key,
+                       struct sh_str value);
+sh_err guard_batch_delete(struct guard_batch *b, enum guard_kind kind, struct sh_str key);
+sh_err guard_batch_commit(struct sh_guard *g, const struct guard_batch *b); /* under change */
+/* Commits the batch and, when not NULL, the audit entry with it. Under `change`, not `lock`. */
+sh_err guard_commit(struct sh_guard *g, struct guard_batch *b, const struct sh_audit *a);
+/* Reads the head and the tail of the chain; continues it. */
+sh_err guard_audit_open(struct sh_guard *g);
+void guard_audit_flush(struct sh_guard *g);
+/* One stored entry: the parts of its wrapper, checked. SH_E_CORRUPT: it does not fit. */
+struct guard_audit_entry {
+    json_t *body;    /* new reference */
+    json_t *wrapper; /* new reference; body_text lies in it */
+    struct sh_str body_text;
+    uint64_t seq;
+    uint8_t hash[SH_HASH_BYTES];
+    uint8_t prev[SH_HASH_BYTES];
+};
+sh_err guard_audit_parse(const struct sh_crypto *c, struct sh_str key, struct sh_str value,
+                         struct guard_audit_entry *out);
+void guard_audit_entry_fini(struct guard_audit_entry *e);
+struct guard_audit_head {
+    uint64_t seq;
+    uint8_t hash[SH_HASH_BYTES];
+};
+/* SH_E_NOTFOUND: no head; SH_E_CORRUPT: not ours or changed. */
+sh_err guard_audit_head_read(const struct sh_env *env, const struct sh_crypto *c, const char *dir,
+                             const uint8_t key[SH_KEY_BYTES], struct guard_audit_head *out);
+sh_err guard_audit_head_write(const struct sh_env *env, const struct sh_crypto *c, const char *dir,
+                              const uint8_t key[SH_KEY_BYTES], const struct guard_audit_head *h);
+
+/* ---- small things ---- */
+
+/* snprintf into a fixed array; false when it did not fit. */
+bool guard_print(char *out, size_t cap, const char *fmt, ...) SH_PRINTF(3, 4);
+/* Copies s with a NUL; false when it does not fit. */
+bool guard_copy(char *out, size_t cap, struct sh_str s);
+bool guard_path(const struct sh_guard *g, const char *name, char *out, size_t cap); /* DIR/name */
+bool guard_hex_read(struct sh_str hex, uint8_t out[SH_HASH_BYTES]);
+int64_t guard_now(const struct sh_guard *g);
+uint64_t guard_next_revision(struct sh_guard *g);
+
+#endif /* SH_GUARD_INT_H */

@@ -1,0 +1,313 @@
+/* Subjects: the lock-free half of a principal, and the decision.
+ *
+ * A slot goes free -> alive (generation becomes odd) -> free (even) -> alive ... Chunks are added
+ * under `lock` and never freed before close, so a reader that holds any slot number below nsubjects
+ * reads valid memory. A reader checks the generation before and after it has read the rest: a slot
+ * that was given to another in between is seen.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "guard_int.h"
+
+struct guard_subject *guard_subject_at(const struct sh_guard *g, uint32_t slot)
+{
+    if (slot == 0 || slot >= atomic_load_explicit(&g->nsubjects, memory_order_acquire)) {
+        return NULL;
+    }
+    struct guard_subject *chunk =
+        atomic_load_explicit(&g->subjects[slot / SUBJECT_CHUNK], memory_order_acquire);
+    return &chunk[slot % SUBJECT_CHUNK];
+}
+
+/* Slot 0 is nobody and never used. */
+static sh_err grow(struct sh_guard *g, uint32_t *slot)
+{
+    uint32_t n = atomic_load(&g->nsubjects);
+    n = n == 0 ? 1 : n;
+    const uint32_t chunk = n / SUBJECT_CHUNK;
+    if (chunk >= SUBJECT_CHUNKS) {
+        return SH_E_LIMIT;
+    }
+    if (atomic_load(&g->subjects[chunk]) == NULL) {
+        struct guard_subject *c =
+            sh_mem_array(g->env->alloc, SUBJECT_CHUNK, sizeof(struct guard_subject));
+        if (c == NULL) {
+            return SH_E_NOMEM;
+        }
+        atomic_store_explicit(&g->subjects[chunk], c, memory_order_release);
+    }
+    atomic_store_explicit(&g->nsubjects, n + 1, memory_order_release);
+    *slot = n;
+    return SH_OK;
+}
+
+sh_err guard_subject_new(struct sh_guard *g, enum sh_principal_kind kind, void *owner,
+                         uint32_t *slot)
+{
+    uint32_t n = g->free_subject;
+    if (n != 0) {
+        g->free_subject = guard_subject_at(g, n)->next_free;
+    } else {
+        SH_TRY(grow(g, &n));
+    }
+    struct guard_subject *s = guard_subject_at(g, n);
+    s->kind = (uint8_t)kind;
+    s->session = false;
+    s->owner = owner;
+    s->next_free = 0;
+    atomic_store(&s->permissions, 0);
+    atomic_store(&s->expires_us, INT64_MAX);
+    atomic_fetch_add(&s->generation, 1);
+    *slot = n;
+    return SH_OK;
+}
+
+void guard_subject_free(struct sh_guard *g, uint32_t slot)
+{
+    struct guard_subject *s = guard_subject_at(g, slot);
+    if (s == NULL) {
+        return;
+    }
+    atomic_store(&s->permissions, 0);
+    atomic_fetch_add(&s->generation, 1);
+    s->owner = NULL;
+    s->next_free = g->free_subject;
+    g->free_subject = slot;
+}
+
+void guard_subject_renew(struct sh_guard *g, uint32_t slot)
+{
+    struct guard_subject *s = guard_subject_at(g, slot);
+    if (s != NULL) {
+        atomic_fetch_add(&s->generation, 2);
+    }
+}
+
+void guard_subject_set(struct sh_guard *g, uint32_t slot, uint64_t permissions, int64_t expires_us)
+{
+    struct guard_subject *s = guard_subject_at(g, slot);
+    if (s != NULL) {
+        atomic_store(&s->permissions, permissions);
+        atomic_store(&s->expires_us, expires_us);
+    }
+}
+
+struct sh_principal guard_subject_handle(const struct sh_guard *g, uint32_t slot, uint32_t tenant,
+                                         bool bound)
+{
+    const struct guard_subject *s = guard_subject_at(g, slot);
+    if (s == NULL) {
+        return (struct sh_principal){0};
+    }
+    return (struct sh_principal){
+        .slot = slot,
+        .generation = atomic_load(&s->generation),
+        .tenant = tenant,
+        .kind = s->kind,
+        .bound = bound,
+    };
+}
+
+/* What a reader needs, read as one. */
+struct snapshot {
+    enum sh_denial denial;
+    uint64_t permissions;
+};
+
+static struct snapshot look(const struct sh_guard *g, const struct sh_principal *p)
+{
+    const struct guard_subject *s = guard_subject_at(g, p->slot);
+    if (p->kind == SH_PRINCIPAL_NOBODY || s == NULL) {
+        return (struct snapshot){.denial = SH_DENIAL_NOBODY};
+    }
+    const uint32_t before = atomic_load(&s->generation);
+    const uint64_t permissions = atomic_load(&s->permissions);
+    const int64_t expires = atomic_load(&s->expires_us);
+    const uint32_t after = atomic_load(&s->generation);
+    if (before != p->generation || after != before || (before & 1) == 0) {
+        return (struct snapshot){.denial = SH_DENIAL_REVOKED};
+    }
+    if (expires != INT64_MAX && expires <= guard_now(g)) {
+        return (struct snapshot){.denial = SH_DENIAL_EXPIRED};
+    }
+    return (struct snapshot){.permissions = permissions};
+}
+
+/* The tenant or one above it is disabled. */
+static bool tenant_off(const struct sh_guard *g, uint32_t tenant)
+{
+    for (int depth = 0; depth <= SH_TENANT_DEPTH_MAX && tenant != SH_TENANT_NONE; depth++) {
+        const struct guard_tenant *t = guard_tenant_at(g, tenant);
+        if (t == NULL || atomic_load_explicit(&t->off, memory_order_relaxed)) {
+            return true;
+        }
+        tenant = atomic_load_explicit(&t->parent, memory_order_relaxed);
+    }
+    return false;
+}
+
+static enum sh_denial decide(const struct sh_guard *g, const struct sh_principal *p,
+                             enum sh_permission perm, uint32_t tenant)
+{
+    const struct snapshot s = look(g, p);
+    if (s.denial != SH_DENIAL_NONE) {
+        return s.denial;
+    }
+    if (!sh_guard_tenant_within(g, tenant, p->tenant)) {
+        return SH_DENIAL_TENANT;
+    }
+    if ((s.permissions & sh_permission_bit(perm)) == 0) {
+        return SH_DENIAL_PERMISSION;
+    }
+    /* Who is above a disabled tenant may still look after it; who is in it or below may not. */
+    return tenant_off(g, p->tenant) ? SH_DENIAL_TENANT_OFF : SH_DENIAL_NONE;
+}
+
+sh_err sh_guard_check(const struct sh_guard *g, const struct sh_principal *p,
+                      enum sh_permission perm, uint32_t tenant)
+{
+    return decide(g, p, perm, tenant) == SH_DENIAL_NONE ? SH_OK : SH_E_DENIED;
+}
+
+sh_err sh_guard_live(const struct sh_guard *g, const struct sh_principal *p)
+{
+    return look(g, p).denial == SH_DENIAL_NONE && !tenant_off(g, p->tenant) ? SH_OK : SH_E_CLOSED;
+}
+
+uint64_t guard_subject_permissions(const struct sh_guard *g, const struct sh_principal *p)
+{
+    return look(g, p).permissions;
+}
+
+void *guard_subject_owner(const struct sh_guard *g, const struct sh_principal *p,
+                          enum sh_principal_kind kind)
+{
+    const struct guard_subject *s = guard_subject_at(g, p->slot);
+    if (s == NULL || s->kind != (uint8_t)kind || atomic_load(&s->generation) != p->generation) {
+        return NULL;
+    }
+    return s->owner;
+}
+
+static const char *bound_device(const struct sh_guard *g, const struct sh_principal *p)
+{
+    const struct guard_device *d = guard_subject_owner(g, p, SH_PRINCIPAL_DEVICE);
+    if (d != NULL) {
+        return d->device;
+    }
+    const struct guard_token *t = guard_subject_owner(g, p, SH_PRINCIPAL_TOKEN);
+    return t == NULL ? "" : t->device;
+}
+
+sh_err sh_guard_check_device(struct sh_guard *g, const struct sh_principal *p,
+                             enum sh_permission perm, uint32_t tenant, struct sh_str device)
+{
+    SH_TRY(sh_guard_check(g, p, perm, tenant));
+    if (!p->bound) {
+        return SH_OK;
+    }
+    sh_mutex_lock(&g->lock);
+    const bool own = tenant == p->tenant && sh_str_eqc(device, bound_device(g, p));
+    sh_mutex_unlock(&g->lock);
+    return own ? SH_OK : sh_guard_check(g, p, SH_PERM_INGEST_GATEWAY, tenant);
+}
+
+static const struct {
+    const char *english;
+    const char *chinese;
+    const char *remedy_english;
+    const char *remedy_chinese;
+} words[] = {
+    [SH_DENIAL_NONE] = {"This is allowed.", "允许此操作。", "", ""},
+    [SH_DENIAL_NOBODY] = {"This needs a sign-in or a token.", "需要登录或令牌。",
+                          "Sign in, or send the header Authorization: Bearer <token>.",
+                          "请登录，或在请求头中发送 Authorization: Bearer <令牌>。"},
+    [SH_DENIAL_REVOKED] = {"The session or token has been revoked.", "会话或令牌已被吊销。",
+                           "Sign in again or use another token.", "请重新登录或更换令牌。"},
+    [SH_DENIAL_EXPIRED] = {"The session or token has expired.", "会话或令牌已过期。",
+                           "Sign in again or make a new token.", "请重新登录或创建新令牌。"},
+    [SH_DENIAL_TENANT] = {"This belongs to another tenant.", "该对象属于其他租户。",
+                          "Ask an administrator of that tenant or of one above it.",
+                          "请联系该租户或其上级租户的管理员。"},
+    [SH_DENIAL_TENANT_OFF] = {"The tenant is disabled.", "租户已停用。",
+                              "Ask an administrator of a tenant above it.",
+                              "请联系上级租户的管理员。"},
+};
+
+enum sh_denial sh_guard_explain(const struct sh_guard *g, const struct sh_principal *p,
+                                enum sh_permission perm, uint32_t tenant, bool chinese,
+                                struct sh_diag *diag)
+{
+    const enum sh_denial why = decide(g, p, perm, tenant);
+    const struct sh_permission_info *info = sh_permission_info(perm);
+    if (why == SH_DENIAL_PERMISSION) {
+        if (chinese) {
+            sh_diag_set(diag, "缺少权限 %s（%s）。", info->name, info->chinese);
+            sh_diag_remedy(diag, "请管理员授予带有该权限的角色。");
+        } else {
+            sh_diag_set(diag, "The permission %s (%s) is missing.", info->name, info->english);
+            sh_diag_remedy(diag, "Ask an administrator for a role that has it.");
+        }
+        return why;
+    }
+    sh_diag_set(diag, "%s", chinese ? words[why].chinese : words[why].english);
+    sh_diag_remedy(diag, "%s", chinese ? words[why].remedy_chinese : words[why].remedy_english);
+    return why;
+}
+
+struct sh_principal sh_guard_system(const struct sh_guard *g)
+{
+    return g->system;
+}
+
+struct sh_principal sh_guard_anonymous(const struct sh_guard *g)
+{
+    return g->anonymous;
+}
+
+static void describe_owner(struct sh_guard *g, const struct sh_principal *p,
+                           const struct guard_subject *s, struct sh_principal_info *out)
+{
+    const char *word = "nobody";
+    const char *name = "";
+    if (s->kind == SH_PRINCIPAL_PERSON) {
+        const struct guard_session *session = s->owner;
+        const struct guard_person *person = s->session ? session->person : s->owner;
+        word = "person";
+        name = person->name;
+    } else if (s->kind == SH_PRINCIPAL_TOKEN) {
+        word = "token";
+        name = ((const struct guard_token *)s->owner)->name;
+    } else if (s->kind == SH_PRINCIPAL_DEVICE) {
+        word = "device";
+    } else if (s->kind == SH_PRINCIPAL_ANONYMOUS) {
+        word = "anonymous";
+    } else if (s->kind == SH_PRINCIPAL_SYSTEM) {
+        word = "system";
+    }
+    (void)guard_copy(out->device, sizeof out->device, sh_str_c(bound_device(g, p)));
+    (void)guard_copy(out->name, sizeof out->name, sh_str_c(name[0] == '\0' ? word : name));
+    const char *shown = s->kind == SH_PRINCIPAL_DEVICE ? out->device : name;
+    (void)guard_print(out->label, sizeof out->label, "%s%s%s%s%s", word,
+                      shown[0] == '\0' ? "" : ":", shown, out->tenant_path[0] == '\0' ? "" : "@",
+                      out->tenant_path);
+}
+
+sh_err sh_guard_describe(struct sh_guard *g, const struct sh_principal *p,
+                         struct sh_principal_info *out)
+{
+    memset(out, 0, sizeof *out);
+    const struct snapshot snap = look(g, p);
+    sh_mutex_lock(&g->lock);
+    const struct guard_subject *s = guard_subject_at(g, p->slot);
+    const bool live =
+        snap.denial == SH_DENIAL_NONE && s != NULL && atomic_load(&s->generation) == p->generation;
+    if (live) {
+        const struct guard_tenant *t = guard_tenant_at(g, p->tenant);
+        (void)guard_copy(out->tenant_path, sizeof out->tenant_path,
+                         sh_str_c(t == NULL ? "" : t->path));
+        describe_owner(g, p, s, out);
+        out->permissions = snap.permissions;
+        out->expires_us = atomic_load(&s->expires_us);
+    }
+    sh_mutex_unlock(&g->lock);
+    return live ? SH_OK : SH_E_CLOSED;
+}

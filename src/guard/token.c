@@ -1,0 +1,396 @@
+/* API tokens: 256 random bits behind "sht_", kept as a keyed hash; roles or single permissions,
+ * optional device, optional end.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "guard_int.h"
+
+static struct sh_str hash_key(const uint8_t hash[SH_HASH_BYTES])
+{
+    return sh_str_of((const char *)hash, SH_HASH_BYTES);
+}
+
+static uint64_t token_bits(const struct guard_token *t)
+{
+    uint64_t bits = guard_roles_bits(t->roles, t->nroles) | t->extra;
+    if (t->provision) {
+        bits |= sh_permission_bit(SH_PERM_INGEST_PROVISION);
+    }
+    return bits;
+}
+
+void guard_token_refresh(struct sh_guard *g, struct guard_token *t)
+{
+    guard_subject_set(g, t->slot, token_bits(t), t->expires_us);
+}
+
+void guard_token_free(struct sh_guard *g, struct guard_token *t)
+{
+    (void)sh_map_del(&g->tokens, sh_str_c(t->id));
+    (void)sh_map_del(&g->token_by_hash, hash_key(t->hash));
+    guard_subject_free(g, t->slot);
+    sh_mem_free(g->env->alloc, t);
+}
+
+/* The object, its slot and its places. It answers to its hash only after token_show. Under lock. */
+static sh_err token_add(struct sh_guard *g, const struct guard_token *form,
+                        struct guard_token **out)
+{
+    struct guard_token *t = sh_mem_new(g->env->alloc, sizeof *t);
+    if (t == NULL) {
+        return SH_E_NOMEM;
+    }
+    *t = *form;
+    sh_err err = guard_subject_new(g, SH_PRINCIPAL_TOKEN, t, &t->slot);
+    if (err != SH_OK) {
+        sh_mem_free(g->env->alloc, t);
+        return err;
+    }
+    err = sh_map_put(&g->tokens, sh_str_c(t->id), t);
+    if (err == SH_OK) {
+        err = sh_map_put(&g->token_by_hash, hash_key(t->hash), t);
+        if (err != SH_OK) {
+            (void)sh_map_del(&g->tokens, sh_str_c(t->id));
+        }
+    }
+    if (err != SH_OK) {
+        guard_subject_free(g, t->slot);
+        sh_mem_free(g->env->alloc, t);
+        return err;
+    }
+    *out = t;
+    return SH_OK;
+}
+
+sh_err guard_token_store(const struct guard_token *t, struct sh_buf *out)
+{
+    char hex[SH_HASH_HEX];
+    struct sh_jw w;
+    sh_hash_hex(t->hash, hex);
+    sh_jw_init(&w, out);
+    sh_jw_obj(&w);
+    sh_jw_key(&w, "id");
+    sh_jw_c(&w, t->id);
+    sh_jw_key(&w, "name");
+    sh_jw_c(&w, t->name);
+    sh_jw_key(&w, "hash");
+    sh_jw_c(&w, hex);
+    sh_jw_key(&w, "tenant");
+    sh_jw_u64(&w, t->tenant);
+    sh_jw_key(&w, "roles");
+    guard_roles_write(t->roles, t->nroles, &w);
+    sh_jw_key(&w, "permissions");
+    sh_guard_write_permissions(t->extra, &w);
+    sh_jw_key(&w, "device");
+    sh_jw_c(&w, t->device);
+    sh_jw_key(&w, "provision");
+    sh_jw_bool(&w, t->provision);
+    sh_jw_key(&w, "expires");
+    sh_jw_i64(&w, t->expires_us);
+    sh_jw_key(&w, "created");
+    sh_jw_i64(&w, t->created_us);
+    sh_jw_key(&w, "by");
+    sh_jw_c(&w, t->by);
+    sh_jw_obj_end(&w);
+    return sh_jw_end(&w);
+}
+
+void guard_token_write(struct sh_guard *g, const struct guard_token *t, const char *secret,
+                       struct sh_jw *w)
+{
+    const struct guard_tenant *tenant = guard_tenant_at(g, t->tenant);
+    sh_jw_obj(w);
+    sh_jw_key(w, "id");
+    sh_jw_c(w, t->id);
+    if (secret != NULL) {
+        sh_jw_key(w, "token");
+        sh_jw_c(w, secret);
+    }
+    sh_jw_key(w, "name");
+    sh_jw_c(w, t->name);
+    sh_jw_key(w, "tenant");
+    sh_jw_c(w, tenant == NULL ? "" : tenant->path);
+    sh_jw_key(w, "roles");
+    guard_roles_write(t->roles, t->nroles, w);
+    sh_jw_key(w, "permissions");
+    sh_guard_write_permissions(token_bits(t), w);
+    sh_jw_key(w, "device");
+    if (t->device[0] == '\0') {
+        sh_jw_null(w);
+    } else {
+        sh_jw_c(w, t->device);
+    }
+    sh_jw_key(w, "provision");
+    sh_jw_bool(w, t->provision);
+    sh_jw_key(w, "expires");
+    if (t->expires_us == INT64_MAX) {
+        sh_jw_null(w);
+    } else {
+        sh_jw_time(w, t->expires_us);
+    }
+    sh_jw_key(w, "created");
+    sh_jw_time(w, t->created_us);
+    sh_jw_key(w, "by");
+    sh_jw_c(w, t->by);
+    sh_jw_obj_end(w);
+}
+
+sh_err guard_token_load(struct sh_guard *g, const json_t *o)
+{
+    struct guard_token f = {
+        .tenant = (uint32_t)sh_json_get_i64(o, "tenant", 0),
+        .provision = sh_json_get_bool(o, "provision", false),
+        .expires_us = sh_json_get_i64(o, "expires", 0),
+        .created_us = sh_json_get_i64(o, "created", 0),
+    };
+    struct guard_token *t = NULL;
+    if (!guard_copy(f.id, sizeof f.id, sh_json_get_str(o, "id")) || f.id[0] == '\0' ||
+        !guard_copy(f.name, sizeof f.name, sh_json_get_str(o, "name")) ||
+        !guard_copy(f.device, sizeof f.device, sh_json_get_str(o, "device")) ||
+        !guard_copy(f.by, sizeof f.by, sh_json_get_str(o, "by")) ||
+        !guard_hex_read(sh_json_get_str(o, "hash"), f.hash) ||
+        guard_tenant_at(g, f.tenant) == NULL) {
+        return SH_E_CORRUPT;
+    }
+    SH_TRY(guard_roles_read(g, json_object_get(o, "roles"), f.roles, &f.nroles, NULL));
+    SH_TRY(guard_permissions_read(json_object_get(o, "permissions"), &f.extra, NULL));
+    SH_TRY(token_add(g, &f, &t));
+    guard_token_refresh(g, t);
+    return SH_OK;
+}
+
+/* ---- administration ---- */
+
+/* null or missing: never; RFC 3339 text or milliseconds. */
+static sh_err read_expires(struct sh_guard *g, const json_t *v, int64_t *out, struct sh_diag *diag)
+{
+    *out = INT64_MAX;
+    if (v == NULL || json_is_null(v)) {
+        return SH_OK;
+    }
+    sh_diag_at(diag, SH_STR("/expires"), 0);
+    sh_err err = SH_E_INVAL;
+    if (json_is_integer(v) && json_integer_value(v) > 0 &&
+        json_integer_value(v) < INT64_MAX / 1000) {
+        *out = json_integer_value(v) * 1000;
+        err = SH_OK;
+    } else if (json_is_string(v)) {
+        err = sh_time_parse(sh_str_of(json_string_value(v), json_string_length(v)), out);
+    }
+    if (err != SH_OK || *out <= guard_now(g)) {
+        sh_diag_set(diag, "expires must be a time in the future (RFC 3339 or milliseconds).");
+        return SH_E_INVAL;
+    }
+    return SH_OK;
+}
+
+static sh_err read_body(struct sh_guard *g, const struct guard_put_args *a, struct guard_token *f)
+{
+    const struct sh_str name = sh_json_get_str(a->body, "name");
+    const struct sh_str device = sh_json_get_str(a->body, "device");
+    if (!guard_name_ok(name)) {
+        sh_diag_at(a->diag, SH_STR("/name"), 0);
+        sh_diag_set(a->diag, "A token needs a name of 1 to %d bytes.", SH_NAME_MAX);
+        return SH_E_INVAL;
+    }
+    (void)guard_copy(f->name, sizeof f->name, name);
+    if (!guard_copy(f->device, sizeof f->device, device) || !sh_utf8_valid(device)) {
+        sh_diag_at(a->diag, SH_STR("/device"), 0);
+        sh_diag_set(a->diag, "The device id is longer than %d bytes.", SH_DEVICE_ID_MAX);
+        return SH_E_INVAL;
+    }
+    f->provision = sh_json_get_bool(a->body, "provision", false);
+    SH_TRY(read_expires(g, json_object_get(a->body, "expires"), &f->expires_us, a->diag));
+    SH_TRY(guard_roles_read(g, json_object_get(a->body, "roles"), f->roles, &f->nroles, a->diag));
+    SH_TRY(guard_permissions_read(json_object_get(a->body, "permissions"), &f->extra, a->diag));
+    if (f->nroles == 0 && f->extra == 0 && f->device[0] != '\0') {
+        f->roles[0] = guard_role_find(g, SH_STR("device"));
+        f->nroles = 1;
+    }
+    if (token_bits(f) == 0) {
+        sh_diag_at(a->diag, SH_STR("/roles"), 0);
+        sh_diag_set(a->diag, "A token needs roles, permissions or a device.");
+        return SH_E_INVAL;
+    }
+    return SH_OK;
+}
+
+/* Under change and lock. */
+static sh_err plan_token(struct sh_guard *g, const struct guard_put_args *a, struct guard_token *f,
+                         char secret[SH_SECRET_CHARS])
+{
+    char id[SH_SECRET_CHARS];
+    SH_TRY(sh_guard_check(g, a->at->by, SH_PERM_TOKENS_WRITE, a->at->tenant));
+    if (g->tokens.n >= g->set.max_tokens) {
+        sh_diag_set(a->diag, "There are %u tokens already.", g->set.max_tokens);
+        return SH_E_LIMIT;
+    }
+    f->tenant = a->at->tenant;
+    f->created_us = guard_now(g);
+    SH_TRY(read_body(g, a, f));
+    SH_TRY(guard_may_grant(g, a->at->by, token_bits(f), f->tenant, a->diag));
+    SH_TRY(sh_random_token(g->env->random, "sht_", secret, SH_SECRET_CHARS));
+    SH_TRY(sh_random_token(g->env->random, "", id, sizeof id));
+    id[16] = '\0';
+    (void)guard_print(f->id, sizeof f->id, "t%s", id);
+    return guard_hash_token(g, sh_str_c(secret), f->hash);
+}
+
+static sh_err commit_token(struct sh_guard *g, const struct guard_put_args *a,
+                           const struct guard_token *t, bool deletes)
+{
+    struct guard_batch b;
+    struct sh_buf text;
+    char object[SH_NAME_MAX + 48];
+    guard_batch_init(g, &b);
+    sh_buf_init(&text, g->env->alloc, GUARD_VALUE_MAX);
+    sh_err err = deletes ? SH_OK : guard_token_store(t, &text);
+    if (err == SH_OK) {
+        err = deletes ? guard_batch_delete(&b, GUARD_TOKEN, sh_str_c(t->id))
+                      : guard_batch_put(&b, GUARD_TOKEN, sh_str_c(t->id), sh_buf_str(&text));
+    }
+    if (err == SH_OK) {
+        (void)guard_print(object, sizeof object, "token:%s (%s)", t->id, t->name);
+        const struct sh_audit audit = {
+            .by = a->at->by,
+            .tenant = t->tenant,
+            .act = deletes ? SH_STR("token.revoked") : SH_STR("token.created"),
+            .object = sh_str_c(object),
+            .result = SH_STR("ok"),
+            .peer = a->at->peer,
+        };
+        err = guard_commit(g, &b, &audit);
+    }
+    sh_buf_fini(&text);
+    guard_batch_fini(&b);
+    return err;
+}
+
+sh_err guard_token_put(struct sh_guard *g, const struct guard_put_args *a)
+{
+    struct guard_token f = {0};
+    struct guard_token *t = NULL;
+    struct sh_principal_info info;
+    char secret[SH_SECRET_CHARS];
+    if (a->mode == SH_PUT_REPLACE || a->name.n > 0) {
+        return SH_E_UNSUPPORTED; /* a token is made and revoked, never changed */
+    }
+    SH_TRY(sh_guard_describe(g, a->at->by, &info));
+    (void)guard_copy(f.by, sizeof f.by, sh_str_c(info.label));
+    sh_mutex_lock(&g->change);
+    sh_mutex_lock(&g->lock);
+    sh_err err = plan_token(g, a, &f, secret);
+    if (err == SH_OK) {
+        err = token_add(g, &f, &t); /* nobody knows its secret, and it has no permissions yet */
+    }
+    sh_mutex_unlock(&g->lock);
+    if (err == SH_OK) {
+        err = commit_token(g, a, t, false);
+        sh_mutex_lock(&g->lock);
+        if (err == SH_OK) {
+            guard_token_refresh(g, t);
+            guard_token_write(g, t, secret, a->w);
+        } else {
+            guard_token_free(g, t);
+        }
+        sh_mutex_unlock(&g->lock);
+    }
+    sh_mutex_unlock(&g->change);
+    sh_crypto_wipe(secret, sizeof secret);
+    return err;
+}
+
+sh_err guard_token_delete(struct sh_guard *g, const struct guard_put_args *a)
+{
+    sh_err err = SH_E_NOTFOUND;
+    sh_mutex_lock(&g->change);
+    sh_mutex_lock(&g->lock);
+    struct guard_token *t = sh_map_get(&g->tokens, a->name);
+    if (t != NULL && sh_guard_tenant_within(g, t->tenant, a->at->tenant)) {
+        err = sh_guard_check(g, a->at->by, SH_PERM_TOKENS_WRITE, t->tenant);
+        if (err == SH_OK) {
+            err = guard_may_grant(g, a->at->by, token_bits(t), t->tenant, a->diag);
+        }
+    }
+    sh_mutex_unlock(&g->lock);
+    if (err == SH_OK) {
+        err = commit_token(g, a, t, true);
+    }
+    if (err == SH_OK) {
+        sh_mutex_lock(&g->lock);
+        guard_token_free(g, t);
+        sh_mutex_unlock(&g->lock);
+    }
+    sh_mutex_unlock(&g->change);
+    return err;
+}
+
+/* The next token that is bound to the device; NULL at the end. */
+static struct guard_token *next_bound(struct sh_guard *g, size_t *it, uint32_t tenant,
+                                      struct sh_str device)
+{
+    struct sh_str key;
+    void *v = NULL;
+    while (sh_map_next(&g->tokens, it, &key, &v)) {
+        struct guard_token *t = v;
+        if (t->tenant == tenant && t->device[0] != '\0' && sh_str_eqc(device, t->device)) {
+            return t;
+        }
+    }
+    return NULL;
+}
+
+sh_err guard_tokens_move(struct sh_guard *g, uint32_t tenant, struct sh_str from, struct sh_str to,
+                         struct guard_batch *b)
+{
+    size_t it = 0;
+    for (const struct guard_token *t = next_bound(g, &it, tenant, from); t != NULL;
+         t = next_bound(g, &it, tenant, from)) {
+        if (to.p == NULL) {
+            SH_TRY(guard_batch_delete(b, GUARD_TOKEN, sh_str_c(t->id)));
+            continue;
+        }
+        struct guard_token form = *t;
+        struct sh_buf text;
+        (void)guard_copy(form.device, sizeof form.device, to);
+        sh_buf_init(&text, g->env->alloc, GUARD_VALUE_MAX);
+        sh_err err = guard_token_store(&form, &text);
+        if (err == SH_OK) {
+            err = guard_batch_put(b, GUARD_TOKEN, sh_str_c(t->id), sh_buf_str(&text));
+        }
+        sh_buf_fini(&text);
+        SH_TRY(err);
+    }
+    return SH_OK;
+}
+
+void guard_tokens_moved(struct sh_guard *g, uint32_t tenant, struct sh_str from, struct sh_str to)
+{
+    size_t it = 0;
+    for (struct guard_token *t = next_bound(g, &it, tenant, from); t != NULL;
+         t = next_bound(g, &it, tenant, from)) {
+        if (to.p == NULL) {
+            guard_token_free(g, t);
+        } else {
+            (void)guard_copy(t->device, sizeof t->device, to);
+        }
+    }
+}
+
+sh_err sh_guard_by_token(struct sh_guard *g, struct sh_str token, struct sh_principal *out)
+{
+    uint8_t hash[SH_HASH_BYTES];
+    if (sh_str_starts(token, SH_STR("shs_"))) {
+        return sh_guard_by_session(g, token, out, NULL, NULL);
+    }
+    if (!sh_str_starts(token, SH_STR("sht_")) || token.n >= SH_SECRET_CHARS) {
+        return SH_E_DENIED;
+    }
+    SH_TRY(guard_hash_token(g, token, hash));
+    sh_mutex_lock(&g->lock);
+    const struct guard_token *t = sh_map_get(&g->token_by_hash, hash_key(hash));
+    const bool good = t != NULL && t->expires_us > guard_now(g);
+    if (good) {
+        *out = guard_subject_handle(g, t->slot, t->tenant, t->device[0] != '\0');
+    }
+    sh_mutex_unlock(&g->lock);
+    return good ? SH_OK : SH_E_DENIED;
+}
