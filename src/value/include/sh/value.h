@@ -94,6 +94,9 @@ SH_MUST_CHECK sh_err sh_batch_add_bytes(struct sh_batch_builder *b, uint32_t poi
                                         enum sh_type type, struct sh_bytes value, uint8_t quality);
 static inline struct sh_bytes sh_batch_bytes(const struct sh_batch *b, uint32_t row)
 {
+    if (b->value[row].span.len == 0) {
+        return (struct sh_bytes){NULL, 0}; /* a batch of empty texts has no bytes at all */
+    }
     return (struct sh_bytes){b->bytes + b->value[row].span.off, b->value[row].span.len};
 }
 
