@@ -14,6 +14,7 @@
 
 struct mqtt_broker;
 struct mqtt_conn;
+struct sh_peer_cert;
 
 /* ---- who: identity and permissions (composed with guard in main) ------------------------------
  */
@@ -40,10 +41,10 @@ struct mqtt_connect_req {
     bool has_password;
     struct sh_str user;
     struct sh_bytes password;
-    struct sh_bytes peer_cert; /* DER of the verified client certificate, or empty */
-    struct sh_str address;     /* "ip:port" of the peer */
-    bool loopback;             /* the peer's address is a loopback address */
-    uint16_t listener;         /* number given by the host to mqtt_conn_new */
+    const struct sh_peer_cert *peer_cert; /* of TLS (sh/stream.h), or NULL */
+    struct sh_str address;                /* "ip:port" of the peer */
+    bool loopback;                        /* the peer's address is a loopback address */
+    uint16_t listener;                    /* number given by the host to mqtt_conn_new */
 };
 
 enum mqtt_auth_result {
@@ -249,11 +250,12 @@ struct mqtt_conn_ops {
     /* Ends the connection: the bytes the transport has taken are still sent, then it closes.
      * mqtt_conn_closed must follow (later, not inside the call). */
     void (*close)(void *ctx);
+    /* What the peer's certificate says; SH_E_NOTFOUND without one. May be NULL. */
+    sh_err (*peer_cert)(void *ctx, struct sh_peer_cert *out);
 };
 
 struct mqtt_conn_info {
-    struct sh_str address;     /* copied */
-    struct sh_bytes peer_cert; /* borrowed until CONNECT was answered */
+    struct sh_str address; /* copied */
     bool loopback;
     bool tls;
     bool websocket;
@@ -290,7 +292,8 @@ struct mqtt_inbound {
 };
 typedef void mqtt_internal_fn(void *ctx, const struct mqtt_inbound *m);
 /* The platform's own subscription; tenant 0 = in every tenant's tree. `m` is borrowed for the call;
- * the callback must not block and may publish. Valid until mqtt_unsubscribe_internal. */
+ * the callback must not block and may publish. Valid until mqtt_unsubscribe_internal. SH_E_LIMIT:
+ * at most 32 in all. */
 struct mqtt_internal_sub;
 SH_MUST_CHECK sh_err mqtt_subscribe_internal(struct mqtt_broker *b, uint32_t tenant,
                                              struct sh_str filter, mqtt_internal_fn *fn, void *ctx,

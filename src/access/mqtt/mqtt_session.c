@@ -1,0 +1,219 @@
+/* mqtt_session.c - sessions: found by (tenant, principal, client id), kept while connected or until
+ * their expiry, then ended.
+ *
+ *   (new) --CONNECT--> connected --closed--> away --CONNECT--> connected
+ *                          |                   `--expiry, clean start--> ended
+ *                          `--closed, expiry 0--> ended
+ * Specification: 5.0, 3.1.2.11.2 and 4.1.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "mqtt_int.h"
+
+enum { KEY_HEAD = 12, CLIENT_ID_MAX = 1024 };
+
+/* Key: tenant, principal, client id. Client ids are at most CLIENT_ID_MAX long. */
+static struct sh_str make_key(char out[KEY_HEAD + CLIENT_ID_MAX], uint32_t tenant,
+                              uint64_t principal, struct sh_str client_id)
+{
+    const size_t n = client_id.n < CLIENT_ID_MAX ? client_id.n : CLIENT_ID_MAX;
+    sh_put_be32((uint8_t *)out, tenant);
+    sh_put_be64((uint8_t *)out + 4, principal);
+    if (n > 0) {
+        memcpy(out + KEY_HEAD, client_id.p, n);
+    }
+    return (struct sh_str){out, KEY_HEAD + n};
+}
+
+struct mqtt_session *mqtt_session_find(struct mqtt_broker *b, uint32_t tenant, uint64_t principal,
+                                       struct sh_str client_id)
+{
+    char buf[KEY_HEAD + CLIENT_ID_MAX];
+    return sh_map_get(&b->sessions_by_key, make_key(buf, tenant, principal, client_id));
+}
+
+sh_err mqtt_session_new(struct mqtt_broker *b, struct mqtt_tenant *t, uint64_t principal,
+                        struct sh_str client_id, struct mqtt_session **out)
+{
+    if (b->n.sessions >= b->lim.max_sessions) {
+        return SH_E_LIMIT;
+    }
+    struct mqtt_session *s = sh_mem_new(b->alloc, sizeof *s);
+    if (s == NULL) {
+        return SH_E_NOMEM;
+    }
+    s->client_id = sh_str_dup(b->alloc, client_id);
+    char buf[KEY_HEAD + CLIENT_ID_MAX];
+    const struct sh_str key = make_key(buf, t->id, principal, client_id);
+    if (s->client_id.p == NULL || sh_map_put(&b->sessions_by_key, key, s) != SH_OK) {
+        sh_str_free(b->alloc, &s->client_id);
+        sh_mem_free(b->alloc, s);
+        return SH_E_NOMEM;
+    }
+    s->tenant = t;
+    s->principal = principal;
+    s->sid = ++b->next_sid;
+    s->ends_us = MQTT_FAR;
+    s->will_us = MQTT_FAR;
+    s->since_us = sh_wall_us(b->env->clock);
+    s->next = b->sessions;
+    if (s->next != NULL) {
+        s->next->prev = s;
+    }
+    b->sessions = s;
+    MQTT_COUNT(b, t, sessions, 1);
+    *out = s;
+    return SH_OK;
+}
+
+void mqtt_session_free(struct mqtt_broker *b, struct mqtt_session *s)
+{
+    char buf[KEY_HEAD + CLIENT_ID_MAX];
+    (void)sh_map_del(&b->sessions_by_key, make_key(buf, s->tenant->id, s->principal, s->client_id));
+    if (s->prev != NULL) {
+        s->prev->next = s->next;
+    } else {
+        b->sessions = s->next;
+    }
+    if (s->next != NULL) {
+        s->next->prev = s->prev;
+    }
+    mqtt_subs_clear(b, s);
+    mqtt_q_clear(b, s);
+    mqtt_retain_drop_list(b, s);
+    mqtt_will_drop(b, s);
+    sh_mem_free(b->alloc, s->in2);
+    s->in2 = NULL;
+    sh_str_free(b->alloc, &s->client_id);
+    sh_str_free(b->alloc, &s->device);
+    MQTT_COUNT(b, s->tenant, sessions, (uint64_t)-1);
+    s->dead = true;
+    s->conn = NULL;
+    if (s->pins == 0) {
+        sh_mem_free(b->alloc, s);
+    }
+}
+
+void mqtt_session_unpin(struct mqtt_broker *b, struct mqtt_session *s)
+{
+    s->pins--;
+    if (s->dead && s->pins == 0) {
+        sh_mem_free(b->alloc, s);
+    }
+}
+
+void mqtt_session_end(struct mqtt_broker *b, struct mqtt_session *s)
+{
+    if (s->will != NULL) {
+        mqtt_will_publish(b, s);
+    }
+    if (s->persistent && mqtt_durable(b)) {
+        /* Without room in the log the session comes back after a restart and expires then. */
+        if (mqtt_log_session_end(b, s->sid) != SH_OK) {
+            b->n.log_errors++;
+        }
+    }
+    mqtt_session_free(b, s);
+}
+
+void mqtt_session_away(struct mqtt_broker *b, struct mqtt_session *s, bool with_will)
+{
+    s->conn = NULL;
+    s->since_us = sh_wall_us(b->env->clock);
+    if (s->will != NULL && !with_will) {
+        mqtt_will_drop(b, s); /* [MQTT-3.1.2-10], [MQTT-3.14.4-3] */
+    }
+    if (s->will != NULL) {
+        const uint32_t delay = s->will->delay_s < s->expiry_s ? s->will->delay_s : s->expiry_s;
+        if (delay == 0) {
+            mqtt_will_publish(b, s);
+        } else {
+            s->will_us = b->now_us + (int64_t)delay * 1000000;
+        }
+    }
+    if (s->expiry_s == MQTT_NO_EXPIRY) {
+        mqtt_session_end(b, s);
+        return;
+    }
+    s->ends_us =
+        s->expiry_s == MQTT_NEVER_EXPIRES ? MQTT_FAR : b->now_us + (int64_t)s->expiry_s * 1000000;
+    if (s->persistent) {
+        mqtt_log_away(b, s);
+    }
+}
+
+void mqtt_session_tick(struct mqtt_broker *b)
+{
+    struct mqtt_session *next = NULL;
+    for (struct mqtt_session *s = b->sessions; s != NULL; s = next) {
+        next = s->next;
+        if (s->conn != NULL) {
+            mqtt_pump(b, s); /* what waited for the log or for memory */
+            mqtt_q_rest(b, s);
+            continue;
+        }
+        if (s->will_us <= b->now_us) {
+            mqtt_will_publish(b, s);
+        }
+        if (s->ends_us <= b->now_us) {
+            MQTT_COUNT(b, s->tenant, sessions_expired, 1);
+            mqtt_session_end(b, s);
+        }
+    }
+}
+
+/* ---- QoS 2 packet ids of the client, sorted ---- */
+
+static uint16_t in2_place(const struct mqtt_session *s, uint16_t pid)
+{
+    uint16_t lo = 0;
+    uint16_t hi = s->nin2;
+    while (lo < hi) {
+        const uint16_t mid = (uint16_t)((lo + hi) / 2);
+        if (s->in2[mid] < pid) {
+            lo = (uint16_t)(mid + 1);
+        } else {
+            hi = mid;
+        }
+    }
+    return lo;
+}
+
+bool mqtt_in2_has(const struct mqtt_session *s, uint16_t pid)
+{
+    const uint16_t i = in2_place(s, pid);
+    return i < s->nin2 && s->in2[i] == pid;
+}
+
+sh_err mqtt_in2_add(struct mqtt_broker *b, struct mqtt_session *s, uint16_t pid)
+{
+    const uint16_t at = in2_place(s, pid);
+    if (at < s->nin2 && s->in2[at] == pid) {
+        return SH_OK;
+    }
+    if (s->nin2 == s->in2_cap) {
+        if (s->in2_cap >= 32768) {
+            return SH_E_LIMIT;
+        }
+        const uint16_t cap = s->in2_cap == 0 ? 8 : (uint16_t)(s->in2_cap * 2);
+        uint16_t *v = sh_mem_resize(b->alloc, s->in2, cap * sizeof *v);
+        if (v == NULL) {
+            return SH_E_NOMEM;
+        }
+        s->in2 = v;
+        s->in2_cap = cap;
+    }
+    memmove(s->in2 + at + 1, s->in2 + at, (size_t)(s->nin2 - at) * sizeof *s->in2);
+    s->in2[at] = pid;
+    s->nin2++;
+    return SH_OK;
+}
+
+bool mqtt_in2_del(struct mqtt_session *s, uint16_t pid)
+{
+    const uint16_t at = in2_place(s, pid);
+    if (at >= s->nin2 || s->in2[at] != pid) {
+        return false;
+    }
+    memmove(s->in2 + at, s->in2 + at + 1, (size_t)(s->nin2 - at - 1) * sizeof *s->in2);
+    s->nin2--;
+    return true;
+}
