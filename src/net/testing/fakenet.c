@@ -7,7 +7,7 @@
 
 #include "../net_int.h"
 
-enum { WINDOW = 65536 };
+enum { WINDOW = 65536, PEER_IN = 4096 };
 
 struct fake {
     struct net_stream n;
@@ -356,7 +356,9 @@ struct sh_fakepeer *sh_fakepeer_new(struct sh_loop *l, const struct sh_fake_opts
     }
     p->loop = l;
     sh_buf_init(&p->in, l->env->alloc, SIZE_MAX / 2);
-    if (sh_fakenet_pair(l, opts, s, &p->s) != SH_OK) {
+    /* so that a test with failing memory meets it where it looks, not here */
+    if (sh_buf_reserve(&p->in, PEER_IN) != SH_OK || sh_fakenet_pair(l, opts, s, &p->s) != SH_OK) {
+        sh_buf_fini(&p->in);
         sh_mem_free(l->env->alloc, p);
         return NULL;
     }

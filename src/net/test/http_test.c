@@ -1,0 +1,738 @@
+#include <sh/test.h>
+
+#include <sh/fakenet.h>
+#include <sh/gzip.h>
+#include <sh/http.h>
+#include <sh/ws.h>
+
+enum { SEC = 1000000 };
+
+struct fix {
+    struct sh_test_env t;
+    struct sh_loop *l;
+    struct sh_http_server *srv;
+    struct sh_fakepeer *p;
+    struct sh_stream *near_end;
+    struct sh_http_req *held; /* of /hold and /stream */
+    int requests;
+    int gone;
+    int drains;
+    int stopped;
+    struct sh_stream *ws;
+    struct sh_buf ws_got;
+    int ws_closed;
+    sh_err ws_reason;
+};
+
+/* ---- the application ---- */
+
+static size_t ws_bytes(void *ctx, struct sh_bytes in)
+{
+    struct fix *f = ctx;
+    assert_ok(sh_buf_put(&f->ws_got, in.p, in.n));
+    return in.n;
+}
+
+static void ws_close(void *ctx, sh_err reason)
+{
+    struct fix *f = ctx;
+    f->ws_closed++;
+    f->ws_reason = reason;
+    f->ws = NULL;
+}
+
+static const struct sh_stream_handler ws_handler = {.on_bytes = ws_bytes, .on_close = ws_close};
+
+static void stream_drain(void *ctx, struct sh_http_req *r)
+{
+    struct fix *f = ctx;
+    SH_UNUSED(r);
+    f->drains++;
+}
+
+static void stream_gone(void *ctx, struct sh_http_req *r)
+{
+    struct fix *f = ctx;
+    assert_true(sh_http_gone(r));
+    f->gone++;
+}
+
+static const struct sh_http_stream_handler stream_handler = {.on_drain = stream_drain,
+                                                             .on_gone = stream_gone};
+
+static void serve_ws(struct fix *f, struct sh_http_req *r)
+{
+    const struct sh_ws_opts o = {.subprotocol = SH_STR("mqtt"), .message_max = 1000};
+    struct sh_stream *s = NULL;
+    if (sh_http_ws_accept(r, &o, &s) == SH_OK) {
+        f->ws = s;
+        sh_stream_start(s, &ws_handler, f);
+    }
+}
+
+static void on_request(void *ctx, struct sh_http_req *r)
+{
+    struct fix *f = ctx;
+    f->requests++;
+    if (sh_str_eqc(r->path, "/echo")) {
+        sh_http_respond(r, 200, "application/octet-stream", r->body);
+    } else if (sh_str_eqc(r->path, "/json")) {
+        for (int i = 0; i < 500; i++) {
+            assert_ok(sh_buf_printf(sh_http_body(r), "{\"n\":%d},", i));
+        }
+        sh_http_header_c(r, "Content-Type", "application/json; charset=utf-8");
+        sh_http_send(r);
+    } else if (sh_str_eqc(r->path, "/hold")) {
+        f->held = r;
+    } else if (sh_str_eqc(r->path, "/stream")) {
+        f->held = r;
+        sh_http_header_c(r, "Content-Type", "text/event-stream");
+        assert_ok(sh_http_stream_begin(r, &stream_handler, f));
+    } else if (sh_str_eqc(r->path, "/big")) {
+        static uint8_t big[1000000];
+        sh_http_body_const(r, sh_bytes_of(big, sizeof big));
+        sh_http_send(r);
+    } else if (sh_str_eqc(r->path, "/204")) {
+        sh_http_respond(r, 204, NULL, (struct sh_bytes){0});
+    } else if (sh_str_eqc(r->path, "/inject")) {
+        sh_http_header_c(r, "X", "a\r\nSet-Cookie: b");
+        sh_http_respond(r, 200, "text/plain", sh_bytes_of("x", 1));
+    } else if (sh_http_is_websocket(r)) {
+        serve_ws(f, r);
+    } else {
+        sh_http_respond(r, 404, "text/plain", sh_bytes_of("no", 2));
+    }
+}
+
+static void on_headers(void *ctx, const struct sh_http_req *r, struct sh_http_plan *plan)
+{
+    SH_UNUSED(ctx);
+    if (sh_str_eqc(r->path, "/forbidden")) {
+        plan->refuse_status = 403;
+    }
+    plan->body_max = sh_str_eqc(r->path, "/echo") ? 5000 : 10;
+}
+
+static void on_gone(void *ctx, struct sh_http_req *r)
+{
+    struct fix *f = ctx;
+    assert_true(sh_http_gone(r));
+    f->gone++;
+}
+
+static const struct sh_http_handler app = {
+    .on_headers = on_headers, .on_request = on_request, .on_gone = on_gone};
+
+/* ---- fixture ---- */
+
+static void dial(struct fix *f, size_t chunk)
+{
+    const struct sh_fake_opts o = {.write_max = 65536, .chunk = chunk};
+    sh_fakepeer_free(f->p);
+    f->p = sh_fakepeer_new(f->l, &o, &f->near_end);
+    assert_non_null(f->p);
+    sh_http_server_take(f->srv, f->near_end);
+}
+
+static void begin_opts(struct fix *f, const struct sh_http_opts *o)
+{
+    memset(f, 0, sizeof *f);
+    sh_test_env_init(&f->t, NULL);
+    assert_ok(sh_loop_new(&f->t.env, NULL, &f->l));
+    sh_buf_init(&f->ws_got, &f->t.alloc, 1 << 20);
+    assert_ok(sh_http_server_new(f->l, o, &app, f, &f->srv));
+    dial(f, 0);
+}
+
+static void begin(struct fix *f)
+{
+    begin_opts(f, NULL);
+}
+
+static void stopped(void *ctx)
+{
+    struct fix *f = ctx;
+    f->stopped++;
+}
+
+static void finish(struct fix *f)
+{
+    sh_fakepeer_free(f->p);
+    sh_loop_settle(f->l, 1000);
+    sh_http_server_stop(f->srv, 0, stopped, f);
+    sh_test_advance(&f->t, SEC);
+    sh_loop_settle(f->l, 1000);
+    (void)sh_loop_turn(f->l);
+    sh_loop_settle(f->l, 1000);
+    assert_int_equal(f->stopped, 1);
+    struct sh_http_stats st;
+    sh_http_server_stats(f->srv, &st);
+    assert_int_equal(st.conns, 0);
+    assert_int_equal(st.in_flight, 0);
+    assert_int_equal(st.buffered_bytes, 0);
+    assert_int_equal(st.websockets, 0);
+    sh_http_server_free(f->srv);
+    sh_buf_fini(&f->ws_got);
+    sh_loop_free(f->l);
+    sh_test_env_fini(&f->t);
+}
+
+static void say(struct fix *f, const char *text)
+{
+    sh_fakepeer_send_c(f->p, text);
+    sh_loop_settle(f->l, 100000);
+}
+
+static struct sh_str heard(struct fix *f)
+{
+    return sh_bytes_str(sh_fakepeer_in(f->p));
+}
+
+static bool has(struct sh_str s, const char *what)
+{
+    const size_t n = strlen(what);
+    for (size_t i = 0; i + n <= s.n; i++) {
+        if (memcmp(s.p + i, what, n) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void forget(struct fix *f)
+{
+    sh_fakepeer_drop(f->p, heard(f).n);
+}
+
+static struct sh_http_stats stats(struct fix *f)
+{
+    struct sh_http_stats st;
+    sh_http_server_stats(f->srv, &st);
+    return st;
+}
+
+#define H " HTTP/1.1\r\nHost: a\r\n"
+
+/* ---- tests ---- */
+
+static void test_answer_is_exact(void **state)
+{
+    (void)state;
+    struct fix f;
+    begin(&f);
+    say(&f, "POST /echo" H "Content-Length: 5\r\n\r\nhello");
+    assert_str(heard(&f),
+               "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n"
+               "Content-Length: 5\r\nContent-Type: application/octet-stream\r\n\r\nhello");
+    forget(&f);
+    say(&f, "GET /204" H "\r\n"); /* RFC 9110 8.6: no Content-Length with 204 */
+    assert_false(has(heard(&f), "Content-Length"));
+    assert_true(has(heard(&f), "HTTP/1.1 204 No Content"));
+    finish(&f);
+}
+
+static void test_bytes_in_any_pieces_and_pipelined(void **state)
+{
+    (void)state;
+    static const size_t chunks[] = {0, 1, 2, 3, 7, 50};
+    for (size_t i = 0; i < SH_COUNT(chunks); i++) {
+        struct fix f;
+        begin(&f);
+        dial(&f, chunks[i]);
+        /* RFC 9112 9.3.2: answers in the order of the requests */
+        say(&f, "POST /echo" H "Content-Length: 3\r\n\r\none"
+                "GET /x" H "\r\n"
+                "POST /echo" H
+                "Transfer-Encoding: chunked\r\n\r\n2\r\ntw\r\n1;x\r\no\r\n0\r\nT: 1\r\n\r\n"
+                "HEAD /json" H "\r\n"
+                "POST /echo" H "Connection: close\r\nContent-Length: 5\r\n\r\nthree"
+                "GET /never" H "\r\n");
+        const struct sh_str s = heard(&f);
+        assert_int_equal(f.requests, 5);
+        assert_true(has(s, "\r\n\r\noneHTTP/1.1 404"));
+        assert_true(has(s, "\r\n\r\nnoHTTP/1.1 200"));
+        assert_true(has(s, "\r\n\r\ntwoHTTP/1.1 200"));
+        assert_true(has(s, "charset=utf-8\r\n\r\nHTTP/1.1 200")); /* HEAD: no body */
+        assert_true(sh_str_ends(s, SH_STR("three")));
+        assert_true(sh_fakepeer_saw_eof(f.p));
+        finish(&f);
+    }
+}
+
+static void test_held_answer_keeps_order_and_reads_not_ahead(void **state)
+{
+    (void)state;
+    struct fix f;
+    begin(&f);
+    say(&f, "GET /hold" H "\r\nGET /x" H "\r\n");
+    assert_int_equal(f.requests, 1);
+    assert_int_equal(heard(&f).n, 0);
+    sh_http_respond(f.held, 200, NULL, sh_bytes_of("late", 4));
+    sh_loop_settle(f.l, 100);
+    assert_int_equal(f.requests, 2);
+    assert_true(has(heard(&f), "lateHTTP/1.1 404"));
+    finish(&f);
+}
+
+static void test_refusals_rows(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *status;
+        bool closes;
+    } rows[] = {
+        {"GET / HTTP/1.1\r\n\r\n", "400", true},
+        {"\x16\x03\x01", "400", true},
+        {"GET / HTTP/3.0\r\n\r\n", "505", true},
+        {"POST /echo" H "Content-Length: 5001\r\n\r\n", "413", true},
+        {"POST /x" H "Content-Length: 11\r\n\r\nhello", "413", true},
+        {"POST /x" H "Transfer-Encoding: chunked\r\n\r\nb\r\nhello world\r\n", "413", true},
+        {"POST /x" H "Transfer-Encoding: chunked\r\n\r\nzz\r\n", "400", true},
+        {"POST /x" H "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", "400", true},
+        {"GET /forbidden" H "\r\n", "403", false},
+        {"POST /forbidden" H "Content-Length: 5\r\n\r\n", "403", true},
+        {"GET /inject" H "\r\n", "500", false}, /* a value with CR LF never leaves */
+    };
+    for (size_t i = 0; i < SH_COUNT(rows); i++) {
+        struct fix f;
+        begin(&f);
+        say(&f, rows[i].text);
+        assert_true(sh_str_eqc(sh_str_sub(heard(&f), 9, 12), rows[i].status));
+        assert_int_equal(sh_fakepeer_saw_eof(f.p), rows[i].closes);
+        assert_int_equal(has(heard(&f), "Connection: close\r\n"), rows[i].closes);
+        assert_false(has(heard(&f), "Set-Cookie"));
+        finish(&f);
+    }
+    struct fix f;
+    begin(&f);
+    static char line[9000];
+    memset(line, 'a', sizeof line - 1);
+    memcpy(line, "GET /", 5);
+    say(&f, line);
+    assert_true(has(heard(&f), "HTTP/1.1 414 "));
+    dial(&f, 0);
+    sh_fakepeer_send_c(f.p, "GET / HTTP/1.1\r\nHost: a\r\n");
+    for (int i = 0; i < 9 && !sh_fakepeer_saw_eof(f.p); i++) {
+        sh_fakepeer_send_c(f.p, "X: ");
+        memcpy(line, "aaaaa", 5);
+        sh_fakepeer_send(f.p, sh_bytes_of(line, 4000));
+        sh_fakepeer_send_c(f.p, "\r\n");
+        sh_loop_settle(f.l, 1000);
+    }
+    assert_true(has(heard(&f), "HTTP/1.1 431 "));
+    finish(&f);
+}
+
+static void test_expect_continue(void **state)
+{
+    (void)state;
+    struct fix f;
+    begin(&f); /* RFC 9110 10.1.1 */
+    say(&f, "POST /echo" H "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    assert_str(heard(&f), "HTTP/1.1 100 Continue\r\n\r\n");
+    forget(&f);
+    say(&f, "hello");
+    assert_true(sh_str_ends(heard(&f), SH_STR("hello")));
+    forget(&f);
+    say(&f, "POST /x" H "Expect: 100-continue\r\nContent-Length: 500\r\n\r\n");
+    assert_true(sh_str_starts(heard(&f), SH_STR("HTTP/1.1 413 "))); /* no body is asked for */
+    finish(&f);
+}
+
+static void test_gzip_when_asked(void **state)
+{
+    (void)state;
+    struct fix f;
+    begin(&f);
+    say(&f, "GET /json" H "Accept-Encoding: gzip\r\n\r\n");
+    const struct sh_str s = heard(&f);
+    assert_true(has(s, "Content-Encoding: gzip\r\nVary: Accept-Encoding\r\n"));
+    size_t at = 0;
+    while (memcmp(s.p + at, "\r\n\r\n", 4) != 0) {
+        at++;
+    }
+    struct sh_buf plain;
+    sh_buf_init(&plain, &f.t.alloc, 100000);
+    assert_ok(sh_gunzip(sh_bytes_of(s.p + at + 4, s.n - at - 4), &plain));
+    assert_true(sh_str_starts(sh_buf_str(&plain), SH_STR("{\"n\":0},{\"n\":1}")));
+    sh_buf_fini(&plain);
+    forget(&f);
+    say(&f, "GET /json" H "\r\n");
+    assert_false(has(heard(&f), "Content-Encoding"));
+    forget(&f);
+    say(&f, "POST /echo" H "Accept-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello"); /* small */
+    assert_false(has(heard(&f), "Content-Encoding"));
+    finish(&f);
+}
+
+static void test_big_answer_goes_out_as_the_queue_drains(void **state)
+{
+    (void)state;
+    struct fix f;
+    begin(&f);
+    sh_fakepeer_block(f.p, true);
+    say(&f, "GET /big" H "\r\n");
+    assert_true(sh_stream_queued(f.near_end) <= 65536);
+    sh_fakepeer_block(f.p, false);
+    sh_loop_settle(f.l, 100000);
+    assert_true(heard(&f).n > 1000000);
+    forget(&f);
+    say(&f, "GET /x" H "\r\n"); /* the connection goes on */
+    assert_true(has(heard(&f), "HTTP/1.1 404"));
+    finish(&f);
+}
+
+static void test_timeouts(void **state)
+{
+    (void)state;
+    struct fix f;
+    begin(&f);
+    (void)sh_loop_turn(f.l);
+    sh_test_advance(&f.t, 11 * SEC); /* says nothing at all */
+    sh_loop_settle(f.l, 100);
+    (void)sh_loop_turn(f.l);
+    sh_loop_settle(f.l, 100);
+    assert_true(sh_fakepeer_saw_eof(f.p));
+    assert_int_equal(heard(&f).n, 0);
+
+    dial(&f, 0); /* slow loris: a byte now and then does not help */
+    sh_fakepeer_send_c(f.p, "GET / HTTP/1.1\r\n");
+    for (int i = 0; i < 12 && !sh_fakepeer_saw_eof(f.p); i++) {
+        sh_fakepeer_send_c(f.p, "X");
+        sh_loop_settle(f.l, 100);
+        sh_test_advance(&f.t, SEC);
+        (void)sh_loop_turn(f.l);
+        sh_loop_settle(f.l, 100);
+    }
+    assert_true(has(heard(&f), "HTTP/1.1 408 "));
+
+    dial(&f, 0); /* a body that drips */
+    say(&f, "POST /echo" H "Content-Length: 5000\r\n\r\nabc");
+    sh_test_advance(&f.t, 21 * SEC);
+    (void)sh_loop_turn(f.l);
+    sh_loop_settle(f.l, 100);
+    assert_true(has(heard(&f), "HTTP/1.1 408 "));
+
+    dial(&f, 0); /* idle after an answer: closed without words */
+    say(&f, "GET /x" H "\r\n");
+    forget(&f);
+    sh_test_advance(&f.t, 70 * SEC);
+    (void)sh_loop_turn(f.l);
+    sh_loop_settle(f.l, 100);
+    assert_false(sh_fakepeer_saw_eof(f.p));
+    sh_test_advance(&f.t, 6 * SEC);
+    (void)sh_loop_turn(f.l);
+    sh_loop_settle(f.l, 100);
+    assert_true(sh_fakepeer_saw_eof(f.p));
+    assert_int_equal(heard(&f).n, 0);
+
+    dial(&f, 0); /* does not read its answer */
+    sh_fakepeer_block(f.p, true);
+    say(&f, "GET /big" H "\r\n");
+    for (int i = 0; i < 3; i++) {
+        sh_test_advance(&f.t, 31 * SEC);
+        (void)sh_loop_turn(f.l);
+        sh_loop_settle(f.l, 100);
+    }
+    assert_int_equal(stats(&f).conns, 0);
+    assert_int_equal(stats(&f).timeouts, 3);
+    finish(&f);
+}
+
+static void test_client_gone_while_held(void **state)
+{
+    (void)state;
+    struct fix f;
+    begin(&f);
+    say(&f, "GET /hold" H "\r\n");
+    sh_fakepeer_reset(f.p);
+    sh_loop_settle(f.l, 100);
+    assert_int_equal(f.gone, 1);
+    assert_true(sh_http_gone(f.held));
+    assert_str(f.held->path, "/hold"); /* still readable */
+    assert_int_equal(stats(&f).in_flight, 1);
+    sh_http_respond(f.held, 200, NULL, sh_bytes_of("x", 1));
+    assert_int_equal(stats(&f).in_flight, 0);
+
+    dial(&f, 0); /* a half-close is not gone: the answer still leaves */
+    say(&f, "GET /hold" H "\r\n");
+    sh_fakepeer_eof(f.p);
+    sh_loop_settle(f.l, 100);
+    sh_http_respond(f.held, 200, NULL, sh_bytes_of("x", 1));
+    sh_loop_settle(f.l, 100);
+    assert_true(has(heard(&f), "HTTP/1.1 200"));
+    assert_int_equal(f.gone, 1);
+    finish(&f);
+}
+
+static void test_streamed_answer(void **state)
+{
+    (void)state;
+    struct fix f;
+    begin(&f);
+    say(&f, "GET /stream" H "\r\n");
+    assert_true(has(heard(&f), "Transfer-Encoding: chunked\r\nContent-Type: text/event-stream"));
+    forget(&f);
+    assert_ok(sh_http_stream_write(f.held, sh_bytes_of("data: 1\n\n", 9)));
+    sh_loop_settle(f.l, 100);
+    assert_str(heard(&f), "9\r\ndata: 1\n\n\r\n");
+    forget(&f);
+    sh_fakepeer_block(f.p, true);
+    static uint8_t block[8000];
+    size_t given = 0;
+    while (sh_http_stream_write(f.held, sh_bytes_of(block, sizeof block)) == SH_OK) {
+        given += sizeof block;
+        sh_loop_settle(f.l, 100);
+    }
+    assert_true(given < 200000); /* queue and wire */
+    const int drains = f.drains;
+    sh_fakepeer_block(f.p, false);
+    sh_loop_settle(f.l, 1000);
+    assert_true(f.drains > drains);
+    assert_true(heard(&f).n > given);
+    forget(&f);
+    sh_http_stream_end(f.held, true);
+    say(&f, "GET /x" H "\r\n");
+    assert_true(sh_str_starts(heard(&f), SH_STR("0\r\n\r\nHTTP/1.1 404"))); /* goes on */
+
+    dial(&f, 0); /* cut off: the end is not marked, the connection closes */
+    say(&f, "GET /stream" H "\r\n");
+    sh_http_stream_end(f.held, false);
+    sh_loop_settle(f.l, 100);
+    assert_false(sh_str_ends(heard(&f), SH_STR("0\r\n\r\n")));
+    assert_true(sh_fakepeer_saw_eof(f.p));
+
+    dial(&f, 0); /* the reader leaves */
+    say(&f, "GET /stream" H "\r\n");
+    sh_fakepeer_eof(f.p);
+    sh_loop_settle(f.l, 100);
+    assert_int_equal(f.gone, 1);
+    assert_int_equal(sh_http_stream_write(f.held, sh_bytes_of("x", 1)), SH_E_CLOSED);
+    sh_http_stream_end(f.held, true);
+
+    dial(&f, 0); /* HTTP/1.0 has no chunks: until close */
+    say(&f, "GET /stream HTTP/1.0\r\n\r\n");
+    assert_ok(sh_http_stream_write(f.held, sh_bytes_of("abc", 3)));
+    sh_http_stream_end(f.held, true);
+    sh_loop_settle(f.l, 100);
+    assert_true(sh_str_ends(heard(&f), SH_STR("\r\n\r\nabc")));
+    assert_true(sh_fakepeer_saw_eof(f.p));
+    finish(&f);
+}
+
+#define UPGRADE                                                                                    \
+    "GET /mqtt" H "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"     \
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+#define MASK "\x01\x02\x03\x04"
+
+static void say_bytes(struct fix *f, const char *p, size_t n)
+{
+    sh_fakepeer_send(f->p, sh_bytes_of(p, n));
+    sh_loop_settle(f->l, 100000);
+}
+
+static void test_websocket_carries_bytes(void **state)
+{
+    (void)state;
+    static const size_t chunks[] = {0, 1, 3};
+    for (size_t i = 0; i < SH_COUNT(chunks); i++) {
+        struct fix f;
+        begin(&f);
+        dial(&f, chunks[i]);
+        /* the first frame comes together with the request */
+        static const char first[] =
+            UPGRADE "Sec-WebSocket-Protocol: mqttv3.1, mqtt\r\n\r\n\x82\x82" MASK "\x49\x6b";
+        say_bytes(&f, first, sizeof first - 1);
+        assert_true(has(heard(&f), "HTTP/1.1 101 "));
+        assert_true(has(heard(&f), "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+                                   "Sec-WebSocket-Protocol: mqtt\r\n\r\n"));
+        assert_str(sh_buf_str(&f.ws_got), "Hi");
+        forget(&f);
+        static const char more[] = "\x02\x82" MASK "\x49\x6b\x89\x81" MASK "x\x80\x80" MASK;
+        say_bytes(&f, more, sizeof more - 1);
+        assert_str(sh_buf_str(&f.ws_got), "HiHi");
+        assert_str(heard(&f), "\x8a\x01y"); /* pong */
+        forget(&f);
+        const struct sh_bytes parts[] = {sh_bytes_of("ab", 2), sh_bytes_of("c", 1)};
+        assert_ok(sh_stream_writev(f.ws, parts, 2));
+        sh_loop_settle(f.l, 100);
+        assert_str(heard(&f), "\x82\x03"
+                              "abc");
+        forget(&f);
+        say_bytes(&f, "\x88\x82" MASK "\x02\xea", 8);
+        assert_int_equal(f.ws_closed, 1);
+        assert_int_equal(f.ws_reason, SH_E_CLOSED);
+        assert_str(heard(&f), "\x88\x02\x03\xe8");
+        finish(&f);
+    }
+}
+
+static void test_websocket_ends(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *in;
+        size_t n;
+        const char *close; /* close frame we send */
+        sh_err reason;
+    } rows[] = {
+        {"\x82\x02Hi", 4, "\x88\x02\x03\xea", SH_E_PROTO},               /* not masked: 1002 */
+        {"\x81\x82" MASK "\x49\x6b", 8, "\x88\x02\x03\xeb", SH_E_PROTO}, /* text: 1003 */
+        {"\x82\xfe\x03\xe9" MASK, 8, "\x88\x02\x03\xf1", SH_E_LIMIT},    /* 1001 bytes: 1009 */
+    };
+    for (size_t i = 0; i < SH_COUNT(rows); i++) {
+        struct fix f;
+        begin(&f);
+        say(&f, UPGRADE "Sec-WebSocket-Protocol: mqtt\r\n\r\n");
+        forget(&f);
+        say_bytes(&f, rows[i].in, rows[i].n);
+        assert_int_equal(f.ws_closed, 1);
+        assert_int_equal(f.ws_reason, rows[i].reason);
+        assert_int_equal(heard(&f).n, 4);
+        assert_memory_equal(heard(&f).p, rows[i].close, 4);
+        finish(&f);
+    }
+    struct fix f;
+    begin(&f); /* silence: two pings, then the end */
+    say(&f, UPGRADE "Sec-WebSocket-Protocol: mqtt\r\n\r\n");
+    forget(&f);
+    for (int i = 0; i < 5 && f.ws_closed == 0; i++) {
+        sh_test_advance(&f.t, 30 * SEC);
+        (void)sh_loop_turn(f.l);
+        sh_loop_settle(f.l, 100);
+    }
+    assert_int_equal(f.ws_reason, SH_E_TIMEOUT);
+    assert_memory_equal(heard(&f).p, "\x89\x00\x89\x00\x88", 5);
+
+    dial(&f, 0); /* refusals */
+    say(&f, UPGRADE "\r\n");
+    assert_true(has(heard(&f), "HTTP/1.1 400 ")); /* subprotocol not offered */
+    forget(&f);
+    say(&f, "GET /mqtt" H "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 8\r\n\r\n");
+    assert_true(has(heard(&f), "HTTP/1.1 426 "));
+    assert_true(has(heard(&f), "Sec-WebSocket-Version: 13\r\n"));
+
+    dial(&f, 0); /* open when the server stops: closed after the grace */
+    say(&f, UPGRADE "Sec-WebSocket-Protocol: mqtt\r\n\r\n");
+    assert_non_null(f.ws);
+    f.ws_closed = 0;
+    sh_http_server_stop(f.srv, 5 * SEC, stopped, &f);
+    sh_loop_settle(f.l, 100);
+    assert_int_equal(f.ws_closed, 0);
+    sh_test_advance(&f.t, 6 * SEC);
+    (void)sh_loop_turn(f.l);
+    sh_loop_settle(f.l, 100);
+    assert_int_equal(f.ws_closed, 1);
+    assert_int_equal(f.ws_reason, SH_E_CANCELED);
+    finish(&f);
+}
+
+static void test_limits(void **state)
+{
+    (void)state;
+    const struct sh_http_opts o = {.conns_max = 1, .buffered_max = 600, .requests_per_conn = 2};
+    struct fix f;
+    begin_opts(&f, &o);
+    struct sh_stream *s = NULL;
+    struct sh_fakepeer *p = sh_fakepeer_new(f.l, NULL, &s);
+    sh_http_server_take(f.srv, s);
+    sh_loop_settle(f.l, 100);
+    assert_true(has(sh_bytes_str(sh_fakepeer_in(p)), "HTTP/1.1 503 "));
+    assert_true(sh_fakepeer_saw_eof(p));
+    sh_fakepeer_free(p);
+    assert_int_equal(stats(&f).conns_refused, 1);
+    say(&f, "GET /x" H "\r\n");
+    assert_false(sh_fakepeer_saw_eof(f.p));
+    say(&f, "GET /x" H "\r\n");
+    assert_true(sh_fakepeer_saw_eof(f.p)); /* the second and last of this connection */
+    sh_loop_settle(f.l, 100);
+    dial(&f, 0);
+    sh_fakepeer_send_c(f.p, "POST /echo" H "Content-Length: 1000\r\n\r\n");
+    static char body[1000];
+    sh_fakepeer_send(f.p, sh_bytes_of(body, sizeof body));
+    sh_loop_settle(f.l, 100);
+    assert_true(has(heard(&f), "HTTP/1.1 503 ")); /* buffered_max */
+    finish(&f);
+}
+
+static void test_stop_lets_the_answer_out(void **state)
+{
+    (void)state;
+    struct fix f;
+    begin(&f);
+    say(&f, "GET /hold" H "\r\n");
+    sh_http_server_stop(f.srv, 5 * SEC, stopped, &f);
+    sh_loop_settle(f.l, 100);
+    assert_int_equal(f.stopped, 0);
+    sh_http_respond(f.held, 200, NULL, sh_bytes_of("x", 1));
+    sh_loop_settle(f.l, 100);
+    assert_true(has(heard(&f), "Connection: close"));
+    assert_int_equal(f.stopped, 1);
+    finish(&f);
+}
+
+/* Each allocation of the server fails in turn while one request is served: nothing may leak or
+ * crash, and the server can always be stopped. */
+static void test_out_of_memory_never_leaks(void **state)
+{
+    (void)state;
+    struct sh_test_env t;
+    for (long n = 0; n < 200; n++) {
+        sh_test_env_init(&t, NULL);
+        struct sh_test_env *te = &t;
+        te->fail_after = n;
+        static struct fix f;
+        f = (struct fix){0};
+        const sh_err e = sh_loop_new(&te->env, NULL, &f.l);
+        if (e == SH_OK) {
+            struct sh_stream *s = NULL;
+            struct sh_fakepeer *p = NULL;
+            if (sh_http_server_new(f.l, NULL, &app, &f, &f.srv) == SH_OK) {
+                te->fail_after = -1;
+                p = sh_fakepeer_new(f.l, NULL, &s);
+                te->fail_after = n;
+                sh_http_server_take(f.srv, s);
+                te->fail_after = -1;
+                sh_fakepeer_send_c(p, "POST /echo" H "Content-Length: 5\r\n\r\nhello");
+                te->fail_after = n;
+                (void)sh_loop_turn(f.l);
+                (void)sh_loop_turn(f.l);
+                te->fail_after = -1;
+                sh_loop_settle(f.l, 1000);
+                sh_fakepeer_free(p);
+                sh_loop_settle(f.l, 1000);
+                sh_http_server_stop(f.srv, 0, NULL, NULL);
+                sh_loop_settle(f.l, 1000);
+                sh_http_server_free(f.srv);
+            }
+            te->fail_after = -1;
+            sh_loop_free(f.l);
+        }
+        te->fail_after = -1;
+        sh_test_env_fini(te);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_answer_is_exact),
+        cmocka_unit_test(test_bytes_in_any_pieces_and_pipelined),
+        cmocka_unit_test(test_held_answer_keeps_order_and_reads_not_ahead),
+        cmocka_unit_test(test_refusals_rows),
+        cmocka_unit_test(test_expect_continue),
+        cmocka_unit_test(test_gzip_when_asked),
+        cmocka_unit_test(test_big_answer_goes_out_as_the_queue_drains),
+        cmocka_unit_test(test_timeouts),
+        cmocka_unit_test(test_client_gone_while_held),
+        cmocka_unit_test(test_streamed_answer),
+        cmocka_unit_test(test_websocket_carries_bytes),
+        cmocka_unit_test(test_websocket_ends),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_stop_lets_the_answer_out),
+        cmocka_unit_test(test_out_of_memory_never_leaks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
