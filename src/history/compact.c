@@ -1,0 +1,440 @@
+/* compact.c - merging, splitting and removing segments, one piece at a time.
+ * Segments are merged only with neighbours in the order of their sequences (and the same
+ * partition), so "newer" keeps its meaning. What replaces others says so in its footer; the
+ * originals are unlinked when it is durable, so a cut at any point leaves one or both, never none.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "iter.h"
+
+enum {
+    MERGE_MIN = 4,
+    MERGE_MAX = 64,
+    PARTS_MAX = 4096, /* partitions of one split */
+    MERGE_MEM = 64 << 20,
+    COPY_ROWS = 768, /* a block at least this full is copied as it is */
+    OLD_WEIGHT = 8
+};
+
+/* ---- writing merged samples -------------------------------------------------------------------
+ */
+
+struct merger {
+    struct sh_history *h;
+    struct segment_writer *w;
+    struct block_cols *c; /* gathered rows */
+    uint32_t point;
+    enum sh_type type;
+    sh_err err;
+};
+
+static sh_err merger_flush(struct merger *m)
+{
+    if (m->c->n == 0) {
+        return SH_OK;
+    }
+    const struct block_in in = {.point = m->point,
+                                .type = m->type,
+                                .n = m->c->n,
+                                .time = m->c->time,
+                                .value = m->c->value,
+                                .quality = m->c->quality,
+                                .bytes = m->c->text.p};
+    m->c->n = 0;
+    const sh_err err = segment_writer_block(m->w, &in, true);
+    sh_buf_clear(&m->c->text);
+    return err;
+}
+
+static sh_err merger_row(struct merger *m, const struct iter_run *run, uint32_t i)
+{
+    struct block_cols *c = m->c;
+    union sh_cell v = run->value[i];
+    if (m->type >= SH_T_TEXT) {
+        if (c->n != 0 && c->text.n + v.span.len > BLOCK_TEXT_SOFT) {
+            SH_TRY(merger_flush(m));
+        }
+        const size_t off = c->text.n;
+        if (v.span.len != 0) {
+            SH_TRY(sh_buf_put(&c->text, run->bytes + v.span.off, v.span.len));
+        }
+        v.span.off = (uint32_t)off;
+    }
+    c->time[c->n] = run->time[i];
+    c->value[c->n] = v;
+    c->quality[c->n] = run->quality[i];
+    c->n++;
+    return c->n == BLOCK_MAX ? merger_flush(m) : SH_OK;
+}
+
+/* A block that overlaps nothing is copied when it is full and nothing waits before it. */
+static bool block_copy(void *ctx, const struct block_ref *r)
+{
+    struct merger *m = ctx;
+    struct block_head head;
+    const struct sh_bytes b = segment_block(r);
+    if (m->err != SH_OK || m->c->n != 0 || r->n < COPY_ROWS || r->summary.n == 0 ||
+        block_peek(b, &head) != SH_OK || head.size != r->size || head.point != r->point ||
+        sh_crc32c(0, b.p + 4, head.size - 4) != sh_le32(b.p)) {
+        return false;
+    }
+    m->err = segment_writer_copy(m->w, r);
+    return true;
+}
+
+static sh_err point_merge(struct merger *m, uint32_t point, struct segment *const *segs, size_t n,
+                          int64_t from, int64_t to)
+{
+    struct iter it;
+    struct iter_run run;
+    struct mem mem = {.limit = MERGE_MEM};
+    SH_TRY(iter_open_segments(&it, m->h, &mem, point, segs, n, from, to));
+    m->point = point;
+    m->type = it.type;
+    it.take = block_copy;
+    it.ctx = m;
+    sh_err err = SH_OK;
+    do {
+        err = iter_next(&it, &run);
+        for (uint32_t i = 0; err == SH_OK && i < run.n; i++) {
+            err = merger_row(m, &run, i);
+        }
+        err = err == SH_OK ? m->err : err;
+    } while (err == SH_OK && run.n != 0);
+    iter_close(&it);
+    return err == SH_OK ? merger_flush(m) : err;
+}
+
+/* All points of the segments, ascending, through fn. */
+static sh_err points_walk(struct merger *m, struct segment *const *segs, size_t n, int64_t from,
+                          int64_t to)
+{
+    size_t at[MERGE_MAX] = {0};
+    for (;;) {
+        uint32_t min = UINT32_MAX;
+        bool any = false;
+        for (size_t i = 0; i < n; i++) {
+            enum sh_type type = SH_T_F64;
+            if (at[i] < segment_series(segs[i])) {
+                const uint32_t p = segment_point(segs[i], at[i], &type);
+                min = p < min ? p : min;
+                any = true;
+            }
+        }
+        if (!any) {
+            return SH_OK;
+        }
+        for (size_t i = 0; i < n; i++) {
+            enum sh_type type = SH_T_F64;
+            at[i] += at[i] < segment_series(segs[i]) && segment_point(segs[i], at[i], &type) == min;
+        }
+        SH_TRY(point_merge(m, min, segs, n, from, to));
+    }
+}
+
+/* Writes the samples of segs in [from, to) as one segment; *out NULL when there are none. */
+static sh_err segments_merge(struct sh_history *h, struct segment *const *segs, size_t n,
+                             int64_t from, int64_t to, struct segment_info info,
+                             struct segment **out)
+{
+    struct segment_writer w;
+    uint64_t replaces[MERGE_MAX];
+    struct merger m = {.h = h, .w = &w, .c = block_cols_new(h->env->alloc)};
+    info.seq_min = segs[0]->info.seq_min;
+    info.seq_max = segs[0]->info.seq_max;
+    for (size_t i = 0; i < n; i++) {
+        const struct segment_info *s = &segs[i]->info;
+        replaces[i] = s->id;
+        info.seq_min = s->seq_min < info.seq_min ? s->seq_min : info.seq_min;
+        info.seq_max = s->seq_max > info.seq_max ? s->seq_max : info.seq_max;
+    }
+    *out = NULL;
+    if (m.c == NULL) {
+        return SH_E_NOMEM;
+    }
+    m.c->n = 0;
+    sh_err err = segment_writer_open(&w, h->env, h->dir, &info);
+    if (err == SH_OK) {
+        err = points_walk(&m, segs, n, from, to);
+    }
+    if (err == SH_OK && w.info.samples != 0) {
+        err = segment_writer_finish(&w, replaces, (uint32_t)n);
+        if (err == SH_OK) {
+            err = segment_open(h->env, w.path, info.id, out);
+        }
+        if (err != SH_OK) {
+            const sh_err gone = sh_fs_unlink(h->env->fs, w.path);
+            SH_UNUSED(gone);
+        }
+    }
+    segment_writer_close(&w);
+    block_cols_free(h->env->alloc, m.c);
+    return err;
+}
+
+/* ---- replacing --------------------------------------------------------------------------------
+ */
+
+/* A damaged file is kept aside; another is unlinked. */
+static void segment_retire(struct sh_history *h, struct segment *s)
+{
+    sh_err err = SH_OK;
+    if (s->damaged || atomic_load(&s->bad_blocks) != 0) {
+        char to[SEG_PATH + 16];
+        (void)snprintf(to, sizeof to, "%s.damaged", s->path);
+        err = sh_fs_rename(h->env->fs, s->path, to);
+        atomic_fetch_add(&h->set_aside, 1);
+    } else {
+        err = sh_fs_unlink(h->env->fs, s->path);
+    }
+    SH_UNUSED(err); /* found and removed at the next start: its replacement names it */
+}
+
+static sh_err replace(struct sh_history *h, struct segment *const *old, size_t nold,
+                      struct segment *const *new_segs, size_t nnew)
+{
+    struct segment *keep[MERGE_MAX]; /* the view may hold the last references */
+    for (size_t i = 0; i < nold; i++) {
+        keep[i] = segment_ref(old[i]);
+    }
+    sh_mutex_lock(&h->view_lock);
+    struct gen *frozen = h->view->frozen;
+    const sh_err err = history_view_change(h, old, nold, new_segs, nnew, frozen);
+    sh_mutex_unlock(&h->view_lock);
+    for (size_t i = 0; i < nold; i++) {
+        if (err == SH_OK) {
+            segment_retire(h, keep[i]);
+        }
+        segment_unref(keep[i]);
+    }
+    if (err == SH_OK) {
+        return sh_fs_sync_dir(h->env->fs, h->dir);
+    }
+    return err;
+}
+
+static void drop_new(struct sh_history *h, struct segment **segs, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (segs[i] != NULL) {
+            const sh_err gone = sh_fs_unlink(h->env->fs, segs[i]->path);
+            SH_UNUSED(gone);
+            segment_unref(segs[i]);
+        }
+    }
+}
+
+/* ---- splitting --------------------------------------------------------------------------------
+ */
+
+struct partitions {
+    int64_t *p;
+    size_t n;
+    size_t cap;
+};
+
+static int by_value(const void *a, const void *b)
+{
+    const int64_t x = *(const int64_t *)a;
+    const int64_t y = *(const int64_t *)b;
+    return x < y ? -1 : (x > y ? 1 : 0);
+}
+
+static sh_err partitions_add(struct sh_history *h, struct partitions *ps, int64_t p)
+{
+    if (ps->n != 0 && bsearch(&p, ps->p, ps->n, sizeof *ps->p, by_value) != NULL) {
+        return SH_OK;
+    }
+    if (ps->n == PARTS_MAX) {
+        return SH_E_LIMIT;
+    }
+    if (ps->n == ps->cap) {
+        const size_t cap = ps->cap == 0 ? 64 : ps->cap * 2;
+        int64_t *np = sh_mem_resize(h->env->alloc, ps->p, cap * sizeof *np);
+        if (np == NULL) {
+            return SH_E_NOMEM;
+        }
+        ps->p = np;
+        ps->cap = cap;
+    }
+    ps->p[ps->n++] = p;
+    qsort(ps->p, ps->n, sizeof *ps->p, by_value);
+    return SH_OK;
+}
+
+static sh_err point_partitions(struct sh_history *h, struct segment *s, uint32_t point,
+                               struct partitions *ps)
+{
+    struct iter it;
+    struct iter_run run;
+    struct mem mem = {.limit = MERGE_MEM};
+    SH_TRY(iter_open_segments(&it, h, &mem, point, &s, 1, -HISTORY_TIME_MAX, HISTORY_TIME_MAX + 1));
+    sh_err err = SH_OK;
+    do {
+        err = iter_next(&it, &run);
+        int64_t last = INT64_MIN;
+        for (uint32_t i = 0; err == SH_OK && i < run.n; i++) {
+            const int64_t p = history_partition(h, run.time[i]);
+            if (p != last) {
+                err = partitions_add(h, ps, p);
+                last = p;
+            }
+        }
+    } while (err == SH_OK && run.n != 0);
+    iter_close(&it);
+    return err;
+}
+
+static sh_err parts_write(struct sh_history *h, struct segment *s, const struct partitions *ps,
+                          struct segment **out)
+{
+    const uint64_t group = h->next_id;
+    for (size_t i = 0; i < ps->n; i++) {
+        const int64_t from = ps->p[i] * h->o.partition_us;
+        const struct segment_info info = {
+            .id = h->next_id++, .group = group, .part = (uint32_t)i, .parts = (uint32_t)ps->n};
+        SH_TRY(segments_merge(h, &s, 1, from, from + h->o.partition_us, info, &out[i]));
+        if (out[i] == NULL) {
+            return SH_E_CORRUPT; /* its samples were there a moment ago */
+        }
+    }
+    return SH_OK;
+}
+
+static sh_err split(struct sh_history *h, struct segment *s)
+{
+    struct partitions ps = {.p = NULL};
+    struct segment **out = NULL;
+    sh_err err = SH_OK;
+    for (size_t i = 0; err == SH_OK && i < segment_series(s); i++) {
+        enum sh_type type = SH_T_F64;
+        err = point_partitions(h, s, segment_point(s, i, &type), &ps);
+    }
+    if (err == SH_OK) {
+        out = sh_mem_array(h->env->alloc, ps.n + 1, sizeof(*out));
+        err = out == NULL ? SH_E_NOMEM : parts_write(h, s, &ps, out);
+        if (err == SH_OK) {
+            err = replace(h, &s, 1, out, ps.n);
+        } else if (out != NULL) {
+            drop_new(h, out, ps.n);
+        }
+    }
+    sh_mem_free(h->env->alloc, ps.p);
+    sh_mem_free(h->env->alloc, out);
+    return err;
+}
+
+/* ---- choosing ---------------------------------------------------------------------------------
+ */
+
+/* Segments of the partition of v->segs[first], oldest first; 0 when first is not its first. */
+static size_t partition_segments(const struct sh_history *h, const struct view *v, uint32_t first,
+                                 struct segment **out)
+{
+    const int64_t p = history_partition(h, v->segs[first]->info.t_min);
+    size_t n = 0;
+    for (uint32_t i = 0; i < v->n; i++) {
+        struct segment *s = v->segs[i];
+        if (s->info.unsplit || history_partition(h, s->info.t_min) != p) {
+            continue;
+        }
+        if (i < first) {
+            return 0;
+        }
+        if (n < MERGE_MAX) {
+            out[n++] = s;
+        }
+    }
+    return n;
+}
+
+/* Where a merge that reaches to the newest pays: the part from it on is not small beside it. */
+static size_t run_start(struct segment *const *segs, size_t n, uint64_t weight)
+{
+    uint64_t newer = 0;
+    size_t best = n;
+    for (size_t i = n; i > 0; i--) {
+        if (i < n && segs[i - 1]->bytes <= weight * newer) {
+            best = i - 1;
+        }
+        newer += segs[i - 1]->bytes;
+    }
+    return best;
+}
+
+static bool partition_closed(struct sh_history *h, const struct segment *s)
+{
+    const int64_t now = sh_wall_us(h->env->clock);
+    return history_partition(h, s->info.t_min) < history_partition(h, now) - 1;
+}
+
+static sh_err merge_some(struct sh_history *h, const struct view *v, bool *did)
+{
+    struct segment *segs[MERGE_MAX];
+    for (uint32_t i = 0; i < v->n; i++) {
+        const size_t n = v->segs[i]->info.unsplit ? 0 : partition_segments(h, v, i, segs);
+        const bool closed = n > 1 && partition_closed(h, segs[0]);
+        if (n < MERGE_MIN && !closed) {
+            continue;
+        }
+        size_t start = run_start(segs, n, closed ? OLD_WEIGHT : 2);
+        if (start == n && n == MERGE_MAX) {
+            start = 0;
+        }
+        if (start == n || (n - start < MERGE_MIN && !closed)) {
+            continue;
+        }
+        const int64_t from = history_partition(h, segs[0]->info.t_min) * h->o.partition_us;
+        struct segment *out = NULL;
+        const struct segment_info info = {.id = h->next_id++};
+        SH_TRY(
+            segments_merge(h, segs + start, n - start, from, from + h->o.partition_us, info, &out));
+        *did = true;
+        const sh_err err = replace(h, segs + start, n - start, &out, out == NULL ? 0 : 1);
+        if (err == SH_OK) {
+            atomic_fetch_add(&h->compactions, 1);
+        }
+        return err;
+    }
+    return SH_OK;
+}
+
+static sh_err retention(struct sh_history *h, const struct view *v, bool *did)
+{
+    const int64_t floor = sh_history_floor(h);
+    for (uint32_t i = 0; floor != INT64_MIN && i < v->n; i++) {
+        struct segment *s = v->segs[i];
+        if (s->info.t_max < floor) {
+            *did = true;
+            sh_log(h->env->log, SH_LOG_INFO, "history", "retention: removing %s", s->path);
+            return replace(h, &s, 1, NULL, 0);
+        }
+    }
+    return SH_OK;
+}
+
+sh_err history_compact_one(struct sh_history *h, bool *did)
+{
+    struct view *v = history_view(h);
+    *did = false;
+    sh_err err = retention(h, v, did);
+    for (uint32_t i = 0; err == SH_OK && !*did && i < v->n; i++) {
+        if (v->segs[i]->info.unsplit) {
+            *did = true;
+            err = split(h, v->segs[i]);
+            if (err == SH_OK) {
+                atomic_fetch_add(&h->compactions, 1);
+            }
+        }
+    }
+    if (err == SH_OK && !*did) {
+        err = merge_some(h, v, did);
+    }
+    view_unref(v);
+    if (err != SH_OK) {
+        history_tell(h, &(struct sh_history_report){.what = SH_HISTORY_COMPACT_FAILED, .err = err});
+    }
+    return err;
+}

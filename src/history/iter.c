@@ -1,0 +1,559 @@
+/* iter.c - see iter.h.
+ * Invariants: `src` holds the sources that may have the next time; every ref from next_ref on
+ * begins after the smallest current time of src, or src is empty. A block is decoded when its turn
+ * comes and given back when it is used up, so memory is the depth of the overlap.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "iter.h"
+
+#include <stdlib.h>
+
+uint32_t iter_lower_bound(const int64_t *time, uint32_t n, int64_t t)
+{
+    uint32_t lo = 0;
+    uint32_t hi = n;
+    while (lo < hi) {
+        const uint32_t mid = lo + (hi - lo) / 2;
+        if (time[mid] < t) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    return lo;
+}
+
+void iter_bad_block(struct sh_history *h, const struct block_ref *r)
+{
+    /* The count is the only thing that changes in a segment. */
+    struct segment *s = (struct segment *)(uintptr_t)r->seg;
+    atomic_fetch_add(&h->damaged_blocks, 1);
+    if (atomic_fetch_add(&s->bad_blocks, 1) < HISTORY_REPORTS) {
+        history_tell(h, &(struct sh_history_report){.what = SH_HISTORY_BLOCK_DAMAGED,
+                                                    .file = s->path,
+                                                    .offset = r->off,
+                                                    .point = r->point,
+                                                    .err = SH_E_CORRUPT});
+    }
+}
+
+static int by_first_time(const void *a, const void *b)
+{
+    const struct block_ref *x = a;
+    const struct block_ref *y = b;
+    if (x->t_first != y->t_first) {
+        return x->t_first < y->t_first ? -1 : 1;
+    }
+    return x->rank < y->rank ? -1 : (x->rank > y->rank ? 1 : 0);
+}
+
+static sh_err refs_gather(struct iter *it, struct segment *const *segs, size_t n)
+{
+    bool ordered = true;
+    for (size_t i = 0; i < n; i++) {
+        struct segment *s = segs[i];
+        if (s->info.t_max < it->from || s->info.t_min >= it->to || it->to <= it->from) {
+            continue;
+        }
+        bool damaged = false;
+        size_t k = it->refs.n;
+        SH_TRY(segment_blocks(s, it->point, it->from, it->to - 1, &it->refs, &damaged));
+        if (damaged && atomic_fetch_add(&s->bad_blocks, 1) < HISTORY_REPORTS) {
+            history_tell(it->h, &(struct sh_history_report){.what = SH_HISTORY_SEGMENT_DAMAGED,
+                                                            .file = s->path,
+                                                            .point = it->point,
+                                                            .err = SH_E_CORRUPT});
+        }
+        for (; k < it->refs.n; k++) {
+            struct block_ref *r = &it->refs.p[k];
+            r->rank = (uint32_t)i;
+            ordered = ordered && (k == 0 || r[-1].t_first <= r->t_first);
+            it->type = r->type;
+        }
+    }
+    if (!ordered) {
+        qsort(it->refs.p, it->refs.n, sizeof *it->refs.p, by_first_time);
+    }
+    return SH_OK;
+}
+
+static sh_err mem_take(struct mem *m, size_t n)
+{
+    if (m->limit - m->used < n) {
+        return SH_E_LIMIT;
+    }
+    m->used += n;
+    return SH_OK;
+}
+
+static size_t head_size(const struct head *hd)
+{
+    return (size_t)hd->cap * 17 + hd->text.cap;
+}
+
+static sh_err head_take(struct iter *it, const struct head *from, size_t slot)
+{
+    SH_TRY(head_copy(it->alloc, from, it->from, it->to, &it->heads[slot]));
+    it->nheads = slot + 1;
+    if (it->heads[slot].n != 0) {
+        it->type = from->type;
+    }
+    return mem_take(it->mem, head_size(&it->heads[slot]));
+}
+
+static void iter_init(struct iter *it, struct sh_history *h, struct mem *mem, uint32_t point)
+{
+    memset(it, 0, sizeof *it);
+    it->h = h;
+    it->alloc = h->env->alloc;
+    it->mem = mem;
+    it->point = point;
+    ref_list_init(&it->refs, it->alloc, mem->limit / sizeof(struct block_ref));
+}
+
+/* The active head first, then the view: what is frozen in between is seen twice, never missed. */
+static sh_err sources_open(struct iter *it)
+{
+    struct sh_history *h = it->h;
+    static const struct head none = {0};
+    struct shard *s = history_shard(h, it->point);
+    sh_mutex_lock(&s->lock);
+    const struct series *se = shard_series(h, it->point, false);
+    const bool any = se != NULL && se->active != NULL;
+    sh_err err = head_take(it, any ? se->active : &none, 1);
+    if (se != NULL && se->type != 0) {
+        it->type = (enum sh_type)se->type;
+    }
+    sh_mutex_unlock(&s->lock);
+    SH_TRY(err);
+    it->view = history_view(h);
+    const struct head *frozen = gen_find(it->view->frozen, it->point);
+    if (frozen != NULL) {
+        SH_TRY(head_take(it, frozen, 0));
+    }
+    it->nheads = 2;
+    if (edits_any(&h->edits, it->point)) {
+        SH_TRY(edits_of(&h->edits, it->alloc, it->point, it->from, it->to, &it->heads[2],
+                        &it->holes, &it->nholes));
+        it->nheads = 3;
+        SH_TRY(mem_take(it->mem, head_size(&it->heads[2])));
+        if (it->heads[2].n != 0) {
+            it->type = it->heads[2].type;
+        }
+    }
+    SH_TRY(refs_gather(it, it->view->segs, it->view->n));
+    for (uint32_t i = 0; it->type == 0 && i < it->view->n; i++) {
+        it->type = segment_type(it->view->segs[i], it->point);
+    }
+    return SH_OK;
+}
+
+sh_err iter_open(struct iter *it, struct sh_history *h, struct mem *mem, uint32_t point,
+                 int64_t from, int64_t to)
+{
+    iter_init(it, h, mem, point);
+    it->from = from;
+    it->to = to;
+    const sh_err err = sources_open(it);
+    if (err != SH_OK) {
+        iter_close(it);
+    }
+    return err;
+}
+
+sh_err iter_open_segments(struct iter *it, struct sh_history *h, struct mem *mem, uint32_t point,
+                          struct segment *const *segs, size_t n, int64_t from, int64_t to)
+{
+    iter_init(it, h, mem, point);
+    it->from = from;
+    it->to = to;
+    const sh_err err = refs_gather(it, segs, n);
+    if (err != SH_OK) {
+        iter_close(it);
+    }
+    return err;
+}
+
+void iter_close(struct iter *it)
+{
+    for (size_t i = 0; i < it->nheads; i++) {
+        it->mem->used -= head_size(&it->heads[i]) <= it->mem->used ? head_size(&it->heads[i]) : 0;
+        head_fini(it->alloc, &it->heads[i]);
+    }
+    for (size_t i = 0; i < it->nsrc; i++) {
+        block_cols_free(it->alloc, it->src[i].cols);
+    }
+    for (size_t i = 0; i < it->npool; i++) {
+        block_cols_free(it->alloc, it->pool[i]);
+    }
+    block_cols_free(it->alloc, it->out);
+    sh_mem_free(it->alloc, it->pool);
+    sh_mem_free(it->alloc, it->src);
+    sh_mem_free(it->alloc, it->holes);
+    ref_list_fini(&it->refs);
+    if (it->view != NULL) {
+        view_unref(it->view);
+    }
+    it->mem = NULL;
+    it->nheads = 0;
+    it->nsrc = 0;
+    it->npool = 0;
+    it->out = NULL;
+    it->pool = NULL;
+    it->src = NULL;
+    it->holes = NULL;
+    it->view = NULL;
+}
+
+static sh_err cols_get(struct iter *it, struct block_cols **out)
+{
+    if (it->npool != 0) {
+        *out = it->pool[--it->npool];
+        return SH_OK;
+    }
+    SH_TRY(mem_take(it->mem, sizeof **out));
+    *out = block_cols_new(it->alloc);
+    return *out == NULL ? SH_E_NOMEM : SH_OK;
+}
+
+static void cols_put(struct iter *it, struct block_cols *c)
+{
+    if (c == NULL) {
+        return;
+    }
+    if (it->npool == it->pool_cap) {
+        const size_t cap = it->pool_cap == 0 ? 8 : it->pool_cap * 2;
+        struct block_cols **p = sh_mem_resize(it->alloc, it->pool, cap * sizeof(*p));
+        if (p == NULL) {
+            block_cols_free(it->alloc, c);
+            it->mem->used -= sizeof *c;
+            return;
+        }
+        it->pool = p;
+        it->pool_cap = cap;
+    }
+    it->pool[it->npool++] = c;
+}
+
+static sh_err src_add(struct iter *it, const struct iter_src *s)
+{
+    if (it->nsrc == ITER_SOURCES) {
+        return SH_E_LIMIT;
+    }
+    if (it->nsrc == it->src_cap) {
+        const size_t cap = it->src_cap == 0 ? 8 : it->src_cap * 2;
+        struct iter_src *p = sh_mem_resize(it->alloc, it->src, cap * sizeof *p);
+        if (p == NULL) {
+            return SH_E_NOMEM;
+        }
+        it->src = p;
+        it->src_cap = cap;
+    }
+    it->src[it->nsrc++] = *s;
+    return SH_OK;
+}
+
+static bool hidden(const struct iter *it, int64_t t)
+{
+    for (size_t i = 0; i < it->nholes; i++) {
+        if (t >= it->holes[i].from && t < it->holes[i].to) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Leaves out what is deleted; the columns are ours. */
+static uint32_t holes_cut(const struct iter *it, uint32_t from, uint32_t n, int64_t *time,
+                          union sh_cell *value, uint8_t *quality)
+{
+    uint32_t k = from;
+    for (uint32_t i = from; i < n; i++) {
+        if (!hidden(it, time[i])) {
+            time[k] = time[i];
+            value[k] = value[i];
+            quality[k] = quality[i];
+            k++;
+        }
+    }
+    return k;
+}
+
+static sh_err block_activate(struct iter *it, const struct block_ref *r)
+{
+    struct block_cols *c = NULL;
+    SH_TRY(cols_get(it, &c));
+    sh_err err = block_decode(segment_block(r), false, c);
+    if (err == SH_OK && (c->point != it->point || c->type != r->type)) {
+        err = SH_E_CORRUPT;
+    }
+    if (err != SH_OK) {
+        cols_put(it, c);
+        if (err == SH_E_CORRUPT) {
+            iter_bad_block(it->h, r); /* the rest is served */
+            return SH_OK;
+        }
+        return err;
+    }
+    struct iter_src s = {.time = c->time,
+                         .value = c->value,
+                         .quality = c->quality,
+                         .bytes = c->text.p,
+                         .pos = iter_lower_bound(c->time, c->n, it->from),
+                         .n = iter_lower_bound(c->time, c->n, it->to),
+                         .rank = r->rank,
+                         .cols = c};
+    it->scanned += c->n;
+    if (it->nholes != 0 && s.pos < s.n) {
+        s.n = holes_cut(it, s.pos, s.n, c->time, c->value, c->quality);
+    }
+    if (s.pos >= s.n) {
+        cols_put(it, c);
+        return SH_OK;
+    }
+    err = src_add(it, &s);
+    if (err != SH_OK) {
+        cols_put(it, c);
+    }
+    return err;
+}
+
+static sh_err heads_activate(struct iter *it)
+{
+    static const uint32_t ranks[ITER_HEADS] = {ITER_RANK_FROZEN, ITER_RANK_ACTIVE, UINT32_MAX};
+    for (; it->next_head < it->nheads; it->next_head++) {
+        struct head *hd = &it->heads[it->next_head];
+        const bool human = it->next_head == 2;
+        if (it->nholes != 0 && !human && hd->n != 0) {
+            hd->n = holes_cut(it, 0, hd->n, hd->time, hd->value, hd->quality);
+        }
+        if (hd->n != 0) {
+            it->scanned += hd->n;
+            SH_TRY(src_add(it, &(struct iter_src){.time = hd->time,
+                                                  .value = hd->value,
+                                                  .quality = hd->quality,
+                                                  .bytes = hd->text.p,
+                                                  .n = hd->n,
+                                                  .rank = ranks[it->next_head],
+                                                  .human = human}));
+        }
+    }
+    return SH_OK;
+}
+
+/* Index of the source with the smallest current time. */
+static size_t first_source(const struct iter *it)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < it->nsrc; i++) {
+        if (it->src[i].time[it->src[i].pos] < it->src[best].time[it->src[best].pos]) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+/* Does the block at next_ref stand alone? */
+static bool alone(const struct iter *it)
+{
+    const struct block_ref *r = &it->refs.p[it->next_ref];
+    if (r->t_first < it->from || r->t_last >= it->to || it->nholes != 0) {
+        return false;
+    }
+    if (it->next_ref + 1 < it->refs.n && it->refs.p[it->next_ref + 1].t_first <= r->t_last) {
+        return false;
+    }
+    for (size_t i = 0; i < it->nsrc; i++) {
+        if (it->src[i].time[it->src[i].pos] <= r->t_last) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Brings in the blocks whose time has come. */
+static sh_err refs_activate(struct iter *it)
+{
+    it->waiting = false;
+    while (it->next_ref < it->refs.n) {
+        const struct block_ref *r = &it->refs.p[it->next_ref];
+        if (it->nsrc != 0) {
+            const struct iter_src *s = &it->src[first_source(it)];
+            if (s->time[s->pos] < r->t_first) {
+                break;
+            }
+        }
+        if (it->take != NULL && alone(it)) {
+            if (it->out != NULL && it->out->n != 0) {
+                it->waiting = true; /* first give what was gathered before it */
+                break;
+            }
+            if (it->take(it->ctx, r)) {
+                it->next_ref++;
+                continue;
+            }
+        }
+        it->next_ref++;
+        SH_TRY(block_activate(it, r));
+    }
+    return SH_OK;
+}
+
+static void src_advance(struct iter *it, size_t i, uint32_t by)
+{
+    it->src[i].pos += by;
+}
+
+/* Removes used up sources; their columns stay valid until the next call of iter_next. */
+static void src_sweep(struct iter *it)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < it->nsrc; i++) {
+        if (it->src[i].pos < it->src[i].n) {
+            it->src[k++] = it->src[i];
+        } else {
+            cols_put(it, it->src[i].cols);
+        }
+    }
+    it->nsrc = k;
+}
+
+/* Rows of source `at` before any other source or block has one. */
+static uint32_t clear_rows(const struct iter *it, size_t at)
+{
+    const struct iter_src *s = &it->src[at];
+    int64_t limit = INT64_MAX;
+    for (size_t i = 0; i < it->nsrc; i++) {
+        if (i != at && it->src[i].time[it->src[i].pos] < limit) {
+            limit = it->src[i].time[it->src[i].pos];
+        }
+    }
+    if (it->next_ref < it->refs.n && it->refs.p[it->next_ref].t_first < limit) {
+        limit = it->refs.p[it->next_ref].t_first;
+    }
+    return iter_lower_bound(s->time + s->pos, s->n - s->pos, limit);
+}
+
+static bool src_beats(const struct iter_src *a, const struct iter_src *b)
+{
+    if (a->human != b->human) {
+        return a->human;
+    }
+    const enum sh_q_class qa = sh_q_class(a->quality[a->pos]);
+    const enum sh_q_class qb = sh_q_class(b->quality[b->pos]);
+    return qa != qb ? qa > qb : a->rank > b->rank;
+}
+
+/* Several sources have the same time: the winner's index; the others step over it. */
+static size_t tie_winner(struct iter *it, int64_t t)
+{
+    size_t win = SIZE_MAX;
+    for (size_t i = 0; i < it->nsrc; i++) {
+        if (it->src[i].time[it->src[i].pos] != t) {
+            continue;
+        }
+        if (win == SIZE_MAX) {
+            win = i;
+        } else if (src_beats(&it->src[i], &it->src[win])) {
+            src_advance(it, win, 1);
+            win = i;
+        } else {
+            src_advance(it, i, 1);
+        }
+    }
+    return win;
+}
+
+static sh_err out_row(struct iter *it, const struct iter_src *s, uint32_t row)
+{
+    struct block_cols *o = it->out;
+    union sh_cell c = s->value[row];
+    if (it->type >= SH_T_TEXT) {
+        const size_t off = o->text.n;
+        if (c.span.len != 0) {
+            SH_TRY(sh_buf_put(&o->text, s->bytes + c.span.off, c.span.len));
+        }
+        c.span.off = (uint32_t)off;
+    }
+    o->time[o->n] = s->time[row];
+    o->value[o->n] = c;
+    o->quality[o->n] = s->quality[row];
+    o->n++;
+    return SH_OK;
+}
+
+static struct iter_run out_run(struct iter *it)
+{
+    const struct block_cols *o = it->out;
+    return (struct iter_run){o->n, o->time, o->value, o->quality, o->text.p};
+}
+
+static sh_err out_open(struct iter *it)
+{
+    if (it->out == NULL) {
+        SH_TRY(cols_get(it, &it->out));
+    }
+    it->out->n = 0;
+    sh_buf_clear(&it->out->text);
+    return SH_OK;
+}
+
+static bool out_full(const struct iter *it)
+{
+    return it->out->n == BLOCK_MAX || it->out->text.n >= BLOCK_TEXT_SOFT;
+}
+
+/* One step: rows into out, or a whole run of one source. *whole is set in the second case. */
+static sh_err step(struct iter *it, struct iter_run *run, bool *whole)
+{
+    size_t at = first_source(it);
+    const int64_t t = it->src[at].time[it->src[at].pos];
+    uint32_t n = clear_rows(it, at);
+    if (n == 0) {
+        at = tie_winner(it, t);
+        n = 1;
+    }
+    const struct iter_src *s = &it->src[at];
+    if (n >= ITER_SHORT) {
+        if (it->out->n != 0) {
+            return SH_OK; /* what was gathered goes first; *whole says nothing, out is given */
+        }
+        n = n < BLOCK_MAX ? n : BLOCK_MAX;
+        *run = (struct iter_run){n, s->time + s->pos, s->value + s->pos, s->quality + s->pos,
+                                 s->bytes};
+        *whole = true;
+        src_advance(it, at, n);
+        return SH_OK;
+    }
+    for (uint32_t i = 0; i < n && !out_full(it); i++) {
+        SH_TRY(out_row(it, s, s->pos));
+        src_advance(it, at, 1);
+        s = &it->src[at];
+    }
+    return SH_OK;
+}
+
+sh_err iter_next(struct iter *it, struct iter_run *run)
+{
+    bool whole = false;
+    run->n = 0;
+    src_sweep(it);
+    SH_TRY(out_open(it));
+    SH_TRY(heads_activate(it));
+    for (;;) {
+        SH_TRY(refs_activate(it));
+        if (it->nsrc == 0 || it->waiting || out_full(it)) {
+            break;
+        }
+        const uint32_t before = it->out->n;
+        SH_TRY(step(it, run, &whole));
+        if (whole) {
+            return SH_OK;
+        }
+        if (it->out->n == before) {
+            break;
+        }
+        src_sweep(it);
+    }
+    *run = out_run(it);
+    return SH_OK;
+}

@@ -1,0 +1,85 @@
+/* iter.h - the samples of one point from all its sources (blocks of several segments, heads,
+ * corrections), merged: ascending in time, each time once, the winner of each (history.h).
+ * One thread. Memory is counted against a limit that several iterators may share.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SH_HISTORY_ITER_H
+#define SH_HISTORY_ITER_H
+
+#include "history_int.h"
+
+enum { ITER_SOURCES = 4096, ITER_SHORT = 64 };
+
+struct mem {
+    size_t used;
+    size_t limit;
+};
+
+struct iter_run {
+    uint32_t n;
+    const int64_t *time;
+    const union sh_cell *value;
+    const uint8_t *quality;
+    const uint8_t *bytes;
+};
+
+struct iter_src {
+    const int64_t *time;
+    const union sh_cell *value;
+    const uint8_t *quality;
+    const uint8_t *bytes;
+    uint32_t pos;
+    uint32_t n;
+    uint32_t rank; /* the greater is the newer */
+    bool human;
+    struct block_cols *cols; /* owned; NULL for heads */
+};
+
+enum { ITER_HEADS = 3, ITER_RANK_FROZEN = UINT32_MAX - 2, ITER_RANK_ACTIVE = UINT32_MAX - 1 };
+
+struct iter {
+    struct sh_history *h;
+    const struct sh_alloc *alloc;
+    struct mem *mem;
+    uint32_t point;
+    enum sh_type type; /* 0: no sample anywhere */
+    int64_t from;
+    int64_t to;
+    struct view *view;    /* holds the segments of the refs */
+    struct ref_list refs; /* ascending by t_first */
+    size_t next_ref;
+    struct head heads[ITER_HEADS]; /* frozen, active, corrections: copies */
+    size_t nheads;
+    size_t next_head;
+    struct edit_hole *holes;
+    size_t nholes;
+    struct iter_src *src; /* those whose time has come */
+    size_t nsrc;
+    size_t src_cap;
+    struct block_cols **pool;
+    size_t npool;
+    size_t pool_cap;
+    struct block_cols *out; /* short runs are gathered here */
+    uint64_t scanned;
+    bool waiting; /* a block for take() comes after what is in out */
+    /* Asked for a block that overlaps nothing: true = the consumer has done with it. May be NULL.
+     */
+    bool (*take)(void *ctx, const struct block_ref *r);
+    void *ctx;
+};
+
+/* All samples of a point in [from, to) as they are now. */
+SH_MUST_CHECK sh_err iter_open(struct iter *it, struct sh_history *h, struct mem *mem,
+                               uint32_t point, int64_t from, int64_t to);
+/* Only what lies in these segments (compaction): ascending rank; they must outlive the iterator. */
+SH_MUST_CHECK sh_err iter_open_segments(struct iter *it, struct sh_history *h, struct mem *mem,
+                                        uint32_t point, struct segment *const *segs, size_t n,
+                                        int64_t from, int64_t to);
+/* Next rows, valid until the next call; run->n == 0 at the end. SH_E_LIMIT, SH_E_NOMEM. */
+SH_MUST_CHECK sh_err iter_next(struct iter *it, struct iter_run *run);
+void iter_close(struct iter *it);
+
+uint32_t iter_lower_bound(const int64_t *time, uint32_t n, int64_t t);
+/* Reports a damaged block, the first few of a segment. */
+void iter_bad_block(struct sh_history *h, const struct block_ref *r);
+
+#endif /* SH_HISTORY_ITER_H */

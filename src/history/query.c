@@ -1,0 +1,214 @@
+/* query.c - entry of queries, raw samples, aggregate names.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "query_int.h"
+
+sh_err query_alive(struct query *c)
+{
+    const struct sh_history_query *q = c->q;
+    if (q->cancel != NULL && atomic_load_explicit(q->cancel, memory_order_relaxed)) {
+        return SH_E_CANCELED;
+    }
+    if (q->deadline_mono_us != 0 && sh_mono_us(c->h->env->clock) >= q->deadline_mono_us) {
+        return SH_E_TIMEOUT;
+    }
+    return SH_OK;
+}
+
+sh_err query_emit(struct query *c, const struct sh_history_rows *rows)
+{
+    if (rows->n == 0) {
+        return SH_OK;
+    }
+    c->out->rows += rows->n;
+    c->left -= rows->n;
+    return c->sink(c->ctx, rows);
+}
+
+void query_stop_at(struct query *c, uint32_t series, int64_t time_us)
+{
+    c->out->next = (struct sh_history_cursor){.series = series, .time_us = time_us, .set = true};
+}
+
+/* Good samples only, in columns of our own. */
+static uint32_t good_only(const struct iter_run *run, struct block_cols *to)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < run->n; i++) {
+        if (sh_q_class(run->quality[i]) == SH_QC_GOOD) {
+            to->time[n] = run->time[i];
+            to->value[n] = run->value[i];
+            to->quality[n] = run->quality[i];
+            n++;
+        }
+    }
+    return n;
+}
+
+static sh_err run_emit(struct query *c, uint32_t series, enum sh_type type,
+                       const struct iter_run *run, struct block_cols *tmp)
+{
+    struct sh_history_rows r = {.series = series,
+                                .type = type,
+                                .n = run->n,
+                                .time_us = run->time,
+                                .value = run->value,
+                                .quality = run->quality,
+                                .bytes = run->bytes};
+    if (c->q->quality == SH_QF_GOOD) {
+        r.n = good_only(run, tmp);
+        r.time_us = tmp->time;
+        r.value = tmp->value;
+        r.quality = tmp->quality;
+    }
+    if (r.n > c->left) {
+        query_stop_at(c, series, r.time_us[c->left]);
+        r.n = (uint32_t)c->left;
+    }
+    return query_emit(c, &r);
+}
+
+sh_err query_raw(struct query *c, uint32_t series, int64_t from)
+{
+    struct iter it;
+    struct iter_run run;
+    struct block_cols *tmp = NULL;
+    SH_TRY(iter_open(&it, c->h, &c->mem, c->q->points[series], from, c->q->to_us));
+    sh_err err = SH_OK;
+    if (c->q->quality == SH_QF_GOOD) {
+        tmp = block_cols_new(c->h->env->alloc);
+        err = tmp == NULL ? SH_E_NOMEM : SH_OK;
+    }
+    while (err == SH_OK && !c->out->next.set) {
+        err = query_alive(c);
+        if (err == SH_OK) {
+            err = iter_next(&it, &run);
+        }
+        if (err != SH_OK || run.n == 0) {
+            break;
+        }
+        err = run_emit(c, series, it.type, &run, tmp);
+    }
+    c->out->scanned += it.scanned;
+    block_cols_free(c->h->env->alloc, tmp);
+    iter_close(&it);
+    return err;
+}
+
+static sh_err query_check(const struct sh_history_query *q)
+{
+    const bool local = q->tz != NULL;
+    const int64_t day = (int64_t)86400 * 1000000;
+    if (q->naggs > QUERY_AGGS || q->step_us < 0 || (q->naggs == 0 && q->step_us != 0) ||
+        q->from_us < -HISTORY_TIME_MAX || q->to_us > HISTORY_TIME_MAX + 1 ||
+        q->npoints >= UINT32_MAX || q->cursor.series > q->npoints) {
+        return SH_E_INVAL;
+    }
+    if (local && q->step_us > day && q->step_us % day != 0) {
+        return SH_E_INVAL;
+    }
+    if (q->down != SH_DOWN_NONE && (q->naggs != 0 || q->down_points < 3 || q->cursor.set)) {
+        return SH_E_INVAL;
+    }
+    for (size_t i = 0; i < q->naggs; i++) {
+        const struct sh_history_agg *a = &q->aggs[i];
+        if (a->kind < SH_AGG_COUNT || a->kind > SH_AGG_DURATION ||
+            (a->kind == SH_AGG_PERCENTILE && !(a->percentile >= 0 && a->percentile <= 100))) {
+            return SH_E_INVAL;
+        }
+    }
+    return SH_OK;
+}
+
+sh_err sh_history_query(struct sh_history *h, const struct sh_history_query *q,
+                        sh_err (*sink)(void *ctx, const struct sh_history_rows *rows), void *ctx,
+                        struct sh_history_result *out)
+{
+    memset(out, 0, sizeof *out);
+    SH_TRY(query_check(q));
+    struct query c = {.h = h,
+                      .q = q,
+                      .sink = sink,
+                      .ctx = ctx,
+                      .out = out,
+                      .mem = {.limit = q->mem_bytes == 0 ? h->o.query_bytes : q->mem_bytes},
+                      .left = q->limit == 0 ? UINT64_MAX : q->limit};
+    uint32_t s = q->cursor.set ? q->cursor.series : 0;
+    for (; s < q->npoints && q->from_us < q->to_us && !out->next.set; s++) {
+        const bool on = q->cursor.set && s == q->cursor.series && q->cursor.time_us > q->from_us;
+        const int64_t from = on ? q->cursor.time_us : q->from_us;
+        if (q->naggs != 0) {
+            SH_TRY(query_aggregate(&c, s, from));
+        } else if (q->down != SH_DOWN_NONE) {
+            SH_TRY(query_down(&c, s));
+        } else {
+            SH_TRY(query_raw(&c, s, from));
+        }
+    }
+    return SH_OK;
+}
+
+/* ---- names ------------------------------------------------------------------------------------
+ */
+
+sh_err sh_history_agg_parse(struct sh_str s, struct sh_history_agg *out)
+{
+    static const struct {
+        const char *name;
+        enum sh_history_agg_kind kind;
+    } names[] = {
+        {"count", SH_AGG_COUNT}, {"sum", SH_AGG_SUM},       {"min", SH_AGG_MIN},
+        {"max", SH_AGG_MAX},     {"mean", SH_AGG_MEAN},     {"first", SH_AGG_FIRST},
+        {"last", SH_AGG_LAST},   {"stddev", SH_AGG_STDDEV}, {"twa", SH_AGG_TWA},
+        {"rate", SH_AGG_RATE},
+    };
+    memset(out, 0, sizeof *out);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (sh_str_eqc(s, names[i].name)) {
+            out->kind = names[i].kind;
+            return SH_OK;
+        }
+    }
+    const struct sh_str duration = SH_STR("duration:");
+    if (sh_str_starts(s, duration)) {
+        out->kind = SH_AGG_DURATION;
+        out->value = sh_str_sub(s, duration.n, s.n);
+        return SH_OK;
+    }
+    if (s.n >= 2 && s.p[0] == 'p' &&
+        sh_f64_parse(sh_str_sub(s, 1, s.n), &out->percentile) == SH_OK && out->percentile >= 0 &&
+        out->percentile <= 100) {
+        out->kind = SH_AGG_PERCENTILE;
+        return SH_OK;
+    }
+    return SH_E_INVAL;
+}
+
+bool sh_history_agg_allowed(enum sh_history_agg_kind k, enum sh_type t)
+{
+    if (t <= SH_T_F64) {
+        return true;
+    }
+    return k == SH_AGG_COUNT || k == SH_AGG_FIRST || k == SH_AGG_LAST || k == SH_AGG_DURATION;
+}
+
+enum sh_type sh_history_agg_type(enum sh_history_agg_kind k, enum sh_type t)
+{
+    switch (k) {
+    case SH_AGG_COUNT:
+        return SH_T_I64;
+    case SH_AGG_MIN:
+    case SH_AGG_MAX:
+    case SH_AGG_FIRST:
+    case SH_AGG_LAST:
+        return t;
+    case SH_AGG_SUM:
+    case SH_AGG_MEAN:
+    case SH_AGG_STDDEV:
+    case SH_AGG_PERCENTILE:
+    case SH_AGG_TWA:
+    case SH_AGG_RATE:
+    case SH_AGG_DURATION:
+        break;
+    }
+    return SH_T_F64;
+}

@@ -1,0 +1,360 @@
+/* Blocks come back bit for bit, whatever is put in. */
+#include <sh/test.h>
+
+#include <math.h>
+
+#include "../block.h"
+#include "../kernel_bits.h"
+#include "../summary.h"
+
+static uint64_t next(uint64_t *s)
+{
+    *s ^= *s << 13;
+    *s ^= *s >> 7;
+    *s ^= *s << 17;
+    return *s;
+}
+
+static void test_pack_every_width_and_length_reads_back(void **state)
+{
+    (void)state;
+    static const uint32_t lens[] = {1, 2, 3, 7, 8, 63, 64, 65, 500, 1023, 1024};
+    static uint64_t in[1024];
+    static uint64_t out[1024];
+    static uint8_t packed[1024 * 8];
+    uint64_t s = 88172645463325252U;
+    for (unsigned w = 0; w <= 64; w++) {
+        const uint64_t mask = w == 64 ? UINT64_MAX : ((uint64_t)1 << w) - 1;
+        for (size_t l = 0; l < SH_COUNT(lens); l++) {
+            for (uint32_t i = 0; i < lens[l]; i++) {
+                in[i] = next(&s);
+            }
+            kernel_pack(in, lens[l], w, packed);
+            kernel_unpack(packed, lens[l], w, out);
+            for (uint32_t i = 0; i < lens[l]; i++) {
+                assert_true(out[i] == (in[i] & mask));
+            }
+        }
+    }
+}
+
+enum shape {
+    SHAPE_CONST,
+    SHAPE_STEPS,
+    SHAPE_RANDOM,
+    SHAPE_SMALL,
+    SHAPE_OUTLIERS,
+    SHAPE_EXTREMES,
+    SHAPE_PARABOLA,
+    SHAPES
+};
+
+static uint64_t shape_value(enum shape k, uint32_t i, uint64_t *s)
+{
+    switch (k) {
+    case SHAPE_CONST:
+        return 42;
+    case SHAPE_STEPS:
+        return (uint64_t)1000 + i * 10;
+    case SHAPE_RANDOM:
+        return next(s);
+    case SHAPE_SMALL:
+        return next(s) % 5 - 2;
+    case SHAPE_OUTLIERS:
+        return next(s) % 50 == 0 ? next(s) : next(s) % 8;
+    case SHAPE_EXTREMES:
+        return i % 3 == 0 ? (uint64_t)INT64_MIN : (i % 3 == 1 ? (uint64_t)INT64_MAX : 0);
+    case SHAPE_PARABOLA:
+        return (uint64_t)i * i;
+    case SHAPES:
+        break;
+    }
+    return 0;
+}
+
+static void test_ints_every_shape_and_mode_reads_back(void **state)
+{
+    (void)state;
+    static struct ints_scratch scratch;
+    static uint64_t in[INTS_MAX];
+    static uint64_t out[INTS_MAX];
+    static const uint32_t lens[] = {1, 2, 3, 17, 64, 1000, 1024};
+    uint64_t s = 1234567;
+    struct sh_buf b;
+    sh_buf_init(&b, sh_alloc_heap(), 1 << 20);
+    for (int k = 0; k < SHAPES; k++) {
+        for (size_t l = 0; l < SH_COUNT(lens); l++) {
+            for (unsigned modes = 1; modes < 8; modes++) {
+                for (uint32_t i = 0; i < lens[l]; i++) {
+                    in[i] = shape_value((enum shape)k, i, &s);
+                }
+                sh_buf_clear(&b);
+                assert_ok(ints_encode(&scratch, in, lens[l], modes, modes % 2 == 0, &b));
+                struct sh_rd r = sh_rd_of(sh_buf_bytes(&b));
+                assert_ok(ints_decode(&r, lens[l], out));
+                assert_int_equal(sh_rd_left(&r), 0);
+                assert_memory_equal(in, out, lens[l] * sizeof in[0]);
+            }
+        }
+    }
+    sh_buf_fini(&b);
+}
+
+struct rows {
+    uint32_t n;
+    int64_t time[BLOCK_MAX];
+    union sh_cell value[BLOCK_MAX];
+    uint8_t quality[BLOCK_MAX];
+};
+
+static void round_trip(enum sh_type type, const struct rows *in, const uint8_t *bytes, size_t *size)
+{
+    const struct sh_alloc *a = sh_alloc_heap();
+    struct block_scratch *s = test_malloc(sizeof *s);
+    struct block_cols *c = block_cols_new(a);
+    struct sh_buf b;
+    sh_buf_init(&b, a, 64 << 20);
+    for (int thorough = 0; thorough < 2; thorough++) {
+        const struct block_in bi = {.point = 77,
+                                    .type = type,
+                                    .n = in->n,
+                                    .time = in->time,
+                                    .value = in->value,
+                                    .quality = in->quality,
+                                    .bytes = bytes};
+        sh_buf_clear(&b);
+        assert_ok(block_encode(a, s, &bi, thorough == 1, &b));
+        assert_ok(block_decode(sh_buf_bytes(&b), false, c));
+        assert_int_equal(c->n, in->n);
+        assert_int_equal(c->point, 77);
+        assert_memory_equal(c->time, in->time, in->n * sizeof in->time[0]);
+        assert_memory_equal(c->quality, in->quality, in->n);
+        if (type < SH_T_TEXT) {
+            assert_memory_equal(c->value, in->value, in->n * sizeof in->value[0]);
+        }
+        for (uint32_t i = 0; type >= SH_T_TEXT && i < in->n; i++) {
+            assert_int_equal(c->value[i].span.len, in->value[i].span.len);
+            if (in->value[i].span.len != 0) {
+                assert_memory_equal(c->text.p + c->value[i].span.off, bytes + in->value[i].span.off,
+                                    in->value[i].span.len);
+            }
+        }
+    }
+    *size = b.n;
+    sh_buf_fini(&b);
+    block_cols_free(a, c);
+    test_free(s);
+}
+
+static void rows_plain(struct rows *r, uint32_t n)
+{
+    r->n = n;
+    for (uint32_t i = 0; i < n; i++) {
+        r->time[i] = 1700000000000000 + (int64_t)i * 10000000;
+        r->quality[i] = SH_Q_GOOD;
+    }
+}
+
+static void test_f64_adversarial_values_read_back_bit_for_bit(void **state)
+{
+    (void)state;
+    static struct rows r;
+    static const uint64_t odd[] = {
+        0x7ff8000000000000, /* NaN */
+        0x7ff0000000000001, /* signalling NaN with a payload */
+        0xfff8dead0000beef, /* negative NaN with a payload */
+        0x8000000000000000, /* -0.0 */
+        0x7ff0000000000000, 0xfff0000000000000, 0x0000000000000001, /* smallest */
+        0x7fefffffffffffff,                                         /* largest */
+        0x4340000000000001, 0x0000000000000000, 0x3ff0000000000000,
+    };
+    uint64_t s = 99;
+    size_t size = 0;
+    for (int mix = 0; mix < 5; mix++) {
+        static const uint32_t lens[] = {1, 2, 64, 1023, 1024};
+        for (size_t l = 0; l < SH_COUNT(lens); l++) {
+            rows_plain(&r, lens[l]);
+            for (uint32_t i = 0; i < r.n; i++) {
+                const double walk = (double)(int64_t)(next(&s) % 20000) / 100.0 - 100;
+                const uint64_t any = next(&s);
+                r.value[i].f64 = walk;
+                if (mix == 1 || (mix == 2 && any % 10 == 0)) {
+                    r.value[i].bits = odd[any % SH_COUNT(odd)];
+                } else if (mix == 3) {
+                    r.value[i].bits = next(&s);
+                } else if (mix == 4) {
+                    r.value[i].f64 = (double)(float)walk;
+                }
+            }
+            round_trip(SH_T_F64, &r, NULL, &size);
+        }
+    }
+}
+
+static void test_f64_two_decimals_take_little_space(void **state)
+{
+    (void)state;
+    static struct rows r;
+    uint64_t s = 5;
+    size_t size = 0;
+    int64_t at = 5000;
+    rows_plain(&r, 1024);
+    for (uint32_t i = 0; i < r.n; i++) {
+        at += (int64_t)(next(&s) % 201) - 100; /* a step of up to 1.00: 7.65 bits */
+        r.value[i].f64 = (double)at / 100.0;
+    }
+    round_trip(SH_T_F64, &r, NULL, &size);
+    assert_in_range(size, 900, 1100);
+}
+
+static void test_i64_and_bool_read_back(void **state)
+{
+    (void)state;
+    static struct rows r;
+    uint64_t s = 77;
+    size_t size = 0;
+    for (int k = 0; k < SHAPES; k++) {
+        rows_plain(&r, k % 2 == 0 ? 1024 : 333);
+        for (uint32_t i = 0; i < r.n; i++) {
+            r.value[i].bits = shape_value((enum shape)k, i, &s);
+            r.quality[i] = (uint8_t)(next(&s) % 7 == 0 ? next(&s) : SH_Q_GOOD);
+        }
+        round_trip(SH_T_I64, &r, NULL, &size);
+        for (uint32_t i = 0; i < r.n; i++) {
+            r.value[i].bits &= 1;
+        }
+        round_trip(SH_T_BOOL, &r, NULL, &size);
+    }
+}
+
+static void test_times_irregular_and_extreme_read_back(void **state)
+{
+    (void)state;
+    static struct rows r;
+    uint64_t s = 3;
+    size_t size = 0;
+    for (int k = 0; k < 4; k++) {
+        rows_plain(&r, 1024);
+        int64_t t = k == 3 ? -((int64_t)1 << 61) : -5;
+        for (uint32_t i = 0; i < r.n; i++) {
+            static const uint64_t spread[] = {1, 1000000, (uint64_t)1 << 40, (uint64_t)1 << 51};
+            t += 1 + (int64_t)(next(&s) % spread[k]);
+            r.time[i] = t;
+            r.value[i].bits = i;
+        }
+        round_trip(SH_T_I64, &r, NULL, &size);
+    }
+    rows_plain(&r, 1024); /* regular: the times cost next to nothing */
+    for (uint32_t i = 0; i < r.n; i++) {
+        r.value[i].bits = 1;
+    }
+    round_trip(SH_T_I64, &r, NULL, &size);
+    assert_in_range(size, 20, 60);
+}
+
+static void test_text_and_blob_read_back(void **state)
+{
+    (void)state;
+    static struct rows r;
+    static uint8_t bytes[1 << 20];
+    uint64_t s = 9;
+    size_t size = 0;
+    for (int k = 0; k < 3; k++) {
+        uint32_t at = 0;
+        rows_plain(&r, 1024);
+        for (uint32_t i = 0; i < r.n; i++) {
+            static const uint32_t max[] = {1, 40, 900};
+            const uint32_t len = (uint32_t)(next(&s) % (max[k] + 1));
+            for (uint32_t b = 0; b < len; b++) {
+                bytes[at + b] = (uint8_t)(k == 2 ? next(&s) : 'a' + next(&s) % 3);
+            }
+            r.value[i].span.off = at;
+            r.value[i].span.len = len;
+            at += len;
+        }
+        round_trip(k == 2 ? SH_T_BLOB : SH_T_TEXT, &r, bytes, &size);
+    }
+}
+
+static void test_block_any_changed_byte_is_refused(void **state)
+{
+    (void)state;
+    static struct rows r;
+    const struct sh_alloc *a = sh_alloc_heap();
+    struct block_scratch *s = test_malloc(sizeof *s);
+    struct block_cols *c = block_cols_new(a);
+    struct sh_buf b;
+    sh_buf_init(&b, a, 1 << 20);
+    rows_plain(&r, 100);
+    for (uint32_t i = 0; i < r.n; i++) {
+        r.value[i].f64 = i * 0.25;
+    }
+    const struct block_in in = {.point = 1,
+                                .type = SH_T_F64,
+                                .n = r.n,
+                                .time = r.time,
+                                .value = r.value,
+                                .quality = r.quality};
+    assert_ok(block_encode(a, s, &in, true, &b));
+    for (size_t i = 0; i < b.n; i++) {
+        b.p[i] ^= 0x10;
+        assert_int_equal(block_decode(sh_buf_bytes(&b), false, c), SH_E_CORRUPT);
+        b.p[i] ^= 0x10;
+        assert_int_equal(block_decode((struct sh_bytes){b.p, i}, false, c), SH_E_CORRUPT);
+    }
+    sh_buf_fini(&b);
+    block_cols_free(a, c);
+    test_free(s);
+}
+
+static void test_summary_says_what_the_samples_say_and_reads_back(void **state)
+{
+    (void)state;
+    static struct rows r;
+    struct summary s;
+    struct summary again;
+    struct sh_buf b;
+    sh_buf_init(&b, sh_alloc_heap(), 4096);
+    rows_plain(&r, 6);
+    static const double values[] = {1, 3, NAN, 10, -4, 100};
+    static const uint8_t q[] = {192, 192, 192, 64, 192, 0};
+    for (uint32_t i = 0; i < 6; i++) {
+        r.value[i].f64 = values[i];
+        r.quality[i] = q[i];
+    }
+    summary_make(SH_T_F64, 6, r.time, r.value, r.quality, &s);
+    assert_int_equal(s.n, 6);
+    assert_int_equal(s.n_bad, 1);
+    assert_int_equal(s.n_uncertain, 1);
+    assert_int_equal(s.n_nan, 1);
+    assert_int_equal(s.use.n, 4);
+    assert_true(s.use.sum == 10 && s.use.min.f64 == -4 && s.use.max.f64 == 10);
+    assert_true(s.use.m2 == 1 + 9 + 100 + 16 - 100.0 / 4);
+    /* 1 for 10 s, 3 for 20 s, 10 for 10 s */
+    assert_true(s.use.integral == (1 * 10 + 3 * 20 + 10 * 10) * 1e6);
+    assert_int_equal(s.good.n, 3);
+    assert_true(s.good.sum == 0 && s.good.integral == (1 * 10 + 3 * 30) * 1e6);
+    assert_ok(summary_write(SH_T_F64, &s, r.time[0], r.time[5], &b));
+    struct sh_rd rd = sh_rd_of(sh_buf_bytes(&b));
+    assert_ok(summary_read(&rd, SH_T_F64, 6, r.time[0], r.time[5], &again));
+    assert_int_equal(sh_rd_left(&rd), 0);
+    assert_memory_equal(&again.use, &s.use, sizeof s.use);
+    assert_memory_equal(&again.good, &s.good, sizeof s.good);
+    sh_buf_fini(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pack_every_width_and_length_reads_back),
+        cmocka_unit_test(test_ints_every_shape_and_mode_reads_back),
+        cmocka_unit_test(test_f64_adversarial_values_read_back_bit_for_bit),
+        cmocka_unit_test(test_f64_two_decimals_take_little_space),
+        cmocka_unit_test(test_i64_and_bool_read_back),
+        cmocka_unit_test(test_times_irregular_and_extreme_read_back),
+        cmocka_unit_test(test_text_and_blob_read_back),
+        cmocka_unit_test(test_block_any_changed_byte_is_refused),
+        cmocka_unit_test(test_summary_says_what_the_samples_say_and_reads_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
