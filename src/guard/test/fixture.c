@@ -268,3 +268,14 @@ void fixture_answer(const struct fixture *f, const char *member, char *out, size
     assert_true(guard_copy(out, cap, sh_json_get_str(o, member)));
     json_decref(o);
 }
+
+bool fixture_has(const struct fixture *f, const char *text)
+{
+    const size_t n = strlen(text);
+    for (size_t i = 0; i + n <= f->text.n; i++) {
+        if (memcmp(f->text.p + i, text, n) == 0) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -33,6 +33,8 @@ struct fixture {
 };
 /* Small argon2 parameters, no workers, admin with password ADMIN_PASSWORD. */
 #define ADMIN_PASSWORD "river and mountain"
+/* A test with a fresh fixture. */
+#define FIXTURE_TEST(fn) cmocka_unit_test_setup_teardown(fn, fixture_setup, fixture_teardown)
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
 void fixture_open(struct fixture *f);
@@ -48,5 +50,8 @@ sh_err fixture_delete(struct fixture *f, const struct sh_principal *by, const ch
 uint32_t fixture_tenant(struct fixture *f, const char *path);
 /* A member of the last answer, as text. */
 void fixture_answer(const struct fixture *f, const char *member, char *out, size_t cap);
+
+/* The last answer holds this text. */
+bool fixture_has(const struct fixture *f, const char *text);
 
 #endif /* SH_GUARD_FIXTURE_H */
