@@ -1,0 +1,115 @@
+// One way to the server: JSON in and out, problems as exceptions, the CSRF header on every change.
+import { language } from '../i18n';
+import type { PlaceError, ProblemBody } from './types';
+
+export class Problem extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly title: string;
+  readonly detail: string;
+  readonly remedy: string;
+  readonly errors: PlaceError[];
+
+  constructor(status: number, body: ProblemBody) {
+    super(body.detail ?? body.title ?? `HTTP ${status}`);
+    this.status = status;
+    this.code = body.code ?? '';
+    this.title = body.title ?? '';
+    this.detail = body.detail ?? '';
+    this.remedy = body.remedy ?? '';
+    this.errors = body.errors ?? [];
+  }
+}
+
+export function asProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new Problem(0, { code: 'network', detail: message });
+}
+
+let csrf = '';
+let onSignedOut: () => void = () => {};
+
+export function setCsrf(value: string): void {
+  csrf = value;
+}
+export function whenSignedOut(handler: () => void): void {
+  onSignedOut = handler;
+}
+
+type QueryValue = string | number | boolean | null | undefined;
+
+export interface CallOptions {
+  query?: Record<string, QueryValue>;
+  json?: unknown;
+  body?: BodyInit;
+  headers?: Record<string, string>;
+  signal?: AbortSignal;
+}
+export interface Answer<T> {
+  data: T;
+  etag: string | null;
+}
+
+export const API = '/api/v1/';
+
+export function apiUrl(path: string, query?: Record<string, QueryValue>): string {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(query ?? {})) {
+    if (value !== undefined && value !== null && value !== '') search.set(name, String(value));
+  }
+  const tail = search.toString();
+  return `${path.startsWith('/') ? path : API + path}${tail ? `?${tail}` : ''}`;
+}
+
+async function readProblem(response: Response): Promise<Problem> {
+  try {
+    return new Problem(response.status, (await response.json()) as ProblemBody);
+  } catch {
+    return new Problem(response.status, { title: response.statusText });
+  }
+}
+
+export async function call<T>(
+  method: string,
+  path: string,
+  options: CallOptions = {},
+): Promise<Answer<T>> {
+  const headers: Record<string, string> = {
+    Accept: 'application/json',
+    'Accept-Language': language(),
+    ...options.headers,
+  };
+  if (options.json !== undefined) headers['Content-Type'] = 'application/json';
+  if (method !== 'GET' && csrf) headers['X-CSRF-Token'] = csrf;
+  const response = await fetch(apiUrl(path, options.query), {
+    method,
+    headers,
+    body: options.json !== undefined ? JSON.stringify(options.json) : options.body,
+    signal: options.signal,
+    credentials: 'same-origin',
+  });
+  if (!response.ok) {
+    const problem = await readProblem(response);
+    if (response.status === 401 && !path.startsWith('sessions')) onSignedOut();
+    throw problem;
+  }
+  const text = response.status === 204 ? '' : await response.text();
+  return { data: (text ? JSON.parse(text) : null) as T, etag: response.headers.get('ETag') };
+}
+
+export async function get<T>(path: string, query?: CallOptions['query'], signal?: AbortSignal) {
+  return (await call<T>('GET', path, { query, signal })).data;
+}
+export async function post<T>(path: string, json?: unknown, options: CallOptions = {}) {
+  return (await call<T>('POST', path, { json: json ?? {}, ...options })).data;
+}
+export async function put<T>(path: string, json: unknown, etag?: string | null) {
+  const headers: Record<string, string> | undefined = etag ? { 'If-Match': etag } : undefined;
+  return call<T>('PUT', path, { json, headers });
+}
+export async function remove(path: string, json?: unknown): Promise<void> {
+  await call('DELETE', path, json === undefined ? {} : { json });
+}
+
+export const seg = encodeURIComponent;

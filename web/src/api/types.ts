@@ -1,0 +1,225 @@
+// The shapes of docs/api.md that the console reads. Members the server may leave out are optional.
+
+export type Words = { zh?: string; en?: string };
+export type Cell = number | boolean | string | null;
+
+export interface ProblemBody {
+  title?: string;
+  status?: number;
+  code?: string;
+  detail?: string;
+  remedy?: string;
+  errors?: PlaceError[];
+}
+export interface PlaceError {
+  line?: number;
+  row?: number;
+  column?: string;
+  path?: string;
+  code?: string;
+  detail?: string;
+}
+
+export interface Page<T> {
+  items: T[];
+  next: string | null;
+  total?: number;
+}
+
+export interface User {
+  id?: string;
+  name: string;
+  tenant: string;
+  roles: string[];
+  language?: string;
+}
+export interface Session {
+  csrf: string;
+  expires?: string;
+  user: User;
+  permissions?: string[];
+}
+
+export type DeviceState = 'never' | 'online' | 'offline';
+export interface Device {
+  id: string;
+  name?: string;
+  thing?: string;
+  asset?: string;
+  labels?: Record<string, string>;
+  state: DeviceState;
+  since?: string;
+  demo?: boolean;
+  points?: number;
+  last_time?: string;
+  driver?: string;
+  description?: string;
+  location?: string;
+  write_enabled?: boolean;
+  aliases?: string[];
+  created?: string;
+  revision?: number;
+}
+export interface Latest {
+  time: string | number;
+  value: Cell;
+  quality: number;
+}
+export interface DeviceLatest {
+  device: string;
+  points: Record<string, Latest>;
+}
+export interface Connection {
+  kind: string;
+  state: string;
+  since?: string;
+  rtt_ms?: number;
+  ok?: number;
+  errors?: number;
+  last_error?: string;
+}
+export interface Point {
+  id: string | number;
+  name: string;
+  device: string;
+  property: string;
+  type: ValueType;
+  unit?: string;
+  tag?: string;
+  aliases?: string[];
+}
+
+export type ValueType = 'bool' | 'i64' | 'f64' | 'text' | 'blob';
+export interface Property {
+  id: string;
+  name?: Words;
+  type: ValueType;
+  unit?: string;
+  range?: { min?: number | null; max?: number | null };
+  access?: 'r' | 'rw';
+  scale?: Record<string, unknown>;
+  enum?: Record<string, Words>;
+}
+export interface Field {
+  id: string;
+  name?: Words;
+  type: ValueType;
+  unit?: string;
+}
+export interface ThingEvent {
+  id: string;
+  name?: Words;
+  level?: 'info' | 'warning' | 'error';
+  fields?: Field[];
+}
+export interface Service {
+  id: string;
+  name?: Words;
+  input?: Field[];
+  output?: Field[];
+}
+export interface Thing {
+  id: string;
+  name?: Words;
+  description?: string;
+  version?: string | number;
+  demo?: boolean;
+  properties?: Property[];
+  events?: ThingEvent[];
+  services?: Service[];
+}
+
+export interface Asset {
+  id: string;
+  kind: string;
+  name: string;
+  parent?: string | null;
+}
+
+export interface Person {
+  name: string;
+  display?: string;
+  roles: string[];
+  language?: string;
+  disabled?: boolean;
+}
+export interface Role {
+  name: string;
+  permissions: string[];
+  builtin?: boolean;
+}
+export interface Token {
+  id: string;
+  name: string;
+  roles?: string[];
+  permissions?: string[];
+  device?: string;
+  expires?: string | null;
+  created?: string;
+  last_used?: string;
+  provision?: boolean;
+  token?: string;
+}
+export interface AuditEntry {
+  seq: number;
+  time: string;
+  principal: string;
+  tenant?: string;
+  act: string;
+  object?: string;
+  result?: string;
+  detail?: string;
+  hash?: string;
+}
+
+export interface Overview {
+  devices: { total: number; online: number; offline: number; never: number };
+  samples: { per_second: number; total: number; refused: number };
+  mqtt: {
+    connections: number;
+    sessions: number;
+    in_per_second: number;
+    out_per_second: number;
+  };
+  storage: {
+    bytes: number;
+    bytes_per_sample?: number | null;
+    disk_free: number;
+    disk_total: number;
+    full_date?: string | null;
+  };
+  journal: { commits_per_second: number; commit_ms: number; queue_bytes: number };
+  problems: Trouble[];
+  changes: AuditEntry[];
+  version: string;
+  uptime_s: number;
+  demo?: boolean;
+}
+export interface Trouble {
+  level: 'info' | 'warning' | 'error';
+  code: string;
+  text: string;
+  remedy?: string;
+  object?: string;
+  since?: string;
+}
+
+export interface ImportReport {
+  created: number;
+  updated: number;
+  rejected: PlaceError[];
+}
+
+export interface QuerySeries {
+  point: string;
+  unit?: string;
+  type?: ValueType;
+  time: (number | string)[];
+  value?: Cell[];
+  quality?: number[];
+  [aggregate: string]: unknown;
+}
+export interface QueryAnswer {
+  series: QuerySeries[];
+  next: string | null;
+}

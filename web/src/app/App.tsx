@@ -1,0 +1,45 @@
+import { App as AntApp, ConfigProvider } from 'antd';
+import enUS from 'antd/locale/en_US';
+import zhCN from 'antd/locale/zh_CN';
+import { useLanguage } from '../i18n';
+import { SignIn } from '../pages/SignIn';
+import { Loading } from '../components/Loading';
+import { ErrorBoundary } from './ErrorBoundary';
+import { antdTheme } from './antd';
+import { nonce } from './nonce';
+import { Routes } from './Routes';
+import { SessionProvider, useSession } from './session';
+import { Shell } from './Shell';
+import { useTheme } from './theme';
+
+function Inside() {
+  const { state } = useSession();
+  if (state === 'loading') return <Loading />;
+  if (state === 'out') return <SignIn />;
+  return (
+    <Shell>
+      <Routes />
+    </Shell>
+  );
+}
+
+export function App() {
+  const lang = useLanguage();
+  const theme = useTheme();
+  return (
+    <ConfigProvider
+      csp={{ nonce }}
+      locale={lang === 'zh' ? zhCN : enUS}
+      theme={antdTheme(theme)}
+      button={{ autoInsertSpace: false }}
+    >
+      <AntApp className="app" message={{ maxCount: 3 }}>
+        <ErrorBoundary>
+          <SessionProvider>
+            <Inside />
+          </SessionProvider>
+        </ErrorBoundary>
+      </AntApp>
+    </ConfigProvider>
+  );
+}

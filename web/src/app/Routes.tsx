@@ -1,0 +1,39 @@
+import { lazy, Suspense, type ComponentType } from 'react';
+import { Loading } from '../components/Loading';
+import { Overview } from '../pages/Overview';
+import { NotFound } from '../pages/NotFound';
+import { ErrorBoundary } from './ErrorBoundary';
+import { match, usePlace } from './router';
+
+type Params = Record<string, string>;
+type PageOf = ComponentType<{ params: Params }>;
+
+const pages: [string, PageOf][] = [
+  ['/', Overview],
+  ['/devices', lazy(() => import('../pages/devices/Devices'))],
+  ['/devices/:id', lazy(() => import('../pages/device/Device'))],
+  ['/things', lazy(() => import('../pages/things/Things'))],
+  ['/things/:id', lazy(() => import('../pages/things/ThingEditor'))],
+  ['/history', lazy(() => import('../pages/history/History'))],
+  ['/api-explorer', lazy(() => import('../pages/ApiExplorer'))],
+  ['/tokens', lazy(() => import('../pages/Tokens'))],
+  ['/people', lazy(() => import('../pages/People'))],
+  ['/audit', lazy(() => import('../pages/Audit'))],
+];
+
+export function Routes() {
+  const { path } = usePlace();
+  for (const [pattern, Page] of pages) {
+    const params = match(pattern, path);
+    if (params) {
+      return (
+        <ErrorBoundary key={path}>
+          <Suspense fallback={<Loading />}>
+            <Page params={params} />
+          </Suspense>
+        </ErrorBoundary>
+      );
+    }
+  }
+  return <NotFound />;
+}

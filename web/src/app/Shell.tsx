@@ -1,0 +1,158 @@
+import {
+  ApiOutlined, AreaChartOutlined, AuditOutlined, BlockOutlined, DashboardOutlined,
+  HddOutlined, KeyOutlined, MoonOutlined, SunOutlined, TeamOutlined, UserOutlined,
+} from '@ant-design/icons';
+import { Button, Dropdown } from 'antd';
+import type { ReactNode } from 'react';
+import { useLive, useLiveState } from '../api/useLive';
+import { setLanguage, t, useLanguage, type WordKey } from '../i18n';
+import { usePlace } from './router';
+import { useSession } from './session';
+import { setTheme, useTheme } from './theme';
+
+interface Item {
+  path: string;
+  word: WordKey;
+  icon: ReactNode;
+  needs?: string;
+}
+
+const menu: { word: WordKey; items: Item[] }[] = [
+  {
+    word: 'nav.plant',
+    items: [
+      { path: '/', word: 'nav.overview', icon: <DashboardOutlined /> },
+      { path: '/devices', word: 'nav.devices', icon: <HddOutlined />, needs: 'devices.read' },
+      { path: '/things', word: 'nav.things', icon: <BlockOutlined />, needs: 'things.read' },
+      { path: '/history', word: 'nav.history', icon: <AreaChartOutlined />, needs: 'history.read' },
+    ],
+  },
+  {
+    word: 'nav.platform',
+    items: [
+      { path: '/people', word: 'nav.people', icon: <TeamOutlined />, needs: 'people.read' },
+      { path: '/tokens', word: 'nav.tokens', icon: <KeyOutlined />, needs: 'tokens.read' },
+      { path: '/audit', word: 'nav.audit', icon: <AuditOutlined />, needs: 'audit.read' },
+      { path: '/api-explorer', word: 'nav.api', icon: <ApiOutlined /> },
+    ],
+  },
+];
+
+function Brand() {
+  return (
+    <a className="brand" href="/">
+      <img src="/icon.svg" alt="" width={24} height={24} />
+      <span>{t('app.name')}</span>
+    </a>
+  );
+}
+
+function Menu() {
+  const { path } = usePlace();
+  const { may } = useSession();
+  const here = (item: Item) =>
+    item.path === '/' ? path === '/' : path === item.path || path.startsWith(`${item.path}/`);
+  return (
+    <nav className="menu" aria-label={t('nav.label')}>
+      {menu.map((group) => (
+        <div key={group.word}>
+          <div className="menu-group">{t(group.word)}</div>
+          {group.items
+            .filter((item) => !item.needs || may(item.needs))
+            .map((item) => (
+              <a
+                key={item.path}
+                href={item.path}
+                title={t(item.word)}
+                aria-current={here(item) ? 'page' : undefined}
+              >
+                {item.icon}
+                <span>{t(item.word)}</span>
+              </a>
+            ))}
+        </div>
+      ))}
+    </nav>
+  );
+}
+
+function LiveMark() {
+  useLive({}); // keeps the stream open on every page: it also shows that the server is there
+  const state = useLiveState();
+  if (state === 'idle') return null;
+  return (
+    <span className="live-mark" data-state={state} role="status">
+      {t(`live.${state}`)}
+    </span>
+  );
+}
+
+export function LookButtons() {
+  const lang = useLanguage();
+  const theme = useTheme();
+  return (
+    <>
+      <Button
+        type="text"
+        size="small"
+        lang={lang === 'zh' ? 'en' : 'zh-CN'}
+        onClick={() => setLanguage(lang === 'zh' ? 'en' : 'zh')}
+      >
+        {lang === 'zh' ? 'English' : '中文'}
+      </Button>
+      <Button
+        type="text"
+        size="small"
+        aria-label={t(theme === 'dark' ? 'theme.toLight' : 'theme.toDark')}
+        title={t(theme === 'dark' ? 'theme.toLight' : 'theme.toDark')}
+        icon={theme === 'dark' ? <SunOutlined /> : <MoonOutlined />}
+        onClick={() => setTheme(theme === 'dark' ? 'light' : 'dark')}
+      />
+    </>
+  );
+}
+
+function UserMenu() {
+  const { session, signOut } = useSession();
+  const name = session?.user.name ?? '';
+  const tenant = session?.user.tenant ?? '';
+  return (
+    <Dropdown
+      trigger={['click']}
+      menu={{
+        items: [
+          { key: 'who', disabled: true, label: tenant ? `${name} · ${tenant}` : name },
+          { key: 'out', label: t('session.signOut'), onClick: () => void signOut() },
+        ],
+      }}
+    >
+      <Button type="text" size="small" icon={<UserOutlined />} aria-haspopup="menu">
+        {name}
+      </Button>
+    </Dropdown>
+  );
+}
+
+export function Shell({ children }: { children: ReactNode }) {
+  useLanguage();
+  return (
+    <div className="shell">
+      <a className="skip" href="#main">
+        {t('nav.skip')}
+      </a>
+      <aside className="side">
+        <Brand />
+        <Menu />
+      </aside>
+      <header className="top">
+        <LiveMark />
+        <span className="grow" />
+        <LookButtons />
+        <UserMenu />
+      </header>
+      <main id="main" className="main" tabIndex={-1}>
+        {children}
+      </main>
+    </div>
+  );
+}

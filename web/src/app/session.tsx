@@ -1,0 +1,96 @@
+import { createContext, useCallback, useContext, useEffect, useMemo, useState } from 'react';
+import type { ReactNode } from 'react';
+import { asProblem, get, post, remove, setCsrf, whenSignedOut, type Problem } from '../api/client';
+import type { Session } from '../api/types';
+import { hasChosenLanguage, setLanguage } from '../i18n';
+
+type State = 'loading' | 'in' | 'out';
+
+interface Value {
+  state: State;
+  session: Session | null;
+  /** Why the last attempt with a one-time link failed, or why the server did not answer. */
+  problem: Problem | null;
+  signIn: (user: string, password: string) => Promise<void>;
+  signOut: () => Promise<void>;
+  may: (permission: string) => boolean;
+}
+
+const Context = createContext<Value | null>(null);
+
+export function useSession(): Value {
+  const value = useContext(Context);
+  if (!value) throw new Error('useSession outside of SessionProvider');
+  return value;
+}
+
+/** The code of a one-time sign-in link (#/link/<code>); the address is cleaned at once. */
+function takeLink(): string | null {
+  const found = /^#\/link\/(.+)$/.exec(location.hash);
+  if (!found) return null;
+  history.replaceState(null, '', '/');
+  return decodeURIComponent(found[1] ?? '');
+}
+
+async function firstSession(): Promise<Session> {
+  const link = takeLink();
+  if (link) await post('sessions/link', { link });
+  return get<Session>('sessions/current');
+}
+
+let first: Promise<Session> | null = null;
+
+export function SessionProvider({ children }: { children: ReactNode }) {
+  const [state, setState] = useState<State>('loading');
+  const [session, setSession] = useState<Session | null>(null);
+  const [problem, setProblem] = useState<Problem | null>(null);
+
+  const enter = useCallback((next: Session) => {
+    setCsrf(next.csrf);
+    const lang = next.user.language;
+    if (!hasChosenLanguage() && (lang === 'zh' || lang === 'en')) setLanguage(lang, false);
+    setSession(next);
+    setProblem(null);
+    setState('in');
+  }, []);
+  const leave = useCallback(() => {
+    setCsrf('');
+    setSession(null);
+    setState('out');
+  }, []);
+
+  useEffect(() => {
+    whenSignedOut(leave);
+    first ??= firstSession();
+    first.then(enter, (error: unknown) => {
+      const fault = asProblem(error);
+      if (fault.code !== 'unauthorized' && fault.status !== 401) setProblem(fault);
+      else if (fault.code === 'bad_link') setProblem(fault);
+      leave();
+    });
+  }, [enter, leave]);
+
+  const signIn = useCallback(
+    async (user: string, password: string) => {
+      await post('sessions', { user, password });
+      enter(await get<Session>('sessions/current'));
+    },
+    [enter],
+  );
+  const signOut = useCallback(async () => {
+    try {
+      await remove('sessions/current');
+    } finally {
+      leave();
+    }
+  }, [leave]);
+
+  const value = useMemo<Value>(() => {
+    const held = session?.permissions;
+    const may = (permission: string) =>
+      !held || held.includes('*') || held.includes(permission) ||
+      held.includes(`${permission.split('.')[0]}.*`);
+    return { state, session, problem, signIn, signOut, may };
+  }, [state, session, problem, signIn, signOut]);
+  return <Context.Provider value={value}>{children}</Context.Provider>;
+}

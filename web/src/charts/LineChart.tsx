@@ -1,0 +1,236 @@
+// Long and live lines on uPlot. Mouse: drag marks a range to zoom into, wheel zooms, Shift and drag
+// pans, double click goes home. Keyboard (when focused): arrows, plus, minus, Page keys, 0.
+import { useEffect, useRef } from 'react';
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+import { useTheme, type Theme } from '../app/theme';
+import { cell, unit as unitSign } from '../i18n/format';
+import { keyRange, withGaps, zoom, type Line, type Range } from './lines';
+import { chartColors, seriesColor } from './palette';
+
+export interface CursorAt {
+  time: number;
+  values: (number | null)[];
+}
+
+interface Props {
+  label: string;
+  lines: Line[];
+  range: Range;
+  home: Range;
+  height: number;
+  /** Colour of line i; default: its place. */
+  colorIndex?: number[];
+  stepped?: boolean;
+  onRange?: (range: Range) => void;
+  onCursor?: (at: CursorAt | null) => void;
+}
+
+const DAY_S = 86_400;
+const pad = (n: number) => String(n).padStart(2, '0');
+
+function timeWords(_: uPlot, splits: number[], __: number, ___: number, step: number): string[] {
+  return splits.map((s) => {
+    const d = new Date(s * 1000);
+    const date = `${pad(d.getMonth() + 1)}-${pad(d.getDate())}`;
+    const midnight = d.getHours() + d.getMinutes() + d.getSeconds() === 0;
+    if (step >= DAY_S || midnight) return date;
+    const clock = `${pad(d.getHours())}:${pad(d.getMinutes())}`;
+    return step < 60 ? `${clock}:${pad(d.getSeconds())}` : clock;
+  });
+}
+
+/** One axis a unit; an axis of a single line has its colour. */
+function axesFor(units: string[], colors: (string | null)[], theme: Theme): uPlot.Axis[] {
+  const { text, grid, line } = chartColors(theme);
+  const font = '11px "Segoe UI", "Microsoft YaHei", "WenQuanYi Zen Hei", sans-serif';
+  const base = { stroke: text, font, ticks: { stroke: line, width: 1, size: 4 } };
+  const time: uPlot.Axis = { ...base, grid: { stroke: grid, width: 1 }, values: timeWords, size: 28 };
+  const rest = units.map(
+    (unit, i): uPlot.Axis => ({
+      ...base,
+      scale: unit,
+      side: i % 2 === 0 ? 3 : 1,
+      stroke: colors[i] ?? text,
+      label: unitSign(unit) || undefined,
+      labelFont: font,
+      labelSize: 14,
+      labelGap: 0,
+      gap: 3,
+      size: 42,
+      grid: i === 0 ? { stroke: grid, width: 1 } : { show: false },
+      values: (_, splits) => splits.map((v) => cell(v)),
+    }),
+  );
+  return [time, ...rest];
+}
+
+function joined(lines: Line[]): uPlot.AlignedData {
+  if (lines.length === 0) return [[]];
+  const tables = lines.map(
+    (line) => [line.time.map((ms) => ms / 1000), line.value] as uPlot.AlignedData,
+  );
+  return tables.length === 1 ? (tables[0] as uPlot.AlignedData) : uPlot.join(tables);
+}
+
+export function LineChart(props: Props) {
+  const { lines, range, height, stepped = false } = props;
+  const theme = useTheme();
+  const box = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | null>(null);
+  const now = useRef(props);
+  now.current = props;
+  const shape = JSON.stringify([
+    theme, stepped, lines.map((l, i) => [l.key, l.unit, props.colorIndex?.[i] ?? i]),
+  ]);
+
+  useEffect(() => {
+    const el = box.current as HTMLDivElement;
+    const drawn = now.current.lines;
+    const units = [...new Set(drawn.map((l) => l.unit))];
+    const colorOf = (i: number) => seriesColor(now.current.colorIndex?.[i] ?? i, theme);
+    const colors = units.map((unit) => {
+      const of = drawn.flatMap((l, i) => (l.unit === unit ? [i] : []));
+      return of.length === 1 ? colorOf(of[0] as number) : null;
+    });
+    const made = new uPlot(
+      {
+        width: el.clientWidth || 600,
+        height: now.current.height,
+        padding: [8, 8, 0, 0],
+        legend: { show: false },
+        cursor: {
+          drag: { x: true, y: false, setScale: false },
+          points: { size: 6 },
+          bind: { dblclick: () => () => now.current.onRange?.(now.current.home) as unknown as null },
+        },
+        scales: {
+          x: { time: true, range: () => [now.current.range.from / 1000, now.current.range.to / 1000] },
+        },
+        axes: axesFor(units, colors, theme),
+        series: [
+          {},
+          ...drawn.map((line, i) => ({
+            label: line.label,
+            scale: line.unit,
+            stroke: colorOf(i),
+            width: 1.4,
+            points: { show: line.time.length < 40 },
+            paths: stepped ? uPlot.paths.stepped?.({ align: 1 }) : undefined,
+          })),
+        ],
+        hooks: {
+          setSelect: [
+            (u) => {
+              if (u.select.width < 4) return;
+              const from = u.posToVal(u.select.left, 'x') * 1000;
+              const to = u.posToVal(u.select.left + u.select.width, 'x') * 1000;
+              u.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+              now.current.onRange?.({ from: Math.round(from), to: Math.round(to) });
+            },
+          ],
+          setCursor: [
+            (u) => {
+              const idx = u.cursor.idx;
+              if (idx === null || idx === undefined || (u.cursor.left ?? -1) < 0) {
+                now.current.onCursor?.(null);
+                return;
+              }
+              const at = (u.data[0]?.[idx] ?? 0) * 1000;
+              const values = u.data.slice(1).map((column) => valueAt(column, idx));
+              now.current.onCursor?.({ time: at, values });
+            },
+          ],
+        },
+      },
+      joined(drawn.map(withGaps)),
+      el,
+    );
+    plot.current = made;
+    const stop = bindMoves(made, () => now.current);
+    const watcher = new ResizeObserver(() => {
+      if (el.clientWidth > 0) made.setSize({ width: el.clientWidth, height: now.current.height });
+    });
+    watcher.observe(el);
+    return () => {
+      watcher.disconnect();
+      stop();
+      made.destroy();
+      plot.current = null;
+    };
+  }, [shape]);
+
+  useEffect(() => {
+    plot.current?.setData(joined(lines.map(withGaps)));
+  }, [lines]);
+  useEffect(() => {
+    plot.current?.setScale('x', { min: range.from / 1000, max: range.to / 1000 });
+  }, [range.from, range.to]);
+  useEffect(() => {
+    const el = box.current;
+    if (plot.current && el) plot.current.setSize({ width: el.clientWidth || 600, height });
+  }, [height]);
+
+  return (
+    <div
+      ref={box}
+      className="line-chart"
+      style={{ height }}
+      tabIndex={props.onRange ? 0 : undefined}
+      role={props.onRange ? 'application' : 'img'}
+      aria-label={props.label}
+      data-from={range.from}
+      data-to={range.to}
+      onKeyDown={(event) => {
+        if (event.ctrlKey || event.metaKey || event.altKey) return;
+        const next = keyRange(event.key, range, props.home);
+        if (!next) return;
+        event.preventDefault();
+        props.onRange?.(next);
+      }}
+    />
+  );
+}
+
+/** The value under the cursor: of this instant, else the last one before it. */
+function valueAt(column: ArrayLike<number | null | undefined>, idx: number): number | null {
+  for (let i = idx; i >= 0 && i > idx - 200; i -= 1) {
+    const v = column[i];
+    if (v !== undefined) return v;
+  }
+  return null;
+}
+
+function bindMoves(u: uPlot, now: () => Props): () => void {
+  const over = u.over;
+  const onWheel = (event: WheelEvent) => {
+    const { range, onRange } = now();
+    if (!onRange) return;
+    event.preventDefault();
+    const at = u.posToVal(event.clientX - over.getBoundingClientRect().left, 'x') * 1000;
+    onRange(zoom(range, at, event.deltaY > 0 ? 1.25 : 0.8));
+  };
+  const onDown = (event: MouseEvent) => {
+    const { onRange, range: start } = now();
+    if (!onRange || !event.shiftKey || event.button !== 0) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const msPerPixel = (start.to - start.from) / over.clientWidth;
+    const move = (to: MouseEvent) => {
+      const shift = Math.round((event.clientX - to.clientX) * msPerPixel);
+      now().onRange?.({ from: start.from + shift, to: start.to + shift });
+    };
+    const up = () => {
+      window.removeEventListener('mousemove', move);
+      window.removeEventListener('mouseup', up);
+    };
+    window.addEventListener('mousemove', move);
+    window.addEventListener('mouseup', up);
+  };
+  over.addEventListener('wheel', onWheel, { passive: false });
+  over.parentElement?.addEventListener('mousedown', onDown, true);
+  return () => {
+    over.removeEventListener('wheel', onWheel);
+    over.parentElement?.removeEventListener('mousedown', onDown, true);
+  };
+}

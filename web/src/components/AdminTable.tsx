@@ -1,0 +1,153 @@
+// A small administration page: a list, a form to create or change, delete with a question.
+import { App, Button, Form, Modal } from 'antd';
+import { useState, type ReactNode } from 'react';
+import { useList } from '../api/useList';
+import { t } from '../i18n';
+import { DataTable, type Column } from './DataTable';
+import { EmptyState } from './EmptyState';
+import { PageHeader } from './PageHeader';
+import { ProblemView } from './ProblemView';
+import { useAct } from './useAct';
+
+interface Props<T, V extends object> {
+  title: string;
+  path: string;
+  note?: ReactNode;
+  columns: Column<T>[];
+  rowKey: (row: T) => string;
+  empty: { title: string; hint: string };
+  createWord: string;
+  mayWrite: boolean;
+  /** The form's fields; `row` is null when something new is made. */
+  fields: (row: T | null) => ReactNode;
+  initial: (row: T | null) => Partial<V>;
+  save: (values: V, row: T | null) => Promise<unknown>;
+  /** Undefined: rows cannot be changed, only made and deleted. */
+  editable?: boolean;
+  drop: (row: T) => Promise<unknown>;
+  dropHint: (row: T) => string;
+}
+
+export function AdminTable<T, V extends object>(props: Props<T, V>) {
+  const list = useList<T>(props.path);
+  const [open, setOpen] = useState<{ row: T | null } | null>(null);
+  const { modal } = App.useApp();
+  const dropping = useAct();
+
+  const drop = (row: T) =>
+    modal.confirm({
+      title: t('action.delete'),
+      content: props.dropHint(row),
+      okText: t('action.delete'),
+      cancelText: t('action.cancel'),
+      okButtonProps: { danger: true },
+      onOk: () =>
+        dropping.run(async () => {
+          await props.drop(row);
+          list.reload();
+        }, t('state.deleted')),
+    });
+  const actions: Column<T> = {
+    key: 'actions',
+    title: '',
+    align: 'right',
+    width: 150,
+    render: (row) => (
+      <span className="row-actions">
+        {props.editable ? (
+          <Button size="small" type="text" onClick={() => setOpen({ row })}>
+            {t('action.edit')}
+          </Button>
+        ) : null}
+        <Button size="small" type="text" danger onClick={() => drop(row)}>
+          {t('action.delete')}
+        </Button>
+      </span>
+    ),
+  };
+  return (
+    <div className="page-fill">
+      <PageHeader
+        title={props.title}
+        note={props.note}
+        actions={
+          props.mayWrite ? (
+            <Button type="primary" onClick={() => setOpen({ row: null })}>
+              {props.createWord}
+            </Button>
+          ) : null
+        }
+      />
+      <ProblemView problem={dropping.problem} />
+      <DataTable
+        fill
+        label={props.title}
+        columns={props.mayWrite ? [...props.columns, actions] : props.columns}
+        rows={list.items}
+        rowKey={props.rowKey}
+        total={list.total}
+        more={list.more}
+        loading={list.loading}
+        problem={list.problem}
+        retry={list.reload}
+        onEnd={list.loadMore}
+        empty={<EmptyState title={props.empty.title} hint={props.empty.hint} />}
+      />
+      {open ? (
+        <FormDialog<V>
+          title={open.row ? t('action.edit') : props.createWord}
+          initial={props.initial(open.row)}
+          onClose={() => setOpen(null)}
+          save={async (values) => {
+            await props.save(values, open.row);
+            list.reload();
+          }}
+        >
+          {props.fields(open.row)}
+        </FormDialog>
+      ) : null}
+    </div>
+  );
+}
+
+interface DialogProps<V> {
+  title: string;
+  initial: Partial<V>;
+  children: ReactNode;
+  onClose: () => void;
+  save: (values: V) => Promise<unknown>;
+}
+
+export function FormDialog<V extends object>({ title, initial, children, onClose, save }: DialogProps<V>) {
+  const [form] = Form.useForm<V>();
+  const { busy, problem, run } = useAct();
+  const submit = async (values: V) => {
+    const ok = await run(async () => {
+      await save(values);
+      return true;
+    }, t('state.saved'));
+    if (ok) onClose();
+  };
+  return (
+    <Modal
+      open
+      title={title}
+      okText={t('action.save')}
+      cancelText={t('action.cancel')}
+      confirmLoading={busy}
+      onOk={() => form.submit()}
+      onCancel={onClose}
+    >
+      <Form<V>
+        form={form}
+        layout="vertical"
+        requiredMark={false}
+        initialValues={initial}
+        onFinish={(values) => void submit(values)}
+      >
+        {children}
+      </Form>
+      <ProblemView problem={problem} />
+    </Modal>
+  );
+}

@@ -1,0 +1,162 @@
+// The one table of the console: a native table whose rows are drawn only while they are in view,
+// so that 100,000 rows scroll as ten do, and screen readers still meet a table.
+import { useEffect, useState, type ReactNode } from 'react';
+import type { Problem } from '../api/client';
+import { t } from '../i18n';
+import { Loading } from './Loading';
+import { ProblemView } from './ProblemView';
+
+export interface Column<T> {
+  key: string;
+  title: string;
+  width?: number | string;
+  align?: 'right';
+  /** The server can sort by this column's key. */
+  sortable?: boolean;
+  render: (row: T) => ReactNode;
+}
+
+interface Props<T> {
+  label: string;
+  columns: Column<T>[];
+  rows: T[];
+  rowKey: (row: T) => string | number;
+  /** 'name' or '-name' */
+  sort?: string;
+  onSort?: (sort: string) => void;
+  /** Fills the height of the page and scrolls inside; else as high as its rows. */
+  fill?: boolean;
+  total?: number | null;
+  more?: boolean;
+  loading?: boolean;
+  problem?: Problem | null;
+  retry?: () => void;
+  onEnd?: () => void;
+  empty?: ReactNode;
+}
+
+const ROW = 34;
+const HEAD = 32;
+const SPARE = 12;
+
+interface View {
+  top: number;
+  height: number;
+}
+
+/** The rows to draw for a scroll position: [first, last). */
+export function visibleRows(view: View, total: number): [number, number] {
+  const first = Math.max(0, Math.floor(view.top / ROW) - SPARE);
+  const last = Math.min(total, Math.ceil((view.top + view.height) / ROW) + SPARE);
+  return [Math.min(first, total), last];
+}
+
+function useView(fill: boolean) {
+  // State, not a ref object: the box comes later than the table, once there are rows.
+  const [el, box] = useState<HTMLDivElement | null>(null);
+  const [view, setView] = useState<View>({ top: 0, height: 800 });
+  useEffect(() => {
+    if (!el || !fill) return undefined;
+    const read = () => setView({ top: el.scrollTop, height: el.clientHeight });
+    const watcher = new ResizeObserver(read);
+    watcher.observe(el);
+    el.addEventListener('scroll', read, { passive: true });
+    read();
+    return () => {
+      watcher.disconnect();
+      el.removeEventListener('scroll', read);
+    };
+  }, [el, fill]);
+  return { box, view };
+}
+
+function Heading<T>(props: { column: Column<T>; sort?: string; onSort?: (sort: string) => void }) {
+  const { column, sort, onSort } = props;
+  const up = sort === column.key;
+  const down = sort === `-${column.key}`;
+  const order = up ? 'ascending' : down ? 'descending' : undefined;
+  const style = { width: column.width };
+  if (!column.sortable || !onSort) {
+    return (
+      <th scope="col" style={style} className={column.align}>
+        {column.title}
+      </th>
+    );
+  }
+  return (
+    <th scope="col" style={style} className={column.align} aria-sort={order}>
+      <button type="button" onClick={() => onSort(up ? `-${column.key}` : column.key)}>
+        {column.title}
+        <span aria-hidden="true" className="sort-mark">
+          {up ? '▲' : down ? '▼' : '↕'}
+        </span>
+      </button>
+    </th>
+  );
+}
+
+function Rows<T>(props: Pick<Props<T>, 'columns' | 'rows' | 'rowKey'> & { from: number; to: number }) {
+  const { columns, rows, rowKey, from, to } = props;
+  const blank = (height: number, key: string) =>
+    height > 0 ? (
+      <tr key={key} aria-hidden="true" className="blank">
+        <td colSpan={columns.length} style={{ height }} />
+      </tr>
+    ) : null;
+  return (
+    <tbody>
+      {blank(from * ROW, 'above')}
+      {rows.slice(from, to).map((row, i) => (
+        <tr key={rowKey(row)} aria-rowindex={from + i + 2}>
+          {columns.map((column) => (
+            <td key={column.key} className={column.align}>
+              {column.render(row)}
+            </td>
+          ))}
+        </tr>
+      ))}
+      {blank((rows.length - to) * ROW, 'below')}
+    </tbody>
+  );
+}
+
+export function DataTable<T>(props: Props<T>) {
+  const { columns, rows, rowKey, fill = false, loading, problem, more, onEnd } = props;
+  const { box, view } = useView(fill);
+  const [from, to] = fill ? visibleRows(view, rows.length) : [0, rows.length];
+
+  const nearEnd = fill && view.top + view.height > rows.length * ROW + HEAD - 1200;
+  useEffect(() => {
+    if (nearEnd && more && !loading) onEnd?.();
+  }, [nearEnd, more, loading, onEnd]);
+
+  const nothing = rows.length === 0;
+  if (nothing && problem) return <ProblemView problem={problem} retry={props.retry} />;
+  if (nothing && loading) return <Loading />;
+  if (nothing && props.empty) return <>{props.empty}</>;
+  return (
+    <div className={fill ? 'table-frame fill' : 'table-frame'}>
+      <div ref={box} className="table-box" tabIndex={0} role="region" aria-label={props.label}>
+        <table aria-rowcount={(props.total ?? rows.length) + 1} aria-label={props.label}>
+          <thead>
+            <tr aria-rowindex={1}>
+              {columns.map((column) => (
+                <Heading key={column.key} column={column} sort={props.sort} onSort={props.onSort} />
+              ))}
+            </tr>
+          </thead>
+          <Rows columns={columns} rows={rows} rowKey={rowKey} from={from} to={to} />
+        </table>
+      </div>
+      {problem ? <ProblemView problem={problem} retry={props.retry} /> : null}
+      {fill ? (
+        <div className="table-foot" role="status">
+          {more
+            ? t('table.loadedOf', { n: rows.length, total: props.total ?? '…' })
+            : t('table.all', { n: rows.length })}
+          {loading ? ` · ${t('state.loading')}` : ''}
+        </div>
+      ) : null}
+    </div>
+  );
+}

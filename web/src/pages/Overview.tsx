@@ -1,0 +1,271 @@
+import { useEffect, useState, type ReactNode } from 'react';
+import { get } from '../api/client';
+import type { AuditEntry, Overview as Data, Trouble } from '../api/types';
+import { useLive } from '../api/useLive';
+import { useResource } from '../api/useResource';
+import { Sparkline, type SparkPoint } from '../charts/Sparkline';
+import { EmptyState } from '../components/EmptyState';
+import { Loading } from '../components/Loading';
+import { Age, DemoMark } from '../components/Marks';
+import { PageHeader } from '../components/PageHeader';
+import { Panel } from '../components/Panel';
+import { ProblemView } from '../components/ProblemView';
+import { t } from '../i18n';
+import { LivePicture } from './LivePicture';
+import { bytes, compact, count, day, percent, span } from '../i18n/format';
+
+const WINDOW_MS = 5 * 60_000;
+
+interface Trends {
+  samples: SparkPoint[];
+  mqtt: SparkPoint[];
+  commit: SparkPoint[];
+}
+
+function appended(old: SparkPoint[], at: number, value: number): SparkPoint[] {
+  return [...old.filter(([time]) => time > at - WINDOW_MS), [at, value]];
+}
+
+function grown(old: Trends, at: number, data: Data): Trends {
+  return {
+    samples: appended(old.samples, at, data.samples.per_second),
+    mqtt: appended(old.mqtt, at, data.mqtt.in_per_second),
+    commit: appended(old.commit, at, data.journal.commit_ms),
+  };
+}
+
+/** Five minutes once they are full; before, what there is, so that the line fills its place. */
+function windowOf(points: SparkPoint[]): number {
+  const first = points[0]?.[0] ?? 0;
+  const last = points[points.length - 1]?.[0] ?? 0;
+  return Math.min(WINDOW_MS, Math.max(30_000, last - first));
+}
+
+function Figure(props: { label: string; value: ReactNode; unit?: string; children?: ReactNode }) {
+  return (
+    <section className="figure" aria-label={props.label}>
+      <h2>{props.label}</h2>
+      <div className="figure-value">
+        {props.value}
+        {props.unit ? <small>{props.unit}</small> : null}
+      </div>
+      {props.children}
+    </section>
+  );
+}
+
+function DevicesFigure({ devices }: { devices: Data['devices'] }) {
+  const states = ['online', 'offline', 'never'] as const;
+  return (
+    <Figure label={t('overview.devices')} value={count(devices.total)}>
+      <div className="share" aria-hidden="true">
+        {states.map((state) => (
+          <span key={state} data-state={state} style={{ flexGrow: devices[state] }} />
+        ))}
+      </div>
+      <div className="figure-notes">
+        {states.map((state) => (
+          <a key={state} href={`/devices?state=${state}`} className="mark" data-state={state}>
+            {t(`device.${state}`)} {count(devices[state])}
+          </a>
+        ))}
+      </div>
+    </Figure>
+  );
+}
+
+function StorageFigure({ storage }: { storage: Data['storage'] }) {
+  const used = storage.disk_total - storage.disk_free;
+  const share = storage.disk_total > 0 ? used / storage.disk_total : 0;
+  const level = share >= 0.9 ? 'bad' : share >= 0.8 ? 'warn' : 'ok';
+  return (
+    <Figure label={t('overview.storage')} value={bytes(storage.bytes)}>
+      <div className="meter" role="img" aria-label={percent(used, storage.disk_total)}>
+        <span data-level={level} style={{ width: `${100 * share}%` }} />
+      </div>
+      <div className="figure-notes">
+        <span>
+          {t('overview.disk', {
+            free: bytes(storage.disk_free),
+            used: percent(used, storage.disk_total),
+          })}
+        </span>
+        <span>
+          {storage.full_date
+            ? t('overview.fullOn', { date: day(storage.full_date) })
+            : t('overview.fullNever')}
+        </span>
+      </div>
+    </Figure>
+  );
+}
+
+function Figures({ data, trends }: { data: Data; trends: Trends }) {
+  const perSample = data.storage.bytes_per_sample;
+  return (
+    <div className="figures">
+      <DevicesFigure devices={data.devices} />
+      <Figure
+        label={t('overview.samples')}
+        value={<span data-testid="samples-rate">{compact(data.samples.per_second)}</span>}
+        unit={t('unit.perSecond')}
+      >
+        <Sparkline points={trends.samples} label={t('overview.samplesTrend')} windowMs={windowOf(trends.samples)} zero />
+        <div className="figure-notes">
+          <span>{t('overview.total', { n: compact(data.samples.total) })}</span>
+          <span className={data.samples.refused > 0 ? 'warn' : ''}>
+            {t('overview.refused', { n: compact(data.samples.refused) })}
+          </span>
+        </div>
+      </Figure>
+      <Figure label={t('overview.mqtt')} value={count(data.mqtt.connections)} unit={t('unit.connections')}>
+        <Sparkline points={trends.mqtt} label={t('overview.mqttTrend')} windowMs={windowOf(trends.mqtt)} zero />
+        <div className="figure-notes">
+          <span>{t('overview.mqttIn', { n: compact(data.mqtt.in_per_second) })}</span>
+          <span>{t('overview.mqttOut', { n: compact(data.mqtt.out_per_second) })}</span>
+          <span>{t('overview.sessions', { n: count(data.mqtt.sessions) })}</span>
+        </div>
+      </Figure>
+      <Figure
+        label={t('overview.commit')}
+        value={Number(data.journal.commit_ms.toPrecision(3))}
+        unit="ms"
+      >
+        <Sparkline points={trends.commit} label={t('overview.commitTrend')} windowMs={windowOf(trends.commit)} zero />
+        <div className="figure-notes">
+          <span>{t('overview.commits', { n: compact(data.journal.commits_per_second) })}</span>
+          <span>{t('overview.queue', { n: bytes(data.journal.queue_bytes) })}</span>
+        </div>
+      </Figure>
+      <StorageFigure storage={data.storage} />
+      <Figure
+        label={t('overview.perSample')}
+        value={perSample ? Number(perSample.toPrecision(3)) : '–'}
+        unit={t('unit.bytesPerSample')}
+      >
+        <div className="figure-notes">
+          <span>{t('overview.lossless')}</span>
+        </div>
+      </Figure>
+    </div>
+  );
+}
+
+function placeOf(object: string | undefined): string | null {
+  const found = /^(device|thing)s?[:/](.+)$/.exec(object ?? '');
+  return found ? `/${found[1]}s/${encodeURIComponent(found[2] ?? '')}` : null;
+}
+
+function ObjectLink({ object }: { object?: string }) {
+  if (!object) return null;
+  const place = placeOf(object);
+  return place ? <a href={place}>{object}</a> : <span className="mono">{object}</span>;
+}
+
+function Troubles({ problems }: { problems: Trouble[] }) {
+  if (problems.length === 0) {
+    return <p className="all-well">{t('overview.noProblems')}</p>;
+  }
+  return (
+    <ul className="troubles">
+      {problems.map((p, i) => (
+        <li key={`${p.code}${p.object ?? ''}${i}`} data-level={p.level}>
+          <span className="mark" data-level={p.level}>
+            {t(`level.${p.level}`)}
+          </span>
+          <div>
+            <div>{p.text}</div>
+            {p.remedy ? <div className="dim">{p.remedy}</div> : null}
+          </div>
+          <div className="right dim">
+            <ObjectLink object={p.object} />
+            {p.since ? <Age time={p.since} /> : null}
+          </div>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Changes({ changes }: { changes: AuditEntry[] }) {
+  if (changes.length === 0) return <p className="dim">{t('overview.noChanges')}</p>;
+  return (
+    <ul className="changes">
+      {changes.slice(0, 12).map((c) => (
+        <li key={c.seq}>
+          <span className="dim">
+            <Age time={c.time} />
+          </span>
+          <span>{c.principal}</span>
+          <code>{c.act}</code>
+          <ObjectLink object={c.object} />
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function NothingYet() {
+  return (
+    <EmptyState
+      title={t('overview.empty')}
+      hint={t('overview.emptyHint')}
+      action={<a href="/devices?new=1">{t('devices.create')}</a>}
+    />
+  );
+}
+
+export function Overview() {
+  const { data, problem, loading, reload, set } = useResource<Data>('overview');
+  const [trends, setTrends] = useState<Trends>({ samples: [], mqtt: [], commit: [] });
+  useLive({
+    onOverview: (next) =>
+      set((old) => {
+        const merged = { ...(old ?? {}), ...next } as Data;
+        setTrends((before) => grown(before, Date.now(), merged));
+        return merged;
+      }),
+  });
+  // Problems and changes are not part of every live answer: read them again now and then.
+  useEffect(() => {
+    const timer = setInterval(() => {
+      get<Data>('overview').then(
+        ({ problems, changes }) => set((old) => (old ? { ...old, problems, changes } : old)),
+        () => {},
+      );
+    }, 15_000);
+    return () => clearInterval(timer);
+  }, [set]);
+
+  if (!data || !data.devices) {
+    return (
+      <>
+        <PageHeader title={t('nav.overview')} />
+        {problem ? <ProblemView problem={problem} retry={reload} /> : loading ? <Loading /> : null}
+      </>
+    );
+  }
+  return (
+    <>
+      <PageHeader
+        title={t('nav.overview')}
+        marks={data.demo ? <DemoMark /> : null}
+        actions={
+          <span className="dim">
+            {t('overview.version', { version: data.version, up: span(data.uptime_s) })}
+          </span>
+        }
+      />
+      <Figures data={data} trends={trends} />
+      {data.devices.total === 0 ? <NothingYet /> : <LivePicture />}
+      <div className="columns">
+        <Panel title={t('overview.problems')} extra={<span className="dim">{data.problems?.length ?? 0}</span>}>
+          <Troubles problems={data.problems ?? []} />
+        </Panel>
+        <Panel title={t('overview.changes')} extra={<a href="/audit">{t('overview.allChanges')}</a>}>
+          <Changes changes={data.changes ?? []} />
+        </Panel>
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,106 @@
+import { Form, Input, Select, Switch } from 'antd';
+import { useMemo } from 'react';
+import { post, put, remove, seg } from '../api/client';
+import type { Person } from '../api/types';
+import { useSession } from '../app/session';
+import { AdminTable } from '../components/AdminTable';
+import type { Column } from '../components/DataTable';
+import { RolePicker } from '../components/RolePicker';
+import { t, useLanguage } from '../i18n';
+
+interface Values {
+  name: string;
+  display?: string;
+  roles: string[];
+  language: string;
+  password?: string;
+  disabled?: boolean;
+}
+
+const MIN_PASSWORD = 10;
+
+function columnsOf(): Column<Person>[] {
+  return [
+    { key: 'name', title: t('people.name'), width: '20%', render: (p) => p.name },
+    { key: 'display', title: t('people.display'), width: '24%', render: (p) => p.display },
+    {
+      key: 'roles',
+      title: t('people.roles'),
+      render: (p) => p.roles.map((role) => <span key={role} className="tag">{role}</span>),
+    },
+    {
+      key: 'state',
+      title: t('people.state'),
+      width: 120,
+      render: (p) => (
+        <span className="mark" data-state={p.disabled ? 'offline' : 'online'}>
+          {t(p.disabled ? 'people.disabled' : 'people.enabled')}
+        </span>
+      ),
+    },
+  ];
+}
+
+function Fields({ row }: { row: Person | null }) {
+  return (
+    <>
+      <Form.Item
+        name="name"
+        label={t('people.name')}
+        rules={[{ required: true, whitespace: true, message: t('people.nameMissing') }]}
+      >
+        <Input disabled={row !== null} autoFocus autoComplete="off" />
+      </Form.Item>
+      <Form.Item name="display" label={t('people.display')}>
+        <Input />
+      </Form.Item>
+      <Form.Item name="roles" label={t('people.roles')}>
+        <RolePicker />
+      </Form.Item>
+      <Form.Item name="language" label={t('people.language')}>
+        <Select
+          options={[
+            { value: 'zh', label: '中文' },
+            { value: 'en', label: 'English' },
+          ]}
+        />
+      </Form.Item>
+      {row ? (
+        <Form.Item name="disabled" label={t('people.disabled')} valuePropName="checked">
+          <Switch size="small" />
+        </Form.Item>
+      ) : (
+        <Form.Item
+          name="password"
+          label={t('signIn.password')}
+          rules={[{ required: true, min: MIN_PASSWORD, message: t('people.passwordShort', { n: MIN_PASSWORD }) }]}
+        >
+          <Input.Password autoComplete="new-password" />
+        </Form.Item>
+      )}
+    </>
+  );
+}
+
+export default function People() {
+  const lang = useLanguage();
+  const { may } = useSession();
+  const columns = useMemo(columnsOf, [lang]);
+  return (
+    <AdminTable<Person, Values>
+      title={t('nav.people')}
+      path="people"
+      columns={columns}
+      rowKey={(p) => p.name}
+      empty={{ title: t('people.none'), hint: t('people.noneHint') }}
+      createWord={t('people.create')}
+      mayWrite={may('people.write')}
+      editable
+      fields={(row) => <Fields row={row} />}
+      initial={(row) => row ?? { roles: [], language: lang }}
+      save={(values, row) => (row ? put(`people/${seg(row.name)}`, values) : post('people', values))}
+      drop={(row) => remove(`people/${seg(row.name)}`)}
+      dropHint={(row) => t('people.deleteHint', { name: row.name })}
+    />
+  );
+}

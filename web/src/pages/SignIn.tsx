@@ -1,0 +1,61 @@
+import { Button, Form, Input } from 'antd';
+import { useEffect } from 'react';
+import { LookButtons } from '../app/Shell';
+import { useSession } from '../app/session';
+import { ProblemView } from '../components/ProblemView';
+import { useAct } from '../components/useAct';
+import { t } from '../i18n';
+
+interface Values {
+  user: string;
+  password: string;
+}
+
+export function SignIn() {
+  const { signIn, problem: linkProblem } = useSession();
+  const { busy, problem, run } = useAct();
+  useEffect(() => {
+    document.title = `${t('signIn.title')} · ${t('app.name')}`;
+  });
+  return (
+    <div className="sign-in">
+      <header className="sign-in-top">
+        <LookButtons />
+      </header>
+      <main className="sign-in-box">
+        <img src="/icon.svg" alt="" width={44} height={44} />
+        <h1>{t('app.name')}</h1>
+        <p className="dim">{t('app.what')}</p>
+        <Form<Values>
+          layout="vertical"
+          requiredMark={false}
+          onFinish={({ user, password }) => void run(() => signIn(user.trim(), password))}
+        >
+          <Form.Item
+            name="user"
+            label={t('signIn.user')}
+            rules={[{ required: true, message: t('signIn.userMissing') }]}
+          >
+            <Input size="large" autoComplete="username" autoFocus placeholder={t('signIn.userHint')} />
+          </Form.Item>
+          <Form.Item
+            name="password"
+            label={t('signIn.password')}
+            rules={[{ required: true, message: t('signIn.passwordMissing') }]}
+          >
+            <Input.Password size="large" autoComplete="current-password" />
+          </Form.Item>
+          <ProblemView problem={problem ?? linkProblem} />
+          <Button type="primary" size="large" htmlType="submit" block loading={busy}>
+            {t('signIn.do')}
+          </Button>
+        </Form>
+        <details>
+          <summary>{t('signIn.lost')}</summary>
+          <p>{t('signIn.lostHow')}</p>
+          <pre>songhua passwd --data DIR --link</pre>
+        </details>
+      </main>
+    </div>
+  );
+}

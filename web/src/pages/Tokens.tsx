@@ -1,0 +1,119 @@
+import { Checkbox, Form, Input, Select } from 'antd';
+import { useMemo, useState } from 'react';
+import { post, remove, seg } from '../api/client';
+import type { Token } from '../api/types';
+import { useSession } from '../app/session';
+import { AdminTable } from '../components/AdminTable';
+import type { Column } from '../components/DataTable';
+import { RolePicker } from '../components/RolePicker';
+import { Secret } from '../components/Secret';
+import { t, useLanguage } from '../i18n';
+import { moment } from '../i18n/format';
+
+interface Values {
+  name: string;
+  roles?: string[];
+  device?: string;
+  days: number;
+  provision?: boolean;
+}
+
+const DAY_MS = 86_400_000;
+const lives = [30, 90, 365, 0];
+
+function columnsOf(): Column<Token>[] {
+  return [
+    { key: 'name', title: t('tokens.name'), width: '22%', render: (x) => x.name },
+    {
+      key: 'roles',
+      title: t('tokens.may'),
+      render: (x) =>
+        [...(x.roles ?? []), ...(x.permissions ?? [])].map((role) => (
+          <span key={role} className="tag">
+            {role}
+          </span>
+        )),
+    },
+    { key: 'device', title: t('tokens.device'), width: '16%', render: (x) => x.device },
+    { key: 'created', title: t('tokens.created'), width: 150, render: (x) => moment(x.created) },
+    {
+      key: 'expires',
+      title: t('tokens.expires'),
+      width: 150,
+      render: (x) => (x.expires ? moment(x.expires) : t('tokens.never')),
+    },
+  ];
+}
+
+function Fields() {
+  return (
+    <>
+      <Form.Item
+        name="name"
+        label={t('tokens.name')}
+        rules={[{ required: true, whitespace: true, message: t('tokens.nameMissing') }]}
+      >
+        <Input autoFocus placeholder="telegraf-hall-2" />
+      </Form.Item>
+      <Form.Item name="roles" label={t('people.roles')} extra={t('tokens.rolesHint')}>
+        <RolePicker />
+      </Form.Item>
+      <Form.Item name="device" label={t('tokens.device')} extra={t('tokens.deviceHint')}>
+        <Input />
+      </Form.Item>
+      <Form.Item name="days" label={t('tokens.life')}>
+        <Select
+          options={lives.map((days) => ({
+            value: days,
+            label: days ? t('span.days', { n: days }) : t('tokens.never'),
+          }))}
+        />
+      </Form.Item>
+      <Form.Item name="provision" valuePropName="checked">
+        <Checkbox>{t('tokens.provision')}</Checkbox>
+      </Form.Item>
+    </>
+  );
+}
+
+function bodyOf({ days, device, ...rest }: Values) {
+  return {
+    ...rest,
+    provision: rest.provision ?? false,
+    ...(device?.trim() ? { device: device.trim() } : {}),
+    ...(days ? { expires: new Date(Date.now() + days * DAY_MS).toISOString() } : {}),
+  };
+}
+
+export default function Tokens() {
+  const lang = useLanguage();
+  const { may } = useSession();
+  const columns = useMemo(columnsOf, [lang]);
+  const [made, setMade] = useState<Token | null>(null);
+  return (
+    <>
+      <AdminTable<Token, Values>
+        title={t('nav.tokens')}
+        note={t('tokens.what')}
+        path="tokens"
+        columns={columns}
+        rowKey={(x) => x.id}
+        empty={{ title: t('tokens.none'), hint: t('tokens.noneHint') }}
+        createWord={t('tokens.create')}
+        mayWrite={may('tokens.write')}
+        fields={() => <Fields />}
+        initial={() => ({ days: 365, roles: [] })}
+        save={async (values) => setMade(await post<Token>('tokens', bodyOf(values)))}
+        drop={(row) => remove(`tokens/${seg(row.id)}`)}
+        dropHint={(row) => t('tokens.deleteHint', { name: row.name })}
+      />
+      {made ? (
+        <Secret
+          title={t('tokens.made', { name: made.name })}
+          rows={[[t('tokens.token'), made.token ?? '']]}
+          onClose={() => setMade(null)}
+        />
+      ) : null}
+    </>
+  );
+}

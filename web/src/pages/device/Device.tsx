@@ -1,0 +1,128 @@
+import { Tabs } from 'antd';
+import { seg } from '../../api/client';
+import type { Device as DeviceRecord, Property, Thing } from '../../api/types';
+import { useLive } from '../../api/useLive';
+import { useResource } from '../../api/useResource';
+import { setQuery, usePlace } from '../../app/router';
+import { useSession } from '../../app/session';
+import { Loading } from '../../components/Loading';
+import { Age, DemoMark, StateMark } from '../../components/Marks';
+import { PageHeader } from '../../components/PageHeader';
+import { ProblemView } from '../../components/ProblemView';
+import { pick, t } from '../../i18n';
+import { moment } from '../../i18n/format';
+import { labelsText } from '../devices/labels';
+import { Actions } from './Actions';
+import { Connect } from './Connect';
+import { Connections } from './Connections';
+import { DeviceHistory } from './DeviceHistory';
+import { LivePoints } from './LivePoints';
+import { usePoints } from './usePoints';
+
+const NONE: Property[] = [];
+
+function About({ device, thing }: { device: DeviceRecord; thing: Thing | null }) {
+  const rows: [string, React.ReactNode][] = [
+    [t('device.id'), <span className="mono">{device.id}</span>],
+    [t('device.name'), device.name],
+    [
+      t('device.thing'),
+      device.thing ? <a href={`/things/${seg(device.thing)}`}>{pick(thing?.name, device.thing)}</a> : null,
+    ],
+    [t('device.asset'), device.asset],
+    [t('device.location'), device.location],
+    [t('device.labels'), labelsText(device.labels)],
+    [t('device.description'), device.description],
+    [t('device.driver'), device.driver],
+    [t('device.access'), t(device.write_enabled ? 'device.writable' : 'device.readOnly')],
+    [t('device.aliases'), (device.aliases ?? []).join(', ')],
+    [t('device.created'), moment(device.created)],
+    [t('device.revision'), device.revision],
+  ];
+  return (
+    <dl className="facts">
+      {rows.map(([label, value]) => (
+        <div key={label}>
+          <dt>{label}</dt>
+          <dd>{value || <span className="dim">–</span>}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function Body({ device, thing }: { device: DeviceRecord; thing: Thing | null }) {
+  const { query } = usePlace();
+  const model = thing?.properties ?? NONE;
+  const { rows, loading, problem, reload } = usePoints(device.id, model);
+  const tab = query.get('tab') ?? 'live';
+  return (
+    <Tabs
+      activeKey={tab}
+      destroyOnHidden
+      onChange={(next) => setQuery({ tab: next === 'live' ? null : next })}
+      items={[
+        {
+          key: 'live',
+          label: t('device.live'),
+          children: <LivePoints device={device.id} rows={rows} loading={loading} problem={problem} retry={reload} />,
+        },
+        { key: 'history', label: t('nav.history'), children: <DeviceHistory device={device.id} rows={rows} /> },
+        { key: 'connection', label: t('device.connection'), children: <Connections device={device.id} /> },
+        { key: 'connect', label: t('device.connect'), children: <Connect device={device} properties={model} /> },
+        { key: 'about', label: t('device.about'), children: <About device={device} thing={thing} /> },
+      ]}
+    />
+  );
+}
+
+export default function Device({ params }: { params: Record<string, string> }) {
+  const id = params.id ?? '';
+  const { may } = useSession();
+  const device = useResource<DeviceRecord>(`devices/${seg(id)}`);
+  const thing = useResource<Thing>(device.data?.thing ? `things/${seg(device.data.thing)}` : null);
+  useLive({
+    devices: [id],
+    onDevice: (event) => {
+      if (event.device !== id) return;
+      device.set((old) => (old ? { ...old, state: event.state, since: event.since } : old));
+    },
+  });
+  const { data } = device;
+  const parent = { path: '/devices', title: t('nav.devices') };
+  if (!data) {
+    return (
+      <>
+        <PageHeader title={id} parent={parent} />
+        {device.problem ? <ProblemView problem={device.problem} retry={device.reload} /> : <Loading />}
+      </>
+    );
+  }
+  return (
+    <div className="device-page">
+      <PageHeader
+        title={data.name || data.id}
+        parent={parent}
+        marks={
+          <>
+            <StateMark state={data.state} />
+            {data.demo ? <DemoMark /> : null}
+          </>
+        }
+        note={
+          <>
+            <span className="mono">{data.id}</span>
+            {data.since ? (
+              <span>
+                {t('device.since')} <Age time={data.since} />
+              </span>
+            ) : null}
+            <span>{t(data.write_enabled ? 'device.writable' : 'device.readOnly')}</span>
+          </>
+        }
+        actions={may('devices.write') ? <Actions device={data} etag={device.etag} reload={device.reload} /> : null}
+      />
+      <Body device={data} thing={thing.data} />
+    </div>
+  );
+}

@@ -1,0 +1,53 @@
+// The fields that creating and editing a device share.
+import { Form, Input } from 'antd';
+import { AssetPicker, ThingPicker } from '../../components/Pickers';
+import { t } from '../../i18n';
+import { parseLabels } from './labels';
+
+export interface DeviceValues {
+  name?: string;
+  thing?: string;
+  asset?: string;
+  location?: string;
+  labels?: string;
+  description?: string;
+}
+
+function checkLabels(_: unknown, text?: string): Promise<void> {
+  return parseLabels(text ?? '') ? Promise.resolve() : Promise.reject(new Error(t('devices.labelsBad')));
+}
+
+/** What the form holds as the body of a request. */
+export function deviceBody(values: DeviceValues): Record<string, unknown> {
+  return {
+    ...values,
+    thing: values.thing ?? '',
+    asset: values.asset ?? '',
+    labels: parseLabels(values.labels ?? '') ?? {},
+  };
+}
+
+export function DeviceFields() {
+  return (
+    <>
+      <Form.Item name="name" label={t('device.name')}>
+        <Input />
+      </Form.Item>
+      <Form.Item name="thing" label={t('device.thing')} extra={t('devices.thingHint')}>
+        <ThingPicker label={t('pick.thing')} />
+      </Form.Item>
+      <Form.Item name="asset" label={t('device.asset')}>
+        <AssetPicker label={t('pick.asset')} />
+      </Form.Item>
+      <Form.Item name="location" label={t('device.location')}>
+        <Input />
+      </Form.Item>
+      <Form.Item name="labels" label={t('device.labels')} rules={[{ validator: checkLabels }]}>
+        <Input placeholder="line:2, shift:a" />
+      </Form.Item>
+      <Form.Item name="description" label={t('device.description')}>
+        <Input.TextArea rows={2} />
+      </Form.Item>
+    </>
+  );
+}

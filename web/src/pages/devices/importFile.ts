@@ -1,0 +1,40 @@
+// Pure parts of the device import: which encoding a file has, the template, the report as a file.
+import type { PlaceError } from '../../api/types';
+
+export type Encoding = 'utf-8' | 'gbk';
+
+/** UTF-8 when the bytes are valid UTF-8, else GBK: what Excel and WPS save in China. */
+export function guessEncoding(bytes: Uint8Array): Encoding {
+  try {
+    // A cut in the middle of a character at the end is no fault: stream mode forgives it.
+    new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true });
+    return 'utf-8';
+  } catch {
+    return 'gbk';
+  }
+}
+
+const BOM = '\ufeff';
+
+export function templateCsv(): string {
+  return `${BOM}id,name,thing,asset,labels,location,description\r\npump-1,1号循环泵,pump,,"line:2;shift:a",泵房,\r\n`;
+}
+
+function field(value: unknown): string {
+  const text = String(value ?? '');
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+export function reportCsv(rejected: PlaceError[]): string {
+  const rows = rejected.map((r) => [r.row, r.column, r.code, r.detail].map(field).join(','));
+  return `${BOM}row,column,code,detail\r\n${rows.join('\r\n')}\r\n`;
+}
+
+export function saveFile(name: string, text: string, type = 'text/csv;charset=utf-8'): void {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  const link = document.createElement('a');
+  link.href = url;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}

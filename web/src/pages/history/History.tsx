@@ -1,0 +1,116 @@
+import { Button, Dropdown, Select } from 'antd';
+import { apiUrl } from '../../api/client';
+import { pointsFrom, pointsText } from '../../api/points';
+import { setQuery, usePlace } from '../../app/router';
+import { PageHeader } from '../../components/PageHeader';
+import { CopyButton } from '../../components/CodeBlock';
+import { t } from '../../i18n';
+import { stepFor } from '../../charts/lines';
+import { HistoryChart } from './HistoryChart';
+import { PointPicker } from './PointPicker';
+import { RangeBar } from './RangeBar';
+import { useRange } from './useRange';
+import { modes, type Mode } from './useHistory';
+
+const steps = ['1s', '10s', '1m', '5m', '15m', '1h', '8h', '1d'];
+
+function ExportButton(props: { points: string[]; from: number; to: number; mode: Mode; step: string | null }) {
+  const { points, from, to, mode, step } = props;
+  const aggregated = mode !== 'auto' && mode !== 'raw';
+  const url = (withStep: boolean) =>
+    apiUrl('history/export', {
+      points: points.join(','),
+      from: Math.floor(from),
+      to: Math.ceil(to),
+      format: 'csv',
+      step: withStep ? (step ?? stepFor({ from, to }, 1000).text) : null,
+      aggregate: withStep ? (aggregated ? mode : 'mean') : null,
+    });
+  return (
+    <Dropdown
+      trigger={['click']}
+      disabled={points.length === 0}
+      menu={{
+        items: [
+          { key: 'raw', label: <a href={url(false)} download>{t('history.exportRaw')}</a> },
+          { key: 'step', label: <a href={url(true)} download>{t('history.exportStep')}</a> },
+        ],
+      }}
+    >
+      <Button size="small">{t('history.export')}</Button>
+    </Dropdown>
+  );
+}
+
+function ModeBar({ mode, step }: { mode: Mode; step: string | null }) {
+  const aggregated = mode !== 'auto' && mode !== 'raw';
+  return (
+    <div className="button-row">
+      <Select<Mode>
+        size="small"
+        value={mode}
+        aria-label={t('history.mode')}
+        popupMatchSelectWidth={false}
+        style={{ minWidth: 130 }}
+        onChange={(next) => setQuery({ mode: next === 'auto' ? null : next })}
+        options={modes.map((m) => ({ value: m, label: t(`mode.${m}`) }))}
+      />
+      {aggregated ? (
+        <Select<string>
+          size="small"
+          value={step ?? ''}
+          aria-label={t('history.step')}
+          style={{ minWidth: 90 }}
+          onChange={(next) => setQuery({ step: next || null })}
+          options={[
+            { value: '', label: t('history.stepAuto') },
+            ...steps.map((s) => ({ value: s, label: s })),
+          ]}
+        />
+      ) : null}
+    </div>
+  );
+}
+
+export default function History() {
+  const { query } = usePlace();
+  const points = pointsFrom(query);
+  const mode = (modes.find((m) => m === query.get('mode')) ?? 'auto') as Mode;
+  const step = query.get('step');
+  const { choice, home, setRange, setLast } = useRange('24h');
+  const setPoints = (next: string[]) => setQuery({ points: pointsText(next) });
+  const { from, to } = choice.range;
+  return (
+    <div className="page-fill">
+      <PageHeader
+        title={t('nav.history')}
+        actions={
+          <>
+            <CopyButton text={() => location.href} word={t('history.copyLink')} />
+            <ExportButton points={points} from={from} to={to} mode={mode} step={step} />
+          </>
+        }
+      />
+      <div className="explorer">
+        <aside className="explorer-side" aria-label={t('history.points')}>
+          <PointPicker chosen={points} onChange={setPoints} />
+        </aside>
+        <div className="explorer-main">
+          <div className="toolbar">
+            <RangeBar choice={choice} onRange={setRange} onLast={setLast} />
+            <ModeBar mode={mode} step={step} />
+          </div>
+          <HistoryChart
+            points={points}
+            range={choice.range}
+            home={home}
+            mode={mode}
+            step={step}
+            onRange={setRange}
+            onRemove={(p) => setPoints(points.filter((x) => x !== p))}
+          />
+        </div>
+      </div>
+    </div>
+  );
+}

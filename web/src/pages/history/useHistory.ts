@@ -1,0 +1,129 @@
+import { useEffect, useState } from 'react';
+import { asProblem, post, type Problem } from '../../api/client';
+import type { Cell, QueryAnswer, QuerySeries } from '../../api/types';
+import { drawable, stepFor, type Line, type Range } from '../../charts/lines';
+
+export type Mode = 'auto' | 'raw' | 'mean' | 'min' | 'max' | 'sum' | 'count' | 'last' | 'twa' | 'rate';
+export const modes: Mode[] = ['auto', 'raw', 'mean', 'min', 'max', 'sum', 'count', 'last', 'twa', 'rate'];
+
+export interface Stats {
+  count: number | null;
+  min: Cell;
+  max: Cell;
+  mean: Cell;
+  stddev: Cell;
+  first: Cell;
+  last: Cell;
+}
+const statNames = ['count', 'min', 'max', 'mean', 'stddev', 'first', 'last'] as const;
+
+export interface History {
+  lines: Line[];
+  units: Record<string, string>;
+  stats: Record<string, Stats>;
+  /** Step of the buckets when the answer is aggregated. */
+  step: string | null;
+  /** The answer was cut at the row limit. */
+  cut: boolean;
+  tookMs: number | null;
+  problem: Problem | null;
+  loading: boolean;
+}
+
+const RAW_LIMIT = 100_000;
+
+export interface Ask {
+  points: string[];
+  range: Range;
+  mode: Mode;
+  step: string | null;
+  pixels: number;
+}
+
+export function queryFor(ask: Ask): Record<string, unknown> {
+  const { points, range, mode, pixels } = ask;
+  const base = { points, from: Math.floor(range.from), to: Math.ceil(range.to), time: 'ms' };
+  if (mode === 'auto') {
+    return { ...base, downsample: { method: 'minmax', points: Math.max(200, Math.round(pixels)) } };
+  }
+  if (mode === 'raw') return { ...base, limit: RAW_LIMIT };
+  return { ...base, step: ask.step ?? stepFor(range, pixels).text, aggregate: [mode] };
+}
+
+function lineOf(series: QuerySeries, mode: Mode): Line {
+  const column = (mode === 'auto' || mode === 'raw' ? series.value : series[mode]) as
+    | Cell[]
+    | undefined;
+  return {
+    key: series.point,
+    label: series.point,
+    unit: mode === 'count' ? '' : (series.unit ?? ''),
+    time: series.time.map(Number),
+    value: (column ?? []).map(drawable),
+  };
+}
+
+function statsOf(series: QuerySeries): Stats {
+  const first = (name: string) => ((series[name] as Cell[] | undefined)?.[0] ?? null) as Cell;
+  const [n, min, max, mean, stddev, from, last] = statNames.map(first);
+  return {
+    count: typeof n === 'number' ? n : null,
+    min: min ?? null,
+    max: max ?? null,
+    mean: mean ?? null,
+    stddev: stddev ?? null,
+    first: from ?? null,
+    last: last ?? null,
+  };
+}
+
+const nothing: History = {
+  lines: [], units: {}, stats: {}, step: null, cut: false, tookMs: null, problem: null, loading: false,
+};
+
+/** Lines and statistics of the visible range; the old ones stay until the new ones are here. */
+export function useHistory(ask: Ask, delayMs = 60): History {
+  const [state, setState] = useState<History>(nothing);
+  const key = JSON.stringify(ask);
+
+  useEffect(() => {
+    const want = JSON.parse(key) as Ask;
+    if (want.points.length === 0) {
+      setState(nothing);
+      return undefined;
+    }
+    const abort = new AbortController();
+    const options = { signal: abort.signal };
+    const timer = setTimeout(async () => {
+      setState((old) => ({ ...old, loading: true }));
+      try {
+        const started = performance.now();
+        const answer = await post<QueryAnswer>('history/query', queryFor(want), options);
+        const tookMs = performance.now() - started;
+        setState((old) => ({
+          ...old,
+          lines: answer.series.map((s) => lineOf(s, want.mode)),
+          units: Object.fromEntries(answer.series.map((s) => [s.point, s.unit ?? ''])),
+          step: want.mode === 'auto' || want.mode === 'raw' ? null : String(queryFor(want).step),
+          cut: want.mode === 'raw' && answer.next !== null,
+          tookMs,
+          problem: null,
+          loading: false,
+        }));
+        const { points, range } = want;
+        const whole = { points, from: Math.floor(range.from), to: Math.ceil(range.to), time: 'ms', aggregate: statNames };
+        const summary = await post<QueryAnswer>('history/query', whole, options);
+        const stats = Object.fromEntries(summary.series.map((s) => [s.point, statsOf(s)]));
+        setState((old) => ({ ...old, stats }));
+      } catch (error) {
+        if (abort.signal.aborted) return;
+        setState((old) => ({ ...old, problem: asProblem(error), loading: false }));
+      }
+    }, delayMs);
+    return () => {
+      clearTimeout(timer);
+      abort.abort();
+    };
+  }, [key, delayMs]);
+  return state;
+}

@@ -1,0 +1,469 @@
+// A mock of the platform for browser tests and `npm run dev`: docs/api.md over a made-up plant.
+// It checks what the real server checks of a browser (cookie, CSRF header, content security policy).
+import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
+import { existsSync, readFileSync } from 'node:fs';
+import { extname, join, normalize } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { querySeries } from './history.js';
+import { openapi } from './openapi.js';
+import { demoAssets, demoDevices, demoThings, qualityAt, valueAt } from './plant.js';
+
+const TYPES = { '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.html': 'text/html; charset=utf-8' };
+const ROLES = [
+  { name: 'admin', permissions: ['*'], builtin: true },
+  { name: 'operator', permissions: ['devices.read', 'history.read', 'things.read'], builtin: true },
+  { name: 'ingest', permissions: ['samples.write'], builtin: true },
+];
+
+class Refusal extends Error {
+  constructor(status, code, detail, remedy = '') {
+    super(detail);
+    this.status = status;
+    this.body = { type: 'about:blank', title: code, status, code, detail, remedy };
+  }
+}
+const notFound = (what) => new Refusal(404, 'not_found', `没有 ${what}`, '检查标识，或在列表里查找。');
+const id8 = () => randomBytes(8).toString('hex');
+const CURSOR = (n) => Buffer.from(String(n)).toString('base64url');
+
+export class Mock {
+  constructor({ password = 'songhua-demo', dist = null, extraDevices = 0 } = {}) {
+    this.password = password;
+    this.dist = dist;
+    this.devices = new Map(demoDevices(extraDevices).map((d) => [d.id, d]));
+    this.things = new Map(demoThings().map((thing) => [thing.id, { thing, etag: 1 }]));
+    this.assets = demoAssets();
+    this.people = [{ name: 'admin', display: '管理员', roles: ['admin'], language: 'zh', disabled: false }];
+    this.tokens = [];
+    this.audit = [];
+    this.sessions = new Map();
+    this.links = new Set(['welcome']);
+    this.streams = new Set();
+    this.started = Date.now();
+    this.total = 48_211_930;
+    this.log('system', 'platform.start', '');
+    this.log('admin', 'device.create', 'device:agv-1');
+    this.server = createServer((req, res) => void this.handle(req, res));
+  }
+
+  listen(port = 0) {
+    return new Promise((done) => {
+      this.server.listen(port, '127.0.0.1', () => {
+        this.timer = setInterval(() => this.tick(), 1000);
+        done(`http://127.0.0.1:${this.server.address().port}`);
+      });
+    });
+  }
+
+  close() {
+    clearInterval(this.timer);
+    this.streams.forEach(({ res }) => res.end());
+    this.server.closeAllConnections();
+    return new Promise((done) => this.server.close(done));
+  }
+
+  log(principal, act, object, detail = '') {
+    const time = new Date().toISOString();
+    this.audit.unshift({ seq: this.audit.length + 1, time, principal, tenant: '', act, object, result: 'ok', detail, hash: id8() });
+  }
+
+  properties(device) {
+    return this.things.get(device.thing)?.thing.properties ?? [];
+  }
+
+  overview() {
+    const all = [...this.devices.values()];
+    const of = (state) => all.filter((d) => d.state === state).length;
+    const rate = 84 + Math.round(10 * Math.sin(Date.now() / 9000) + 4 * Math.random());
+    this.total += rate;
+    const hour = new Date(Date.now() - 3_600_000).toISOString();
+    return {
+      devices: { total: all.length, online: of('online'), offline: of('offline'), never: of('never') },
+      samples: { per_second: rate, total: this.total, refused: 12 },
+      mqtt: { connections: 9, sessions: 11, in_per_second: rate / 4, out_per_second: 3 },
+      storage: { bytes: 61_482_113, bytes_per_sample: 1.27, disk_free: 210e9, disk_total: 500e9, full_date: '2031-03-01' },
+      journal: { commits_per_second: 41, commit_ms: 1.2 + 0.5 * Math.random(), queue_bytes: 18_432 },
+      problems: [
+        { level: 'error', code: 'device_offline', text: '3 号备用泵离线，最近一次通信在一小时前', remedy: '检查网线和电源；仍不通时看设备页的通信计数。', object: 'device:pump-3', since: hour },
+        { level: 'warning', code: 'clock_off', text: '6 号加工中心的时钟慢 42 秒，数据质量记为存疑', remedy: '在设备上打开 NTP 校时。', object: 'device:cnc-06', since: hour },
+      ],
+      changes: this.audit.slice(0, 20),
+      version: '0.1.0',
+      uptime_s: (Date.now() - this.started) / 1000 + 200_000,
+      demo: true,
+    };
+  }
+
+  tick() {
+    const overview = this.overview();
+    const now = Date.now();
+    for (const stream of this.streams) {
+      const samples = {};
+      for (const name of stream.points) {
+        const found = this.point(name);
+        if (!found || found.device.state !== 'online') continue;
+        samples[name] = [[now, valueAt(found.device, found.property, now), qualityAt(found.device, found.property, now)]];
+      }
+      if (Object.keys(samples).length > 0) send(stream.res, 'samples', samples);
+      send(stream.res, 'overview', overview);
+    }
+  }
+
+  point(name) {
+    const at = name.lastIndexOf('/');
+    const device = this.devices.get(name.slice(0, at));
+    const property = device && this.properties(device).find((p) => p.id === name.slice(at + 1));
+    return property ? { device, property } : null;
+  }
+
+  async handle(req, res) {
+    const url = new URL(req.url, 'http://mock');
+    try {
+      if (url.pathname.startsWith('/api/v1/')) await this.api(req, res, url);
+      else this.file(res, url.pathname);
+    } catch (error) {
+      const body = error.body ?? { title: 'internal', status: 500, code: 'internal', detail: String(error.stack) };
+      answer(res, error.status ?? 500, body, { 'Content-Type': 'application/problem+json' });
+    }
+  }
+
+  /** Files as the binary serves them: gzip, immutable below /assets/, a nonce for each index.html. */
+  file(res, path) {
+    if (!this.dist) throw notFound(path);
+    const known = normalize(join(this.dist, path));
+    const isFile = path !== '/' && path !== '/index.html' && extname(path) !== '' && existsSync(known) && known.startsWith(this.dist);
+    if (isFile) {
+      const headers = {
+        'Content-Type': TYPES[extname(path)] ?? 'application/octet-stream',
+        'Content-Encoding': 'gzip',
+        'Cache-Control': path.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache',
+      };
+      res.writeHead(200, headers).end(gzipSync(readFileSync(known)));
+      return;
+    }
+    if (path.startsWith('/assets/')) throw notFound(path);
+    const nonce = randomBytes(16).toString('base64');
+    const html = readFileSync(join(this.dist, 'index.html'), 'utf8').replaceAll('__NONCE__', nonce);
+    const policy =
+      `default-src 'none'; script-src 'self' 'nonce-${nonce}'; style-src 'self' 'nonce-${nonce}'; img-src 'self' data:; ` +
+      `font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'`;
+    res.writeHead(200, { 'Content-Type': TYPES['.html'], 'Cache-Control': 'no-store', 'Content-Security-Policy': policy, 'X-Content-Type-Options': 'nosniff' }).end(html);
+  }
+
+  session(req) {
+    const cookie = /songhua_session=([^;]+)/.exec(req.headers.cookie ?? '')?.[1];
+    const session = this.sessions.get(cookie);
+    if (!session) throw new Refusal(401, 'unauthorized', '请先登录', '');
+    if (req.method !== 'GET' && req.headers['x-csrf-token'] !== session.csrf) {
+      throw new Refusal(403, 'csrf', '缺少 X-CSRF-Token', '重新加载页面。');
+    }
+    return session;
+  }
+
+  enter(res) {
+    const key = id8();
+    const session = {
+      csrf: id8(),
+      expires: new Date(Date.now() + 43_200_000).toISOString(),
+      user: { id: 'u1', name: 'admin', tenant: '', roles: ['admin'], language: 'zh' },
+      permissions: ['*'],
+    };
+    this.sessions.set(key, session);
+    answer(res, 201, { token: key, ...session }, { 'Set-Cookie': `songhua_session=${key}; Path=/; HttpOnly; SameSite=Strict` });
+  }
+
+  async api(req, res, url) {
+    const path = url.pathname.slice('/api/v1/'.length).split('/').map(decodeURIComponent);
+    const raw = await readBody(req);
+    const json = () => JSON.parse(raw.toString() || '{}');
+    if (req.method === 'POST' && path[0] === 'sessions') {
+      if (path[1] === 'link') {
+        if (!this.links.delete(json().link)) throw new Refusal(401, 'bad_link', '登录链接已用过或已过期', '在服务器上运行 songhua passwd --link 再要一个。');
+        return this.enter(res);
+      }
+      const { user, password } = json();
+      if (user !== 'admin' || password !== this.password) throw new Refusal(401, 'bad_credentials', '用户名或密码不对', '检查大小写；忘记密码时请管理员重设。');
+      return this.enter(res);
+    }
+    const session = this.session(req);
+    const call = { req, res, url, q: url.searchParams, json, raw, session, rest: path.slice(1) };
+    const handler = this[`on_${path[0].replace(/[^a-z]/g, '_')}`];
+    if (!handler) throw notFound(url.pathname);
+    return handler.call(this, call);
+  }
+
+  on_sessions({ req, res, session, rest }) {
+    if (rest[0] !== 'current') throw notFound('session');
+    if (req.method === 'DELETE') {
+      for (const [key, s] of this.sessions) if (s === session) this.sessions.delete(key);
+      return answer(res, 204);
+    }
+    return answer(res, 200, session);
+  }
+
+  on_overview({ res }) {
+    answer(res, 200, this.overview());
+  }
+
+  on_openapi_json({ res }) {
+    answer(res, 200, openapi);
+  }
+
+  on_config({ res }) {
+    answer(res, 200, { items: [{ key: 'mqtt.listen', value: '127.0.0.1:1883', source: 'default', live: false }], next: null });
+  }
+
+  on_roles({ res }) {
+    answer(res, 200, { items: ROLES, next: null });
+  }
+
+  on_assets({ res }) {
+    answer(res, 200, { items: this.assets, next: null });
+  }
+
+  on_audit({ res, q }) {
+    const text = q.get('q') ?? '';
+    answer(res, 200, page(this.audit.filter((e) => `${e.principal} ${e.act} ${e.object}`.includes(text)), q));
+  }
+
+  on_stream({ res, q, req }) {
+    res.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
+    const stream = { res, points: (q.get('points') ?? '').split(',').filter(Boolean) };
+    this.streams.add(stream);
+    send(res, 'ping', {});
+    req.on('close', () => this.streams.delete(stream));
+  }
+
+  summary(device) {
+    const { driver, description, location, write_enabled, aliases, created, revision, ...summary } = device;
+    const last_time = device.state === 'online' ? new Date().toISOString() : device.since;
+    return { ...summary, points: this.properties(device).length, last_time };
+  }
+
+  async on_devices(call) {
+    const { req, res, q, rest, json } = call;
+    const [id, act] = rest;
+    if (id === 'import') return this.importDevices(call);
+    if (id === 'export') return this.exportDevices(call);
+    if (!id && req.method === 'POST') {
+      const body = json();
+      if (this.devices.has(body.id)) throw new Refusal(409, 'exists', `设备标识 ${body.id} 已被使用`, '换一个标识。');
+      const device = { labels: {}, state: 'never', aliases: [], driver: '', write_enabled: false, created: new Date().toISOString(), revision: 1, ...body };
+      this.devices.set(device.id, device);
+      this.log('admin', 'device.create', `device:${device.id}`);
+      return answer(res, 201, device);
+    }
+    if (!id) return answer(res, 200, page(this.selectDevices(q).map((d) => this.summary(d)), q));
+    const device = this.devices.get(id) ?? [...this.devices.values()].find((d) => d.aliases.includes(id));
+    if (!device) throw notFound(`设备 ${id}`);
+    if (act) return this.deviceAct(call, device, act);
+    if (req.method === 'DELETE') {
+      this.devices.delete(device.id);
+      this.log('admin', 'device.delete', `device:${device.id}`);
+      return answer(res, 204);
+    }
+    if (req.method === 'PUT') {
+      Object.assign(device, json(), { revision: device.revision + 1 });
+      this.log('admin', 'device.update', `device:${device.id}`);
+    }
+    return answer(res, 200, device, { ETag: `"${device.revision}"` });
+  }
+
+  selectDevices(q) {
+    const text = (q.get('q') ?? '').toLowerCase();
+    const [key, value] = (q.get('label') ?? '').split(':');
+    const sort = (q.get('sort') ?? 'id').replace(/^-/, '');
+    const sign = (q.get('sort') ?? '').startsWith('-') ? -1 : 1;
+    return [...this.devices.values()]
+      .filter((d) => `${d.id} ${d.name ?? ''}`.toLowerCase().includes(text))
+      .filter((d) => ['state', 'thing', 'asset'].every((f) => !q.get(f) || d[f] === q.get(f)))
+      .filter((d) => !key || d.labels?.[key] === value)
+      .sort((a, b) => (String(a[sort] ?? '') < String(b[sort] ?? '') ? -sign : sign));
+  }
+
+  deviceAct({ req, res, json }, device, act) {
+    const now = Date.now();
+    if (act === 'latest') {
+      const points = Object.fromEntries(
+        (device.state === 'never' ? [] : this.properties(device)).map((p) => [
+          p.id,
+          { time: new Date(now).toISOString(), value: valueAt(device, p, now), quality: qualityAt(device, p, now) },
+        ]),
+      );
+      return answer(res, 200, { device: device.id, points });
+    }
+    if (act === 'connection') {
+      const down = device.state === 'offline';
+      const one = {
+        kind: device.driver,
+        state: device.state,
+        since: device.since,
+        rtt_ms: 1.8 + Math.random(),
+        ok: Math.floor(now / 1000) % 1e6,
+        errors: down ? 37 : 0,
+        last_error: down ? '连接超时' : '',
+      };
+      return answer(res, 200, { items: device.state === 'never' ? [] : [one], next: null });
+    }
+    if (act === 'secret' && req.method === 'POST') {
+      this.log('admin', 'device.secret', `device:${device.id}`);
+      return answer(res, 200, { user: device.id, password: randomBytes(18).toString('base64url') });
+    }
+    if (act === 'rename') {
+      const { to } = json();
+      if (this.devices.has(to)) throw new Refusal(409, 'exists', `设备标识 ${to} 已被使用`, '换一个标识。');
+      this.devices.delete(device.id);
+      device.aliases.push(device.id);
+      this.log('admin', 'device.rename', `device:${device.id}`, to);
+      device.id = to;
+      this.devices.set(to, device);
+      return answer(res, 200, device);
+    }
+    if (act === 'replace') {
+      this.log('admin', 'device.replace', `device:${device.id}`, json().note);
+      return answer(res, 200, device);
+    }
+    throw notFound(act);
+  }
+
+  importDevices({ res, q, raw }) {
+    const text = new TextDecoder(q.get('encoding') ?? 'utf-8').decode(raw).replace(/^\ufeff/, '');
+    const [head, ...rows] = text.split(/\r?\n/).filter(Boolean).map((line) => line.split(','));
+    const report = { created: 0, updated: 0, rejected: [] };
+    rows.forEach((cells, i) => {
+      const row = Object.fromEntries(head.map((name, k) => [name, cells[k] ?? '']));
+      const refuse = (column, code, detail) => report.rejected.push({ row: i + 2, column, code, detail });
+      if (!row.id) return refuse('id', 'missing', '缺设备标识');
+      if (row.thing && !this.things.has(row.thing)) return refuse('thing', 'unknown_thing', `没有物模型 ${row.thing}`);
+      const known = this.devices.has(row.id);
+      report[known ? 'updated' : 'created'] += 1;
+      if (q.get('dry_run') === 'true') return undefined;
+      const fresh = { labels: {}, state: 'never', aliases: [], revision: 1 };
+      this.devices.set(row.id, { ...fresh, ...this.devices.get(row.id), id: row.id, name: row.name, thing: row.thing, asset: row.asset });
+      return undefined;
+    });
+    answer(res, 200, report);
+  }
+
+  exportDevices({ res, q }) {
+    const rows = this.selectDevices(q).map((d) => [d.id, d.name, d.thing, d.asset].join(','));
+    const body = `\ufeffid,name,thing,asset\r\n${rows.join('\r\n')}\r\n`;
+    res.writeHead(200, { 'Content-Type': 'text/csv; charset=utf-8', 'Content-Disposition': 'attachment; filename="devices.csv"' }).end(body);
+  }
+
+  on_points({ res, q }) {
+    const text = (q.get('q') ?? '').toLowerCase();
+    const only = q.get('device');
+    const items = [];
+    for (const device of this.devices.values()) {
+      if (only && device.id !== only) continue;
+      if (device.state === 'never') continue;
+      for (const p of this.properties(device)) {
+        const tag = device.id === 'pump-1' ? `P101.${p.id.slice(0, 2).toUpperCase()}` : undefined;
+        if (!`${device.id}/${p.id} ${device.name} ${p.name.zh} ${tag ?? ''}`.toLowerCase().includes(text)) continue;
+        items.push({ id: `${device.id}/${p.id}`, name: `${device.id}/${p.id}`, device: device.id, property: p.id, type: p.type, unit: p.unit, tag, aliases: [] });
+      }
+    }
+    answer(res, 200, page(items, q));
+  }
+
+  on_history({ res, rest, json, q }) {
+    if (rest[0] === 'export') {
+      res.writeHead(200, { 'Content-Type': 'text/csv', 'Content-Disposition': 'attachment; filename="history.csv"' });
+      return res.end(`\ufefftime,${q.get('points')}\r\n`);
+    }
+    const ask = json();
+    const series = ask.points.map((name) => {
+      const found = this.point(name);
+      if (!found) throw notFound(`点位 ${name}`);
+      return querySeries(ask, found.device, found.property);
+    });
+    return answer(res, 200, { series, next: null });
+  }
+
+  on_things({ req, res, q, rest, json }) {
+    const [id] = rest;
+    const all = [...this.things.values()].map((x) => x.thing);
+    if (id === 'export') return answer(res, 200, all);
+    if (id === 'import') {
+      const list = json();
+      list.forEach((thing) => this.things.set(thing.id, { thing, etag: 1 }));
+      return answer(res, 200, { created: list.length, updated: 0, rejected: [] });
+    }
+    if (!id && req.method === 'GET') {
+      const text = (q.get('q') ?? '').toLowerCase();
+      return answer(res, 200, page(all.filter((x) => JSON.stringify([x.id, x.name]).toLowerCase().includes(text)), q));
+    }
+    if (req.method === 'POST') {
+      const thing = json();
+      if (this.things.has(thing.id)) throw new Refusal(409, 'exists', `物模型 ${thing.id} 已存在`, '换一个标识。');
+      this.things.set(thing.id, { thing, etag: 1 });
+      return answer(res, 201, thing);
+    }
+    const known = this.things.get(id);
+    if (!known) throw notFound(`物模型 ${id}`);
+    if (req.method === 'DELETE') {
+      if ([...this.devices.values()].some((d) => d.thing === id)) throw new Refusal(409, 'in_use', '还有设备在用这个物模型', '先给这些设备换别的物模型。');
+      this.things.delete(id);
+      return answer(res, 204);
+    }
+    if (req.method === 'PUT') {
+      if (req.headers['if-match'] && req.headers['if-match'] !== `"${known.etag}"`) throw new Refusal(412, 'changed', '别人刚改过它', '重新加载后再改。');
+      known.thing = json();
+      known.etag += 1;
+      this.log('admin', 'thing.update', `thing:${id}`);
+    }
+    return answer(res, 200, known.thing, { ETag: `"${known.etag}"` });
+  }
+
+  on_people({ req, res, q, rest, json }) {
+    if (req.method === 'GET') return answer(res, 200, page(this.people, q));
+    if (req.method === 'POST') {
+      const { password, ...person } = json();
+      this.people.push(person);
+      return answer(res, 201, person);
+    }
+    const index = this.people.findIndex((p) => p.name === rest[0]);
+    if (index < 0) throw notFound(rest[0]);
+    if (req.method === 'DELETE') this.people.splice(index, 1);
+    else Object.assign(this.people[index], json());
+    return answer(res, req.method === 'DELETE' ? 204 : 200, this.people[index]);
+  }
+
+  on_tokens({ req, res, q, rest, json }) {
+    if (req.method === 'GET') return answer(res, 200, page(this.tokens, q));
+    if (req.method === 'DELETE') {
+      this.tokens = this.tokens.filter((x) => x.id !== rest[0]);
+      return answer(res, 204);
+    }
+    const token = { id: id8(), created: new Date().toISOString(), ...json() };
+    this.tokens.push(token);
+    return answer(res, 201, { ...token, token: `sh_${randomBytes(24).toString('base64url')}` });
+  }
+}
+
+function page(items, q) {
+  const limit = Math.min(1000, Number(q.get('limit') ?? 50));
+  const start = q.get('cursor') ? Number(Buffer.from(q.get('cursor'), 'base64url').toString()) : 0;
+  const end = start + limit;
+  return { items: items.slice(start, end), next: end < items.length ? CURSOR(end) : null, total: items.length };
+}
+
+function answer(res, status, body, headers = {}) {
+  if (status === 204) {
+    res.writeHead(204, headers).end();
+    return;
+  }
+  res.writeHead(status, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store', ...headers }).end(JSON.stringify(body ?? null));
+}
+
+function send(res, event, data) {
+  res.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+}
+
+async function readBody(req) {
+  const parts = [];
+  for await (const part of req) parts.push(part);
+  return Buffer.concat(parts);
+}

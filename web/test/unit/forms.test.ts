@@ -1,0 +1,110 @@
+import { describe, expect, test } from 'vitest';
+import { parseLabels, labelsText } from '../../src/pages/devices/labels';
+import { guessEncoding, reportCsv, templateCsv } from '../../src/pages/devices/importFile';
+import { mqttUser, snippets, topicOf, type About } from '../../src/pages/device/snippets';
+import { checkThing, emptyThing, enumText, parseEnum, parseThing } from '../../src/pages/things/model';
+import { fieldsText, parseFields } from '../../src/pages/things/members';
+
+describe('labels', () => {
+  test.each([
+    ['line:2, shift:a', { line: '2', shift: 'a' }],
+    ['产线：二；班=甲', { 产线: '二', 班: '甲' }],
+    ['', {}],
+    ['url:http://x', { url: 'http://x' }],
+    ['nonsense', null],
+  ])('%s', (text, labels) => expect(parseLabels(text)).toEqual(labels));
+  test('there and back', () => {
+    expect(parseLabels(labelsText({ a: '1', b: 'x' }))).toEqual({ a: '1', b: 'x' });
+  });
+});
+
+describe('import file', () => {
+  test('UTF-8 and GBK are told apart', () => {
+    expect(guessEncoding(new TextEncoder().encode('id,name\npump,水泵'))).toBe('utf-8');
+    expect(guessEncoding(new Uint8Array([0x70, 0x2c, 0xcb, 0xae, 0xb1, 0xc3]))).toBe('gbk');
+  });
+  test('a character cut at the end does not make it GBK', () => {
+    expect(guessEncoding(new TextEncoder().encode('水泵').slice(0, 5))).toBe('utf-8');
+  });
+  test('what is saved opens in Excel: byte order mark, quoted fields', () => {
+    expect(templateCsv().charCodeAt(0)).toBe(0xfeff);
+    const report = reportCsv([{ row: 3, column: 'id', code: 'missing', detail: 'say "id", please' }]);
+    expect(report.split('\r\n')[1]).toBe('3,id,missing,"say ""id"", please"');
+  });
+});
+
+describe('snippets', () => {
+  const about: About = {
+    device: "pump 1/a'b",
+    tenant: 'park-a',
+    host: '10.0.0.5',
+    httpUrl: 'http://10.0.0.5:8080',
+    mqttPort: 1884,
+    secret: 's3cret',
+    sample: { flow: 60, running: true, mode: 'auto' },
+  };
+  const text = (key: string) => snippets(about).find((s) => s.key === key)?.text ?? '';
+
+  test('ids are percent-encoded in topics', () => {
+    expect(topicOf('a/b+c#d%e')).toBe('sh/v1/a%2Fb%2Bc%23d%25e/telemetry');
+  });
+  test('the tenant belongs to the user except in the root', () => {
+    expect([mqttUser('d', 'park'), mqttUser('d', ''), mqttUser('d', 'root')]).toEqual(['d@park', 'd', 'd']);
+  });
+  test('every MQTT program has user, secret, port and topic', () => {
+    for (const key of ['mosquitto', 'python', 'c', 'mqttjs']) {
+      expect(text(key)).toContain('s3cret');
+      expect(text(key)).toContain('1884');
+      expect(text(key)).toContain('@park-a');
+      expect(text(key)).toContain('sh/v1/pump 1%2Fa');
+    }
+  });
+  test('quotes cannot leave the shell word', () => {
+    expect(text('mosquitto')).toContain(`'pump 1/a'\\''b@park-a'`);
+  });
+  test('Python has its own words for true', () => {
+    expect(text('python')).toContain('"running":True');
+  });
+  test('a line is escaped and keeps types', () => {
+    const line = snippets({ ...about, device: 'pump 1,x' }).find((s) => s.key === 'line')?.text;
+    expect(line).toContain('pump\\ 1\\,x flow=60,running=true,mode="auto"');
+  });
+  test('a placeholder stands until there is a secret', () => {
+    expect(snippets({ ...about, secret: null })[0]?.text).toContain('<SECRET>');
+  });
+});
+
+describe('thing model', () => {
+  const thing = { ...emptyThing(), id: 'pump' };
+  test('faults are found before the server is asked', () => {
+    expect(checkThing(thing)).toEqual([]);
+    expect(checkThing(emptyThing()).map((f) => f.kind)).toEqual(['noId']);
+    const bad = {
+      ...thing,
+      properties: [
+        { id: 'a', type: 'f64' as const, range: { min: 5, max: 1 } },
+        { id: 'a', type: 'f64' as const },
+        { id: 'x/y', type: 'f64' as const },
+        { id: '', type: 'f64' as const },
+      ],
+    };
+    expect(checkThing(bad).map((f) => f.kind).sort()).toEqual(['badId', 'noId', 'range', 'twice']);
+  });
+  test('enum words, there and back', () => {
+    const words = { '0': { zh: '停止', en: 'stopped' }, '-1': { zh: '未知' } };
+    expect(parseEnum(enumText(words))).toEqual(words);
+    expect(parseEnum('')).toBeUndefined();
+    expect(parseEnum('no number')).toBeNull();
+  });
+  test('fields, there and back; what text cannot say is kept', () => {
+    const fields = [{ id: 'level', type: 'f64' as const, unit: 'Cel', name: { zh: '级' } }, { id: 'n', type: 'i64' as const }];
+    expect(parseFields(fieldsText(fields), fields)).toEqual(fields);
+    expect(parseFields('a', undefined)).toEqual([{ id: 'a', type: 'f64' }]);
+  });
+  test('JSON that is no model is refused with the reason', () => {
+    expect(parseThing('{"id":"x","properties":{}}')).toBe('list');
+    expect(parseThing('[]')).toBe('object');
+    expect(typeof parseThing('{')).toBe('string');
+    expect(parseThing('{"id":"x","extra":1}')).toMatchObject({ id: 'x', extra: 1, events: [] });
+  });
+});
