@@ -65,8 +65,8 @@ static enum sh_gate_refusal property_type(struct sh_gate *g, const struct sh_gat
     *type = (enum sh_type)0;
     *unit = SH_STR("");
     if (g->o.property != NULL) {
-        const enum sh_gate_refusal r = g->o.property(g->o.ctx, who->tenant, name->device,
-                                                     name->property, type, unit, detail);
+        const enum sh_gate_refusal r =
+            g->o.property(g->o.ctx, who->tenant, name->device, name->property, type, unit, detail);
         if (r != SH_GATE_OK) {
             return r;
         }
@@ -287,8 +287,7 @@ static void refresh_latest(struct sh_gate *g, const uint32_t *points, size_t n)
         sh_err err = sh_history_last(g->o.history, &points[i], 1, &s, &text);
         if (err == SH_OK && s.found) {
             if (s.type >= SH_T_TEXT) {
-                const struct sh_bytes b =
-                    sh_bytes_of(text.p + s.value.span.off, s.value.span.len);
+                const struct sh_bytes b = sh_bytes_of(text.p + s.value.span.off, s.value.span.len);
                 err = sh_batch_add_bytes(&one, points[i], s.time_us, s.type, b, s.quality);
             } else {
                 err = sh_batch_add(&one, points[i], s.time_us, s.type, s.value, s.quality);

@@ -175,10 +175,9 @@ static const char *date_now(struct sh_http_server *s)
 
 static size_t put_c(char *out, size_t n, const char *text)
 {
-    for (; *text != '\0'; text++) {
-        out[n++] = *text;
-    }
-    return n;
+    const size_t len = strlen(text);
+    memcpy(out + n, text, len);
+    return n + len;
 }
 
 /* Status line and the fields of ours, without the empty line. */

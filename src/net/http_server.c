@@ -11,7 +11,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "http_int.h"
 
-enum { SEC = 1000 * 1000, BODY_MIN = 1024, READ_EXTRA = 65536 };
+enum { SEC = 1000 * 1000, KIB = 1024, BODY_MIN = 1024, READ_EXTRA = 65536 };
 
 /* ---- requests ---- */
 
@@ -548,7 +548,6 @@ sh_err sh_http_server_new(struct sh_loop *l, const struct sh_http_opts *opts,
     if (s == NULL) {
         return SH_E_NOMEM;
     }
-    const size_t kib = 1024;
     s->loop = l;
     s->h = h;
     s->ctx = ctx;
@@ -556,15 +555,15 @@ sh_err sh_http_server_new(struct sh_loop *l, const struct sh_http_opts *opts,
     if (opts != NULL) {
         s->o = *opts;
     }
-    set_size(&s->o.limits.line_max, 8 * kib);
-    set_size(&s->o.limits.head_max, 32 * kib);
+    set_size(&s->o.limits.line_max, 8 * KIB);
+    set_size(&s->o.limits.head_max, 32 * KIB);
     set_size(&s->o.limits.fields_max, 100);
-    set_size(&s->o.body_max, 1024 * kib);
-    set_size(&s->o.response_max, 65536 * kib);
+    set_size(&s->o.body_max, 1024 * KIB);
+    set_size(&s->o.response_max, (size_t)65536 * KIB);
     set_size(&s->o.conns_max, 10000);
-    set_size(&s->o.buffered_max, 262144 * kib);
-    set_size(&s->o.write_max, 256 * kib);
-    set_size(&s->o.gzip_min, kib);
+    set_size(&s->o.buffered_max, (size_t)262144 * KIB);
+    set_size(&s->o.write_max, 256 * KIB);
+    set_size(&s->o.gzip_min, KIB);
     set_time(&s->o.head_timeout_us, 10 * (int64_t)SEC);
     set_time(&s->o.body_timeout_us, 20 * (int64_t)SEC);
     set_time(&s->o.idle_timeout_us, 75 * (int64_t)SEC);

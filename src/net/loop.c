@@ -7,8 +7,6 @@
  *     never lost, and a thousand posts cost one.
  *  4. The clock is read at most once a turn (now_ok), plus once for the lag.
  * SPDX-License-Identifier: Apache-2.0 */
-#include <signal.h>
-
 #include "net_int.h"
 
 struct posted { /* of sh_loop_post */
@@ -65,7 +63,6 @@ static void run_posts(struct sh_loop *l)
 
 static void pop_deferred(struct sh_loop *l, struct sh_job *j)
 {
-    SH_ASSERT(j->prev != NULL); /* it is in the list */
     *j->prev = j->next;
     if (j->next != NULL) {
         j->next->prev = j->prev;
@@ -92,7 +89,8 @@ static void run_deferred(struct sh_loop *l)
     }
     struct sh_job mark = {0};
     push_deferred(l, &mark);
-    for (struct sh_job *j = l->deferred; j != &mark; j = l->deferred) {
+    while (l->deferred != &mark) {
+        struct sh_job *j = l->deferred;
         pop_deferred(l, j);
         j->fn(j->ctx);
     }
@@ -207,15 +205,6 @@ static unsigned dflt(unsigned v, unsigned d)
     return v == 0 ? d : v;
 }
 
-/* libuv writes without MSG_NOSIGNAL: a peer that has gone must not end the process. */
-static void block_sigpipe(void)
-{
-    sigset_t set;
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGPIPE);
-    (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
-}
-
 sh_err sh_loop_new(const struct sh_env *env, const struct sh_loop_opts *opts, struct sh_loop **out)
 {
     const struct sh_loop_opts o = opts == NULL ? (struct sh_loop_opts){0} : *opts;
@@ -229,7 +218,6 @@ sh_err sh_loop_new(const struct sh_env *env, const struct sh_loop_opts *opts, st
         sh_mem_free(env->alloc, l);
         return SH_E_NOMEM;
     }
-    block_sigpipe();
     l->deferred_tail = &l->deferred;
     l->tls_waiting_tail = &l->tls_waiting;
     atomic_init(&l->posts, NULL);
@@ -282,7 +270,6 @@ void sh_loop_free(struct sh_loop *l)
 
 void sh_loop_run(struct sh_loop *l)
 {
-    block_sigpipe();
     atomic_store_explicit(&l->thread, (uintptr_t)pthread_self(), memory_order_relaxed);
     while (!atomic_exchange_explicit(&l->stop, false, memory_order_acq_rel)) {
         (void)uv_run(&l->uv, UV_RUN_DEFAULT);

@@ -266,7 +266,6 @@ struct mqtt_ack_ent {
     uint8_t type;
     uint8_t code;
     bool waits;  /* telemetry has not said done */
-    bool held;   /* telemetry has the message, but it is not routed yet (the log was full) */
     bool failed; /* the log lost its record */
 };
 struct mqtt_ackq {

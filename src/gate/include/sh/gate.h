@@ -49,8 +49,8 @@ struct sh_gate_options {
     struct sh_latest *latest;
     struct sh_history *history;
     struct sh_bus *bus;
-    struct sh_guard *guard;    /* may be NULL: no quotas (tests) */
-    sh_gate_device *device;    /* may be NULL: every device is known */
+    struct sh_guard *guard;     /* may be NULL: no quotas (tests) */
+    sh_gate_device *device;     /* may be NULL: every device is known */
     sh_gate_property *property; /* may be NULL */
     void *ctx;
     int64_t max_future_us; /* samples further ahead are refused; 0 = one day */
@@ -81,7 +81,7 @@ struct sh_gate_name {
     struct sh_str property;
     const struct sh_gate_label *labels;
     size_t nlabels;
-    enum sh_type type; /* of the first value; 0 = do not make a point */
+    enum sh_type type;  /* of the first value; 0 = do not make a point */
     bool number_is_f64; /* JSON, CSV: a number makes an f64 point */
 };
 /* The point behind a name. detail gets words for a refusal. */
@@ -110,7 +110,7 @@ void sh_gate_load_latest(struct sh_gate *g);
 void sh_gate_edited(struct sh_gate *g, const uint32_t *points, size_t n);
 
 struct sh_gate_stats {
-    uint64_t samples;  /* accepted and applied */
+    uint64_t samples; /* accepted and applied */
     uint64_t batches;
     uint64_t refused_rate; /* batches */
     uint64_t refused_full;

@@ -1,0 +1,410 @@
+/* api.c - from a request on the loop to a handler and back.
+ *
+ * States of a request: on_request (loop) finds the route, who asks, the tenant and the permission;
+ * then the handler runs - on the loop for API_F_LOOP, else on a worker - and returns a status, or 0
+ * when it keeps the request (streams, ingest that waits for its commit); api_finish sends the
+ * answer and frees the request, on whatever thread that is.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "api_int.h"
+
+static bool segment_is_param(struct sh_str pattern)
+{
+    return pattern.n > 2 && pattern.p[0] == '{' && pattern.p[pattern.n - 1] == '}';
+}
+
+/* Does the path fit the route? Parameters are kept encoded. */
+static bool match_path(const char *pattern, struct sh_str path, struct sh_str *params)
+{
+    struct sh_str a = sh_str_c(pattern);
+    struct sh_str b = path;
+    struct sh_str pa;
+    struct sh_str pb;
+    size_t n = 0;
+    for (;;) {
+        const bool more_a = sh_url_segment_next(&a, &pa);
+        const bool more_b = sh_url_segment_next(&b, &pb);
+        if (!more_a || !more_b) {
+            return more_a == more_b;
+        }
+        if (segment_is_param(pa)) {
+            if (pb.n == 0 || n == API_MAX_PARAMS) {
+                return false;
+            }
+            params[n++] = pb;
+        } else if (!sh_str_eq(pa, pb)) {
+            return false;
+        }
+    }
+}
+
+/* *other: the path exists with another method. */
+static const struct api_route *find_route(enum sh_http_method method, struct sh_str path,
+                                          struct sh_str *params, bool *other)
+{
+    *other = false;
+    const enum sh_http_method want = method == SH_HTTP_HEAD ? SH_HTTP_GET : method;
+    for (const struct api_route *rt = api_routes; rt->path != NULL; rt++) {
+        struct sh_str p[API_MAX_PARAMS] = {{NULL, 0}};
+        if (!match_path(rt->path, path, p)) {
+            continue;
+        }
+        if (rt->method == want) {
+            memcpy(params, p, sizeof p);
+            return rt;
+        }
+        *other = true;
+    }
+    return NULL;
+}
+
+static sh_err decode_params(struct api_req *r)
+{
+    for (size_t i = 0; i < API_MAX_PARAMS && r->params[i].p != NULL; i++) {
+        struct sh_buf b;
+        sh_buf_init(&b, r->api->env->alloc, 4096);
+        const sh_err err = sh_url_decode(r->params[i], &b);
+        if (err == SH_OK) {
+            r->params[i] = sh_arena_str(r->arena, sh_buf_str(&b));
+        }
+        sh_buf_fini(&b);
+        SH_TRY(err);
+        if (r->params[i].p == NULL) {
+            return SH_E_NOMEM;
+        }
+    }
+    return SH_OK;
+}
+
+/* ---- who asks ---- */
+
+static bool unsafe_method(enum sh_http_method m)
+{
+    return m != SH_HTTP_GET && m != SH_HTTP_HEAD && m != SH_HTTP_OPTIONS;
+}
+
+/* Requests of browsers that carry an Origin must name the host they were sent to. */
+static bool origin_ok(const struct sh_http_req *h)
+{
+    const struct sh_str origin = sh_http_field_of(h, "Origin");
+    if (origin.p == NULL) {
+        return true;
+    }
+    const size_t at = sh_str_find(origin, '/');
+    if (at == SIZE_MAX || at + 2 > origin.n) {
+        return false;
+    }
+    return sh_str_ieq(sh_str_sub(origin, at + 2, origin.n), h->host);
+}
+
+static int by_cookie(struct api_req *r)
+{
+    const struct sh_str token =
+        sh_cookie_find(sh_http_field_of(r->http, "Cookie"), SH_STR(SH_SESSION_COOKIE));
+    int64_t expires = 0;
+    if (token.n == 0 ||
+        sh_guard_by_session(r->api->o.guard, token, &r->who, NULL, &expires) != SH_OK) {
+        return 0;
+    }
+    r->session = sh_arena_str(r->arena, token);
+    if (!origin_ok(r->http)) {
+        return api_problem(r, 403, "bad_origin", "Origin does not name this host",
+                           "Origin 与本机地址不符");
+    }
+    if (unsafe_method(r->http->method) &&
+        !sh_guard_csrf_ok(r->api->o.guard, token, sh_http_field_of(r->http, "X-CSRF-Token"))) {
+        return api_problem(r, 403, "csrf", "the header X-CSRF-Token does not belong to the session",
+                           "X-CSRF-Token 与会话不符");
+    }
+    return 0;
+}
+
+static int authenticate(struct api_req *r)
+{
+    const struct sh_str field = sh_http_field_of(r->http, "Authorization");
+    if (field.n == 0) {
+        return by_cookie(r);
+    }
+    struct sh_auth_header h;
+    struct sh_buf scratch;
+    sh_buf_init(&scratch, r->api->env->alloc, SH_AUTH_MAX);
+    sh_err err = sh_auth_header_parse(field, &scratch, &h);
+    if (err == SH_OK && h.scheme == SH_AUTH_TOKEN) {
+        err = sh_guard_by_token(r->api->o.guard, h.token, &r->who);
+        r->session = sh_arena_str(r->arena, h.token);
+    } else if (err == SH_OK && h.scheme == SH_AUTH_BASIC) {
+        err = h.password.n == 0 ? sh_guard_by_token(r->api->o.guard, h.user, &r->who)
+                                : sh_guard_by_secret(r->api->o.guard, h.user, h.password, &r->who);
+    }
+    sh_buf_fini(&scratch);
+    if (err != SH_OK) {
+        return api_problem(r, 401, "not_signed_in", "the token is unknown, expired or revoked",
+                           "令牌不存在、已过期或已吊销");
+    }
+    return 0;
+}
+
+static int choose_tenant(struct api_req *r)
+{
+    r->tenant = r->who.tenant;
+    const struct sh_str path = api_query(r, "tenant");
+    if (path.p == NULL || r->who.kind == SH_PRINCIPAL_NOBODY) {
+        return 0;
+    }
+    uint32_t id = 0;
+    if (sh_guard_tenant_find(r->api->o.guard, path, &id) != SH_OK ||
+        !sh_guard_tenant_within(r->api->o.guard, id, r->who.tenant)) {
+        return api_problem(r, 404, "not_found", "no such tenant below yours",
+                           "您的租户之下没有该租户");
+    }
+    r->tenant = id;
+    return 0;
+}
+
+static int permit(struct api_req *r)
+{
+    const int p = r->route->permission;
+    if (p == API_PUBLIC) {
+        return 0;
+    }
+    if (r->who.kind == SH_PRINCIPAL_NOBODY || sh_guard_live(r->api->o.guard, &r->who) != SH_OK) {
+        sh_http_header_c(r->http, "WWW-Authenticate", "Bearer");
+        return api_problem(r, 401, "not_signed_in", "this route needs a session or a token",
+                           "该接口需要会话或令牌");
+    }
+    if (p == API_SIGNED_IN) {
+        return 0;
+    }
+    if (sh_guard_check(r->api->o.guard, &r->who, (enum sh_permission)p, r->tenant) == SH_OK) {
+        return 0;
+    }
+    struct sh_diag d = {0};
+    const enum sh_denial why = sh_guard_explain(r->api->o.guard, &r->who, (enum sh_permission)p,
+                                                r->tenant, r->chinese, &d);
+    (void)atomic_fetch_add(&r->api->denied, 1);
+    return api_problem_diag(r, why == SH_DENIAL_TENANT ? 404 : 403,
+                            why == SH_DENIAL_TENANT ? "not_found" : "denied", &d);
+}
+
+/* ---- life of a request ---- */
+
+static struct api_req *request_new(struct sh_api *a, struct sh_http_req *http)
+{
+    struct sh_arena *arena = sh_arena_new(a->env->alloc, API_ARENA);
+    struct api_req *r = arena == NULL ? NULL : sh_arena_get(arena, sizeof *r);
+    if (r == NULL) {
+        sh_arena_free(arena);
+        return NULL;
+    }
+    r->api = a;
+    r->http = http;
+    r->arena = arena;
+    const struct sh_str lang = sh_http_field_of(http, "Accept-Language");
+    r->chinese = sh_str_starts(lang, SH_STR("zh"));
+    sh_jw_init(&r->w, sh_http_body(http));
+    http->app = r;
+    return r;
+}
+
+static void request_free(struct api_req *r)
+{
+    json_decref(r->body);
+    sh_arena_free(r->arena);
+}
+
+void api_finish(struct api_req *r, int status)
+{
+    struct sh_http_req *http = r->http;
+    if (sh_jw_end(&r->w) != SH_OK) {
+        status = api_problem(r, 413, "limit", "the answer is too long: ask for less",
+                             "返回内容过长：请缩小范围");
+    }
+    if (status < 400 && status != 204 && sh_http_body(http)->n > 0 &&
+        (r->route == NULL || (r->route->flags & API_F_OWN_TYPE) == 0)) {
+        sh_http_header_c(http, "Content-Type", "application/json");
+    }
+    if (r->route == NULL || (r->route->flags & API_F_OWN_TYPE) == 0) {
+        sh_http_header_c(http, "Cache-Control", "no-store");
+    }
+    sh_http_header_c(http, "X-Content-Type-Options", "nosniff");
+    sh_http_status(http, status);
+    request_free(r);
+    sh_http_send(http);
+}
+
+static int parse_body(struct api_req *r)
+{
+    if ((r->route->flags & API_F_RAW) != 0 || r->http->body.n == 0) {
+        if (r->route->body != NULL && r->http->body.n == 0) {
+            return api_problem(r, 400, "bad_json", "the body is empty", "请求正文为空");
+        }
+        return 0;
+    }
+    struct sh_diag d = {0};
+    const sh_err err = sh_json_parse(sh_bytes_str(r->http->body), API_JSON_MAX, &r->body, &d);
+    if (err != SH_OK) {
+        return api_problem_diag(r, err == SH_E_LIMIT ? 413 : 400, "bad_json", &d);
+    }
+    if (!json_is_object(r->body) && !json_is_array(r->body)) {
+        return api_problem(r, 400, "bad_json", "the body must be an object or an array",
+                           "请求正文必须是对象或数组");
+    }
+    return 0;
+}
+
+static void run(void *ctx)
+{
+    struct api_req *r = ctx;
+    int status = parse_body(r);
+    if (status == 0) {
+        status = r->route->run(r);
+        if (status == 0) {
+            return; /* the handler keeps it */
+        }
+    }
+    api_finish(r, status);
+}
+
+static int route_request(struct api_req *r)
+{
+    bool other = false;
+    r->route = find_route(r->http->method, r->http->path, r->params, &other);
+    if (r->route == NULL) {
+        const bool api = sh_str_starts(r->http->path, SH_STR("/api/"));
+        if (!other && !api && (r->http->method == SH_HTTP_GET || r->http->method == SH_HTTP_HEAD)) {
+            return api_static(r);
+        }
+        return other ? api_problem(r, 405, "method_not_allowed", "another method is needed",
+                                   "请使用其他方法")
+                     : api_problem(r, 404, "unknown_route", "no route has this path",
+                                   "没有这个路径的接口");
+    }
+    int status = authenticate(r);
+    if (status == 0 || (r->route->permission == API_PUBLIC && status == 401)) {
+        status = choose_tenant(r);
+    }
+    if (status == 0) {
+        status = permit(r);
+    }
+    if (status == 0 && decode_params(r) != SH_OK) {
+        status = api_problem(r, 400, "bad_request", "the path is not valid", "路径无效");
+    }
+    return status;
+}
+
+static void on_request(void *ctx, struct sh_http_req *http)
+{
+    struct sh_api *a = ctx;
+    (void)atomic_fetch_add_explicit(&a->requests, 1, memory_order_relaxed);
+    struct api_req *r = request_new(a, http);
+    if (r == NULL) {
+        sh_http_respond(http, 503, "text/plain", sh_str_bytes(SH_STR("no memory\n")));
+        return;
+    }
+    const int status = route_request(r);
+    if (status != 0) {
+        api_finish(r, status);
+        return;
+    }
+    if ((r->route->flags & API_F_LOOP) != 0) {
+        run(r);
+        return;
+    }
+    if (atomic_load(&a->stopping) || sh_workers_run(a->o.workers, run, r) != SH_OK) {
+        sh_http_header_c(http, "Retry-After", "1");
+        api_finish(r, api_problem(r, 503, "too_busy", "too many requests wait for a worker",
+                                  "等待处理的请求过多"));
+    }
+}
+
+static void on_headers(void *ctx, const struct sh_http_req *h, struct sh_http_plan *plan)
+{
+    SH_UNUSED(ctx);
+    bool other = false;
+    struct sh_str params[API_MAX_PARAMS];
+    const struct api_route *rt = find_route(h->method, h->path, params, &other);
+    plan->body_max = 64 << 10;
+    if (rt != NULL) {
+        plan->body_max = (rt->flags & API_F_INGEST) != 0 ? API_INGEST_MAX : API_JSON_MAX;
+    }
+}
+
+const struct sh_http_handler *sh_api_handler(void)
+{
+    static const struct sh_http_handler handler = {
+        .on_headers = on_headers,
+        .on_request = on_request,
+    };
+    return &handler;
+}
+
+/* ---- life of the API ---- */
+
+static void every_second(void *ctx)
+{
+    struct sh_api *a = ctx;
+    struct sh_gate_stats g;
+    struct sh_journal_stats j;
+    sh_gate_stats(a->o.gate, &g);
+    sh_journal_stats(a->o.journal, &j);
+    atomic_store(&a->samples_per_s, g.samples - a->last_samples);
+    atomic_store(&a->commits_per_s, j.commits - a->last_commits);
+    a->last_samples = g.samples;
+    a->last_commits = j.commits;
+    sh_timer_set(a->o.loop, &a->second, 1000000);
+}
+
+sh_err sh_api_new(const struct sh_api_options *o, struct sh_api **out)
+{
+    struct sh_api *a = sh_mem_new(o->env->alloc, sizeof *a);
+    if (a == NULL) {
+        return SH_E_NOMEM;
+    }
+    a->o = *o;
+    a->env = o->env;
+    a->started_us = sh_wall_us(o->env->clock);
+    sh_mutex_init(&a->lock);
+    sh_cond_init(&a->room);
+    const sh_err err = api_streams_new(a);
+    if (err != SH_OK) {
+        sh_api_free(a);
+        return err;
+    }
+    sh_timer_init(&a->second, every_second, a);
+    sh_timer_set(o->loop, &a->second, 1000000);
+    *out = a;
+    return SH_OK;
+}
+
+void sh_api_stop(struct sh_api *a)
+{
+    atomic_store(&a->stopping, true);
+    sh_timer_stop(&a->second);
+    api_streams_stop(a);
+    sh_api_drained(a);
+}
+
+void sh_api_free(struct sh_api *a)
+{
+    if (a == NULL) {
+        return;
+    }
+    api_streams_free(a);
+    for (size_t i = 0; i < a->npool; i++) {
+        sh_ingest_free(a->pool[i]);
+    }
+    sh_cond_fini(&a->room);
+    sh_mutex_fini(&a->lock);
+    sh_mem_free(a->env->alloc, a);
+}
+
+void sh_api_drained(struct sh_api *a)
+{
+    sh_mutex_lock(&a->lock);
+    sh_cond_broadcast(&a->room);
+    sh_mutex_unlock(&a->lock);
+}
+
+sh_err sh_api_openapi(const char *version, struct sh_buf *out)
+{
+    return api_openapi_write(version, out);
+}

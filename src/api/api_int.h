@@ -1,0 +1,170 @@
+/* api_int.h - inside the API: a request on its way, the route table, helpers of the handlers.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SH_API_INT_H
+#define SH_API_INT_H
+
+#include <stdatomic.h>
+
+#include <sh/api.h>
+#include <sh/ingest.h>
+#include <sh/url.h>
+
+enum {
+    API_MAX_PARAMS = 3,
+    API_ARENA = 64 << 20, /* memory of one request */
+    API_JSON_MAX = 8 << 20,
+    API_INGEST_MAX = 64 << 20,
+    API_INFLATED_MAX = 256 << 20,
+    API_MAX_STREAMS = 256,
+    API_STREAM_POINTS = 2000
+};
+
+/* Who may call a route. Other values are an enum sh_permission. */
+enum { API_PUBLIC = -1, API_SIGNED_IN = -2 };
+enum {
+    API_F_LOOP = 1,    /* runs on the loop; must not block */
+    API_F_RAW = 2,     /* body is not parsed as JSON */
+    API_F_INGEST = 4,  /* big body */
+    API_F_OWN_TYPE = 8 /* sets its own Content-Type and caching */
+};
+
+struct api_req;
+
+/* Answers a status with the body in r->w, or 0 when it has taken the request over. */
+typedef int api_handler(struct api_req *r);
+
+struct api_route {
+    enum sh_http_method method;
+    const char *path; /* "/api/v1/devices/{id}" */
+    const char *id;   /* operationId */
+    int permission;
+    unsigned flags;
+    api_handler *run;
+    const char *english; /* one sentence */
+    const char *chinese;
+    const char *query; /* names of query parameters, by comma; may be NULL */
+    const char *body;  /* JSON Schema of the body; NULL = none */
+};
+extern const struct api_route api_routes[]; /* ended by path == NULL */
+
+struct api_req {
+    struct sh_api *api;
+    struct sh_http_req *http;
+    const struct api_route *route;
+    struct sh_arena *arena;
+    struct sh_str params[API_MAX_PARAMS];
+    struct sh_principal who;
+    struct sh_str session; /* session token of a cookie; empty = none */
+    uint32_t tenant;
+    bool chinese;
+    json_t *body; /* parsed JSON, NULL without */
+    struct sh_jw w;
+};
+
+struct api_streams;
+
+struct sh_api {
+    struct sh_api_options o;
+    const struct sh_env *env;
+    int64_t started_us; /* wall */
+    struct sh_mutex lock;
+    struct sh_cond room; /* the journal drained */
+    struct sh_ingest *pool[16];
+    size_t npool;
+    struct api_streams *streams;
+    atomic_bool stopping;
+    atomic_ullong requests;
+    atomic_ullong denied;
+    /* For rates: sampled once a second on the loop. */
+    struct sh_timer second;
+    uint64_t last_samples;
+    uint64_t last_commits;
+    atomic_ullong samples_per_s;
+    atomic_ullong commits_per_s;
+};
+
+/* ---- answers ---- */
+
+/* Drops what was written and writes a problem (RFC 9457). code: stable word; detail and remedy in
+ * the caller's language. Returns status. */
+int api_problem(struct api_req *r, int status, const char *code, const char *detail_en,
+                const char *detail_zh);
+int api_problem_diag(struct api_req *r, int status, const char *code, const struct sh_diag *d);
+/* By error class, with the diag's words when there are some (may be NULL). */
+int api_error(struct api_req *r, sh_err err, const struct sh_diag *d);
+/* Sends what was written with this status and frees the request. Any thread. */
+void api_finish(struct api_req *r, int status);
+struct api_words {
+    const char *code;
+    const char *title_en;
+    const char *title_zh;
+    const char *remedy_en;
+    const char *remedy_zh;
+};
+const struct api_words *api_words_of(const char *code, int status);
+
+/* ---- what was asked ---- */
+
+/* Decoded query parameter; p == NULL when absent. */
+struct sh_str api_query(struct api_req *r, const char *name);
+/* 0 when absent; the bounds are applied. */
+uint32_t api_limit(struct api_req *r, uint32_t dflt, uint32_t max);
+/* Quoted value of If-Match as a revision: 0 = none. False: malformed. */
+bool api_if_match(const struct api_req *r, uint64_t *rev);
+void api_etag(struct api_req *r, uint64_t rev);
+/* Address of the peer as text, without the port; in the arena. */
+struct sh_str api_peer(struct api_req *r);
+sh_err api_check(struct api_req *r, enum sh_permission p);
+void api_audit(struct api_req *r, const char *act, struct sh_str object, const char *result,
+               struct sh_str detail);
+struct sh_guard_at api_at(struct api_req *r);
+/* "person:admin": who writes a record. */
+struct sh_str api_author(struct api_req *r);
+/* A time as given in JSON or a query: RFC 3339 text or integer milliseconds. */
+bool api_time(const json_t *v, int64_t *us);
+/* Writes a time as the caller asked (time=ms|us, else RFC 3339). */
+enum api_time_form { API_TIME_TEXT, API_TIME_MS, API_TIME_US };
+bool api_time_form(struct sh_str s, enum api_time_form *out);
+void api_put_time(struct sh_jw *w, int64_t us, enum api_time_form f);
+/* A cell as JSON; bytes for text and blob. */
+void api_put_cell(struct sh_jw *w, enum sh_type type, union sh_cell v, const uint8_t *bytes);
+/* Point by name in the caller's tenant; 0 and a 404 problem otherwise. */
+uint32_t api_point(struct api_req *r, struct sh_str name, int *status);
+
+/* ---- parts ---- */
+
+sh_err api_streams_new(struct sh_api *a);
+void api_streams_stop(struct sh_api *a);
+void api_streams_free(struct sh_api *a);
+/* Serves the console's file of this path (or index.html); NULL-safe on the loop. */
+int api_static(struct api_req *r);
+void api_write_overview(struct sh_api *a, uint32_t tenant, struct sh_jw *w);
+sh_err api_openapi_write(const char *version, struct sh_buf *out);
+int api_ws_mqtt(struct api_req *r);
+
+/* ---- handlers, by file ---- */
+api_handler api_session_post, api_session_link, api_session_get, api_session_delete,
+    api_session_password;
+api_handler api_people_list, api_people_post, api_people_get, api_people_put, api_people_delete;
+api_handler api_tokens_list, api_tokens_post, api_tokens_delete;
+api_handler api_roles_list, api_roles_put;
+api_handler api_tenants_list, api_tenants_post, api_tenants_get, api_tenants_put;
+api_handler api_audit_list;
+api_handler api_write, api_ingest;
+api_handler api_history_query, api_history_export, api_history_delete, api_history_correct;
+api_handler api_latest, api_points_list, api_points_patch, api_stream;
+api_handler api_types_list, api_types_post, api_types_get, api_types_put, api_types_delete;
+api_handler api_records_list, api_records_post, api_records_get, api_records_put,
+    api_records_delete, api_records_revisions, api_changes, api_blob_post, api_blob_get;
+api_handler api_overview, api_healthz, api_readyz, api_metrics, api_openapi, api_config;
+api_handler api_things_list, api_things_post, api_things_get, api_things_put, api_things_delete,
+    api_things_import, api_things_export;
+api_handler api_devices_list, api_devices_post, api_devices_get, api_devices_put, api_devices_patch,
+    api_devices_delete, api_device_latest, api_device_rename, api_device_replace, api_device_secret,
+    api_device_connection, api_devices_import, api_devices_export, api_device_command,
+    api_command_get, api_device_write_enable, api_device_write_disable;
+api_handler api_assets_list, api_assets_post, api_assets_put, api_assets_delete;
+api_handler api_channels_list, api_channels_post, api_channels_get, api_channels_put,
+    api_channels_delete, api_drivers_list;
+
+#endif /* SH_API_INT_H */

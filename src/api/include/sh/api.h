@@ -1,0 +1,80 @@
+/* api.h - what the outside sees over HTTP: the route table and what it feeds - routing, permission,
+ * problems, OpenAPI, the live stream, ingest, the console's files.
+ *
+ * Threads: requests come in on the loop; routes run on workers and may block, except those marked
+ * in the table, which run on the loop. Made and freed on the loop's thread.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SH_API_H
+#define SH_API_H
+
+#include <sh/asset.h>
+#include <sh/bus.h>
+#include <sh/gate.h>
+#include <sh/guard.h>
+#include <sh/history.h>
+#include <sh/http.h>
+#include <sh/journal.h>
+#include <sh/point.h>
+#include <sh/record.h>
+#include <sh/twin.h>
+
+struct sh_api;
+
+/* Numbers of parts that the API does not use itself; each member may be NULL. Called on a worker or
+ * the loop; must not block. */
+struct sh_api_seams {
+    /* Adds members to the overview's object (its "mqtt" object, problems). */
+    void (*overview)(void *ctx, struct sh_jw *w, uint32_t tenant);
+    /* Appends Prometheus text. */
+    void (*metrics)(void *ctx, struct sh_buf *out);
+    /* Writes the connection counters of a device as an object. SH_E_NOTFOUND: none. */
+    sh_err (*connection)(void *ctx, uint32_t tenant, struct sh_str device, struct sh_jw *w);
+    /* A WebSocket to /mqtt was accepted (loop). */
+    void (*mqtt_websocket)(void *ctx, struct sh_stream *s);
+    /* A device's credentials ended: close its connections. Any thread. */
+    void (*device_closed)(void *ctx, uint32_t tenant, struct sh_str device);
+    /* A device became writable or read-only. Any thread. */
+    void (*write_changed)(void *ctx, uint32_t tenant, struct sh_str device);
+    /* A channel's configuration: check_only before it is stored, then for good; NULL: removed.
+     * Worker. */
+    sh_err (*channel)(void *ctx, uint32_t tenant, struct sh_str id, const json_t *config,
+                      bool check_only, struct sh_diag *diag);
+    /* State of a channel as an object. SH_E_NOTFOUND. */
+    sh_err (*channel_state)(void *ctx, uint32_t tenant, struct sh_str id, struct sh_jw *w);
+    /* The drivers as items into an open array. */
+    void (*drivers)(void *ctx, struct sh_jw *w);
+    void *ctx;
+};
+
+struct sh_api_options {
+    const struct sh_env *env;
+    struct sh_loop *loop;
+    struct sh_workers *workers;
+    struct sh_guard *guard;
+    struct sh_record *record;
+    struct sh_twin *twin;
+    struct sh_points *points;
+    struct sh_latest *latest;
+    struct sh_history *history;
+    struct sh_journal *journal;
+    struct sh_gate *gate;
+    struct sh_bus *bus;
+    const struct sh_config *config;
+    const char *data_dir;
+    const char *version;
+    const struct sh_api_asset *assets; /* ended by path == NULL */
+    struct sh_api_seams seams;
+};
+SH_MUST_CHECK sh_err sh_api_new(const struct sh_api_options *o, struct sh_api **out);
+/* Ends the streams; call before the HTTP server stops. */
+void sh_api_stop(struct sh_api *a);
+/* After the server and the workers have stopped. NULL is accepted. */
+void sh_api_free(struct sh_api *a);
+/* For sh_http_server_new, with the sh_api as ctx. */
+const struct sh_http_handler *sh_api_handler(void);
+/* The journal has room again: whoever waits in an ingest goes on. Any thread. */
+void sh_api_drained(struct sh_api *a);
+/* Writes the OpenAPI 3.1 document (for tests and `songhua openapi`). */
+SH_MUST_CHECK sh_err sh_api_openapi(const char *version, struct sh_buf *out);
+
+#endif /* SH_API_H */

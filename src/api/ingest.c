@@ -1,0 +1,432 @@
+/* ingest.c - line protocol, JSON, CSV and columns over HTTP.
+ *
+ * A job decodes on a worker and submits batches to the gate; each submit counts one up, each commit
+ * one down, and the decoder itself holds one. Whoever brings the count to zero - the worker or the
+ * journal's apply thread - answers. So no worker waits for the disk, and 2xx means on disk.
+ * When the journal's queue is full the worker waits for room, at most ten seconds.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include <sh/gzip.h>
+
+#include "api_int.h"
+
+enum { MAX_LISTED = 100, SERIES = 100000, ROWS = 8192 };
+#define WAIT_US INT64_C(10000000)
+
+struct job {
+    struct api_req *r;
+    struct sh_gate_who who;
+    atomic_uint open;
+    atomic_int err;
+    int64_t wait_us;
+    struct sh_buf refusals; /* JSON objects, comma-separated */
+    struct sh_jw w;
+    uint32_t listed;
+    uint64_t refused;
+    uint64_t samples;
+    bool lines; /* answers 204 */
+    bool numbers_f64;
+};
+
+static enum sh_ingest_code code_of(enum sh_gate_refusal g)
+{
+    switch (g) {
+    case SH_GATE_OK:
+        return SH_INGEST_OK;
+    case SH_GATE_BAD_NAME:
+        return SH_INGEST_NAME;
+    case SH_GATE_UNKNOWN_DEVICE:
+        return SH_INGEST_UNKNOWN_DEVICE;
+    case SH_GATE_UNKNOWN_PROPERTY:
+        return SH_INGEST_UNKNOWN_PROPERTY;
+    case SH_GATE_DEVICE_ID_CONFLICT:
+        return SH_INGEST_DEVICE_ID_CONFLICT;
+    case SH_GATE_FIELD_TYPE_CONFLICT:
+        return SH_INGEST_FIELD_TYPE_CONFLICT;
+    case SH_GATE_QUOTA:
+        return SH_INGEST_QUOTA;
+    case SH_GATE_DENIED:
+    default:
+        return SH_INGEST_DENIED;
+    }
+}
+
+static enum sh_ingest_code resolve(void *ctx, const struct sh_ingest_name *name,
+                                   struct sh_ingest_target *out, char detail[160])
+{
+    const struct job *j = ctx;
+    struct sh_gate_label labels[SH_INGEST_MAX_LABELS];
+    const size_t n = name->nlabels > SH_INGEST_MAX_LABELS ? SH_INGEST_MAX_LABELS : name->nlabels;
+    for (size_t i = 0; i < n; i++) {
+        labels[i] = (struct sh_gate_label){name->labels[i].key, name->labels[i].value};
+    }
+    const struct sh_gate_name g = {
+        .device = name->device,
+        .property = name->property,
+        .labels = labels,
+        .nlabels = n,
+        .type = name->type,
+        .number_is_f64 = j->numbers_f64,
+    };
+    struct sh_gate_target t;
+    const enum sh_gate_refusal no = sh_gate_point(j->r->api->o.gate, &j->who, &g, &t, detail);
+    if (no == SH_GATE_OK) {
+        *out = (struct sh_ingest_target){t.point, t.type, t.scale, t.raw_point};
+    }
+    return code_of(no);
+}
+
+static void release(struct job *j);
+
+static void committed(void *ctx, sh_err err, uint64_t seq)
+{
+    SH_UNUSED(seq);
+    struct job *j = ctx;
+    if (err != SH_OK) {
+        atomic_store(&j->err, (int)err);
+    }
+    release(j);
+}
+
+/* Waits for room in the journal. False: the time is over or the server stops. */
+static bool wait_for_room(struct sh_api *a, int64_t until_us)
+{
+    const int64_t left = until_us - sh_mono_us(a->env->clock);
+    if (left <= 0 || atomic_load(&a->stopping)) {
+        return false;
+    }
+    sh_mutex_lock(&a->lock);
+    (void)sh_cond_wait_for(&a->room, &a->lock, left < 20000 ? left : 20000);
+    sh_mutex_unlock(&a->lock);
+    return true;
+}
+
+static sh_err submit(void *ctx, const struct sh_batch *batch)
+{
+    struct job *j = ctx;
+    struct sh_api *a = j->r->api;
+    const int64_t until = sh_mono_us(a->env->clock) + WAIT_US;
+    (void)atomic_fetch_add(&j->open, 1);
+    for (;;) {
+        const sh_err err =
+            sh_gate_submit(a->o.gate, j->r->tenant, batch, committed, j, &j->wait_us);
+        if (err == SH_OK) {
+            return SH_OK;
+        }
+        if (err != SH_E_LIMIT || j->wait_us > 0 || !wait_for_room(a, until)) {
+            (void)atomic_fetch_sub(&j->open, 1);
+            return err;
+        }
+    }
+}
+
+static void refuse(void *ctx, const struct sh_ingest_refusal *no)
+{
+    struct job *j = ctx;
+    j->refused++;
+    if (j->listed >= MAX_LISTED) {
+        return;
+    }
+    j->listed++;
+    sh_jw_obj(&j->w);
+    sh_jw_key(&j->w, j->lines ? "line" : "row");
+    sh_jw_u64(&j->w, no->line);
+    sh_jw_key(&j->w, "column");
+    sh_jw_u64(&j->w, no->column);
+    sh_jw_key(&j->w, "code");
+    sh_jw_c(&j->w, sh_ingest_code_name(no->code));
+    sh_jw_key(&j->w, "detail");
+    sh_jw_c(&j->w, no->detail);
+    sh_jw_obj_end(&j->w);
+}
+
+static int problem_with_list(struct job *j)
+{
+    struct api_req *r = j->r;
+    const struct api_words *words = api_words_of("partial_write", 400);
+    struct sh_buf *b = sh_http_body(r->http);
+    sh_buf_clear(b);
+    sh_jw_init(&r->w, b);
+    sh_jw_obj(&r->w);
+    sh_jw_key(&r->w, "type");
+    sh_jw_c(&r->w, "about:blank");
+    sh_jw_key(&r->w, "title");
+    sh_jw_c(&r->w, r->chinese ? words->title_zh : words->title_en);
+    sh_jw_key(&r->w, "status");
+    sh_jw_i64(&r->w, 400);
+    sh_jw_key(&r->w, "code");
+    sh_jw_c(&r->w, "partial_write");
+    sh_jw_key(&r->w, "error"); /* where InfluxDB clients look */
+    sh_jw_c(&r->w, "partial write");
+    sh_jw_key(&r->w, "detail");
+    sh_jw_str(&r->w,
+              sh_arena_printf(r->arena, "partial write: %llu refused, %llu samples stored",
+                              (unsigned long long)j->refused, (unsigned long long)j->samples));
+    sh_jw_key(&r->w, "remedy");
+    sh_jw_c(&r->w, r->chinese ? words->remedy_zh : words->remedy_en);
+    sh_jw_key(&r->w, "accepted");
+    sh_jw_u64(&r->w, j->samples);
+    sh_jw_key(&r->w, "errors");
+    sh_jw_arr(&r->w);
+    sh_jw_raw(&r->w, sh_buf_str(&j->refusals));
+    sh_jw_arr_end(&r->w);
+    sh_jw_obj_end(&r->w);
+    sh_http_header_c(r->http, "Content-Type", "application/problem+json");
+    return 400;
+}
+
+static int accepted(struct job *j)
+{
+    struct api_req *r = j->r;
+    if (j->lines) {
+        return 204;
+    }
+    sh_jw_obj(&r->w);
+    sh_jw_key(&r->w, "accepted");
+    sh_jw_u64(&r->w, j->samples);
+    sh_jw_key(&r->w, "rejected");
+    sh_jw_arr(&r->w);
+    sh_jw_arr_end(&r->w);
+    sh_jw_obj_end(&r->w);
+    return 200;
+}
+
+static int failed(struct job *j, sh_err err)
+{
+    struct api_req *r = j->r;
+    if (err != SH_E_LIMIT) {
+        return api_error(r, err, NULL);
+    }
+    char t[32];
+    const int n = snprintf(t, sizeof t, "%lld", (long long)((j->wait_us + 999999) / 1000000 + 1));
+    sh_http_header(r->http, "Retry-After", sh_str_of(t, (size_t)n));
+    if (j->wait_us > 0) {
+        return api_problem(r, 429, "limit", "the tenant's rate of samples is used up",
+                           "已达到租户的采样速率上限");
+    }
+    return api_problem(r, 503, "too_busy", "the journal is behind", "写入队列已满");
+}
+
+static void release(struct job *j)
+{
+    if (atomic_fetch_sub(&j->open, 1) != 1) {
+        return;
+    }
+    struct api_req *r = j->r;
+    const sh_err err = (sh_err)atomic_load(&j->err);
+    int status = 0;
+    if (err != SH_OK) {
+        status = failed(j, err);
+    } else {
+        status = j->refused > 0 ? problem_with_list(j) : accepted(j);
+    }
+    sh_buf_fini(&j->refusals);
+    api_finish(r, status); /* frees the job too: it lives in the request's arena */
+}
+
+/* ---- decoders are kept for the next request, with their cache of series ---- */
+
+static struct sh_ingest *take_decoder(struct sh_api *a)
+{
+    struct sh_ingest *in = NULL;
+    sh_mutex_lock(&a->lock);
+    if (a->npool > 0) {
+        in = a->pool[--a->npool];
+    }
+    sh_mutex_unlock(&a->lock);
+    if (in == NULL && sh_ingest_new(a->env, ROWS, SERIES, &in) != SH_OK) {
+        return NULL;
+    }
+    return in;
+}
+
+static void give_decoder(struct sh_api *a, struct sh_ingest *in)
+{
+    sh_mutex_lock(&a->lock);
+    const bool kept = a->npool < sizeof a->pool / sizeof a->pool[0];
+    if (kept) {
+        a->pool[a->npool++] = in;
+    }
+    sh_mutex_unlock(&a->lock);
+    if (!kept) {
+        sh_ingest_free(in);
+    }
+}
+
+/* ---- a request ---- */
+
+typedef sh_err decoder(struct sh_ingest *in, const struct sh_ingest_sink *sink,
+                       const struct sh_ingest_opts *opts, struct sh_bytes body,
+                       struct sh_ingest_result *result);
+
+static int job_new(struct api_req *r, bool lines, struct job **out)
+{
+    struct sh_principal_info info;
+    struct job *j = sh_arena_get(r->arena, sizeof *j);
+    if (j == NULL || sh_guard_describe(r->api->o.guard, &r->who, &info) != SH_OK) {
+        return api_error(r, SH_E_NOMEM, NULL);
+    }
+    j->r = r;
+    j->lines = lines;
+    j->numbers_f64 = !lines;
+    j->who.tenant = r->tenant;
+    j->who.provision = api_check(r, SH_PERM_INGEST_PROVISION) == SH_OK;
+    if (info.device[0] != '\0' && api_check(r, SH_PERM_INGEST_GATEWAY) != SH_OK) {
+        j->who.device = sh_arena_str(r->arena, sh_str_c(info.device));
+    }
+    atomic_store(&j->open, 1);
+    sh_buf_init(&j->refusals, r->api->env->alloc, 1 << 20);
+    sh_jw_init(&j->w, &j->refusals);
+    *out = j;
+    return 0;
+}
+
+static int inflate(struct api_req *r, struct sh_buf *inflated, struct sh_bytes *body)
+{
+    *body = r->http->body;
+    const struct sh_str coding = sh_http_field_of(r->http, "Content-Encoding");
+    if (coding.n == 0 || sh_str_ieq(coding, SH_STR("identity"))) {
+        return 0;
+    }
+    if (!sh_str_ieq(coding, SH_STR("gzip"))) {
+        return api_problem(r, 415, "unsupported", "Content-Encoding must be gzip or absent",
+                           "Content-Encoding 只支持 gzip");
+    }
+    const sh_err err = sh_gunzip(*body, inflated);
+    if (err != SH_OK) {
+        return err == SH_E_LIMIT ? api_problem(r, 413, "limit", "the body inflates to too much",
+                                               "解压后的正文过大")
+                                 : api_problem(r, 400, "bad_request", "the gzip body is damaged",
+                                               "gzip 正文已损坏");
+    }
+    *body = sh_buf_bytes(inflated);
+    return 0;
+}
+
+static uint64_t cache_scope(const struct job *j)
+{
+    const uint64_t seed = (uint64_t)j->who.tenant << 1 | (j->who.provision ? 1u : 0u);
+    return sh_hash64(j->who.device.p, j->who.device.n, seed ^ (j->numbers_f64 ? 1u << 31 : 0u));
+}
+
+static int decode(struct job *j, decoder *fn, struct sh_ingest_opts *opts)
+{
+    struct api_req *r = j->r;
+    struct sh_api *a = r->api;
+    struct sh_buf inflated;
+    struct sh_bytes body;
+    sh_buf_init(&inflated, a->env->alloc, API_INFLATED_MAX);
+    const int status = inflate(r, &inflated, &body);
+    struct sh_ingest *in = status == 0 ? take_decoder(a) : NULL;
+    if (in == NULL) {
+        sh_buf_fini(&inflated);
+        sh_buf_fini(&j->refusals);
+        return status != 0 ? status : api_error(r, SH_E_NOMEM, NULL);
+    }
+    opts->now_us = sh_wall_us(a->env->clock);
+    opts->min_time_us = sh_gate_min_time(a->o.gate);
+    opts->max_time_us = sh_gate_max_time(a->o.gate);
+    opts->scope = cache_scope(j);
+    opts->generation = sh_points_generation(a->o.points);
+    const struct sh_ingest_sink sink = {
+        .resolve = resolve, .submit = submit, .refuse = refuse, .ctx = j};
+    struct sh_ingest_result res = {.samples = 0};
+    const sh_err err = fn(in, &sink, opts, body, &res);
+    j->samples = res.samples;
+    give_decoder(a, in);
+    sh_buf_fini(&inflated);
+    if (err != SH_OK) {
+        atomic_store(&j->err, (int)err);
+    }
+    release(j);
+    return 0;
+}
+
+int api_write(struct api_req *r)
+{
+    struct job *j = NULL;
+    struct sh_ingest_opts opts = {.precision = SH_INGEST_NS};
+    const struct sh_str p = api_query(r, "precision");
+    if (p.n > 0 && sh_ingest_precision_parse(p, &opts.precision) != SH_OK) {
+        return api_problem(r, 400, "bad_request", "precision must be ns, us, ms or s",
+                           "precision 必须是 ns、us、ms 或 s");
+    }
+    const int status = job_new(r, true, &j);
+    return status != 0 ? status : decode(j, sh_ingest_lines, &opts);
+}
+
+struct zone_ctx {
+    const struct sh_env *env;
+    struct sh_tz *tz;
+    struct sh_str name;
+};
+
+static bool zone(void *ctx, struct sh_str tz, int64_t local_us, int64_t *utc_us)
+{
+    struct zone_ctx *z = ctx;
+    if (z->tz == NULL && sh_tz_load(z->env, tz, &z->tz) != SH_OK) {
+        return false;
+    }
+    *utc_us = sh_tz_to_utc(z->tz, local_us);
+    return true;
+}
+
+static decoder *decoder_for(struct api_req *r)
+{
+    struct sh_str type = sh_http_field_of(r->http, "Content-Type");
+    struct sh_str rest;
+    type = sh_str_trim(sh_str_cut(type, ';', &rest));
+    if (type.n == 0 || sh_str_ieq(type, SH_STR("application/json"))) {
+        return sh_ingest_json;
+    }
+    if (sh_str_ieq(type, SH_STR("text/csv"))) {
+        return sh_ingest_csv;
+    }
+    if (sh_str_ieq(type, SH_STR("application/vnd.songhua.columns"))) {
+        return sh_ingest_columns;
+    }
+    return NULL;
+}
+
+static void free_zone(void *ctx)
+{
+    sh_tz_free(((struct zone_ctx *)ctx)->tz);
+}
+
+int api_ingest(struct api_req *r)
+{
+    decoder *fn = decoder_for(r);
+    if (fn == NULL) {
+        return api_problem(r, 415, "unsupported",
+                           "Content-Type must be application/json, text/csv or "
+                           "application/vnd.songhua.columns",
+                           "Content-Type 须为 application/json、text/csv 或 "
+                           "application/vnd.songhua.columns");
+    }
+    struct zone_ctx *z = sh_arena_get(r->arena, sizeof *z);
+    if (z == NULL || sh_arena_defer(r->arena, free_zone, z) != SH_OK) {
+        return api_error(r, SH_E_NOMEM, NULL);
+    }
+    z->env = r->api->env;
+    const struct sh_str delimiter = api_query(r, "delimiter");
+    struct sh_ingest_opts opts = {
+        .device = api_query(r, "device"),
+        .time_column = api_query(r, "time_column"),
+        .tz = api_query(r, "tz"),
+        .delimiter = delimiter.n == 0 ? '\0' : delimiter.p[0],
+        .gbk = sh_str_ieq(api_query(r, "encoding"), SH_STR("gbk")),
+        .zone = zone,
+        .zone_ctx = z,
+    };
+    if (delimiter.n > 1 && !sh_str_eqc(delimiter, "\\t")) {
+        return api_problem(r, 400, "bad_request", "delimiter must be one character",
+                           "delimiter 只能是一个字符");
+    }
+    if (sh_str_eqc(delimiter, "\\t")) {
+        opts.delimiter = '\t';
+    }
+    struct job *j = NULL;
+    const int status = job_new(r, false, &j);
+    return status != 0 ? status : decode(j, fn, &opts);
+}

@@ -1,0 +1,233 @@
+/* points.c - points and their latest values.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "api_int.h"
+
+static bool put_alias(void *ctx, struct sh_str device, struct sh_str property)
+{
+    struct api_req *r = ctx;
+    sh_jw_str(&r->w, sh_arena_printf(r->arena, "%.*s/%.*s", SH_PRI(device), SH_PRI(property)));
+    return true;
+}
+
+static void put_point(struct api_req *r, const struct sh_point *p)
+{
+    struct sh_jw *w = &r->w;
+    sh_jw_obj(w);
+    sh_jw_key(w, "id");
+    sh_jw_u64(w, p->id);
+    sh_jw_key(w, "name");
+    sh_jw_str(w, sh_arena_printf(r->arena, "%.*s/%.*s", SH_PRI(p->device), SH_PRI(p->property)));
+    sh_jw_key(w, "device");
+    sh_jw_str(w, p->device);
+    sh_jw_key(w, "property");
+    sh_jw_str(w, p->property);
+    sh_jw_key(w, "type");
+    sh_jw_c(w, sh_type_name(p->type));
+    sh_jw_key(w, "unit");
+    sh_jw_str(w, p->unit);
+    sh_jw_key(w, "tag");
+    sh_jw_str(w, p->tag);
+    sh_jw_key(w, "aliases");
+    sh_jw_arr(w);
+    sh_points_aliases(r->api->o.points, p->id, put_alias, r);
+    sh_jw_arr_end(w);
+    sh_jw_obj_end(w);
+}
+
+/* ASCII case is ignored; other characters must be the same. */
+static bool contains(struct sh_str s, struct sh_str part)
+{
+    for (size_t i = 0; part.n <= s.n && i + part.n <= s.n; i++) {
+        if (sh_str_ieq(sh_str_sub(s, i, i + part.n), part)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Is this id what its name means now (not removed, not replaced by another type)? */
+static bool is_live(const struct sh_points *points, const struct sh_point *p)
+{
+    return sh_points_find(points, p->tenant, p->device, p->property) == p->id;
+}
+
+static bool wanted(const struct sh_point *p, struct sh_str device, struct sh_str q)
+{
+    if (device.n > 0 && !sh_str_eq(p->device, device)) {
+        return false;
+    }
+    return q.n == 0 || contains(p->device, q) || contains(p->property, q) || contains(p->tag, q);
+}
+
+int api_points_list(struct api_req *r)
+{
+    const struct sh_points *points = r->api->o.points;
+    const struct sh_str device = api_query(r, "device");
+    const struct sh_str q = api_query(r, "q");
+    const struct sh_str cursor = api_query(r, "cursor");
+    const uint32_t limit = api_limit(r, 50, 1000);
+    uint64_t after = 0;
+    if (cursor.n > 0 && sh_u64_parse(cursor, &after) != SH_OK) {
+        return api_problem(r, 400, "bad_request", "cursor is not valid", "cursor 无效");
+    }
+    const uint32_t last = sh_points_last_id(points);
+    uint32_t n = 0;
+    uint64_t id = after + 1;
+    sh_jw_obj(&r->w);
+    sh_jw_key(&r->w, "items");
+    sh_jw_arr(&r->w);
+    for (; id <= last && n < limit; id++) {
+        const struct sh_point *p = sh_points_get(points, (uint32_t)id);
+        if (p != NULL && p->tenant == r->tenant && wanted(p, device, q) && is_live(points, p)) {
+            put_point(r, p);
+            n++;
+        }
+    }
+    sh_jw_arr_end(&r->w);
+    sh_jw_key(&r->w, "next");
+    if (id > last) {
+        sh_jw_null(&r->w);
+    } else {
+        char t[SH_I64_CHARS];
+        sh_jw_str(&r->w, sh_str_of(t, sh_u64_print(id - 1, t)));
+    }
+    sh_jw_obj_end(&r->w);
+    return 200;
+}
+
+int api_points_patch(struct api_req *r)
+{
+    const struct sh_str name =
+        sh_arena_printf(r->arena, "%.*s/%.*s", SH_PRI(r->params[0]), SH_PRI(r->params[1]));
+    int status = 0;
+    const uint32_t id = api_point(r, name, &status);
+    if (id == 0) {
+        return status;
+    }
+    sh_err err = SH_OK;
+    if (json_object_get(r->body, "tag") != NULL) {
+        err = sh_points_set_tag(r->api->o.points, id, sh_json_get_str(r->body, "tag"));
+        if (err == SH_E_EXISTS) {
+            return api_problem(r, 409, "exists", "another point of the tenant has this tag",
+                               "租户内另一点位已使用该位号");
+        }
+    }
+    if (err == SH_OK && json_object_get(r->body, "unit") != NULL) {
+        err = sh_points_set_unit(r->api->o.points, id, sh_json_get_str(r->body, "unit"));
+    }
+    if (err != SH_OK) {
+        return api_error(r, err, NULL);
+    }
+    api_audit(r, "point.changed", name, "ok", sh_bytes_str(r->http->body));
+    put_point(r, sh_points_get(r->api->o.points, id));
+    return 200;
+}
+
+static void put_value(struct api_req *r, const struct sh_latest_value *v, const struct sh_buf *text,
+                      enum api_time_form form)
+{
+    sh_jw_key(&r->w, "time");
+    api_put_time(&r->w, v->time_us, form);
+    sh_jw_key(&r->w, "value");
+    api_put_cell(&r->w, v->type, v->value, text->p);
+    sh_jw_key(&r->w, "quality");
+    sh_jw_u64(&r->w, v->quality);
+}
+
+int api_latest(struct api_req *r)
+{
+    enum { MOST = 1000 };
+    enum api_time_form form;
+    if (!api_time_form(api_query(r, "time"), &form)) {
+        return api_problem(r, 400, "bad_request", "time must be ms or us", "time 须为 ms 或 us");
+    }
+    struct sh_buf text;
+    sh_buf_init(&text, r->api->env->alloc, 16 << 20);
+    sh_jw_obj(&r->w);
+    sh_jw_key(&r->w, "items");
+    sh_jw_arr(&r->w);
+    int status = 200;
+    struct sh_str list = api_query(r, "points");
+    for (int n = 0; list.p != NULL && list.n > 0 && n < MOST; n++) {
+        const struct sh_str name = sh_str_cut(list, ',', &list);
+        const uint32_t id = api_point(r, name, &status);
+        struct sh_latest_value v;
+        sh_buf_clear(&text);
+        if (id == 0) {
+            break;
+        }
+        if (sh_latest_get(r->api->o.latest, &id, 1, &v, &text) != SH_OK) {
+            status = api_error(r, SH_E_NOMEM, NULL);
+            break;
+        }
+        sh_jw_obj(&r->w);
+        sh_jw_key(&r->w, "point");
+        sh_jw_str(&r->w, name);
+        if (v.found) {
+            put_value(r, &v, &text, form);
+        }
+        sh_jw_obj_end(&r->w);
+    }
+    sh_buf_fini(&text);
+    if (status != 200) {
+        return status;
+    }
+    sh_jw_arr_end(&r->w);
+    sh_jw_obj_end(&r->w);
+    return 200;
+}
+
+static int put_device_points(struct api_req *r, const uint32_t *ids, size_t n,
+                             enum api_time_form form)
+{
+    struct sh_buf text;
+    sh_buf_init(&text, r->api->env->alloc, 16 << 20);
+    int status = 200;
+    for (size_t i = 0; i < n && status == 200; i++) {
+        struct sh_latest_value v;
+        sh_buf_clear(&text);
+        if (sh_latest_get(r->api->o.latest, &ids[i], 1, &v, &text) != SH_OK) {
+            status = api_error(r, SH_E_NOMEM, NULL);
+        } else if (v.found) {
+            sh_jw_key_str(&r->w, sh_points_get(r->api->o.points, ids[i])->property);
+            sh_jw_obj(&r->w);
+            put_value(r, &v, &text, form);
+            sh_jw_obj_end(&r->w);
+        }
+    }
+    sh_buf_fini(&text);
+    return status;
+}
+
+int api_device_latest(struct api_req *r)
+{
+    enum api_time_form form;
+    if (!api_time_form(api_query(r, "time"), &form)) {
+        return api_problem(r, 400, "bad_request", "time must be ms or us", "time 须为 ms 或 us");
+    }
+    const struct sh_points *points = r->api->o.points;
+    const struct sh_str device = r->params[0];
+    if (!sh_twin_device_known(r->api->o.twin, r->tenant, device)) {
+        return api_problem(r, 404, "not_found", "no such device", "设备不存在");
+    }
+    const size_t n = sh_points_of_device(points, r->tenant, device, NULL, 0);
+    uint32_t *ids = sh_arena_array(r->arena, n + 1, sizeof *ids);
+    if (ids == NULL) {
+        return api_error(r, SH_E_NOMEM, NULL);
+    }
+    const size_t have = sh_points_of_device(points, r->tenant, device, ids, n);
+    sh_jw_obj(&r->w);
+    sh_jw_key(&r->w, "device");
+    sh_jw_str(&r->w, device);
+    sh_jw_key(&r->w, "points");
+    sh_jw_obj(&r->w);
+    const int status = put_device_points(r, ids, have < n ? have : n, form);
+    if (status != 200) {
+        return status;
+    }
+    sh_jw_obj_end(&r->w);
+    sh_jw_obj_end(&r->w);
+    return 200;
+}

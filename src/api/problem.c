@@ -1,0 +1,169 @@
+/* problem.c - problems (RFC 9457) in two languages, and the map from sh_err to HTTP.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "api_int.h"
+
+static const struct api_words table[] = {
+    {"bad_request", "The request is not valid", "请求无效",
+     "Correct the request and send it again.", "请改正请求后重发。"},
+    {"bad_json", "The body is not valid JSON", "请求正文不是有效的 JSON",
+     "Send one JSON document in UTF-8.", "请发送一个 UTF-8 编码的 JSON 文档。"},
+    {"bad_credentials", "User or password is wrong", "用户名或密码错误",
+     "Check both; capital letters count. An administrator can reset a password.",
+     "请检查用户名和密码（区分大小写）；管理员可以重置密码。"},
+    {"locked", "Too many failed attempts", "失败次数过多，已暂时锁定",
+     "Wait as long as Retry-After says.", "请等待 Retry-After 所示的时间后再试。"},
+    {"not_signed_in", "Sign in first", "请先登录",
+     "Send Authorization: Bearer <token>, or sign in to the console.",
+     "请携带 Authorization: Bearer <令牌>，或登录控制台。"},
+    {"csrf", "The CSRF token is missing or wrong", "缺少 CSRF 令牌或令牌错误",
+     "Send the session's csrf value in the header X-CSRF-Token.",
+     "请在 X-CSRF-Token 头中发送会话的 csrf 值。"},
+    {"bad_origin", "The request comes from another site", "请求来自其他站点",
+     "Open the console by the address it is served at.", "请通过控制台自身的地址访问。"},
+    {"denied", "Not allowed", "没有权限", "Ask an administrator for a role with this permission.",
+     "请向管理员申请具有该权限的角色。"},
+    {"not_found", "There is no such thing", "对象不存在",
+     "Check the name; names are case-sensitive.", "请检查名称（区分大小写）。"},
+    {"unknown_point", "There is no such point", "点位不存在",
+     "Names are device/property or a tag; see GET /api/v1/points.",
+     "点位名为“设备/属性”或位号；可查询 GET /api/v1/points。"},
+    {"unknown_route", "There is no such route", "接口不存在",
+     "See /api/v1/openapi.json for all routes.", "全部接口见 /api/v1/openapi.json。"},
+    {"method_not_allowed", "The method does not fit this route", "该接口不支持此方法",
+     "See /api/v1/openapi.json for all routes.", "全部接口见 /api/v1/openapi.json。"},
+    {"exists", "There is one of that name already", "名称已存在", "Choose another name.",
+     "请换一个名称。"},
+    {"conflict", "Somebody changed it in between", "内容已被他人修改",
+     "Read it again and repeat your change on the new revision.", "请重新读取后再修改。"},
+    {"state", "Not possible in the present state", "当前状态下不能执行", "See the detail.",
+     "请看详情。"},
+    {"limit", "A limit was reached", "达到上限", "See the detail; limits are configuration keys.",
+     "请看详情；上限可在配置中修改。"},
+    {"too_busy", "The platform is busy", "平台繁忙", "Send it again after the time in Retry-After.",
+     "请在 Retry-After 所示的时间后重发。"},
+    {"disk_full", "The disk is full", "磁盘已满",
+     "Free space or set a retention; nothing was lost.",
+     "请清理磁盘或设置保留期限；已确认的数据没有丢失。"},
+    {"partial_write", "Some lines were refused", "部分数据被拒绝",
+     "The other lines were stored; correct the listed ones and send only those again.",
+     "其余数据已保存；请改正所列部分后只重发这些。"},
+    {"unsupported", "Not supported", "不支持", "See the detail.", "请看详情。"},
+    {"internal", "Something went wrong inside", "内部错误",
+     "The log has the details; try again, and report it if it stays.",
+     "详情见日志；请重试，若仍出现请报告。"},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+const struct api_words *api_words_of(const char *code, int status)
+{
+    for (const struct api_words *w = table; w->code != NULL; w++) {
+        if (strcmp(w->code, code) == 0) {
+            return w;
+        }
+    }
+    return api_words_of(status == 404 ? "not_found" : (status >= 500 ? "internal" : "bad_request"),
+                        0);
+}
+
+static void write_problem(struct api_req *r, int status, const char *code, struct sh_str detail,
+                          struct sh_str remedy)
+{
+    const struct api_words *words = api_words_of(code, status);
+    struct sh_buf *b = sh_http_body(r->http);
+    sh_buf_clear(b);
+    sh_jw_init(&r->w, b);
+    sh_jw_obj(&r->w);
+    sh_jw_key(&r->w, "type");
+    sh_jw_c(&r->w, "about:blank");
+    sh_jw_key(&r->w, "title");
+    sh_jw_c(&r->w, r->chinese ? words->title_zh : words->title_en);
+    sh_jw_key(&r->w, "status");
+    sh_jw_i64(&r->w, status);
+    sh_jw_key(&r->w, "code");
+    sh_jw_c(&r->w, code);
+    sh_jw_key(&r->w, "detail");
+    sh_jw_str(&r->w, detail);
+    sh_jw_key(&r->w, "remedy");
+    sh_jw_str(&r->w,
+              remedy.n > 0 ? remedy : sh_str_c(r->chinese ? words->remedy_zh : words->remedy_en));
+    sh_jw_obj_end(&r->w);
+    sh_http_header_c(r->http, "Content-Type", "application/problem+json");
+}
+
+int api_problem(struct api_req *r, int status, const char *code, const char *detail_en,
+                const char *detail_zh)
+{
+    const char *d = r->chinese && detail_zh != NULL ? detail_zh : detail_en;
+    write_problem(r, status, code, sh_str_c(d == NULL ? "" : d), (struct sh_str){NULL, 0});
+    return status;
+}
+
+int api_problem_diag(struct api_req *r, int status, const char *code, const struct sh_diag *d)
+{
+    struct sh_str detail = sh_str_c(d->message);
+    if (d->path[0] != '\0' && d->line > 0) {
+        detail = sh_arena_printf(r->arena, "%s:%d: %s", d->path, d->line, d->message);
+    } else if (d->path[0] != '\0') {
+        detail = sh_arena_printf(r->arena, "%s: %s", d->path, d->message);
+    }
+    write_problem(r, status, code, detail, sh_str_c(d->remedy));
+    return status;
+}
+
+struct mapped {
+    int status;
+    const char *code;
+};
+
+static struct mapped map_err(sh_err err)
+{
+    switch (err) {
+    case SH_E_INVAL:
+    case SH_E_PROTO:
+        return (struct mapped){400, "bad_request"};
+    case SH_E_NOTFOUND:
+        return (struct mapped){404, "not_found"};
+    case SH_E_EXISTS:
+        return (struct mapped){409, "exists"};
+    case SH_E_STATE:
+        return (struct mapped){409, "state"};
+    case SH_E_CONFLICT:
+        return (struct mapped){412, "conflict"};
+    case SH_E_DENIED:
+        return (struct mapped){403, "denied"};
+    case SH_E_LIMIT:
+        return (struct mapped){422, "limit"};
+    case SH_E_FULL:
+        return (struct mapped){507, "disk_full"};
+    case SH_E_BUSY:
+    case SH_E_AGAIN:
+    case SH_E_TIMEOUT:
+    case SH_E_CLOSED:
+    case SH_E_CANCELED:
+        return (struct mapped){503, "too_busy"};
+    case SH_E_UNSUPPORTED:
+        return (struct mapped){422, "unsupported"};
+    case SH_OK:
+    case SH_E_NOMEM:
+    case SH_E_CORRUPT:
+    case SH_E_IO:
+    case SH_E_INTERNAL:
+    default:
+        return (struct mapped){500, "internal"};
+    }
+}
+
+int api_error(struct api_req *r, sh_err err, const struct sh_diag *d)
+{
+    const struct mapped m = map_err(err);
+    if (m.status >= 500) {
+        sh_log(r->api->env->log, SH_LOG_WARN, "api", "%s answered %d: %s %s",
+               r->route == NULL ? "?" : r->route->id, m.status, sh_err_name(err),
+               d == NULL ? "" : d->message);
+    }
+    if (d != NULL && d->message[0] != '\0') {
+        return api_problem_diag(r, m.status, m.code, d);
+    }
+    const struct api_words *w = api_words_of(m.code, m.status);
+    return api_problem(r, m.status, m.code, w->title_en, w->title_zh);
+}

@@ -1,0 +1,341 @@
+/* stream.c - the live stream: Server-Sent Events with the newest values of the points a page shows,
+ * device states, and once a second the overview.
+ *
+ * Each client has a list of points and the time it last saw of each. Five times a second its list
+ * is compared with the live picture and what changed is sent: the cost follows the screens that are
+ * open, not the samples that flow, and a slow client skips values instead of queueing them. Events
+ * of the bus (any thread) are copied and posted to the loop, at most MAX_EVENTS waiting; what does
+ * not fit is dropped and counted.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <sh/sse.h>
+
+#include "api_int.h"
+
+enum { TICKS_PER_SECOND = 5, MAX_EVENTS = 1000, PING_TICKS = 75, EVENT_MAX = 64 << 10 };
+
+struct client {
+    struct client *next;
+    struct api_req *r;
+    uint32_t *points;
+    int64_t *seen_us;
+    struct sh_str *names;
+    size_t n;
+    bool overview;
+    bool started; /* everything was sent once */
+};
+
+struct posted_event {
+    struct sh_job job;
+    struct api_streams *s;
+    uint32_t tenant;
+    enum sh_event_kind kind;
+    struct sh_str json;
+};
+
+struct api_streams {
+    struct sh_api *a;
+    struct sh_bus_sub *sub;
+    struct client *clients;
+    size_t n;
+    struct sh_timer timer;
+    unsigned tick;
+    atomic_uint waiting;
+    atomic_ullong dropped;
+    atomic_bool any;
+    bool stopped;
+};
+
+/* ---- sending ---- */
+
+static void drop_client(struct api_streams *s, struct client *c, bool complete)
+{
+    struct client **at = &s->clients;
+    while (*at != c) {
+        at = &(*at)->next;
+    }
+    *at = c->next;
+    s->n--;
+    atomic_store(&s->any, s->n > 0);
+    struct sh_http_req *http = c->r->http;
+    sh_arena_free(c->r->arena);
+    sh_http_stream_end(http, complete);
+}
+
+static bool send_event(struct client *c, struct sh_str event, struct sh_str data)
+{
+    struct sh_buf b;
+    sh_buf_init(&b, c->r->api->env->alloc, data.n * 2 + 256);
+    const bool ok = sh_sse_put(&b, event, (struct sh_str){NULL, 0}, data) == SH_OK &&
+                    sh_http_stream_write(c->r->http, sh_buf_bytes(&b)) == SH_OK;
+    sh_buf_fini(&b);
+    return ok;
+}
+
+static void put_sample(struct sh_jw *w, struct sh_str name, const struct sh_latest_value *v,
+                       const struct sh_buf *text)
+{
+    sh_jw_key_str(w, name);
+    sh_jw_arr(w);
+    sh_jw_arr(w);
+    api_put_time(w, v->time_us, API_TIME_MS);
+    api_put_cell(w, v->type, v->value, text->p);
+    sh_jw_u64(w, v->quality);
+    sh_jw_arr_end(w);
+    sh_jw_arr_end(w);
+}
+
+/* Sends what is new; keeps seen_us when the client cannot take it now. */
+static void send_samples(struct client *c)
+{
+    enum { GROUP = 256 };
+    struct sh_api *a = c->r->api;
+    struct sh_buf text;
+    struct sh_buf json;
+    struct sh_jw w;
+    sh_buf_init(&text, a->env->alloc, 4 << 20);
+    sh_buf_init(&json, a->env->alloc, 8 << 20);
+    sh_jw_init(&w, &json);
+    sh_jw_obj(&w);
+    size_t changed = 0;
+    int64_t *fresh = sh_mem_array(a->env->alloc, c->n, sizeof *fresh);
+    for (size_t from = 0; fresh != NULL && from < c->n; from += GROUP) {
+        const size_t n = c->n - from < GROUP ? c->n - from : GROUP;
+        struct sh_latest_value v[GROUP];
+        if (sh_latest_get(a->o.latest, c->points + from, n, v, &text) != SH_OK) {
+            break;
+        }
+        for (size_t i = 0; i < n; i++) {
+            fresh[from + i] = v[i].found ? v[i].time_us : INT64_MIN;
+            if (v[i].found && v[i].time_us != c->seen_us[from + i]) {
+                put_sample(&w, c->names[from + i], &v[i], &text);
+                changed++;
+            }
+        }
+    }
+    sh_jw_obj_end(&w);
+    if (changed > 0 && sh_jw_end(&w) == SH_OK &&
+        send_event(c, SH_STR("samples"), sh_buf_str(&json))) {
+        memcpy(c->seen_us, fresh, c->n * sizeof *fresh);
+    }
+    sh_mem_free(a->env->alloc, fresh);
+    sh_buf_fini(&text);
+    sh_buf_fini(&json);
+}
+
+static void send_overview(struct client *c)
+{
+    struct sh_buf json;
+    struct sh_jw w;
+    sh_buf_init(&json, c->r->api->env->alloc, 1 << 20);
+    sh_jw_init(&w, &json);
+    api_write_overview(c->r->api, c->r->tenant, &w);
+    if (sh_jw_end(&w) == SH_OK) {
+        (void)send_event(c, SH_STR("overview"), sh_buf_str(&json));
+    }
+    sh_buf_fini(&json);
+}
+
+static void tick(void *ctx)
+{
+    struct api_streams *s = ctx;
+    s->tick++;
+    struct client *next = NULL;
+    for (struct client *c = s->clients; c != NULL; c = next) {
+        next = c->next;
+        if (sh_guard_live(s->a->o.guard, &c->r->who) != SH_OK) {
+            drop_client(s, c, true);
+            continue;
+        }
+        if (c->n > 0) {
+            send_samples(c);
+        }
+        if (c->overview && s->tick % TICKS_PER_SECOND == 0) {
+            send_overview(c);
+        }
+        if (s->tick % PING_TICKS == 0) {
+            (void)send_event(c, SH_STR("ping"), SH_STR("{}"));
+        }
+    }
+    if (!s->stopped && s->n > 0) {
+        sh_timer_set(s->a->o.loop, &s->timer, 1000000 / TICKS_PER_SECOND);
+    }
+}
+
+/* ---- events of the bus ---- */
+
+static void deliver(void *ctx)
+{
+    struct posted_event *e = ctx;
+    struct api_streams *s = e->s;
+    for (struct client *c = s->clients; c != NULL; c = c->next) {
+        if (sh_guard_tenant_within(s->a->o.guard, e->tenant, c->r->tenant)) {
+            (void)send_event(c, e->kind == SH_EVENT_PROBLEM ? SH_STR("problem") : SH_STR("device"),
+                             e->json);
+        }
+    }
+    (void)atomic_fetch_sub(&s->waiting, 1);
+    sh_mem_free(s->a->env->alloc, e);
+}
+
+static void on_event(void *ctx, const struct sh_event *ev)
+{
+    struct api_streams *s = ctx;
+    if (!atomic_load(&s->any) || ev->json.n > EVENT_MAX) {
+        return;
+    }
+    struct posted_event *e = NULL;
+    if (atomic_fetch_add(&s->waiting, 1) < MAX_EVENTS) {
+        e = sh_mem_new(s->a->env->alloc, sizeof *e + ev->json.n + 1);
+    }
+    if (e == NULL) {
+        (void)atomic_fetch_sub(&s->waiting, 1);
+        (void)atomic_fetch_add(&s->dropped, 1);
+        return;
+    }
+    char *text = (char *)(e + 1);
+    if (ev->json.n > 0) {
+        memcpy(text, ev->json.p, ev->json.n);
+    }
+    *e = (struct posted_event){
+        .s = s, .tenant = ev->tenant, .kind = ev->kind, .json = sh_str_of(text, ev->json.n)};
+    e->job.fn = deliver;
+    e->job.ctx = e;
+    sh_loop_post_job(s->a->o.loop, &e->job);
+}
+
+/* ---- clients ---- */
+
+static void on_gone(void *ctx, struct sh_http_req *http)
+{
+    SH_UNUSED(http);
+    struct client *c = ctx;
+    drop_client(c->r->api->streams, c, false);
+}
+
+static sh_err add_point(struct client *c, uint32_t id, struct sh_str name)
+{
+    if (c->n >= API_STREAM_POINTS) {
+        return SH_E_LIMIT;
+    }
+    c->points[c->n] = id;
+    c->names[c->n] = sh_arena_str(c->r->arena, name);
+    c->seen_us[c->n] = INT64_MIN;
+    c->n++;
+    return SH_OK;
+}
+
+static int add_devices(struct client *c, struct sh_str list)
+{
+    struct api_req *r = c->r;
+    uint32_t *ids = sh_arena_array(r->arena, API_STREAM_POINTS, sizeof *ids);
+    while (list.p != NULL && ids != NULL) {
+        const struct sh_str device = sh_str_cut(list, ',', &list);
+        size_t n = sh_points_of_device(r->api->o.points, r->tenant, device, ids, API_STREAM_POINTS);
+        n = n > API_STREAM_POINTS ? API_STREAM_POINTS : n;
+        for (size_t i = 0; i < n; i++) {
+            const struct sh_point *p = sh_points_get(r->api->o.points, ids[i]);
+            const struct sh_str name =
+                sh_arena_printf(r->arena, "%.*s/%.*s", SH_PRI(p->device), SH_PRI(p->property));
+            if (add_point(c, ids[i], name) != SH_OK) {
+                return api_problem(r, 422, "limit", "a stream shows at most 2000 points",
+                                   "一个实时流最多 2000 个点位");
+            }
+        }
+    }
+    return 0;
+}
+
+static int fill_client(struct client *c)
+{
+    struct api_req *r = c->r;
+    c->points = sh_arena_array(r->arena, API_STREAM_POINTS, sizeof *c->points);
+    c->seen_us = sh_arena_array(r->arena, API_STREAM_POINTS, sizeof *c->seen_us);
+    c->names = sh_arena_array(r->arena, API_STREAM_POINTS, sizeof *c->names);
+    if (c->points == NULL || c->seen_us == NULL || c->names == NULL) {
+        return api_error(r, SH_E_NOMEM, NULL);
+    }
+    struct sh_str list = api_query(r, "points");
+    while (list.p != NULL && list.n > 0) {
+        const struct sh_str name = sh_str_cut(list, ',', &list);
+        int status = 0;
+        const uint32_t id = api_point(r, name, &status);
+        if (id == 0) {
+            return status;
+        }
+        if (add_point(c, id, name) != SH_OK) {
+            return api_problem(r, 422, "limit", "a stream shows at most 2000 points",
+                               "一个实时流最多 2000 个点位");
+        }
+    }
+    const struct sh_str overview = api_query(r, "overview");
+    c->overview = overview.n > 0 && !sh_str_eqc(overview, "0");
+    return add_devices(c, api_query(r, "devices"));
+}
+
+int api_stream(struct api_req *r)
+{
+    static const struct sh_http_stream_handler handler = {.on_gone = on_gone};
+    struct api_streams *s = r->api->streams;
+    if (s->n >= API_MAX_STREAMS || s->stopped) {
+        return api_problem(r, 503, "too_busy", "too many live streams are open",
+                           "打开的实时流过多");
+    }
+    struct client *c = sh_arena_get(r->arena, sizeof *c);
+    if (c == NULL) {
+        return api_error(r, SH_E_NOMEM, NULL);
+    }
+    c->r = r;
+    const int status = fill_client(c);
+    if (status != 0) {
+        return status;
+    }
+    sh_http_status(r->http, 200);
+    sh_http_header_c(r->http, "Content-Type", "text/event-stream");
+    sh_http_header_c(r->http, "Cache-Control", "no-store");
+    sh_http_header_c(r->http, "X-Accel-Buffering", "no");
+    c->next = s->clients;
+    s->clients = c;
+    s->n++;
+    atomic_store(&s->any, true);
+    if (sh_http_stream_begin(r->http, &handler, c) != SH_OK) {
+        drop_client(s, c, false);
+        return 0;
+    }
+    if (!sh_timer_is_set(&s->timer)) {
+        sh_timer_set(s->a->o.loop, &s->timer, 0);
+    }
+    return 0;
+}
+
+/* ---- life ---- */
+
+sh_err api_streams_new(struct sh_api *a)
+{
+    static const struct sh_bus_handler handler = {.event = on_event};
+    struct api_streams *s = sh_mem_new(a->env->alloc, sizeof *s);
+    if (s == NULL) {
+        return SH_E_NOMEM;
+    }
+    s->a = a;
+    a->streams = s;
+    sh_timer_init(&s->timer, tick, s);
+    return sh_bus_subscribe(a->o.bus, &handler, s, &s->sub);
+}
+
+void api_streams_stop(struct sh_api *a)
+{
+    struct api_streams *s = a->streams;
+    s->stopped = true;
+    sh_timer_stop(&s->timer);
+    sh_bus_unsubscribe(a->o.bus, s->sub);
+    s->sub = NULL;
+    while (s->clients != NULL) {
+        drop_client(s, s->clients, true);
+    }
+}
+
+void api_streams_free(struct sh_api *a)
+{
+    sh_mem_free(a->env->alloc, a->streams);
+    a->streams = NULL;
+}

@@ -1,0 +1,305 @@
+/* system.c - the platform itself: overview, health, metrics, configuration.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "api_int.h"
+
+int api_healthz(struct api_req *r)
+{
+    sh_jw_obj(&r->w);
+    sh_jw_key(&r->w, "status");
+    sh_jw_c(&r->w, "ok");
+    sh_jw_obj_end(&r->w);
+    return 200;
+}
+
+int api_readyz(struct api_req *r)
+{
+    struct sh_journal_stats j;
+    sh_journal_stats(r->api->o.journal, &j);
+    const bool ready = !j.full && !atomic_load(&r->api->stopping);
+    sh_jw_obj(&r->w);
+    sh_jw_key(&r->w, "status");
+    sh_jw_c(&r->w, ready ? "ok" : "not_ready");
+    sh_jw_obj_end(&r->w);
+    return ready ? 200 : 503;
+}
+
+static void put_u64(struct sh_jw *w, const char *key, uint64_t v)
+{
+    sh_jw_key(w, key);
+    sh_jw_u64(w, v);
+}
+
+static void put_storage(struct sh_api *a, struct sh_jw *w)
+{
+    struct sh_history_stats h;
+    uint64_t disk_free = 0;
+    uint64_t disk_total = 0;
+    sh_history_stats(a->o.history, &h);
+    const sh_err err = a->env->fs->space(a->env->fs->ctx, a->o.data_dir, &disk_free, &disk_total);
+    sh_jw_key(w, "storage");
+    sh_jw_obj(w);
+    put_u64(w, "bytes", h.segment_bytes);
+    put_u64(w, "samples", h.samples);
+    sh_jw_key(w, "bytes_per_sample");
+    if (h.segment_samples == 0) {
+        sh_jw_null(w);
+    } else {
+        sh_jw_f64(w, (double)h.segment_bytes / (double)h.segment_samples);
+    }
+    put_u64(w, "disk_free", err == SH_OK ? disk_free : 0);
+    put_u64(w, "disk_total", err == SH_OK ? disk_total : 0);
+    sh_jw_key(w, "full_date");
+    const double up = (double)(sh_wall_us(a->env->clock) - a->started_us) / 1e6;
+    const double per_s =
+        h.applied == 0 || h.segment_samples == 0 || up < 60
+            ? 0
+            : (double)h.applied / up * (double)h.segment_bytes / (double)h.segment_samples;
+    const double left_s = per_s > 0 ? (double)disk_free / per_s : 0;
+    if (left_s > 0 && left_s < 3.2e9) {
+        sh_jw_time(w, sh_wall_us(a->env->clock) / 1000000 * 1000000 + (int64_t)left_s * 1000000);
+    } else {
+        sh_jw_null(w);
+    }
+    sh_jw_obj_end(w);
+}
+
+static void put_problem(struct sh_jw *w, const char *level, const char *code, const char *text,
+                        uint64_t n)
+{
+    sh_jw_obj(w);
+    sh_jw_key(w, "level");
+    sh_jw_c(w, level);
+    sh_jw_key(w, "code");
+    sh_jw_c(w, code);
+    sh_jw_key(w, "text");
+    sh_jw_c(w, text);
+    put_u64(w, "count", n);
+    sh_jw_obj_end(w);
+}
+
+static void put_problems(struct sh_api *a, const struct sh_journal_stats *j, struct sh_jw *w)
+{
+    struct sh_history_stats h;
+    struct sh_guard_stats g;
+    sh_history_stats(a->o.history, &h);
+    sh_guard_stats(a->o.guard, &g);
+    sh_jw_key(w, "problems");
+    sh_jw_arr(w);
+    if (j->full) {
+        put_problem(w, "error", "disk_full", "the disk is full: intake is refused", 1);
+    }
+    if (j->failed_groups > 0) {
+        put_problem(w, "error", "journal_write", "writes to the journal failed", j->failed_groups);
+    }
+    if (h.damaged_blocks + h.set_aside > 0) {
+        put_problem(w, "error", "damaged", "damaged parts of history were set aside",
+                    h.damaged_blocks + h.set_aside);
+    }
+    if (j->refused_limit > 0) {
+        put_problem(w, "warning", "back_pressure", "appends waited: the journal's queue was full",
+                    j->refused_limit);
+    }
+    if (g.audit_dropped > 0) {
+        put_problem(w, "error", "audit_dropped", "audit entries were dropped", g.audit_dropped);
+    }
+    sh_jw_arr_end(w);
+}
+
+void api_write_overview(struct sh_api *a, uint32_t tenant, struct sh_jw *w)
+{
+    struct sh_twin_counts d;
+    struct sh_gate_stats g;
+    struct sh_journal_stats j;
+    sh_twin_counts(a->o.twin, tenant, &d);
+    sh_gate_stats(a->o.gate, &g);
+    sh_journal_stats(a->o.journal, &j);
+    sh_jw_obj(w);
+    sh_jw_key(w, "devices");
+    sh_jw_obj(w);
+    put_u64(w, "total", d.total);
+    put_u64(w, "online", d.online);
+    put_u64(w, "offline", d.offline);
+    put_u64(w, "never", d.never);
+    put_u64(w, "demo", d.demo);
+    put_u64(w, "demo_online", d.demo_online);
+    sh_jw_obj_end(w);
+    put_u64(w, "points", sh_points_last_id(a->o.points));
+    sh_jw_key(w, "samples");
+    sh_jw_obj(w);
+    put_u64(w, "per_second", atomic_load(&a->samples_per_s));
+    put_u64(w, "total", g.samples);
+    put_u64(w, "refused", g.refused_rate + g.refused_full + g.refused_busy + g.failed);
+    sh_jw_obj_end(w);
+    put_storage(a, w);
+    sh_jw_key(w, "journal");
+    sh_jw_obj(w);
+    put_u64(w, "commits_per_second", atomic_load(&a->commits_per_s));
+    sh_jw_key(w, "commit_ms");
+    sh_jw_f64(w, (double)j.last_commit_us / 1000);
+    sh_jw_key(w, "commit_p99_ms");
+    sh_jw_f64(w, (double)j.p99_commit_us / 1000);
+    put_u64(w, "queue_bytes", j.queue_bytes);
+    sh_jw_obj_end(w);
+    put_problems(a, &j, w);
+    if (a->o.seams.overview != NULL) {
+        a->o.seams.overview(a->o.seams.ctx, w, tenant);
+    }
+    sh_jw_key(w, "version");
+    sh_jw_c(w, a->o.version);
+    put_u64(w, "uptime_s", (uint64_t)(sh_wall_us(a->env->clock) - a->started_us) / 1000000);
+    sh_jw_key(w, "demo");
+    sh_jw_bool(w, d.demo > 0);
+    sh_jw_obj_end(w);
+}
+
+int api_overview(struct api_req *r)
+{
+    api_write_overview(r->api, r->tenant, &r->w);
+    return 200;
+}
+
+struct metric {
+    const char *name;
+    const char *type;
+    const char *help;
+    double value;
+};
+
+static sh_err put_metrics(struct sh_buf *out, const struct metric *m, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char t[SH_F64_CHARS];
+        const size_t len = sh_f64_print(m[i].value, t);
+        SH_TRY(sh_buf_printf(out, "# HELP songhua_%s %s\n# TYPE songhua_%s %s\nsonghua_%s %.*s\n",
+                             m[i].name, m[i].help, m[i].name, m[i].type, m[i].name, (int)len, t));
+    }
+    return SH_OK;
+}
+
+static sh_err write_metrics(struct sh_api *a, struct sh_buf *out)
+{
+    struct sh_gate_stats g;
+    struct sh_journal_stats j;
+    struct sh_history_stats h;
+    struct sh_guard_stats u;
+    struct sh_record_stats rec;
+    struct sh_net_stats net;
+    sh_gate_stats(a->o.gate, &g);
+    sh_journal_stats(a->o.journal, &j);
+    sh_history_stats(a->o.history, &h);
+    sh_guard_stats(a->o.guard, &u);
+    sh_record_stats(a->o.record, &rec);
+    sh_loop_stats(a->o.loop, &net, false);
+    const struct metric list[] = {
+        {"samples_total", "counter", "Samples accepted.", (double)g.samples},
+        {"batches_refused_rate_total", "counter", "Batches refused: tenant's rate.",
+         (double)g.refused_rate},
+        {"batches_refused_full_total", "counter", "Batches refused: disk full.",
+         (double)g.refused_full},
+        {"batches_refused_busy_total", "counter", "Batches refused: journal queue full.",
+         (double)g.refused_busy},
+        {"journal_commits_total", "counter", "Group commits.", (double)j.commits},
+        {"journal_records_total", "counter", "Records appended.", (double)j.records},
+        {"journal_bytes_total", "counter", "Bytes written.", (double)j.bytes},
+        {"journal_queue_bytes", "gauge", "Appended and not yet applied.", (double)j.queue_bytes},
+        {"journal_log_bytes", "gauge", "Bytes in log files.", (double)j.log_bytes},
+        {"journal_commit_seconds_p99", "gauge", "p99 of the last 1024 commits.",
+         (double)j.p99_commit_us / 1e6},
+        {"journal_failed_groups_total", "counter", "Groups that could not be written.",
+         (double)j.failed_groups},
+        {"history_samples", "gauge", "Samples stored.", (double)h.samples},
+        {"history_points", "gauge", "Points with a sample.", (double)h.points},
+        {"history_segment_bytes", "gauge", "Bytes in segments.", (double)h.segment_bytes},
+        {"history_segments", "gauge", "Segment files.", (double)h.segments},
+        {"history_head_bytes", "gauge", "Bytes in heads.", (double)h.head_bytes},
+        {"history_flushes_total", "counter", "Flushes.", (double)h.flushes},
+        {"history_compactions_total", "counter", "Compactions.", (double)h.compactions},
+        {"history_damaged_blocks_total", "counter", "Blocks that could not be read.",
+         (double)h.damaged_blocks},
+        {"record_commits_total", "counter", "Group commits of records.", (double)rec.commits},
+        {"record_queued", "gauge", "Transactions waiting.", (double)rec.queued},
+        {"sign_ins_total", "counter", "Sign-ins.", (double)u.sign_ins},
+        {"sign_in_failures_total", "counter", "Failed sign-ins.", (double)u.failures},
+        {"sessions", "gauge", "Console sessions.", (double)u.sessions},
+        {"http_requests_total", "counter", "HTTP requests.", (double)atomic_load(&a->requests)},
+        {"http_denied_total", "counter", "Requests denied.", (double)atomic_load(&a->denied)},
+        {"net_streams", "gauge", "Open connections.", (double)net.streams},
+        {"net_bytes_in_total", "counter", "Bytes received.", (double)net.bytes_in},
+        {"net_bytes_out_total", "counter", "Bytes sent.", (double)net.bytes_out},
+        {"net_loop_lag_seconds_max", "gauge", "Longest turn of the loop.",
+         (double)net.lag_max_us / 1e6},
+        {"workers_queued", "gauge", "Jobs waiting for a worker.",
+         (double)sh_workers_queued(a->o.workers)},
+        {"points", "gauge", "Points in the catalogue.", (double)sh_points_last_id(a->o.points)},
+    };
+    return put_metrics(out, list, sizeof list / sizeof list[0]);
+}
+
+int api_metrics(struct api_req *r)
+{
+    struct sh_buf *out = sh_http_body(r->http);
+    const sh_err err = write_metrics(r->api, out);
+    if (err != SH_OK) {
+        return api_error(r, err, NULL);
+    }
+    if (r->api->o.seams.metrics != NULL) {
+        r->api->o.seams.metrics(r->api->o.seams.ctx, out);
+    }
+    sh_http_header_c(r->http, "Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+    return 200;
+}
+
+int api_config(struct api_req *r)
+{
+    static const char *const sources[] = {"default", "file", "environment", "set"};
+    sh_jw_obj(&r->w);
+    sh_jw_key(&r->w, "items");
+    sh_jw_arr(&r->w);
+    for (const struct sh_config_key *k = sh_config_keys(r->api->o.config); k->name != NULL; k++) {
+        sh_jw_obj(&r->w);
+        sh_jw_key(&r->w, "key");
+        sh_jw_c(&r->w, k->name);
+        sh_jw_key(&r->w, "value");
+        sh_jw_str(&r->w, sh_config_get(r->api->o.config, k->name));
+        sh_jw_key(&r->w, "default");
+        sh_jw_c(&r->w, k->dflt);
+        sh_jw_key(&r->w, "source");
+        sh_jw_c(&r->w, sources[(size_t)sh_config_source(r->api->o.config, k->name)]);
+        sh_jw_key(&r->w, "live");
+        sh_jw_bool(&r->w, k->live);
+        sh_jw_key(&r->w, "help");
+        sh_jw_c(&r->w, k->help);
+        sh_jw_obj_end(&r->w);
+    }
+    sh_jw_arr_end(&r->w);
+    sh_jw_key(&r->w, "next");
+    sh_jw_null(&r->w);
+    sh_jw_obj_end(&r->w);
+    return 200;
+}
+
+int api_ws_mqtt(struct api_req *r)
+{
+    struct sh_http_req *http = r->http;
+    struct sh_api *a = r->api;
+    if (!sh_http_is_websocket(http) || a->o.seams.mqtt_websocket == NULL) {
+        return api_problem(r, 426, "bad_request", "this address speaks MQTT over WebSocket",
+                           "此地址用于 MQTT over WebSocket");
+    }
+    const struct sh_str origin = sh_http_field_of(http, "Origin");
+    const size_t at = sh_str_find(origin, '/');
+    if (origin.p != NULL && (at == SIZE_MAX || at + 2 > origin.n ||
+                             !sh_str_ieq(sh_str_sub(origin, at + 2, origin.n), http->host))) {
+        return api_problem(r, 403, "bad_origin", "Origin does not name this host",
+                           "Origin 与本机地址不符");
+    }
+    const struct sh_ws_opts o = {.subprotocol = SH_STR("mqtt"), .message_max = 4 << 20};
+    struct sh_stream *s = NULL;
+    sh_arena_free(r->arena);
+    if (sh_http_ws_accept(http, &o, &s) == SH_OK) {
+        a->o.seams.mqtt_websocket(a->o.seams.ctx, s);
+    }
+    return 0;
+}

@@ -1,0 +1,250 @@
+#include <sh/test.h>
+
+#include <sh/gate.h>
+
+/* A node without sockets: points, history, journal and gate on the in-memory file system. */
+struct fixture {
+    struct sh_test_env t;
+    struct sh_memfs *fs;
+    struct sh_points *points;
+    struct sh_latest *latest;
+    struct sh_history *history;
+    struct sh_bus *bus;
+    struct sh_gate *gate;
+    struct sh_journal *journal;
+    uint64_t slabs;
+    int done;
+    sh_err last;
+};
+
+static enum sh_gate_refusal known_device(void *ctx, uint32_t tenant, struct sh_str device,
+                                         const struct sh_gate_label *labels, size_t nlabels,
+                                         bool provision, char detail[160])
+{
+    SH_UNUSED(ctx);
+    SH_UNUSED(tenant);
+    SH_UNUSED(labels);
+    SH_UNUSED(nlabels);
+    if (sh_str_eqc(device, "pump") || provision) {
+        return SH_GATE_OK;
+    }
+    (void)snprintf(detail, 160, "unknown device");
+    return SH_GATE_UNKNOWN_DEVICE;
+}
+
+static enum sh_gate_refusal model_type(void *ctx, uint32_t tenant, struct sh_str device,
+                                       struct sh_str property, enum sh_type *type,
+                                       struct sh_str *unit, char detail[160])
+{
+    SH_UNUSED(ctx);
+    SH_UNUSED(tenant);
+    SH_UNUSED(device);
+    SH_UNUSED(detail);
+    if (sh_str_eqc(property, "count")) {
+        *type = SH_T_I64;
+        *unit = SH_STR("1");
+    }
+    return SH_GATE_OK;
+}
+
+static void count_slab(void *ctx, struct sh_slab *slab, uint64_t seq)
+{
+    SH_UNUSED(slab);
+    SH_UNUSED(seq);
+    ((struct fixture *)ctx)->slabs++;
+}
+
+static void open_node(struct fixture *f)
+{
+    static const struct sh_bus_handler handler = {.slab = count_slab};
+    struct sh_bus_sub *sub = NULL;
+    const struct sh_points_options po = {.dir = "/d/history", .max_points = 10000};
+    const struct sh_history_options ho = {.dir = "/d/history", .max_points = 10000};
+    assert_ok(sh_bus_new(&f->t.env, 4, &f->bus));
+    assert_ok(sh_bus_subscribe(f->bus, &handler, f, &sub));
+    assert_ok(sh_points_open(&f->t.env, &po, &f->points));
+    assert_ok(sh_latest_new(&f->t.env, 10000, &f->latest));
+    assert_ok(sh_history_open(&f->t.env, &ho, &f->history));
+    const struct sh_gate_options go = {.points = f->points,
+                                       .latest = f->latest,
+                                       .history = f->history,
+                                       .bus = f->bus,
+                                       .device = known_device,
+                                       .property = model_type};
+    assert_ok(sh_gate_new(&f->t.env, &go, &f->gate));
+    const struct sh_journal_owner owners[] = {
+        {.id = SH_OWNER_CATALOGUE, .name = "points", .apply = sh_points_apply, .ctx = f->points},
+        {.id = SH_OWNER_SAMPLES, .name = "samples", .apply = sh_gate_apply, .ctx = f->gate},
+    };
+    const struct sh_journal_options jo = {
+        .dir = "/d/journal", .segment_bytes = 1 << 20, .owners = owners, .owner_count = 2};
+    assert_ok(sh_journal_open(&f->t.env, &jo, &f->journal));
+    sh_points_attach(f->points, f->journal);
+    sh_gate_attach(f->gate, f->journal);
+    sh_gate_load_latest(f->gate);
+}
+
+static void close_node(struct fixture *f)
+{
+    sh_journal_close(f->journal);
+    sh_history_close(f->history);
+    sh_gate_free(f->gate);
+    sh_latest_free(f->latest);
+    sh_points_close(f->points);
+    sh_bus_free(f->bus);
+}
+
+static void begin(struct fixture *f)
+{
+    *f = (struct fixture){.fs = sh_memfs_new(9)};
+    sh_test_env_init(&f->t, sh_memfs_fs(f->fs));
+    assert_ok(sh_fs_mkdirs(f->t.env.fs, "/d"));
+    open_node(f);
+}
+
+static void end(struct fixture *f)
+{
+    close_node(f);
+    sh_test_env_fini(&f->t);
+    sh_memfs_free(f->fs);
+}
+
+static void on_done(void *ctx, sh_err err, uint64_t seq)
+{
+    SH_UNUSED(seq);
+    struct fixture *f = ctx;
+    f->done++;
+    f->last = err;
+}
+
+static enum sh_gate_refusal point(struct fixture *f, const char *device, const char *property,
+                                  enum sh_type type, struct sh_gate_target *out)
+{
+    char detail[160];
+    const struct sh_gate_who who = {.tenant = 1};
+    const struct sh_gate_name name = {.device = sh_str_c(device),
+                                      .property = sh_str_c(property),
+                                      .type = type,
+                                      .number_is_f64 = true};
+    return sh_gate_point(f->gate, &who, &name, out, detail);
+}
+
+static void send(struct fixture *f, uint32_t id, int64_t at, double v)
+{
+    struct sh_batch_builder b;
+    sh_batch_builder_init(&b, f->t.env.alloc, 10, 10);
+    assert_ok(sh_batch_add(&b, id, at, SH_T_F64, (union sh_cell){.f64 = v}, 192));
+    assert_ok(sh_gate_submit(f->gate, 1, &b.view, on_done, f, NULL));
+    sh_batch_builder_fini(&b);
+}
+
+static double newest(struct fixture *f, uint32_t id)
+{
+    struct sh_latest_value v;
+    assert_ok(sh_latest_get(f->latest, &id, 1, &v, NULL));
+    return v.found ? v.value.f64 : -1;
+}
+
+static void test_acknowledged_samples_are_seen_and_survive(void **state)
+{
+    SH_UNUSED(state);
+    struct fixture f;
+    struct sh_gate_target t;
+    begin(&f);
+    assert_int_equal(point(&f, "pump", "temp", SH_T_I64, &t), SH_GATE_OK);
+    assert_int_equal(t.type, SH_T_F64); /* JSON numbers are f64 */
+    const int64_t now = sh_wall_us(f.t.env.clock);
+    send(&f, t.point, now, 20.5);
+    send(&f, t.point, now + 1, 21.5);
+    assert_int_equal(f.done, 0); /* not before the commit */
+    assert_ok(sh_journal_step(f.journal));
+    assert_int_equal(f.done, 2);
+    assert_int_equal(f.last, SH_OK);
+    assert_int_equal(f.slabs, 2);
+    assert_true(newest(&f, t.point) == 21.5);
+    close_node(&f); /* nothing was flushed: the journal replays it */
+    open_node(&f);
+    assert_true(newest(&f, t.point) == 21.5);
+    struct sh_gate_target again;
+    assert_int_equal(point(&f, "pump", "temp", SH_T_I64, &again), SH_GATE_OK);
+    assert_int_equal(again.point, t.point);
+    assert_ok(sh_history_flush(f.history));
+    close_node(&f);
+    open_node(&f);
+    assert_true(newest(&f, t.point) == 21.5);
+    end(&f);
+}
+
+static void test_names_are_refused_with_the_reason(void **state)
+{
+    SH_UNUSED(state);
+    struct fixture f;
+    struct sh_gate_target t;
+    char detail[160];
+    begin(&f);
+    assert_int_equal(point(&f, "fan", "x", SH_T_F64, &t), SH_GATE_UNKNOWN_DEVICE);
+    assert_int_equal(point(&f, "pump", "a/b", SH_T_F64, &t), SH_GATE_BAD_NAME);
+    assert_int_equal(point(&f, "pump", "x", (enum sh_type)0, &t), SH_GATE_UNKNOWN_PROPERTY);
+    assert_int_equal(point(&f, "pump", "count", SH_T_F64, &t), SH_GATE_OK);
+    assert_int_equal(t.type, SH_T_I64); /* the thing model decides */
+    assert_str(sh_points_get(f.points, t.point)->unit, "1");
+    const struct sh_gate_who self = {.tenant = 1, .device = SH_STR("fan"), .provision = true};
+    const struct sh_gate_name other = {
+        .device = SH_STR("pump"), .property = SH_STR("x"), .type = SH_T_F64};
+    assert_int_equal(sh_gate_point(f.gate, &self, &other, &t, detail), SH_GATE_DENIED);
+    assert_true(strlen(detail) > 10);
+    end(&f);
+}
+
+static void test_deleted_samples_leave_the_live_picture(void **state)
+{
+    SH_UNUSED(state);
+    struct fixture f;
+    struct sh_gate_target t;
+    begin(&f);
+    assert_int_equal(point(&f, "pump", "temp", SH_T_F64, &t), SH_GATE_OK);
+    send(&f, t.point, 1000, 1);
+    send(&f, t.point, 2000, 2);
+    const struct sh_history_edit e = {
+        .kind = SH_EDIT_DELETE, .points = &t.point, .npoints = 1, .from_us = 1500, .to_us = 3000};
+    assert_ok(sh_gate_edit(f.gate, &e, on_done, &f));
+    assert_ok(sh_journal_step(f.journal));
+    assert_int_equal(f.done, 3);
+    sh_gate_edited(f.gate, &t.point, 1);
+    assert_true(newest(&f, t.point) == 1.0);
+    end(&f);
+}
+
+static void test_full_disk_refuses_and_tells(void **state)
+{
+    SH_UNUSED(state);
+    struct fixture f;
+    struct sh_gate_target t;
+    begin(&f);
+    assert_int_equal(point(&f, "pump", "temp", SH_T_F64, &t), SH_GATE_OK);
+    assert_ok(sh_journal_step(f.journal));
+    sh_memfs_fail_write(f.fs, 1000);
+    send(&f, t.point, 1000, 1);
+    const sh_err err = sh_journal_step(f.journal);
+    assert_true(err != SH_OK);
+    assert_int_equal(f.done, 1);
+    assert_true(f.last == SH_E_IO || f.last == SH_E_FULL);
+    assert_true(newest(&f, t.point) == -1); /* never acknowledged, never shown */
+    struct sh_gate_stats s;
+    sh_gate_stats(f.gate, &s);
+    assert_int_equal(s.failed, 1);
+    assert_int_equal(s.samples, 0);
+    sh_memfs_fail_write(f.fs, 0);
+    end(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_acknowledged_samples_are_seen_and_survive),
+        cmocka_unit_test(test_names_are_refused_with_the_reason),
+        cmocka_unit_test(test_deleted_samples_leave_the_live_picture),
+        cmocka_unit_test(test_full_disk_refuses_and_tells),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

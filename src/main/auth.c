@@ -1,0 +1,177 @@
+/* auth.c - guard behind the broker's identity seam. Passwords of people are hashed on a worker; the
+ * answer is posted back to the loop.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "main_int.h"
+
+/* The broker's view of a principal, with guard's handle behind it. */
+struct who {
+    struct mqtt_principal p;
+    struct sh_principal guard;
+    char name[SH_NAME_MAX + 1];
+    char device[SH_DEVICE_ID_MAX + 1];
+};
+
+static struct mqtt_principal *make(struct node *n, const struct sh_principal *g)
+{
+    struct sh_principal_info info;
+    struct who *w = sh_mem_new(n->env.alloc, sizeof *w);
+    if (w == NULL || sh_guard_describe(n->guard, g, &info) != SH_OK) {
+        sh_mem_free(n->env.alloc, w);
+        return NULL;
+    }
+    w->guard = *g;
+    memcpy(w->name, info.name, sizeof w->name);
+    memcpy(w->device, info.device, sizeof w->device);
+    w->p.tenant = g->tenant;
+    /* Stable over restarts: the label names kind, name and tenant. */
+    w->p.id = sh_hash64(info.label, strlen(info.label), g->kind);
+    w->p.name = sh_str_c(w->name);
+    w->p.device = sh_str_c(w->device);
+    w->p.priv = w;
+    if (g->kind == SH_PRINCIPAL_ANONYMOUS) {
+        w->p.flags |= MQTT_P_NO_TELEMETRY;
+    }
+    if (sh_guard_check(n->guard, g, SH_PERM_INGEST_GATEWAY, g->tenant) == SH_OK) {
+        w->p.flags |= MQTT_P_GATEWAY;
+    }
+    return &w->p;
+}
+
+static enum mqtt_auth_result admit(struct node *n, const struct sh_principal *g,
+                                   struct mqtt_principal **out)
+{
+    if (sh_guard_check(n->guard, g, SH_PERM_MQTT_CONNECT, g->tenant) != SH_OK) {
+        return MQTT_AUTH_NOT_AUTHORISED;
+    }
+    if (sh_guard_use(n->guard, g->tenant, SH_QUOTA_CONNECTIONS, 1) != SH_OK) {
+        return MQTT_AUTH_QUOTA;
+    }
+    *out = make(n, g);
+    if (*out == NULL) {
+        sh_guard_unuse(n->guard, g->tenant, SH_QUOTA_CONNECTIONS, 1);
+        return MQTT_AUTH_BUSY;
+    }
+    return MQTT_AUTH_OK;
+}
+
+/* A CONNECT whose password is being hashed. */
+struct pending {
+    struct sh_job job;
+    struct node *node;
+    mqtt_auth_done *done;
+    void *token;
+    sh_err err;
+    struct sh_principal who;
+};
+
+static enum mqtt_auth_result refusal(sh_err err)
+{
+    return err == SH_E_DENIED ? MQTT_AUTH_BAD_CREDENTIALS : MQTT_AUTH_BUSY;
+}
+
+static void pending_finish(void *ctx)
+{
+    const struct pending p = *(struct pending *)ctx;
+    sh_mem_free(p.node->env.alloc, ctx);
+    struct mqtt_principal *out = NULL;
+    const enum mqtt_auth_result r = p.err == SH_OK ? admit(p.node, &p.who, &out) : refusal(p.err);
+    p.done(p.token, r, out);
+    if (p.node->mqtt != NULL) {
+        mqtt_server_kick(p.node->mqtt);
+    }
+}
+
+static void pending_done(void *ctx, sh_err err, struct sh_principal who)
+{
+    struct pending *p = ctx;
+    p->err = err;
+    p->who = who;
+    p->job.fn = pending_finish;
+    p->job.ctx = p;
+    sh_loop_post_job(p->node->loop, &p->job);
+}
+
+static bool anonymous(const struct node *n, const struct mqtt_connect_req *req)
+{
+    return n->mqtt_anonymous && !req->has_user && req->peer_cert.n == 0 && req->loopback;
+}
+
+static void auth_connect(void *ctx, const struct mqtt_connect_req *req, mqtt_auth_done *done,
+                         void *token)
+{
+    struct node *n = ctx;
+    struct mqtt_principal *out = NULL;
+    struct sh_principal who;
+    if (anonymous(n, req)) {
+        who = sh_guard_anonymous(n->guard);
+        const enum mqtt_auth_result r = admit(n, &who, &out);
+        done(token, r, out);
+        return;
+    }
+    struct pending *p = sh_mem_new(n->env.alloc, sizeof *p);
+    if (p == NULL) {
+        done(token, MQTT_AUTH_BUSY, NULL);
+        return;
+    }
+    p->node = n;
+    p->done = done;
+    p->token = token;
+    const size_t port = sh_str_rfind(req->address, ':');
+    const struct sh_credentials c = {
+        .user = req->user,
+        .password = sh_bytes_str(req->password),
+        .certificate = req->peer_cert,
+        .certificate_verified = req->peer_cert.n > 0,
+        .peer = port == SIZE_MAX ? req->address : sh_str_sub(req->address, 0, port),
+    };
+    const sh_err err = sh_guard_authenticate(n->guard, &c, &who, pending_done, p);
+    if (err == SH_E_AGAIN) {
+        return; /* pending_done comes */
+    }
+    sh_mem_free(n->env.alloc, p);
+    const enum mqtt_auth_result r = err == SH_OK ? admit(n, &who, &out) : refusal(err);
+    done(token, r, out);
+}
+
+static void auth_release(void *ctx, struct mqtt_principal *p)
+{
+    struct node *n = ctx;
+    sh_guard_unuse(n->guard, p->tenant, SH_QUOTA_CONNECTIONS, 1);
+    sh_mem_free(n->env.alloc, p->priv);
+}
+
+static bool may(const struct node *n, const struct mqtt_principal *p, struct sh_str topic)
+{
+    const struct who *w = p->priv;
+    if (w->guard.kind == SH_PRINCIPAL_ANONYMOUS) {
+        /* Messaging only: the platform's own layouts are for those who signed in. */
+        return !sh_str_starts(topic, SH_STR("sh/v1/")) && !sh_str_starts(topic, SH_STR("v1/"));
+    }
+    if (sh_str_starts(topic, SH_STR("$SYS"))) {
+        return sh_guard_check(n->guard, &w->guard, SH_PERM_MQTT_SYS, p->tenant) == SH_OK;
+    }
+    return sh_guard_check(n->guard, &w->guard, SH_PERM_MQTT_ANY_TOPIC, p->tenant) == SH_OK;
+}
+
+static bool auth_publish(void *ctx, const struct mqtt_principal *p, struct sh_str topic)
+{
+    return may(ctx, p, topic);
+}
+
+static bool auth_subscribe(void *ctx, const struct mqtt_principal *p, struct sh_str filter)
+{
+    return may(ctx, p, filter);
+}
+
+bool node_may_provision(const struct node *n, const struct mqtt_principal *p)
+{
+    const struct who *w = p->priv;
+    return sh_guard_check(n->guard, &w->guard, SH_PERM_INGEST_PROVISION, p->tenant) == SH_OK;
+}
+
+const struct mqtt_auth_ops node_auth_ops = {
+    .connect = auth_connect,
+    .release = auth_release,
+    .may_publish = auth_publish,
+    .may_subscribe = auth_subscribe,
+};

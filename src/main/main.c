@@ -1,0 +1,54 @@
+/* main.c - the command line.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include <sh/sim.h>
+#include <sh/version.h>
+
+#include "main_int.h"
+
+static const char usage[] =
+    "songhua " SH_VERSION " - an industrial Internet platform in one program\n"
+    "\n"
+    "  songhua serve --data DIR [--config FILE] [--set key=value]...\n"
+    "        runs the platform; every key may also be SONGHUA_<SECTION>_<KEY>\n"
+    "  songhua sim [--help]\n"
+    "        runs the demo plant, which speaks MQTT and Modbus TCP\n"
+    "  songhua check [--config FILE] [--set key=value]... [--audit --data DIR]\n"
+    "        explains each problem of a configuration; with --audit proves the audit chain whole\n"
+    "  songhua passwd --data DIR [--user NAME] [--link]\n"
+    "        new password of a person (off-line), or a one-time sign-in link\n"
+    "  songhua ctl [--url URL] [--token TOKEN] METHOD PATH [BODY]\n"
+    "        the API at the command line, e.g. songhua ctl GET devices\n"
+    "  songhua version\n";
+
+int main(int argc, char **argv, char **env)
+{
+    const char *cmd = argc > 1 ? argv[1] : "--help";
+    if (strcmp(cmd, "serve") == 0) {
+        return node_serve(argc - 2, argv + 2, env);
+    }
+    if (strcmp(cmd, "sim") == 0) {
+        const struct sh_env system = sh_env_system();
+        return sh_sim_main(&system, argc - 1, argv + 1);
+    }
+    if (strcmp(cmd, "check") == 0) {
+        return node_check(argc - 2, argv + 2, env);
+    }
+    if (strcmp(cmd, "passwd") == 0) {
+        return node_passwd(argc - 2, argv + 2);
+    }
+    if (strcmp(cmd, "ctl") == 0) {
+        return node_ctl(argc - 2, argv + 2);
+    }
+    if (strcmp(cmd, "version") == 0 || strcmp(cmd, "--version") == 0) {
+        (void)printf("songhua %s\n", SH_VERSION);
+        return 0;
+    }
+    const bool help = strcmp(cmd, "--help") == 0 || strcmp(cmd, "-h") == 0;
+    if (!help) {
+        (void)fprintf(stderr, "songhua: unknown command '%s'\n\n", cmd);
+    }
+    (void)fputs(usage, help ? stdout : stderr);
+    return help ? 0 : 2;
+}

@@ -1,0 +1,99 @@
+/* main_int.h - the composition: what a running node holds, and the parts of it by file.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SH_MAIN_INT_H
+#define SH_MAIN_INT_H
+
+#include <sh/api.h>
+#include <sh/channels.h>
+#include <sh/ingest.h>
+#include <sh/mqtt.h>
+#include <sh/mqtt_server.h>
+#include <sh/tls.h>
+
+struct telemetry;
+struct field;
+
+/* Members are in the order of opening; node_close goes backwards. */
+struct node {
+    struct sh_env env;
+    struct sh_config *config;
+    const char *dir;
+    char *admin_password; /* of the environment; wiped after the first start */
+    int lock_fd;
+    struct sh_crypto *crypto;
+    struct sh_workers *workers;
+    struct sh_record *record;
+    struct sh_guard *guard;
+    struct sh_bus *bus;
+    struct sh_points *points;
+    struct sh_latest *latest;
+    struct sh_history *history;
+    struct sh_gate *gate;
+    struct sh_loop *loop;
+    struct mqtt_broker *broker;
+    struct mqtt_journal *mqtt_log;
+    struct sh_journal *journal;
+    struct sh_twin *twin;
+    struct telemetry *telemetry;
+    struct field *field;
+    struct sh_tls *tls;
+    struct mqtt_server *mqtt;
+    struct sh_api *api;
+    struct sh_http_server *http;
+    struct sh_timer quarter; /* four times a second: the broker's tick */
+    struct sh_timer second;  /* housekeeping on a worker */
+    atomic_bool tending;     /* a housekeeping job runs */
+    atomic_bool want_catalogue;
+    unsigned seconds;
+    unsigned stopping; /* servers that have not stopped yet */
+    bool mqtt_anonymous;
+};
+
+extern const struct sh_config_key node_keys[];
+
+/* serve.c */
+int node_serve(int argc, char **argv, char **env);
+/* Reads file, environment and --set; prints problems to stderr. *bad counts them. */
+struct sh_config *node_config(const struct sh_env *env, const char *file, char *const *sets,
+                              size_t nsets, char **environ_vars, unsigned *bad);
+
+/* auth.c: guard behind the broker's identity seam. ctx = the node. */
+extern const struct mqtt_auth_ops node_auth_ops;
+/* May this principal make devices by sending? */
+bool node_may_provision(const struct node *n, const struct mqtt_principal *p);
+
+/* telemetry.c: MQTT payloads through the decoders into the gate. */
+SH_MUST_CHECK sh_err telemetry_new(struct node *n, struct telemetry **out);
+void telemetry_free(struct telemetry *t);
+sh_err telemetry_take(void *ctx, const struct mqtt_telemetry *m, mqtt_telemetry_done *done,
+                      void *token);
+void telemetry_turn_end(void *ctx);
+/* Room in the journal again (loop). */
+void telemetry_resume(struct telemetry *t);
+
+/* field.c: channels of drivers into the gate. */
+SH_MUST_CHECK sh_err field_new(struct node *n, struct field **out);
+/* Loads the stored channels; once the loop may run. */
+void field_load(struct field *f);
+void field_free(struct field *f);
+sh_err field_put(void *ctx, uint32_t tenant, struct sh_str id, const json_t *config,
+                 bool check_only, struct sh_diag *diag);
+sh_err field_state(void *ctx, uint32_t tenant, struct sh_str id, struct sh_jw *w);
+sh_err field_connection(void *ctx, uint32_t tenant, struct sh_str device, struct sh_jw *w);
+void field_drivers(void *ctx, struct sh_jw *w);
+void field_write_changed(void *ctx, uint32_t tenant, struct sh_str device);
+/* twin's sender: a driver's write or an MQTT message. */
+sh_err node_send(void *ctx, const struct sh_twin_command *c);
+
+/* demo.c: the starter pack. */
+void demo_import(struct node *n);
+
+/* Commands. Each answers the process's exit code. */
+int node_passwd(int argc, char **argv);
+int node_check(int argc, char **argv, char **env);
+int node_ctl(int argc, char **argv);
+
+/* The one resolver of names for everything that comes in (gate behind the decoders). */
+enum sh_ingest_code node_ingest_code(enum sh_gate_refusal r);
+
+#endif /* SH_MAIN_INT_H */

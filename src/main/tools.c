@@ -1,0 +1,241 @@
+/* tools.c - the commands that run beside a server: passwd and check.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "main_int.h"
+
+struct args {
+    const char *data;
+    const char *user;
+    const char *config;
+    const char *url;
+    char *sets[64];
+    size_t nsets;
+    bool link;
+    bool audit;
+};
+
+static bool parse(int argc, char **argv, struct args *a)
+{
+    for (int i = 0; i < argc; i++) {
+        const bool more = i + 1 < argc;
+        if (strcmp(argv[i], "--link") == 0) {
+            a->link = true;
+        } else if (strcmp(argv[i], "--audit") == 0) {
+            a->audit = true;
+        } else if (strcmp(argv[i], "--data") == 0 && more) {
+            a->data = argv[++i];
+        } else if (strcmp(argv[i], "--user") == 0 && more) {
+            a->user = argv[++i];
+        } else if (strcmp(argv[i], "--url") == 0 && more) {
+            a->url = argv[++i];
+        } else if (strcmp(argv[i], "--config") == 0 && more) {
+            a->config = argv[++i];
+        } else if (strcmp(argv[i], "--set") == 0 && more && a->nsets < 64) {
+            a->sets[a->nsets++] = argv[++i];
+        } else {
+            (void)fprintf(stderr, "songhua: unknown argument '%s' (see songhua --help)\n", argv[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
+static int say(const char *what, sh_err err, const struct sh_diag *d)
+{
+    (void)fprintf(stderr, "songhua: %s: %s", what, sh_err_name(err));
+    if (d != NULL && d->message[0] != '\0') {
+        (void)fprintf(stderr, ": %s", d->message);
+    }
+    if (d != NULL && d->remedy[0] != '\0') {
+        (void)fprintf(stderr, " (%s)", d->remedy);
+    }
+    (void)fputc('\n', stderr);
+    return 1;
+}
+
+/* A line from the terminal without echo, or from a pipe. */
+static struct sh_str read_password(char *out, size_t cap)
+{
+    struct termios old;
+    const bool tty = tcgetattr(STDIN_FILENO, &old) == 0;
+    if (tty) {
+        struct termios quiet = old;
+        quiet.c_lflag &= ~(tcflag_t)ECHO;
+        (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+        (void)fprintf(stderr, "New password (empty: a random one): ");
+    }
+    const char *got = fgets(out, (int)cap, stdin);
+    if (tty) {
+        (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
+        (void)fputc('\n', stderr);
+    }
+    return sh_str_trim(sh_str_c(got == NULL ? "" : out));
+}
+
+/* The record store and guard alone, without a server. */
+struct offline {
+    struct sh_env env;
+    int lock_fd;
+    struct sh_crypto *crypto;
+    struct sh_record *record;
+    struct sh_guard *guard;
+};
+
+static int offline_lock(struct offline *o, const char *dir)
+{
+    char path[4096];
+    (void)snprintf(path, sizeof path, "%s/lock", dir);
+    o->lock_fd = open(path, O_RDWR | O_CLOEXEC);
+    if (o->lock_fd < 0) {
+        (void)fprintf(stderr, "songhua: %s is not a data folder\n", dir);
+        return 1;
+    }
+    if (flock(o->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        (void)fprintf(stderr, "songhua: the server that uses %s is running; stop it first\n", dir);
+        return 1;
+    }
+    return 0;
+}
+
+static int offline_open(struct offline *o, const char *dir)
+{
+    struct sh_diag d = {0};
+    char db[4096];
+    *o = (struct offline){.env = sh_env_system(), .lock_fd = -1};
+    if (offline_lock(o, dir) != 0) {
+        return 1;
+    }
+    (void)snprintf(db, sizeof db, "%s/songhua.db", dir);
+    sh_err err = sh_crypto_new(&o->env, &o->crypto);
+    const struct sh_record_config rc = {.path = db};
+    err = err != SH_OK ? err : sh_record_open(&o->env, NULL, &rc, &o->record, &d);
+    return err == SH_OK ? 0 : say("records", err, &d);
+}
+
+static int offline_guard(struct offline *o, const char *dir)
+{
+    struct sh_diag d = {0};
+    struct guard_store *store = NULL;
+    sh_err err = sh_guard_store_record(&o->env, o->record, &store);
+    if (err != SH_OK) {
+        return say("guard", err, NULL);
+    }
+    const struct sh_guard_options go = {.env = &o->env,
+                                        .crypto = o->crypto,
+                                        .store = store,
+                                        .dir = dir,
+                                        .settings = sh_guard_settings_default()};
+    err = sh_guard_open(&go, &o->guard, &d);
+    return err == SH_OK ? 0 : say("guard", err, &d);
+}
+
+static void offline_close(struct offline *o)
+{
+    sh_guard_close(o->guard);
+    sh_record_close(o->record);
+    sh_crypto_free(o->crypto);
+    if (o->lock_fd >= 0) {
+        (void)close(o->lock_fd);
+    }
+}
+
+static int make_link(const struct args *a)
+{
+    const struct sh_env env = sh_env_system();
+    struct sh_crypto *crypto = NULL;
+    char secret[SH_SECRET_CHARS];
+    sh_err err = sh_crypto_new(&env, &crypto);
+    const struct sh_str user = sh_str_c(a->user == NULL ? "admin" : a->user);
+    err = err != SH_OK ? err : sh_guard_link_new(&env, crypto, a->data, user, secret);
+    sh_crypto_free(crypto);
+    if (err != SH_OK) {
+        return say("no link was made", err, NULL);
+    }
+    (void)printf("%s/link/%s\n", a->url == NULL ? "http://127.0.0.1:8080" : a->url, secret);
+    return 0;
+}
+
+static int new_password(const struct args *a)
+{
+    char typed[512] = "";
+    char shown[SH_SECRET_CHARS] = "";
+    struct sh_diag d = {0};
+    struct offline o;
+    int code = offline_open(&o, a->data);
+    code = code != 0 ? code : offline_guard(&o, a->data);
+    if (code == 0) {
+        const struct sh_str password = read_password(typed, sizeof typed);
+        const struct sh_str user = sh_str_c(a->user == NULL ? "admin" : a->user);
+        const sh_err err = sh_guard_recover(o.guard, user, password, shown, &d);
+        memset(typed, 0, sizeof typed);
+        if (err != SH_OK) {
+            code = say("the password was not changed", err, &d);
+        } else {
+            (void)printf("the password of %.*s was changed%s%s\n", SH_PRI(user),
+                         password.n == 0 ? " to: " : "", password.n == 0 ? shown : "");
+        }
+    }
+    offline_close(&o);
+    return code;
+}
+
+int node_passwd(int argc, char **argv)
+{
+    struct args a = {.data = NULL};
+    if (!parse(argc, argv, &a)) {
+        return 2;
+    }
+    if (a.data == NULL) {
+        (void)fprintf(stderr, "songhua: passwd needs --data DIR\n");
+        return 2;
+    }
+    return a.link ? make_link(&a) : new_password(&a);
+}
+
+static int check_audit(const struct args *a)
+{
+    struct offline o;
+    struct sh_audit_report report = {.entries = 0};
+    struct guard_store *store = NULL;
+    int code = offline_open(&o, a->data);
+    if (code == 0) {
+        sh_err err = sh_guard_store_record(&o.env, o.record, &store);
+        err = err != SH_OK ? err : sh_audit_verify(&o.env, o.crypto, store, a->data, &report);
+        (void)printf("audit: %llu entries: %s\n", (unsigned long long)report.entries, report.text);
+        code = err == SH_OK ? 0 : 1;
+        sh_guard_store_free(store);
+    }
+    offline_close(&o);
+    return code;
+}
+
+int node_check(int argc, char **argv, char **env)
+{
+    struct args a = {.data = NULL};
+    if (!parse(argc, argv, &a)) {
+        return 2;
+    }
+    if (a.audit) {
+        if (a.data == NULL) {
+            (void)fprintf(stderr, "songhua: check --audit needs --data DIR\n");
+            return 2;
+        }
+        return check_audit(&a);
+    }
+    const struct sh_env e = sh_env_system();
+    unsigned bad = 0;
+    struct sh_config *c = node_config(&e, a.config, a.sets, a.nsets, env, &bad);
+    sh_config_free(c);
+    if (c == NULL || bad > 0) {
+        (void)fprintf(stderr, "songhua: %u problems\n", bad);
+        return 1;
+    }
+    (void)printf("the configuration is valid\n");
+    return 0;
+}
