@@ -1,0 +1,160 @@
+/* Files of every released format version open and say what they said. tests/golden/history/vN were
+ * written by this program when vN was current: `history_golden_test write DIR`. */
+#include <sh/test.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include <sh/history.h>
+
+enum { ROWS = 1500 };
+
+static const int64_t t0 = 1767225600000000;
+
+/* Row i of each of the five points: types, codecs and odd values of every kind. */
+static void rows_add(struct sh_batch_builder *b, uint32_t i)
+{
+    static const uint64_t odd[] = {0x7ff8000000000001, 0x8000000000000000, 0x7ff0000000000000,
+                                   0xfff0000000000000};
+    const int64_t t = t0 + (int64_t)i * 10000000 + (i % 7 == 0 ? 1234 : 0);
+    const uint8_t q = i % 100 == 3 ? 64 : (i % 100 == 4 ? 0 : 192);
+    union sh_cell v = {.f64 = (double)(i * 37 % 1000) / 100};
+    if (i % 200 == 10) {
+        v.bits = odd[i / 200 % SH_COUNT(odd)];
+    }
+    assert_ok(sh_batch_add(b, 1, t, SH_T_F64, v, q));
+    v.f64 = (double)(i + 1) * 0.7312345678912345; /* a true double */
+    assert_ok(sh_batch_add(b, 2, t, SH_T_F64, v, q));
+    v.i64 = i % 500 == 1 ? INT64_MIN : (int64_t)i * 3 - 100;
+    assert_ok(sh_batch_add(b, 3, t, SH_T_I64, v, q));
+    v.bits = i / 13 % 2;
+    assert_ok(sh_batch_add(b, 4, t, SH_T_BOOL, v, q));
+    char text[64];
+    const int n = snprintf(text, sizeof text, "state %u of the pump", i / 50 % 11);
+    assert_ok(sh_batch_add_bytes(b, 5, t, SH_T_TEXT, sh_bytes_of(text, (size_t)n), q));
+}
+
+static void batch_make(struct sh_batch_builder *b)
+{
+    sh_batch_builder_init(b, sh_alloc_heap(), ROWS * 5, 1 << 20);
+    for (uint32_t i = 0; i < ROWS; i++) {
+        rows_add(b, i);
+    }
+}
+
+static int write_files(const char *dir)
+{
+    const struct sh_env env = sh_env_system();
+    struct sh_history *h = NULL;
+    struct sh_batch_builder b;
+    struct sh_slab *slab = NULL;
+    struct sh_buf wire;
+    static const uint32_t point = 3;
+    const struct sh_history_options o = {.dir = dir};
+    sh_buf_init(&wire, env.alloc, 1 << 20);
+    batch_make(&b);
+    const struct sh_history_edit e = {.kind = SH_EDIT_DELETE,
+                                      .points = &point,
+                                      .npoints = 1,
+                                      .from_us = t0,
+                                      .to_us = t0 + 50000000};
+    if (sh_history_open(&env, &o, &h) != SH_OK || sh_slab_new(env.alloc, &b.view, &slab) != SH_OK ||
+        sh_history_apply(h, slab, 1) != SH_OK || sh_history_edit_encode(&e, &wire) != SH_OK ||
+        sh_history_edit_apply(h, sh_buf_bytes(&wire), 2) != SH_OK || sh_history_flush(h) != SH_OK) {
+        return 1;
+    }
+    sh_slab_unref(slab);
+    sh_batch_builder_fini(&b);
+    sh_buf_fini(&wire);
+    sh_history_close(h);
+    return 0;
+}
+
+static sh_err copy_file(void *ctx, const char *name, bool is_dir)
+{
+    const char *const *dirs = ctx;
+    char from[256];
+    char to[256];
+    struct sh_str s;
+    if (is_dir) {
+        return SH_OK;
+    }
+    (void)snprintf(from, sizeof from, "%s/%s", dirs[0], name);
+    (void)snprintf(to, sizeof to, "%s/%s", dirs[1], name);
+    SH_TRY(sh_fs_read_all(sh_fs_system(), sh_alloc_heap(), from, 1 << 24, &s));
+    const sh_err err = sh_fs_replace(sh_fs_system(), to, sh_str_bytes(s));
+    sh_str_free(sh_alloc_heap(), &s);
+    return err;
+}
+
+struct check {
+    const struct sh_batch *b;
+    uint32_t next[6]; /* row in b expected next, per point */
+    uint32_t rows;
+};
+
+static sh_err sink(void *ctx, const struct sh_history_rows *rows)
+{
+    struct check *k = ctx;
+    const uint32_t p = rows->series + 1;
+    for (uint32_t i = 0; i < rows->n; i++) {
+        const uint32_t at = k->next[p];
+        k->next[p] += 5;
+        assert_int_equal(k->b->point[at], p);
+        assert_int_equal(rows->time_us[i], k->b->time_us[at]);
+        assert_int_equal(rows->quality[i], k->b->quality[at]);
+        if (p == 5) {
+            const struct sh_bytes want = sh_batch_bytes(k->b, at);
+            assert_int_equal(rows->value[i].span.len, want.n);
+            assert_memory_equal(rows->bytes + rows->value[i].span.off, want.p, want.n);
+        } else {
+            assert_true(rows->value[i].bits == k->b->value[at].bits);
+        }
+        k->rows++;
+    }
+    return SH_OK;
+}
+
+static void fail_on_report(void *ctx, const struct sh_history_report *r)
+{
+    SH_UNUSED(ctx);
+    fail_msg("%s", r->file);
+}
+
+static void test_golden_version_1_reads_as_written(void **state)
+{
+    (void)state;
+    const struct sh_env env = sh_env_system();
+    char dir[64];
+    sh_test_tmpdir(dir);
+    const char *dirs[2] = {SH_GOLDEN_DIR "/history/v1", dir};
+    const struct sh_fs *fs = sh_fs_system();
+    assert_ok(fs->list(fs->ctx, dirs[0], copy_file, dirs));
+    struct sh_history *h = NULL;
+    const struct sh_history_options o = {.dir = dir, .report = fail_on_report};
+    assert_ok(sh_history_open(&env, &o, &h));
+    struct sh_batch_builder b;
+    batch_make(&b);
+    /* point 3: rows 0 to 4 (0 to 40 s and a bit) are deleted; row 5 is at 50 s */
+    struct check k = {.b = &b.view, .next = {0, 0, 1, 2 + 5 * 5, 3, 4}};
+    static const uint32_t points[] = {1, 2, 3, 4, 5};
+    struct sh_history_result out;
+    const struct sh_history_query q = {
+        .points = points, .npoints = 5, .from_us = 0, .to_us = t0 * 2};
+    assert_ok(sh_history_query(h, &q, sink, &k, &out));
+    assert_int_equal(k.rows, ROWS * 5 - 5);
+    sh_batch_builder_fini(&b);
+    sh_history_close(h);
+    sh_test_rmdir(dir);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "write") == 0) {
+        return write_files(argv[2]);
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_golden_version_1_reads_as_written),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,130 @@
+/* Apply, flush, compaction, edits and queries at once; run under TSan. Each query sees, for each
+ * point, a gapless run from the first sample on: nothing is missed while it moves. */
+#include <sh/test.h>
+
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include <sh/history.h>
+
+enum { POINTS = 8, BATCHES = 400, ROWS = 50, READERS = 2 };
+
+struct shared {
+    struct sh_history *h;
+    const struct sh_env *env;
+    atomic_uint applied; /* batches */
+    atomic_bool stop;
+    atomic_uint wrong;
+    atomic_uint queries;
+};
+
+static const int64_t t0 = 1767225600000000;
+
+static void writer(void *ctx)
+{
+    struct shared *s = ctx;
+    struct sh_batch_builder b;
+    sh_batch_builder_init(&b, s->env->alloc, POINTS * ROWS, 16);
+    for (uint32_t n = 0; n < BATCHES; n++) {
+        sh_batch_builder_clear(&b);
+        sh_err err = SH_OK;
+        for (uint32_t i = 0; err == SH_OK && i < ROWS * POINTS; i++) {
+            const uint32_t k = n * ROWS + i / POINTS;
+            err = sh_batch_add(&b, 1 + i % POINTS, t0 + (int64_t)k * 1000000, SH_T_I64,
+                               (union sh_cell){.i64 = k}, SH_Q_GOOD);
+        }
+        struct sh_slab *slab = NULL;
+        if (err != SH_OK || sh_slab_new(s->env->alloc, &b.view, &slab) != SH_OK ||
+            sh_history_apply(s->h, slab, n + 1) != SH_OK) {
+            atomic_fetch_add(&s->wrong, 1);
+        }
+        sh_slab_unref(slab);
+        atomic_store(&s->applied, n + 1);
+        if (n % 50 == 49) {
+            sh_history_want_flush(s->h);
+        }
+    }
+    sh_batch_builder_fini(&b);
+    atomic_store(&s->stop, true);
+}
+
+struct reading {
+    struct shared *s;
+    int64_t next;
+};
+
+static sh_err sink(void *ctx, const struct sh_history_rows *rows)
+{
+    struct reading *r = ctx;
+    for (uint32_t i = 0; i < rows->n; i++) {
+        if (rows->value[i].i64 != r->next || rows->time_us[i] != t0 + r->next * 1000000) {
+            atomic_fetch_add(&r->s->wrong, 1);
+            return SH_E_INTERNAL;
+        }
+        r->next++;
+    }
+    return SH_OK;
+}
+
+static void reader(void *ctx)
+{
+    struct shared *s = ctx;
+    uint32_t point = 1;
+    while (!atomic_load(&s->stop)) {
+        const int64_t least = (int64_t)atomic_load(&s->applied) * ROWS;
+        struct reading r = {.s = s};
+        struct sh_history_result out;
+        const struct sh_history_query q = {
+            .points = &point, .npoints = 1, .from_us = t0, .to_us = t0 * 2};
+        if (sh_history_query(s->h, &q, sink, &r, &out) != SH_OK || r.next < least) {
+            atomic_fetch_add(&s->wrong, 1);
+        }
+        struct sh_history_sample last;
+        if (sh_history_last(s->h, &point, 1, &last, NULL) != SH_OK ||
+            (least != 0 && last.value.i64 < least - 1)) {
+            atomic_fetch_add(&s->wrong, 1);
+        }
+        struct sh_history_stats st;
+        sh_history_stats(s->h, &st);
+        atomic_fetch_add(&s->queries, 1);
+        point = point % POINTS + 1;
+    }
+}
+
+static void test_queries_during_apply_flush_and_compaction_miss_nothing(void **state)
+{
+    (void)state;
+    char dir[64];
+    sh_test_tmpdir(dir);
+    const struct sh_env env = sh_env_system();
+    struct shared s = {.env = &env};
+    const struct sh_history_options o = {
+        .dir = dir, .shards = 3, .head_bytes = 100 << 10, .partition_us = (int64_t)3600 * 1000000};
+    assert_ok(sh_history_open(&env, &o, &s.h));
+    assert_ok(sh_history_start(s.h));
+    struct sh_thread w = {0};
+    struct sh_thread r[READERS] = {0};
+    assert_ok(sh_thread_start(&w, "writer", writer, &s));
+    for (int i = 0; i < READERS; i++) {
+        assert_ok(sh_thread_start(&r[i], "reader", reader, &s));
+    }
+    sh_thread_join(&w);
+    for (int i = 0; i < READERS; i++) {
+        sh_thread_join(&r[i]);
+    }
+    assert_int_equal(atomic_load(&s.wrong), 0);
+    assert_true(atomic_load(&s.queries) > 0);
+    struct sh_history_stats st;
+    sh_history_stats(s.h, &st);
+    assert_true(st.flushes > 0);
+    sh_history_close(s.h);
+    sh_test_rmdir(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_queries_during_apply_flush_and_compaction_miss_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
