@@ -292,11 +292,11 @@ static size_t put_line(struct load *l, uint8_t *p, uint32_t s, int64_t t)
     const uint32_t u = (uint32_t)(v < 0 ? -v : v);
     const size_t name = strlen(l->name);
     size_t n = name;
-    memcpy(p, l->name, name); /* NOLINT: a length, not a terminator */
-    memcpy(p + n, ",series=", 8);
+    memcpy(p, l->name, name);     /* NOLINT: a length, not a terminator */
+    memcpy(p + n, ",series=", 8); /* NOLINT: a length, not a terminator */
     n += 8;
     n += put_unsigned(p + n, s, 4);
-    memcpy(p + n, " value=", 7);
+    memcpy(p + n, " value=", 7); /* NOLINT: a length, not a terminator */
     n += 7;
     if (v < 0) {
         p[n++] = '-';
@@ -310,7 +310,7 @@ static size_t put_line(struct load *l, uint8_t *p, uint32_t s, int64_t t)
     }
     p[n++] = ' ';
     n += put_unsigned(p + n, (uint64_t)t, 1);
-    memcpy(p + n, "000000000\n", 10);
+    memcpy(p + n, "000000000\n", 10); /* NOLINT: a length, not a terminator */
     return n + 10;
 }
 
