@@ -165,23 +165,6 @@ static inline bool ingest_digit(char c)
 {
     return (unsigned char)(c - '0') < 10;
 }
-/* Eight digits at once (SWAR, little-endian): false when one of the 8 bytes is no digit. */
-static inline bool ingest_eight(const char *p, uint32_t *out)
-{
-    uint64_t v;
-    memcpy(&v, p, sizeof v);
-    if (((v & 0xF0F0F0F0F0F0F0F0u) | (((v + 0x0606060606060606u) & 0xF0F0F0F0F0F0F0F0u) >> 4)) !=
-        0x3333333333333333u) {
-        return false;
-    }
-    v -= 0x3030303030303030u;
-    v = v * 10 + (v >> 8);
-    v = (((v & 0x000000FF000000FFu) * 0x000F424000000064u) +
-         (((v >> 16) & 0x000000FF000000FFu) * 0x0000271000000001u)) >>
-        32;
-    *out = (uint32_t)v;
-    return true;
-}
 /* -?digits as int64; the number of bytes read, 0 when there is no digit or it does not fit. */
 size_t ingest_i64_scan(const char *p, const char *end, int64_t *out);
 

@@ -368,29 +368,34 @@ static sh_err take_object(struct doc *d, const char **p, int64_t time_us)
     return SH_OK;
 }
 
-/* ts: integer milliseconds or RFC 3339 in quotes. SH_E_INVAL: refused, and told. */
-static sh_err take_ts(struct doc *d, const char **p, int64_t *out)
+/* ts: integer milliseconds or RFC 3339 in quotes; *ok says whether it is one. *p is behind it. */
+static sh_err take_ts(struct doc *d, const char **p, int64_t *out, bool *ok)
 {
     const char *at = *p;
     struct ingest_number n;
-    bool ok = false;
+    *ok = false;
+    if (ingest_number_scan(at, d->end, true, &n)) {
+        *p = n.to;
+        *ok = n.whole && ingest_number_i64(&n, out) && *out <= INT64_MAX / 1000 &&
+              *out >= INT64_MIN / 1000;
+        *out = *ok ? *out * 1000 : 0;
+        return SH_OK;
+    }
     SH_TRY(skip(d, p));
-    if (*at == '"') {
-        ok = sh_time_parse(sh_str_of(at + 1, (size_t)(*p - at - 2)), out) == SH_OK;
-    } else if (ingest_number_scan(at, *p, true, &n) && n.whole && ingest_number_i64(&n, out)) {
-        ok = *out <= INT64_MAX / 1000 && *out >= INT64_MIN / 1000;
-        *out = ok ? *out * 1000 : 0;
-    }
-    if (!ok) {
-        refuse(d, at, SH_INGEST_TIME, "\"ts\" is an integer of milliseconds or an RFC 3339 time");
-        return SH_E_INVAL;
-    }
-    const enum sh_ingest_code c = ingest_time_check(&d->r, *out);
-    if (c != SH_INGEST_OK) {
-        refuse(d, at, c, ingest_time_detail(c));
-        return SH_E_INVAL;
-    }
+    *ok = *at == '"' && sh_time_parse(sh_str_of(at + 1, (size_t)(*p - at - 2)), out) == SH_OK;
     return SH_OK;
+}
+
+/* Refuses a time that is none or outside the limits. */
+static bool good_ts(struct doc *d, const char *at, int64_t t, bool is_time)
+{
+    const enum sh_ingest_code c = is_time ? ingest_time_check(&d->r, t) : SH_INGEST_TIME;
+    if (c != SH_INGEST_OK) {
+        refuse(d, at, c,
+               is_time ? ingest_time_detail(c)
+                       : "\"ts\" is an integer of milliseconds or an RFC 3339 time");
+    }
+    return c == SH_INGEST_OK;
 }
 
 /* Members behind "ts" and "values": refused one by one, up to the closing brace. */
@@ -415,7 +420,10 @@ static sh_err take_rest(struct doc *d, const char **p)
 static sh_err take_timed(struct doc *d, const char **p, bool *is)
 {
     const char *at = json_space(*p + 1, d->end);
-    const char *part[2] = {NULL, NULL}; /* of ts, of values */
+    const char *ts = NULL;
+    const char *values = NULL;
+    int64_t t = 0;
+    bool is_time = false;
     bool more = true;
     *is = false;
     for (int i = 0; i < 2 && more; i++) {
@@ -424,33 +432,32 @@ static sh_err take_timed(struct doc *d, const char **p, bool *is)
             return SH_OK; /* the plain way tells what is wrong */
         }
         SH_TRY(take_member(d, &at, &m));
-        const int which = sh_str_eqc(m.key, "ts") ? 0 : (sh_str_eqc(m.key, "values") ? 1 : 2);
-        if (which == 2 || part[which] != NULL || (which == 1 && *at != '{')) {
+        if (ts == NULL && sh_str_eqc(m.key, "ts")) {
+            ts = at;
+            SH_TRY(take_ts(d, &at, &t, &is_time));
+        } else if (values == NULL && *at == '{' && sh_str_eqc(m.key, "values")) {
+            values = at;
+            if (i == 0) {
+                SH_TRY(skip(d, &at));
+            }
+        } else {
             return SH_OK;
         }
-        part[which] = at;
         if (i == 0) {
-            SH_TRY(skip(d, &at));
             SH_TRY(take_comma(d, &at, '}', &more));
         }
     }
-    if (part[0] == NULL || part[1] == NULL) {
+    if (ts == NULL || values == NULL) {
         return SH_OK;
     }
     *is = true;
-    int64_t t = 0;
-    const char *ts = part[0];
-    const char *values = part[1];
-    const bool ts_last = ts > values;
-    const sh_err e = take_ts(d, &ts, &t);
-    if (e == SH_OK) {
-        SH_TRY(take_object(d, &values, t));
-    } else if (e == SH_E_INVAL) {
-        SH_TRY(skip(d, &values));
+    const char *behind = values;
+    if (good_ts(d, ts, t, is_time)) {
+        SH_TRY(take_object(d, &behind, t));
     } else {
-        return e;
+        SH_TRY(skip(d, &behind));
     }
-    *p = ts_last ? ts : values;
+    *p = ts > values ? at : behind;
     return take_rest(d, p);
 }
 

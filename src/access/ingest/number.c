@@ -10,14 +10,38 @@ static const double ten_to[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                 1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
-/* Digits from p on into n->w; n->digits counts from the first that is not 0. */
+static const uint64_t whole_ten_to[] = {1,      10,      100,      1000,     10000,
+                                        100000, 1000000, 10000000, 100000000};
+
+/* Digits from p on into n->w; n->digits counts from the first that is not 0, or a little more: a
+ * number that seems too long only takes the slow road. Up to eight digits a step: the bytes that
+ * are digits become 0 to 9 by XOR, the first that is none shows as a high bit, and the digits
+ * before it are moved to the top, where zeros below do not count (SWAR, little-endian). */
 static const char *digits(const char *p, const char *end, struct ingest_number *n)
 {
-    uint32_t eight = 0;
-    while (end - p >= 8 && n->digits <= MAX_DIGITS - 8 && ingest_eight(p, &eight)) {
-        n->w = n->w * 100000000u + eight;
-        n->digits += n->w != 0 ? 8 : 0; /* a zero group in front is rare: counted as 8 at most */
-        p += 8;
+    const uint64_t ones = 0x0101010101010101u;
+    while (end - p >= 8 && n->digits <= MAX_DIGITS - 8) {
+        uint64_t v;
+        memcpy(&v, p, sizeof v);
+        v ^= ones * '0';
+        const uint64_t other = ((v + ones * 0x76) | v) & (ones * 0x80);
+        const uint64_t lowest = other & (0 - other);
+        const unsigned k =
+            other == 0 ? 8 : (unsigned)((((lowest - 1) & ones) * ones) >> 56) - 1; /* bytes below */
+        if (k == 0) {
+            return p;
+        }
+        v <<= 64 - 8 * k;
+        v = v * 10 + (v >> 8);
+        v = (((v & 0x000000FF000000FFu) * 0x000F424000000064u) +
+             (((v >> 16) & 0x000000FF000000FFu) * 0x0000271000000001u)) >>
+            32;
+        n->w = n->w * whole_ten_to[k] + (uint32_t)v;
+        n->digits += n->w != 0 ? (int)k : 0;
+        p += k;
+        if (k < 8) {
+            return p;
+        }
     }
     for (; p < end && ingest_digit(*p); p++) {
         if (n->digits < MAX_DIGITS) {
