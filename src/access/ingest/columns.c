@@ -296,9 +296,5 @@ sh_err sh_ingest_columns(struct sh_ingest *in, const struct sh_ingest_sink *sink
         e = take_frame(&f);
         f.p += f.n;
     } while (e == SH_OK && f.p < end);
-    if (e == SH_OK) {
-        e = ingest_flush(&f.r);
-    }
-    sh_batch_builder_clear(&in->batch);
-    return e;
+    return ingest_end(&f.r, e);
 }

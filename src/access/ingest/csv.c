@@ -380,7 +380,7 @@ static sh_err take_table(struct table *t)
             e = handle_row(t);
         }
     }
-    return e == SH_OK ? ingest_flush(&t->r) : e;
+    return e;
 }
 
 sh_err sh_ingest_csv(struct sh_ingest *in, const struct sh_ingest_sink *sink,
@@ -412,6 +412,5 @@ sh_err sh_ingest_csv(struct sh_ingest *in, const struct sh_ingest_sink *sink,
     e = e == SH_OK ? find_group(&t) : e;
     e = e == SH_OK ? take_table(&t) : e;
     sh_buf_fini(&converted);
-    sh_batch_builder_clear(&in->batch);
-    return e;
+    return ingest_end(&t.r, e);
 }

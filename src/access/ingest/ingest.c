@@ -1,7 +1,8 @@
 /* The parts that all decoders share: life cycle, series cache, rows.
  *
  * Invariants
- *  1. Between calls the batch is empty.
+ *  1. Between calls the batch holds nothing but whole lines, rows and documents of calls with
+ * `hold`.
  *  2. Every entry of the cache lives in the arena; hints point to entries or are NULL; emptying the
  *     cache resets arena, slots and all hints together.
  *  3. A field's entry exists only after its point was resolved, so its target is whole.
@@ -223,7 +224,10 @@ struct ingest_entry *ingest_add(struct sh_ingest *in, struct ingest_entry **hint
 void ingest_begin(struct ingest_run *r)
 {
     *r->result = (struct sh_ingest_result){0};
-    sh_batch_builder_clear(&r->in->batch);
+    if (!r->opts->hold) {
+        sh_batch_builder_clear(&r->in->batch);
+    }
+    r->base = ingest_mark(r);
     r->bounded = r->opts->min_time_us != 0 || r->opts->max_time_us != 0;
     if (r->in->generation != r->opts->generation) {
         ingest_empty(r->in);
@@ -233,15 +237,44 @@ void ingest_begin(struct ingest_run *r)
 
 sh_err ingest_flush(struct ingest_run *r)
 {
-    struct sh_batch_builder *b = &r->in->batch;
-    if (b->view.len == 0) {
+    const uint32_t rows = r->in->batch.view.len;
+    SH_TRY(sh_ingest_flush(r->in, r->sink));
+    r->result->samples += rows - r->base.rows;
+    r->base = (struct ingest_mark){0, 0};
+    return SH_OK;
+}
+
+sh_err ingest_end(struct ingest_run *r, sh_err e)
+{
+    if (e == SH_OK && r->opts->hold) {
+        r->result->samples += r->in->batch.view.len - r->base.rows;
         return SH_OK;
     }
-    const uint32_t n = b->view.len;
-    const sh_err e = r->sink->submit(r->sink->ctx, &b->view);
-    sh_batch_builder_clear(b);
-    r->result->samples += e == SH_OK ? n : 0;
+    if (e == SH_OK) {
+        e = ingest_flush(r);
+    }
+    ingest_rollback(r, r->base);
     return e;
+}
+
+sh_err sh_ingest_flush(struct sh_ingest *in, const struct sh_ingest_sink *sink)
+{
+    if (in->batch.view.len == 0) {
+        return SH_OK;
+    }
+    SH_TRY(sink->submit(sink->ctx, &in->batch.view));
+    sh_batch_builder_clear(&in->batch);
+    return SH_OK;
+}
+
+uint32_t sh_ingest_held(const struct sh_ingest *in)
+{
+    return in->batch.view.len;
+}
+
+void sh_ingest_drop(struct sh_ingest *in)
+{
+    sh_batch_builder_clear(&in->batch);
 }
 
 void ingest_refuse(struct ingest_run *r, uint32_t line, size_t column, enum sh_ingest_code code,

@@ -54,19 +54,20 @@ struct sh_ingest {
     uint32_t columns_cap;
 };
 
+/* Place in the batch to go back to when a line or row is refused. */
+struct ingest_mark {
+    uint32_t rows;
+    uint32_t bytes;
+};
+
 /* One decode. */
 struct ingest_run {
     struct sh_ingest *in;
     const struct sh_ingest_sink *sink;
     const struct sh_ingest_opts *opts;
     struct sh_ingest_result *result;
-    bool bounded; /* opts has time limits */
-};
-
-/* Place in the batch to go back to when a line or row is refused. */
-struct ingest_mark {
-    uint32_t rows;
-    uint32_t bytes;
+    bool bounded;            /* opts has time limits */
+    struct ingest_mark base; /* where the rows of this call start: 0, or behind those held */
 };
 
 /* A value as read, before it is fitted to its point. */
@@ -80,7 +81,10 @@ struct ingest_value {
 };
 
 void ingest_begin(struct ingest_run *r);
-/* Hands the batch over and empties it. */
+/* Ends a decode: submits or holds; with an error takes the rows of this call back. Returns e or the
+ * error of submit. */
+SH_MUST_CHECK sh_err ingest_end(struct ingest_run *r, sh_err e);
+/* Hands the batch over and empties it. On error it stays as it is. */
 SH_MUST_CHECK sh_err ingest_flush(struct ingest_run *r);
 void ingest_refuse(struct ingest_run *r, uint32_t line, size_t column, enum sh_ingest_code code,
                    const char *detail);

@@ -550,7 +550,7 @@ static sh_err take_document(struct doc *d)
         SH_TRY(take_gateway(d, &p));
     }
     p = json_space(p, d->end);
-    return p == d->end ? ingest_flush(&d->r) : mistake(d, p, "more text behind the document");
+    return p == d->end ? SH_OK : mistake(d, p, "more text behind the document");
 }
 
 sh_err sh_ingest_json(struct sh_ingest *in, const struct sh_ingest_sink *sink,
@@ -570,11 +570,11 @@ sh_err sh_ingest_json(struct sh_ingest *in, const struct sh_ingest_sink *sink,
         e = take_document(&d);
     }
     if (e == SH_E_PROTO) {
-        result->taken = 0; /* nothing was handed over: see the head of this file */
+        ingest_rollback(&d.r, d.r.base); /* nothing was handed over: see the head of this file */
+        result->taken = 0;
         d.element = 0;
         refuse(&d, d.bad, SH_INGEST_SYNTAX, d.why);
         e = SH_OK;
     }
-    sh_batch_builder_clear(&in->batch);
-    return e;
+    return ingest_end(&d.r, e);
 }

@@ -480,9 +480,5 @@ sh_err sh_ingest_lines(struct sh_ingest *in, const struct sh_ingest_sink *sink,
         }
         p = nl == end ? end : nl + 1;
     }
-    if (e == SH_OK) {
-        e = ingest_flush(&r);
-    }
-    sh_batch_builder_clear(&in->batch);
-    return e;
+    return ingest_end(&r, e);
 }

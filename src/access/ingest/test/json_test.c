@@ -283,6 +283,46 @@ static void test_json_denied_and_time_limits(void **state)
     sh_test_env_fini(&t);
 }
 
+/* Many small messages in one submit: a bad one in between takes nothing with it. */
+static void test_json_held_rows_are_submitted_together(void **state)
+{
+    (void)state;
+    struct sh_test_env t;
+    sh_test_env_init(&t, NULL);
+    struct sh_ingest *in;
+    struct fake *f = fake_new(&t);
+    struct sh_ingest_result r;
+    const struct sh_ingest_opts o = {.now_us = 77, .device = {"d", 1}, .hold = true};
+    assert_ok(sh_ingest_new(&t.env, 4, 16, &in));
+    fake_clear(f);
+    assert_ok(sh_ingest_json(in, &f->sink, &o, sh_bytes_of("{\"a\":1}", 7), &r));
+    assert_int_equal(r.samples, 1);
+    assert_ok(sh_ingest_json(in, &f->sink, &o, sh_bytes_of("{\"a\":2,\"b\":3", 12), &r));
+    assert_int_equal(r.samples, 0);
+    assert_int_equal(r.refused, 1);
+    assert_ok(sh_ingest_json(in, &f->sink, &o, sh_bytes_of("{\"b\":4}", 7), &r));
+    assert_int_equal(sh_ingest_held(in), 2);
+    assert_int_equal(f->submits, 0);
+    f->submit_answer =
+        SH_E_LIMIT; /* no room behind: the message does not fit, what is held stays */
+    assert_int_equal(
+        sh_ingest_json(in, &f->sink, &o, sh_bytes_of("{\"a\":5,\"b\":6,\"c\":7}", 19), &r),
+        SH_E_LIMIT);
+    assert_int_equal(sh_ingest_held(in), 2);
+    assert_int_equal(sh_ingest_flush(in, &f->sink), SH_E_LIMIT);
+    assert_int_equal(sh_ingest_held(in), 2);
+    f->submit_answer = SH_OK;
+    fake_clear(f);
+    assert_ok(sh_ingest_flush(in, &f->sink));
+    assert_int_equal(sh_ingest_held(in), 0);
+    assert_true(sh_str_eqc(sh_buf_str(&f->out), "d/a=1@77\nd/b=4@77\n"));
+    assert_ok(sh_ingest_flush(in, &f->sink)); /* nothing: no submit */
+    assert_int_equal(f->submits, 3);
+    sh_ingest_free(in);
+    fake_free(&t, f);
+    sh_test_env_fini(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +333,7 @@ int main(void)
         cmocka_unit_test(test_json_every_cut_of_a_document_is_refused_whole),
         cmocka_unit_test(test_json_long_array_counts_and_batches),
         cmocka_unit_test(test_json_denied_and_time_limits),
+        cmocka_unit_test(test_json_held_rows_are_submitted_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

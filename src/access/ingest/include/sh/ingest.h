@@ -117,10 +117,13 @@ struct sh_ingest_opts {
     bool gbk;                           /* CSV in GBK */
     sh_ingest_zone *zone;               /* CSV zone names; NULL = fixed offsets only */
     void *zone_ctx;
+    /* Rows stay in the batch after the call, so that many small messages go into one submit: call
+     * sh_ingest_flush when a turn ends, and before rows that belong to another submit (tenant). */
+    bool hold;
 };
 
 struct sh_ingest_result {
-    uint64_t samples; /* values handed to submit */
+    uint64_t samples; /* values taken: handed to submit, or held */
     uint64_t taken;   /* lines, rows or elements of which at least one value was taken */
     uint64_t refused; /* refusals */
 };
@@ -139,9 +142,17 @@ struct sh_ingest_stats {
 };
 void sh_ingest_stats(const struct sh_ingest *in, struct sh_ingest_stats *out);
 
-/* Each decodes one whole body and submits what is in it before it returns. SH_OK also when lines
- * were refused (look at result->refused); SH_E_NOMEM; or the error of submit. *result is always
- * written. The body is borrowed for the call.
+/* Submits the rows that are held; SH_OK when there are none. On error they stay. */
+SH_MUST_CHECK sh_err sh_ingest_flush(struct sh_ingest *in, const struct sh_ingest_sink *sink);
+/* Rows held. */
+uint32_t sh_ingest_held(const struct sh_ingest *in);
+/* Forgets the rows that are held (their senders were told that they are not taken). */
+void sh_ingest_drop(struct sh_ingest *in);
+
+/* Each decodes one whole body and submits what is in it before it returns (or holds it). SH_OK also
+ * when lines were refused (look at result->refused); SH_E_NOMEM; or the error of submit: then rows
+ * of this call that were not submitted are taken back, and rows held before it are still held.
+ * *result is always written. The body is borrowed for the call.
  *
  * Line protocol (InfluxDB v1 and v2): a refused line has no effect, the others are kept. Rules in
  * the module's README. */
