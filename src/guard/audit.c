@@ -340,9 +340,10 @@ void guard_audit_flush(struct sh_guard *g)
 {
     sh_mutex_lock(&g->lock);
     g->flush_queued = false;
-    const bool any = g->posted_n > 0 || g->posted_lost > 0;
+    /* What waits now, and no more: who posts without end must not keep the others from changes. */
+    size_t turns = g->posted_n > 0 || g->posted_lost > 0 ? g->posted_n / (FLUSH_MAX - 1) + 1 : 0;
     sh_mutex_unlock(&g->lock);
-    if (!any) {
+    if (turns == 0) {
         return;
     }
     struct guard_audit_item *items = sh_mem_array(g->env->alloc, FLUSH_MAX, sizeof *items);
@@ -350,7 +351,8 @@ void guard_audit_flush(struct sh_guard *g)
         return; /* they stay queued */
     }
     sh_mutex_lock(&g->change);
-    while (flush_some(g, items)) {
+    while (turns > 0 && flush_some(g, items)) {
+        turns--;
     }
     sh_mutex_unlock(&g->change);
     sh_mem_free(g->env->alloc, items);

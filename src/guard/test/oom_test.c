@@ -1,0 +1,121 @@
+#include "fixture.h"
+
+/* Everything once, with the first, second, third ... allocation failing. The store and the files
+ * are made anew for each run. */
+struct world {
+    struct sh_memfs *fs;
+    struct fake_disk *disk;
+    struct sh_crypto *crypto;
+    struct sh_guard *g;
+    struct sh_test_env *t;
+};
+
+static sh_err open_world(struct world *w)
+{
+    struct sh_guard_options o = {
+        .env = &w->t->env,
+        .crypto = w->crypto,
+        .store = fake_disk_store(w->disk),
+        .dir = "data",
+        .settings = sh_guard_settings_default(),
+    };
+    o.settings.argon2 = (struct sh_argon2){.time = 1, .mem_kib = 16, .lanes = 1};
+    o.settings.audit_waiting = 16;
+    return sh_guard_open(&o, &w->g, NULL);
+}
+
+static sh_err put(struct world *w, enum sh_guard_noun noun, const char *name, const char *body)
+{
+    const struct sh_principal sys = sh_guard_system(w->g);
+    const struct sh_guard_at at = {&sys, SH_TENANT_ROOT, SH_STR("")};
+    struct sh_buf text;
+    struct sh_jw jw;
+    json_t *o = NULL;
+    SH_TRY(sh_json_parse(sh_str_c(body), 1 << 16, &o, NULL));
+    sh_buf_init(&text, &w->t->alloc, 1 << 16);
+    sh_jw_init(&jw, &text);
+    sh_err err = sh_guard_put(w->g, &at, noun, sh_str_c(name), o, SH_PUT_EITHER, 0, &jw, NULL);
+    if (err == SH_OK) {
+        err = sh_jw_end(&jw);
+    }
+    json_decref(o);
+    sh_buf_fini(&text);
+    return err;
+}
+
+static sh_err administer(struct world *w)
+{
+    struct sh_sign_in in;
+    char shown[SH_SECRET_CHARS];
+    SH_TRY(sh_guard_first_start(w->g, SH_STR(ADMIN_PASSWORD), false, shown, NULL));
+    SH_TRY(put(w, SH_GUARD_TENANTS, "a", "{}"));
+    SH_TRY(put(w, SH_GUARD_ROLES, "r", "{\"permissions\":[\"devices.read\"]}"));
+    SH_TRY(put(w, SH_GUARD_PEOPLE, "p", "{\"roles\":[\"r\"]}"));
+    SH_TRY(put(w, SH_GUARD_TOKENS, "", "{\"name\":\"t\",\"device\":\"d\"}"));
+    SH_TRY(sh_guard_sign_in(w->g, SH_STR("admin"), SH_STR(ADMIN_PASSWORD), SH_STR("::1"), &in));
+    SH_TRY(sh_guard_change_password(w->g, &in.who, SH_STR(ADMIN_PASSWORD),
+                                    SH_STR("another long one"), SH_STR(""), SH_STR("::1"), NULL));
+    return sh_guard_check(w->g, &w->g->system, SH_PERM_CONFIG_WRITE, SH_TENANT_ROOT);
+}
+
+static sh_err use_devices(struct world *w)
+{
+    const struct sh_principal sys = sh_guard_system(w->g);
+    const struct sh_guard_at at = {&sys, SH_TENANT_ROOT, SH_STR("")};
+    char user[SH_DEVICE_ID_MAX + SH_TENANT_PATH_MAX + 2];
+    char secret[SH_SECRET_CHARS];
+    SH_TRY(sh_guard_device_secret_new(w->g, &at, SH_STR("d"), user, secret));
+    SH_TRY(sh_guard_device_common_name_add(w->g, &at, SH_STR("d"), SH_STR("cn"), NULL));
+    SH_TRY(sh_guard_device_renamed(w->g, SH_TENANT_ROOT, SH_STR("d"), SH_STR("e")));
+    SH_TRY(sh_guard_device_removed(w->g, SH_TENANT_ROOT, SH_STR("e")));
+    const struct sh_audit a = {.by = &sys, .tenant = 1, .act = SH_STR("a.b")};
+    sh_guard_audit_post(w->g, &a);
+    sh_guard_tick(w->g);
+    return sh_guard_audit(w->g, &a);
+}
+
+static sh_err body(struct sh_test_env *t)
+{
+    struct world w = {.t = t};
+    w.fs = sh_memfs_new(1);
+    w.disk = fake_disk_new();
+    t->env.fs = sh_memfs_fs(w.fs);
+    sh_err err = sh_crypto_new(&t->env, &w.crypto);
+    if (err == SH_OK) {
+        err = open_world(&w);
+    }
+    if (err == SH_OK) {
+        err = administer(&w);
+    }
+    if (err == SH_OK) {
+        err = use_devices(&w);
+    }
+    sh_guard_close(w.g);
+    w.g = NULL;
+    if (err == SH_OK) {
+        err = open_world(&w); /* loads all of it */
+        sh_guard_close(w.g);
+    }
+    if (err == SH_OK) {
+        struct sh_audit_report r;
+        err = sh_audit_verify(&t->env, w.crypto, fake_disk_store(w.disk), "data", &r);
+    }
+    sh_crypto_free(w.crypto);
+    fake_disk_free(w.disk);
+    sh_memfs_free(w.fs);
+    return err;
+}
+
+static void test_any_failing_allocation_is_told_and_leaks_nothing(void **state)
+{
+    SH_UNUSED(state);
+    sh_test_oom(body);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_any_failing_allocation_is_told_and_leaks_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
