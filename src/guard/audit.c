@@ -176,7 +176,7 @@ static sh_err put_entry(struct sh_guard *g, struct guard_batch *b, const struct 
     char key[24];
     struct sh_jw w;
     sh_buf_init(&body, g->env->alloc, GUARD_VALUE_MAX);
-    sh_buf_init(&value, g->env->alloc, 2 * GUARD_VALUE_MAX);
+    sh_buf_init(&value, g->env->alloc, (size_t)2 * GUARD_VALUE_MAX);
     sh_err err = write_body(g, i, seq, hash, &body);
     if (err != SH_OK) {
         goto out;

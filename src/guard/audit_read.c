@@ -291,7 +291,6 @@ sh_err sh_audit_verify(const struct sh_env *env, const struct sh_crypto *c,
                        struct guard_store *store, const char *dir, struct sh_audit_report *out)
 {
     uint8_t master[SH_KEY_BYTES];
-    uint8_t key[SH_KEY_BYTES];
     char path[512];
     struct guard_audit_head head = {0};
     memset(out, 0, sizeof *out);
@@ -300,6 +299,7 @@ sh_err sh_audit_verify(const struct sh_env *env, const struct sh_crypto *c,
     }
     sh_err head_err = sh_node_key_open(env, path, false, master, NULL);
     if (head_err == SH_OK) {
+        uint8_t key[SH_KEY_BYTES];
         SH_TRY(sh_crypto_derive(c, master, SH_STR("guard audit"), key));
         head_err = guard_audit_head_read(env, c, dir, key, &head);
     }

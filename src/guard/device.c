@@ -259,7 +259,6 @@ static sh_err change_device(struct sh_guard *g, const struct device_change *c)
     struct guard_device *d = NULL;
     struct guard_cert *cert = NULL;
     bool fresh = false;
-    char object[SH_DEVICE_ID_MAX + 16];
     if (!device_id_ok(c->device)) {
         return SH_E_INVAL;
     }
@@ -270,6 +269,7 @@ static sh_err change_device(struct sh_guard *g, const struct device_change *c)
     sh_err err = plan_device(g, c, &d, &fresh, &cert, &b);
     sh_mutex_unlock(&g->lock);
     if (err == SH_OK) {
+        char object[SH_DEVICE_ID_MAX + 16];
         (void)guard_print(object, sizeof object, "device:%.*s", SH_PRI(c->device));
         const struct sh_audit audit = {
             .by = c->at->by,
@@ -376,12 +376,12 @@ sh_err sh_guard_device_common_name_add(struct sh_guard *g, const struct sh_guard
 static sh_err batch_move(struct sh_guard *g, uint32_t tenant, struct sh_str from, struct sh_str to,
                          struct guard_batch *b)
 {
-    char key[GUARD_KEY_MAX];
     const struct guard_device *d = device_find(g, tenant, from);
     size_t it = 0;
     struct sh_str k;
     void *v = NULL;
     if (d != NULL) {
+        char key[GUARD_KEY_MAX];
         SH_TRY(device_key(key, tenant, from));
         SH_TRY(guard_batch_delete(b, GUARD_DEVICE, sh_str_c(key)));
         if (to.p != NULL) {

@@ -25,6 +25,11 @@ struct sh_guard_settings sh_guard_settings_default(void)
     };
 }
 
+bool guard_path(const struct sh_guard *g, const char *name, char *out, size_t cap)
+{
+    return guard_print(out, cap, "%s/%s", g->dir, name);
+}
+
 static sh_err make_keys(struct sh_guard *g, bool create, struct sh_diag *diag)
 {
     uint8_t master[SH_KEY_BYTES];

@@ -89,7 +89,7 @@ static const char *const engineer[] = {
     "history.*",     "ingest.*",  "records.*", "types.*",     "flows.*",      "models.*",
     "apps.read",     "mqtt.*",    "tokens.*",  "config.read", "metrics.read", NULL,
 };
-static const char *const operator_[] = {
+static const char *const operators[] = {
     "overview.read", "devices.read",  "devices.command", "things.read",
     "assets.read",   "channels.read", "points.read",     "history.read",
     "records.read",  "records.write", "types.read",      "flows.read",
@@ -114,7 +114,7 @@ static const struct sh_builtin_role roles[] = {
      "在本租户及下级租户内可做一切操作", administrator},
     {"engineer", "connects devices, builds models and flows", "接入设备，建立模型和规则流",
      engineer},
-    {"operator", "watches and operates the plant", "监视和操作现场", operator_},
+    {"operator", "watches and operates the plant", "监视和操作现场", operators},
     {"viewer", "sees devices, history and records", "查看设备、历史和业务记录", viewer},
     {"auditor", "reads the audit chain and who may do what", "查看审计和权限设置", auditor},
     {"device", "sends its own samples", "上报本设备的数据", device},

@@ -289,7 +289,10 @@ static void apply_change(struct sh_guard *g, const struct person_change *c, stru
     const struct guard_fails fails = p->fails;
     *p = c->form;
     p->slot = slot;
-    p->fails = c->end_sessions ? (struct guard_fails){0} : fails;
+    p->fails = (struct guard_fails){0};
+    if (!c->end_sessions) {
+        p->fails = fails;
+    }
     guard_refresh_all(g);
 }
 

@@ -205,7 +205,6 @@ static sh_err commit_role(struct sh_guard *g, const struct guard_put_args *a,
     struct guard_batch b;
     struct sh_buf text;
     struct sh_jw w;
-    char object[SH_NAME_MAX + 16];
     guard_batch_init(g, &b);
     sh_buf_init(&text, g->env->alloc, GUARD_VALUE_MAX);
     sh_jw_init(&w, &text);
@@ -219,6 +218,7 @@ static sh_err commit_role(struct sh_guard *g, const struct guard_put_args *a,
                         : guard_batch_put(&b, GUARD_ROLE, a->name, sh_buf_str(&text));
     }
     if (err == SH_OK) {
+        char object[SH_NAME_MAX + 16];
         (void)guard_print(object, sizeof object, "role:%.*s", SH_PRI(a->name));
         const struct sh_audit audit = {
             .by = a->at->by,

@@ -501,7 +501,6 @@ sh_err guard_tenant_put(struct sh_guard *g, const struct guard_put_args *a)
 {
     struct tenant_form f = {0};
     struct guard_tenant *t = NULL;
-    char object[SH_TENANT_PATH_MAX + 16];
     sh_mutex_lock(&g->change);
     sh_mutex_lock(&g->lock);
     sh_err err = plan_put(g, a, &f);
@@ -512,6 +511,7 @@ sh_err guard_tenant_put(struct sh_guard *g, const struct guard_put_args *a)
     }
     sh_mutex_unlock(&g->lock);
     if (err == SH_OK) {
+        char object[SH_TENANT_PATH_MAX + 16];
         (void)guard_print(object, sizeof object, "tenant:%.*s", SH_PRI(a->name));
         const struct sh_audit audit = {
             .by = a->at->by,

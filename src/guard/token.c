@@ -239,7 +239,6 @@ static sh_err commit_token(struct sh_guard *g, const struct guard_put_args *a,
 {
     struct guard_batch b;
     struct sh_buf text;
-    char object[SH_NAME_MAX + 48];
     guard_batch_init(g, &b);
     sh_buf_init(&text, g->env->alloc, GUARD_VALUE_MAX);
     sh_err err = deletes ? SH_OK : guard_token_store(t, &text);
@@ -248,6 +247,7 @@ static sh_err commit_token(struct sh_guard *g, const struct guard_put_args *a,
                       : guard_batch_put(&b, GUARD_TOKEN, sh_str_c(t->id), sh_buf_str(&text));
     }
     if (err == SH_OK) {
+        char object[SH_NAME_MAX + 48];
         (void)guard_print(object, sizeof object, "token:%s (%s)", t->id, t->name);
         const struct sh_audit audit = {
             .by = a->at->by,

@@ -26,11 +26,6 @@ bool guard_copy(char *out, size_t cap, struct sh_str s)
     return true;
 }
 
-bool guard_path(const struct sh_guard *g, const char *name, char *out, size_t cap)
-{
-    return guard_print(out, cap, "%s/%s", g->dir, name);
-}
-
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9') {

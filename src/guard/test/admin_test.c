@@ -97,24 +97,24 @@ static void test_nobody_grants_what_he_does_not_hold(void **state)
     const struct sh_sign_in c = fixture_sign_in(f, "clerk", "a long pass phrase");
     static const struct {
         enum sh_guard_noun noun;
+        sh_err expect;
         const char *name;
         const char *body;
-        sh_err expect;
     } rows[] = {
-        {SH_GUARD_PEOPLE, "x", PERSON("administrator"), SH_E_DENIED},
-        {SH_GUARD_PEOPLE, "x", PERSON("viewer"), SH_E_DENIED},
-        {SH_GUARD_PEOPLE, "x", PERSON("clerk"), SH_OK},
-        {SH_GUARD_PEOPLE, "clerk", "{\"roles\":[\"administrator\"]}", SH_E_DENIED},
+        {SH_GUARD_PEOPLE, SH_E_DENIED, "x", PERSON("administrator")},
+        {SH_GUARD_PEOPLE, SH_E_DENIED, "x", PERSON("viewer")},
+        {SH_GUARD_PEOPLE, SH_OK, "x", PERSON("clerk")},
+        {SH_GUARD_PEOPLE, SH_E_DENIED, "clerk", "{\"roles\":[\"administrator\"]}"},
         /* nor takes over somebody who holds more */
-        {SH_GUARD_PEOPLE, "admin", "{\"password\":\"mine mine mine now\"}", SH_E_DENIED},
-        {SH_GUARD_PEOPLE, "admin", "{\"roles\":[]}", SH_E_DENIED},
-        {SH_GUARD_ROLES, "clerk", "{\"permissions\":[\"*\"]}", SH_E_DENIED},
-        {SH_GUARD_ROLES, "clerk2", "{\"permissions\":[\"devices.read\"]}", SH_OK},
-        {SH_GUARD_TOKENS, "", "{\"name\":\"t\",\"permissions\":[\"config.write\"]}", SH_E_DENIED},
-        {SH_GUARD_TOKENS, "", "{\"name\":\"t\",\"permissions\":[\"devices.read\"]}", SH_OK},
-        {SH_GUARD_TOKENS, "",
-         "{\"name\":\"t\",\"permissions\":[\"devices.read\"],\"provision\":true}", SH_E_DENIED},
-        {SH_GUARD_TENANTS, "x", "{}", SH_E_DENIED},
+        {SH_GUARD_PEOPLE, SH_E_DENIED, "admin", "{\"password\":\"mine mine mine now\"}"},
+        {SH_GUARD_PEOPLE, SH_E_DENIED, "admin", "{\"roles\":[]}"},
+        {SH_GUARD_ROLES, SH_E_DENIED, "clerk", "{\"permissions\":[\"*\"]}"},
+        {SH_GUARD_ROLES, SH_OK, "clerk2", "{\"permissions\":[\"devices.read\"]}"},
+        {SH_GUARD_TOKENS, SH_E_DENIED, "", "{\"name\":\"t\",\"permissions\":[\"config.write\"]}"},
+        {SH_GUARD_TOKENS, SH_OK, "", "{\"name\":\"t\",\"permissions\":[\"devices.read\"]}"},
+        {SH_GUARD_TOKENS, SH_E_DENIED, "",
+         "{\"name\":\"t\",\"permissions\":[\"devices.read\"],\"provision\":true}"},
+        {SH_GUARD_TENANTS, SH_E_DENIED, "x", "{}"},
     };
     for (size_t i = 0; i < SH_COUNT(rows); i++) {
         const sh_err err = fixture_put(f, &c.who, "", rows[i].noun, rows[i].name, rows[i].body);

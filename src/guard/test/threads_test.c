@@ -135,7 +135,7 @@ static void test_checks_run_while_everything_changes(void **state)
     assert_true(atomic_load(&s.checks) > 0);
     struct sh_audit_report r;
     assert_ok(sh_audit_verify(&f->t.env, f->crypto, fake_disk_store(f->disk), "data", &r));
-    assert_true(r.entries > 3 * ROUNDS);
+    assert_true(r.entries > 3 * (uint64_t)ROUNDS);
 }
 
 /* Many threads charge one quota: never one too many. */

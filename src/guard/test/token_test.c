@@ -49,7 +49,7 @@ static void test_token_expires_for_handles_too(void **state)
     char id[32];
     char body[128];
     (void)snprintf(body, sizeof body, "{\"name\":\"t\",\"roles\":[\"viewer\"],\"expires\":%lld}",
-                   (long long)(f->t.wall_us / 1000 + 60000));
+                   (long long)f->t.wall_us / 1000 + 60000);
     make(f, "", body, token, id);
     const struct sh_principal p = by_token(f, token);
     sh_test_advance(&f->t, 60 * SECOND - 1);
@@ -195,8 +195,8 @@ static void test_certificates_stand_for_devices(void **state)
     struct sh_buf cert;
     struct sh_buf key;
     struct sh_buf ca;
-    sh_buf_init(&cert, &f->t.alloc, 4 * SH_PEM_MAX);
-    sh_buf_init(&key, &f->t.alloc, 4 * SH_PEM_MAX);
+    sh_buf_init(&cert, &f->t.alloc, (size_t)4 * SH_PEM_MAX);
+    sh_buf_init(&key, &f->t.alloc, (size_t)4 * SH_PEM_MAX);
     sh_buf_init(&ca, &f->t.alloc, SH_PEM_MAX);
     assert_ok(sh_guard_device_certificate_issue(f->g, &root, SH_STR("cnc12"), 3600 * SECOND, &cert,
                                                 &key));
