@@ -140,9 +140,21 @@ static void auth_release(void *ctx, struct mqtt_principal *p)
     sh_mem_free(n->env.alloc, p->priv);
 }
 
+/* A gateway that is bound to no device speaks for every device of its tenant. */
+static bool any_device(const struct node *n, const struct mqtt_principal *p, struct sh_str topic)
+{
+    const struct who *w = p->priv;
+    return (p->flags & MQTT_P_GATEWAY) != 0 && p->device.n == 0 &&
+           sh_str_starts(topic, SH_STR("sh/v1/")) &&
+           sh_guard_check(n->guard, &w->guard, SH_PERM_INGEST_WRITE, p->tenant) == SH_OK;
+}
+
 static bool may(const struct node *n, const struct mqtt_principal *p, struct sh_str topic)
 {
     const struct who *w = p->priv;
+    if (any_device(n, p, topic)) {
+        return true;
+    }
     if (w->guard.kind == SH_PRINCIPAL_ANONYMOUS) {
         /* Messaging only: the platform's own layouts are for those who signed in. */
         return !sh_str_starts(topic, SH_STR("sh/v1/")) && !sh_str_starts(topic, SH_STR("v1/"));

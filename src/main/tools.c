@@ -157,7 +157,7 @@ static int make_link(const struct args *a)
     if (err != SH_OK) {
         return say("no link was made", err, NULL);
     }
-    (void)printf("%s/link/%s\n", a->url == NULL ? "http://127.0.0.1:8080" : a->url, secret);
+    (void)printf("%s/#/link/%s\n", a->url == NULL ? "http://127.0.0.1:8080" : a->url, secret);
     return 0;
 }
 
