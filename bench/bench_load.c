@@ -176,7 +176,7 @@ static void put_publish(const struct load *l, struct conn *c)
                        mark + 2);
     }
     const long long ms = (long long)l->time_ms + (long long)c->sent;
-    const unsigned v = (unsigned)((c->sent * 37 + c->index * 11) % 5000);
+    const unsigned v = (unsigned)((c->sent * 37 + (uint64_t)c->index * 11) % 5000);
     int n = snprintf(body, sizeof body, "{\"ts\":%lld,\"values\":{\"value\":%u.%02u}", ms, v / 100,
                      v % 100);
     while ((size_t)n + 1 < l->bytes && (size_t)n + 1 < sizeof body) {

@@ -230,7 +230,8 @@ static sh_err read_value(struct table *t, struct sh_str cell, enum sh_type want,
     return SH_OK;
 }
 
-static sh_err resolve_column(struct table *t, uint32_t i, struct sh_str cell)
+static sh_err resolve_column(struct table *t, uint32_t i, struct sh_str cell,
+                             struct ingest_entry **out)
 {
     struct sh_ingest *in = t->r.in;
     struct ingest_column *c = &in->columns[i];
@@ -238,6 +239,7 @@ static sh_err resolve_column(struct table *t, uint32_t i, struct sh_str cell)
     const uint64_t scope = t->r.opts->scope;
     struct ingest_entry **hint = &t->group->first;
     c->entry = ingest_find(in, hint, t->group, INGEST_PLAIN, scope, property);
+    *out = c->entry;
     if (c->entry != NULL) {
         return SH_OK;
     }
@@ -260,19 +262,18 @@ static sh_err resolve_column(struct table *t, uint32_t i, struct sh_str cell)
         return SH_E_NOMEM;
     }
     c->entry->target = target;
+    *out = c->entry;
     return SH_OK;
 }
 
 static sh_err take_value(struct table *t, uint32_t column, struct sh_str cell)
 {
     struct sh_ingest *in = t->r.in;
-    if (in->columns[column].entry == NULL) {
-        SH_TRY(resolve_column(t, column, cell));
+    struct ingest_entry *entry = in->columns[column].entry;
+    if (entry == NULL) {
+        SH_TRY(resolve_column(t, column, cell, &entry));
     }
-    if (in->columns[column].entry == NULL) {
-        return SH_E_INTERNAL; /* resolve_column sets it or fails */
-    }
-    const struct sh_ingest_target *target = &in->columns[column].entry->target;
+    const struct sh_ingest_target *target = &entry->target;
     struct ingest_value v;
     SH_TRY(read_value(t, cell, target->scale == NULL ? target->type : target->scale->raw_type, &v));
     return ingest_put(in, target, 0, &v, &t->code, &t->detail);
