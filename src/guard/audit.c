@@ -262,11 +262,14 @@ static void flush_job(void *ctx)
 
 void sh_guard_audit_post(struct sh_guard *g, const struct sh_audit *a)
 {
-    struct guard_audit_item item;
-    fill_item(g, a, &item);
+    struct guard_audit_item *item = sh_mem_new(g->env->alloc, sizeof *item);
+    if (item != NULL) {
+        fill_item(g, a, item);
+    }
     bool wake = false;
     sh_mutex_lock(&g->lock);
-    if (g->posted_n == g->set.audit_waiting) {
+    if (item == NULL || g->posted_n == g->set.audit_waiting) {
+        sh_mem_free(g->env->alloc, item);
         g->posted_lost++;
         g->stats.audit_dropped++;
     } else {
@@ -288,7 +291,7 @@ static size_t copy_posted(struct sh_guard *g, struct guard_audit_item *out)
 {
     size_t n = 0;
     while (n < FLUSH_MAX - 1 && n < g->posted_n) {
-        out[n] = g->posted[(g->posted_head + n) % g->set.audit_waiting];
+        out[n] = *g->posted[(g->posted_head + n) % g->set.audit_waiting];
         n++;
     }
     return n;
@@ -306,6 +309,24 @@ static size_t add_loss(struct sh_guard *g, struct guard_audit_item *out, size_t 
     (void)guard_print(out[n].detail, sizeof out[n].detail, "%llu entries did not fit the queue",
                       (unsigned long long)lost);
     return n + 1;
+}
+
+/* Under lock. */
+static void drop_posted(struct sh_guard *g, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        sh_mem_free(g->env->alloc, g->posted[g->posted_head]);
+        g->posted[g->posted_head] = NULL;
+        g->posted_head = (g->posted_head + 1) % g->set.audit_waiting;
+    }
+    g->posted_n -= n;
+}
+
+void guard_audit_forget(struct sh_guard *g)
+{
+    sh_mutex_lock(&g->lock);
+    drop_posted(g, g->posted_n);
+    sh_mutex_unlock(&g->lock);
 }
 
 /* One transaction; false when nothing was left or the store failed. Under change. */
@@ -329,8 +350,7 @@ static bool flush_some(struct sh_guard *g, struct guard_audit_item *items)
         return false;
     }
     sh_mutex_lock(&g->lock);
-    g->posted_head = (g->posted_head + copied) % g->set.audit_waiting;
-    g->posted_n -= copied;
+    drop_posted(g, copied);
     g->posted_lost -= lost;
     sh_mutex_unlock(&g->lock);
     return true;

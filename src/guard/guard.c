@@ -334,6 +334,7 @@ void sh_guard_close(struct sh_guard *g)
     guard_password_cancel(g);
     if (g->posted != NULL) {
         guard_audit_flush(g);
+        guard_audit_forget(g);
     }
     free_values(g, &g->sessions);
     free_values(g, &g->certs);

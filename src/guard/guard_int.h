@@ -222,7 +222,7 @@ struct sh_guard {
     struct guard_fail_entry *fails;
     struct guard_throttle_entry *throttles;
     struct guard_cache_entry *cache;
-    struct guard_audit_item *posted; /* ring of set.audit_waiting */
+    struct guard_audit_item **posted; /* ring of set.audit_waiting places */
     size_t posted_head;
     size_t posted_n;
     uint64_t posted_lost;
@@ -412,6 +412,7 @@ sh_err guard_commit(struct sh_guard *g, struct guard_batch *b, const struct sh_a
 /* Reads the head and the tail of the chain; continues it. */
 sh_err guard_audit_open(struct sh_guard *g);
 void guard_audit_flush(struct sh_guard *g);
+void guard_audit_forget(struct sh_guard *g); /* drops what could not be written; at close */
 /* One stored entry: the parts of its wrapper, checked. SH_E_CORRUPT: it does not fit. */
 struct guard_audit_entry {
     json_t *body;    /* new reference */

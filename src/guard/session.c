@@ -270,20 +270,24 @@ sh_err guard_session_new(struct sh_guard *g, uint32_t tenant, struct sh_str name
 
 /* ---- using and ending ---- */
 
-static struct guard_session *find_session(struct sh_guard *g, struct sh_str token)
+/* SH_E_DENIED: can not be a session's secret. Outside the lock: a hash costs more than a look-up.
+ */
+static sh_err session_hash(const struct sh_guard *g, struct sh_str token,
+                           uint8_t hash[SH_HASH_BYTES])
 {
-    uint8_t hash[SH_HASH_BYTES];
-    if (!sh_str_starts(token, SH_STR("shs_")) || guard_hash_token(g, token, hash) != SH_OK) {
-        return NULL;
+    if (!sh_str_starts(token, SH_STR("shs_")) || token.n >= SH_SECRET_CHARS) {
+        return SH_E_DENIED;
     }
-    return sh_map_get(&g->sessions, hash_key(hash));
+    return guard_hash_token(g, token, hash);
 }
 
 sh_err sh_guard_by_session(struct sh_guard *g, struct sh_str token, struct sh_principal *out,
                            char csrf[SH_SECRET_CHARS], int64_t *expires_us)
 {
+    uint8_t hash[SH_HASH_BYTES];
+    SH_TRY(session_hash(g, token, hash));
     sh_mutex_lock(&g->lock);
-    struct guard_session *s = find_session(g, token);
+    struct guard_session *s = sh_map_get(&g->sessions, hash_key(hash));
     const int64_t now = guard_now(g);
     const bool good = s != NULL && ends_at(g, s) > now && !s->person->disabled;
     if (good) {
@@ -313,11 +317,15 @@ sh_err sh_guard_sign_out(struct sh_guard *g, struct sh_str token)
     struct guard_batch b;
     struct sh_principal by = {0};
     char object[SH_NAME_MAX + SH_TENANT_PATH_MAX + 16] = "person:";
+    uint8_t hash[SH_HASH_BYTES];
     sh_err err = SH_E_NOTFOUND;
+    if (session_hash(g, token, hash) != SH_OK) {
+        return SH_E_NOTFOUND;
+    }
     guard_batch_init(g, &b);
     sh_mutex_lock(&g->change);
     sh_mutex_lock(&g->lock);
-    struct guard_session *s = find_session(g, token);
+    struct guard_session *s = sh_map_get(&g->sessions, hash_key(hash));
     if (s != NULL) {
         by = guard_subject_handle(g, s->slot, s->person->tenant, false);
         err = guard_person_label(g, s->person, object + 7, sizeof object - 7);

@@ -135,7 +135,7 @@ SH_MUST_CHECK sh_err sh_guard_open(const struct sh_guard_options *o, struct sh_g
                                    struct sh_diag *diag);
 /* After the workers have stopped and nobody calls any more. Writes what is waiting. */
 void sh_guard_close(struct sh_guard *g); /* NULL is accepted */
-/* Housekeeping: expired sessions and tokens, last-used times, posted audit entries. Every few
+/* Housekeeping: expired sessions, last-used times, posted audit entries. Every few
  * seconds on a worker. May block. */
 void sh_guard_tick(struct sh_guard *g);
 
@@ -143,8 +143,8 @@ void sh_guard_tick(struct sh_guard *g);
 bool sh_guard_is_new(struct sh_guard *g);
 /* Makes `admin` in the root tenant with role administrator. password empty: a random one is made
  * and written to `shown` (SH_SECRET_CHARS). to_file: it is also written to
- * DIR/keys/first-password (0600), which the first sign-in of a person deletes. SH_E_EXISTS: there
- * are people already. SH_E_INVAL: the policy refuses the password (diag). May block. */
+ * DIR/keys/first-password (0600), which the first sign-in with a password deletes. SH_E_EXISTS:
+ * there are people already. SH_E_INVAL: the policy refuses the password (diag). May block. */
 SH_MUST_CHECK sh_err sh_guard_first_start(struct sh_guard *g, struct sh_str password, bool to_file,
                                           char shown[SH_SECRET_CHARS], struct sh_diag *diag);
 /* `songhua passwd`: gives `user` (name or name@tenant) a new password (empty: random, in `shown`),
