@@ -72,10 +72,10 @@ static void write_one(struct mqtt_conn *c, struct mqtt_ack_ent *e)
 void mqtt_ack_flush(struct mqtt_conn *c)
 {
     struct mqtt_ackq *q = &c->acks;
-    const bool was_open = c->open_told;
+    bool pump = false;
     while (q->n > 0 && c->state == MQTT_C_OPEN) {
         struct mqtt_ack_ent *e = at(q, 0);
-        if (e->waits || (e->rn > c->b->committed && !e->failed)) {
+        if (e->waits || e->held || (e->rn > c->b->committed && !e->failed)) {
             break;
         }
         if (e->failed && !turn_failed(c, e)) {
@@ -87,6 +87,7 @@ void mqtt_ack_flush(struct mqtt_conn *c)
         q->n--;
         q->first++;
         write_one(c, &one);
+        pump = pump || one.type == MQTT_CONNACK || one.type == MQTT_SUBACK;
     }
     if (q->n == 0 && q->v != NULL && q->cap > 64) {
         sh_mem_free(c->b->alloc, q->v);
@@ -94,7 +95,7 @@ void mqtt_ack_flush(struct mqtt_conn *c)
         q->cap = 0;
         q->head = 0;
     }
-    if (c->open_told && !was_open && c->s != NULL) {
+    if (pump && c->s != NULL) {
         mqtt_pump(c->b, c->s);
     }
 }

@@ -47,7 +47,8 @@ void mqtt_connack_refuse(struct mqtt_conn *c, uint8_t version, enum mqtt_reason 
                             .version = version > MQTT_V311 ? MQTT_V5 : MQTT_V311};
     const bool v5 = p.version == MQTT_V5;
     p.connack.code = v5 ? (uint8_t)why : code_311(why);
-    if (v5 && words != NULL) {
+    /* [MQTT-3.2.2-19]: left out when the client could not take it; 16: the packet around it. */
+    if (v5 && words != NULL && strlen(words) + 16 <= c->max_packet) {
         p.connack.props.reason_string = sh_str_c(words);
         mqtt_set(&p.connack.props, MQTT_PR_REASON_STRING);
     }
@@ -210,14 +211,10 @@ static void settle(struct mqtt_conn *c, const struct mqtt_connect *k)
         c->keep_alive_s = b->lim.max_keep_alive_s;
     }
     c->send_max = b->lim.send_max;
-    c->max_packet = UINT32_MAX;
     c->problem_info =
         !mqtt_has(&k->props, MQTT_PR_REQUEST_PROBLEM_INFO) || k->props.request_problem_info == 1;
     if (mqtt_has(&k->props, MQTT_PR_RECEIVE_MAX) && k->props.receive_max < c->send_max) {
         c->send_max = k->props.receive_max;
-    }
-    if (mqtt_has(&k->props, MQTT_PR_MAX_PACKET_SIZE)) {
-        c->max_packet = k->props.max_packet_size;
     }
     if (mqtt_has(&k->props, MQTT_PR_TOPIC_ALIAS_MAX) && k->props.topic_alias_max > 0) {
         const uint16_t n =
@@ -421,6 +418,9 @@ void mqtt_on_connect(struct mqtt_conn *c, const struct mqtt_packet *p)
     struct mqtt_broker *b = c->b;
     const struct mqtt_connect *k = &p->connect;
     c->version = p->version;
+    if (mqtt_has(&k->props, MQTT_PR_MAX_PACKET_SIZE)) {
+        c->max_packet = k->props.max_packet_size;
+    }
     if (k->client_id.n > CLIENT_ID_LIMIT ||
         (k->client_id.n == 0 && k->version == MQTT_V311 && !k->clean)) { /* [MQTT-3.1.3-8] */
         mqtt_connack_refuse(c, p->version, MQTT_R_BAD_CLIENT_ID, "client identifier not usable");

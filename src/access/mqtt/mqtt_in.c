@@ -202,8 +202,10 @@ static sh_err give_waiting(struct mqtt_conn *c, const struct mqtt_publish *p,
                            const struct mqtt_telemetry *t, enum mqtt_reason *why)
 {
     struct mqtt_broker *b = c->b;
-    const struct mqtt_ack_ent e = {
-        .pid = p->packet_id, .type = p->qos == 1 ? MQTT_PUBACK : MQTT_PUBREC, .waits = true};
+    const struct mqtt_ack_ent e = {.pid = p->packet_id,
+                                   .type = p->qos == 1 ? MQTT_PUBACK : MQTT_PUBREC,
+                                   .waits = true,
+                                   .held = true};
     uint32_t seq = 0;
     SH_TRY(mqtt_ack_push(c, &e, &seq));
     struct mqtt_token *k = token_new(c, seq);
@@ -270,6 +272,7 @@ static sh_err accepted(struct mqtt_conn *c, const struct mqtt_publish *p, uint64
             return SH_OK;
         }
         e->rn = rn;
+        e->held = false;
         if (rn > c->b->committed && mqtt_wait(c->b, rn, c, c->given_ack, NULL) != SH_OK) {
             return bad(c, MQTT_R_QUOTA);
         }

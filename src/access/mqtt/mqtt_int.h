@@ -169,6 +169,7 @@ struct mqtt_oq {
     uint32_t n;
     uint32_t sent;
     uint32_t inflight; /* entries in MQTT_O_SENT or MQTT_O_REL */
+    uint32_t done;     /* entries in MQTT_O_DONE, not taken out yet */
     uint32_t bytes;    /* of messages held */
 };
 static inline struct mqtt_oent *mqtt_oq_at(const struct mqtt_oq *q, uint32_t i)
@@ -266,6 +267,7 @@ struct mqtt_ack_ent {
     uint8_t type;
     uint8_t code;
     bool waits;  /* telemetry has not said done */
+    bool held;   /* telemetry has the message, but it is not routed yet (the log was full) */
     bool failed; /* the log lost its record */
 };
 struct mqtt_ackq {

@@ -13,7 +13,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "mqtt_int.h"
 
-enum { FIRST_CAP = 8 };
+enum { FIRST_CAP = 8, HOLES = 32 };
 
 static bool live(uint8_t state)
 {
@@ -58,14 +58,36 @@ static void let_go(struct mqtt_broker *b, struct mqtt_session *s, struct mqtt_oe
     e->more = NULL;
 }
 
+/* Takes finished entries out of the middle, so that one that is never acknowledged does not hold
+ * the place of all that follow it. */
+static void compact(struct mqtt_oq *q)
+{
+    uint32_t kept = 0;
+    uint32_t sent = 0;
+    for (uint32_t i = 0; i < q->n; i++) {
+        const struct mqtt_oent e = *mqtt_oq_at(q, i);
+        if (e.state != MQTT_O_DONE) {
+            *mqtt_oq_at(q, kept++) = e;
+            sent += i < q->sent;
+        }
+    }
+    q->n = kept;
+    q->sent = sent;
+    q->done = 0;
+}
+
 static void trim(struct mqtt_oq *q)
 {
     while (q->n > 0 && mqtt_oq_at(q, 0)->state == MQTT_O_DONE) {
         q->head = (q->head + 1) & (q->cap - 1);
         q->n--;
+        q->done--;
         if (q->sent > 0) {
             q->sent--;
         }
+    }
+    if (q->done > HOLES && q->done * 2 > q->n) {
+        compact(q);
     }
 }
 
@@ -76,6 +98,7 @@ void mqtt_q_done(struct mqtt_broker *b, struct mqtt_session *s, struct mqtt_oent
     }
     let_go(b, s, e);
     e->state = MQTT_O_DONE;
+    s->q.done++;
     trim(&s->q);
 }
 
@@ -105,7 +128,7 @@ bool mqtt_q_room(struct mqtt_broker *b, struct mqtt_session *s, size_t bytes)
     }
     MQTT_COUNT(b, s->tenant, dropped_queue, 1);
     s->dropped++;
-    return b->lim.drop_oldest && drop_oldest(b, s) && s->q.n < b->lim.max_queued;
+    return b->lim.drop_oldest && drop_oldest(b, s);
 }
 
 static sh_err grow(struct mqtt_broker *b, struct mqtt_oq *q)

@@ -107,7 +107,7 @@ static void deliver_qos0(struct mqtt_broker *b, struct mqtt_pub *p, const struct
         send_now(b, p, h);
         return;
     }
-    if (s->q.n >= b->lim.max_queued || s->q.bytes >= b->lim.max_queued_bytes ||
+    if (s->q.n - s->q.done >= b->lim.max_queued || s->q.bytes >= b->lim.max_queued_bytes ||
         enqueue(b, p, h, 0) != SH_OK) {
         MQTT_COUNT(b, p->tenant, dropped_slow, 1);
         s->dropped++;

@@ -94,6 +94,9 @@ static void apply(struct mqtt_conn *c, struct sh_str text, uint8_t options, uint
     struct sh_str filter;
     bool is_new = false;
     sh_err e = split(text, &group, &filter);
+    if (e == SH_OK && sh_str_starts(filter, SH_STR("$SYS"))) {
+        mqtt_sys_tell(b, c->s->tenant); /* so that the retained ones are fresh */
+    }
     const struct sh_str mine = e == SH_OK ? mqtt_me_in(b, c->p, filter) : filter;
     if (e == SH_OK) {
         e = mqtt_sub_set(b, c->s, group, mine, options, id, &is_new);
@@ -101,9 +104,6 @@ static void apply(struct mqtt_conn *c, struct sh_str text, uint8_t options, uint
     if (e != SH_OK) {
         *code = e == SH_E_LIMIT ? MQTT_R_QUOTA : MQTT_R_UNSPECIFIED;
         return;
-    }
-    if (sh_str_starts(filter, SH_STR("$SYS"))) {
-        mqtt_sys_tell(b, c->s->tenant);
     }
     const uint8_t handling = options & MQTT_SUB_RETAIN_HANDLING;
     if (group.n == 0 && (handling == 0 || (handling == 0x10 && is_new)) &&
@@ -179,9 +179,6 @@ static sh_err subscribe_with(struct mqtt_conn *c, const struct mqtt_subscribe *p
     }
     const sh_err e = answer(c, MQTT_SUBACK, p->packet_id, sh_bytes_of(codes, p->count), rn);
     mqtt_run_deferred(b);
-    if (c->state == MQTT_C_OPEN) {
-        mqtt_pump(b, c->s);
-    }
     return e;
 }
 

@@ -140,6 +140,7 @@ static sh_err on_checkpoint(void *ctx, uint64_t rn, struct sh_buf *image)
 
 void fix_commit(struct fix *f, sh_err err)
 {
+    f->told = f->rn;
     mqtt_broker_committed(f->b, f->rn, err);
     mqtt_broker_flush(f->b);
 }
@@ -148,7 +149,8 @@ static void settle(struct fix *f)
 {
     for (int i = 0; i < 4; i++) {
         mqtt_broker_flush(f->b);
-        if (f->opts.store != NULL && !f->hold_commits) {
+        if (f->opts.store != NULL && !f->hold_commits && f->rn > f->told) {
+            f->told = f->rn;
             mqtt_broker_committed(f->b, f->rn, SH_OK);
         }
     }
@@ -215,6 +217,7 @@ void fix_crash(struct fix *f, uint32_t keep)
         sh_buf_fini(&f->records[i]);
     }
     f->nrecords = n;
+    f->told = 0;
     f->hold_commits = false;
     fix_start(f);
 }

@@ -30,6 +30,7 @@ struct fix {
     struct sh_buf records[FIX_RECORDS];
     uint32_t nrecords;
     uint64_t rn;
+    uint64_t told; /* committed */
     bool hold_commits;
     bool refuse_append;
     struct sh_buf image; /* newest checkpoint */
