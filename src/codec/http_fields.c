@@ -213,14 +213,12 @@ void sh_http_date(int64_t time_us, char out[SH_HTTP_DATE_CHARS])
     unsigned m = 1;
     unsigned d = 1;
     sh_civil_from_days(days, &y, &m, &d);
+    memcpy(out, "Thu, 00 Jan 0000 00:00:00 GMT", SH_HTTP_DATE_CHARS);
     memcpy(out, day_names[((days % 7) + 11) % 7], 3); /* 1970-01-01 was a Thursday */
-    memcpy(out + 3, ", 00 ", 5);
     two(out + 5, d);
     memcpy(out + 8, month_names[m - 1], 3);
-    out[11] = ' ';
     two(out + 12, (unsigned)(y / 100));
     two(out + 14, (unsigned)(y % 100));
-    memcpy(out + 16, " 00:00:00 GMT", 13);
     two(out + 17, sec / 3600);
     two(out + 20, sec / 60 % 60);
     two(out + 23, sec % 60);
@@ -255,8 +253,9 @@ sh_err sh_http_date_parse(struct sh_str s, int64_t *time_us)
     if (m == 12 || d < 1 || y < 0 || h < 0 || h > 23 || mi < 0 || mi > 59 || sec < 0 || sec > 60) {
         return SH_E_INVAL;
     }
-    const int64_t us =
-        (sh_days_from_civil(y, m + 1, (unsigned)d) * 86400 + h * 3600 + mi * 60 + sec) * 1000000;
+    const int64_t us = (sh_days_from_civil(y, m + 1, (unsigned)d) * 86400 + (int64_t)h * 3600 +
+                        (int64_t)mi * 60 + sec) *
+                       1000000;
     char back[SH_HTTP_DATE_CHARS]; /* catches the 31st of April, a wrong day name, bad separators */
     sh_http_date(us, back);
     if (memcmp(back, s.p, sizeof back) != 0) {

@@ -26,6 +26,7 @@ struct sh_connect {
     unsigned naddrs;
     unsigned at;
     bool pending;
+    bool naming; /* what is pending is req.gai */
     bool done;
     bool public_only;
     bool refused; /* an address was refused by public_only */
@@ -53,6 +54,9 @@ static void stop_work(struct sh_connect *c)
     c->done = true;
     sh_timer_stop(&c->timer);
     sh_job_cancel(c->loop, &c->job);
+    if (c->naming) {
+        (void)uv_cancel((uv_req_t *)&c->req.gai); /* unless a thread works on it already */
+    }
     if (c->tcp != NULL) {
         net_tcp_abort(c->tcp);
         c->tcp = NULL;
@@ -184,6 +188,7 @@ static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *res)
 {
     struct sh_connect *c = req->data;
     c->pending = false;
+    c->naming = false;
     if (!c->done) {
         for (const struct addrinfo *r = res; r != NULL; r = r->ai_next) {
             struct sockaddr_storage ss = {0};
@@ -226,6 +231,7 @@ static void begin(void *ctx)
         return;
     }
     c->pending = true;
+    c->naming = true;
 }
 
 static void on_deadline(void *ctx)

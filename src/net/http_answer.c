@@ -175,9 +175,10 @@ static const char *date_now(struct sh_http_server *s)
 
 static size_t put_c(char *out, size_t n, const char *text)
 {
-    const size_t len = strlen(text);
-    memcpy(out + n, text, len);
-    return n + len;
+    for (; *text != '\0'; text++) {
+        out[n++] = *text;
+    }
+    return n;
 }
 
 /* Status line and the fields of ours, without the empty line. */

@@ -54,6 +54,7 @@ struct http_conn {
     size_t start;
     size_t mark; /* body bytes in, or bytes unsent, when the timer last looked */
     unsigned served;
+    struct sh_addr peer; /* asked for once */
     uint8_t state;
     bool in_bytes; /* on_bytes is on the stack */
     bool eof;

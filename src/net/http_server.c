@@ -11,7 +11,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "http_int.h"
 
-enum { SEC = 1000 * 1000, KIB = 1024, BODY_MIN = 1024, READ_EXTRA = 65536 };
+enum { SEC = 1000 * 1000, BODY_MIN = 1024, READ_EXTRA = 65536 };
 
 /* ---- requests ---- */
 
@@ -89,7 +89,7 @@ static sh_err req_publish(struct http_req *r)
         .host = h->host,
         .fields = h->fields,
         .nfields = h->nfields,
-        .peer = sh_stream_peer(s),
+        .peer = r->conn->peer,
         .secure = sh_stream_secure(s),
         .received_us = sh_loop_wall_us(r->srv->loop),
     };
@@ -506,6 +506,7 @@ void sh_http_server_take(struct sh_http_server *s, struct sh_stream *stream)
     }
     c->srv = s;
     c->s = stream;
+    c->peer = sh_stream_peer(stream);
     c->next = s->conns;
     c->prev = &s->conns;
     if (c->next != NULL) {
@@ -548,6 +549,7 @@ sh_err sh_http_server_new(struct sh_loop *l, const struct sh_http_opts *opts,
     if (s == NULL) {
         return SH_E_NOMEM;
     }
+    const size_t kib = 1024;
     s->loop = l;
     s->h = h;
     s->ctx = ctx;
@@ -555,15 +557,15 @@ sh_err sh_http_server_new(struct sh_loop *l, const struct sh_http_opts *opts,
     if (opts != NULL) {
         s->o = *opts;
     }
-    set_size(&s->o.limits.line_max, 8 * KIB);
-    set_size(&s->o.limits.head_max, 32 * KIB);
+    set_size(&s->o.limits.line_max, 8 * kib);
+    set_size(&s->o.limits.head_max, 32 * kib);
     set_size(&s->o.limits.fields_max, 100);
-    set_size(&s->o.body_max, 1024 * KIB);
-    set_size(&s->o.response_max, (size_t)65536 * KIB);
+    set_size(&s->o.body_max, 1024 * kib);
+    set_size(&s->o.response_max, 65536 * kib);
     set_size(&s->o.conns_max, 10000);
-    set_size(&s->o.buffered_max, (size_t)262144 * KIB);
-    set_size(&s->o.write_max, 256 * KIB);
-    set_size(&s->o.gzip_min, KIB);
+    set_size(&s->o.buffered_max, 262144 * kib);
+    set_size(&s->o.write_max, 256 * kib);
+    set_size(&s->o.gzip_min, kib);
     set_time(&s->o.head_timeout_us, 10 * (int64_t)SEC);
     set_time(&s->o.body_timeout_us, 20 * (int64_t)SEC);
     set_time(&s->o.idle_timeout_us, 75 * (int64_t)SEC);

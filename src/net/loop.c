@@ -7,6 +7,8 @@
  *     never lost, and a thousand posts cost one.
  *  4. The clock is read at most once a turn (now_ok), plus once for the lag.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
+
 #include "net_int.h"
 
 struct posted { /* of sh_loop_post */
@@ -63,6 +65,7 @@ static void run_posts(struct sh_loop *l)
 
 static void pop_deferred(struct sh_loop *l, struct sh_job *j)
 {
+    SH_ASSERT(j->prev != NULL); /* it is in the list */
     *j->prev = j->next;
     if (j->next != NULL) {
         j->next->prev = j->prev;
@@ -87,14 +90,12 @@ static void run_deferred(struct sh_loop *l)
     if (l->deferred == NULL) {
         return;
     }
-    struct sh_job mark = {0};
-    push_deferred(l, &mark);
-    while (l->deferred != &mark) {
-        struct sh_job *j = l->deferred;
+    push_deferred(l, &l->mark);
+    for (struct sh_job *j = l->deferred; j != &l->mark; j = l->deferred) {
         pop_deferred(l, j);
         j->fn(j->ctx);
     }
-    pop_deferred(l, &mark);
+    pop_deferred(l, &l->mark);
 }
 
 static bool busy(struct sh_loop *l)
@@ -205,6 +206,15 @@ static unsigned dflt(unsigned v, unsigned d)
     return v == 0 ? d : v;
 }
 
+/* libuv writes without MSG_NOSIGNAL: a peer that has gone must not end the process. */
+static void block_sigpipe(void)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGPIPE);
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 sh_err sh_loop_new(const struct sh_env *env, const struct sh_loop_opts *opts, struct sh_loop **out)
 {
     const struct sh_loop_opts o = opts == NULL ? (struct sh_loop_opts){0} : *opts;
@@ -218,6 +228,7 @@ sh_err sh_loop_new(const struct sh_env *env, const struct sh_loop_opts *opts, st
         sh_mem_free(env->alloc, l);
         return SH_E_NOMEM;
     }
+    block_sigpipe();
     l->deferred_tail = &l->deferred;
     l->tls_waiting_tail = &l->tls_waiting;
     atomic_init(&l->posts, NULL);
@@ -240,6 +251,12 @@ sh_err sh_loop_new(const struct sh_env *env, const struct sh_loop_opts *opts, st
     return SH_OK;
 }
 
+static void must_be_closing(uv_handle_t *h, void *ctx)
+{
+    SH_UNUSED(ctx);
+    SH_ASSERT(uv_is_closing(h)); /* something on the loop was not closed by its owner */
+}
+
 void sh_loop_free(struct sh_loop *l)
 {
     if (l == NULL) {
@@ -252,13 +269,15 @@ void sh_loop_free(struct sh_loop *l)
     uv_close((uv_handle_t *)&l->prepare, NULL);
     uv_close((uv_handle_t *)&l->idle, NULL);
     uv_close((uv_handle_t *)&l->alarm, NULL);
-    /* Streams that were closed just now end here too; their callbacks may still defer. */
+    /* Streams that were closed just now end here too, and name look-ups that were cancelled while
+     * they ran; their callbacks may still defer. */
     do {
-        (void)uv_run(&l->uv, UV_RUN_NOWAIT);
+        uv_walk(&l->uv, must_be_closing, NULL);
+        (void)uv_run(&l->uv, UV_RUN_DEFAULT);
         run_posts(l);
         run_deferred(l);
     } while (busy(l));
-    SH_ASSERT(uv_loop_close(&l->uv) == 0); /* something on the loop was not closed */
+    SH_ASSERT(uv_loop_close(&l->uv) == 0);
     while (l->spare != NULL) {
         struct net_out *o = l->spare;
         l->spare = o->next;
@@ -270,6 +289,7 @@ void sh_loop_free(struct sh_loop *l)
 
 void sh_loop_run(struct sh_loop *l)
 {
+    block_sigpipe();
     atomic_store_explicit(&l->thread, (uintptr_t)pthread_self(), memory_order_relaxed);
     while (!atomic_exchange_explicit(&l->stop, false, memory_order_acq_rel)) {
         (void)uv_run(&l->uv, UV_RUN_DEFAULT);

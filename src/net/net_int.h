@@ -70,6 +70,7 @@ struct sh_loop {
     struct net_wheel wheel;
     struct sh_job *deferred;
     struct sh_job **deferred_tail;
+    struct sh_job mark;             /* end of this turn's share of them */
     _Atomic(struct sh_job *) posts; /* newest first */
     atomic_size_t posts_queued;     /* of sh_loop_post */
     size_t post_max;

@@ -2,8 +2,9 @@
  * States: open -> ending (sh_stream_end: output drains, then our side is shut, input is discarded)
  *              -> closing (uv_close is under way) -> gone. Open may go to closing directly.
  * Invariants:
- *  1. `out` collects writes; it is tried once at the end of the turn with uv_try_write. Only when
- *     the system does not take all does it become `flying`, a uv_write. So an idle stream has no
+ *  1. `out` collects writes; it is tried once, with uv_try_write, when the owner returns from
+ *     on_bytes, else at the end of the turn. Only when the system does not take all does it become
+ *     `flying`, a uv_write. So an idle stream has no
  *     output block, and at most one is flying.
  *  2. queued = out->n + what libuv still holds; the loop's counter is kept equal to the sum.
  *  3. The system is asked for input (NET_READING) exactly while started or ending, not paused, not
@@ -17,8 +18,8 @@
 #include "net_int.h"
 
 enum {
-    OUT_SMALL = 4096 - (int)sizeof(struct net_out),
-    OUT_SPARE_MAX = 64,
+    OUT_SMALL = 1024 - (int)sizeof(struct net_out),
+    OUT_SPARE_MAX = 1024,
     DIRECT_MIN = 8192, /* from here a write is tried without copying it first */
     FLUSH_AT = 65536,  /* more than this does not wait for the end of the turn */
     READ_STEP = 16384,
@@ -324,6 +325,19 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
 
 static void set_reading(struct net_tcp *t);
 
+/* What the owner wrote in on_bytes leaves at once: the block is still in the cache and serves the
+ * next stream again. */
+static void flush_early(struct net_tcp *t)
+{
+    if (t->out == NULL) {
+        return;
+    }
+    flush_out(t);
+    if ((t->n.flags & (NET_SHOW | NET_HIGH | NET_ENDING)) == 0) {
+        sh_job_cancel(t->n.s.loop, &t->n.job);
+    }
+}
+
 static void after_input(struct net_tcp *t, sh_err e)
 {
     if (e != SH_OK) {
@@ -338,6 +352,7 @@ static void after_input(struct net_tcp *t, sh_err e)
             close_now(t, SH_E_CLOSED);
         }
     }
+    flush_early(t);
     set_reading(t);
 }
 

@@ -25,7 +25,8 @@ SH_MUST_CHECK sh_err sh_loop_new(const struct sh_env *env, const struct sh_loop_
 void sh_loop_free(struct sh_loop *l);
 const struct sh_env *sh_loop_env(const struct sh_loop *l);
 
-/* Blocks and serves until sh_loop_stop. The calling thread becomes the loop's thread. */
+/* Blocks and serves until sh_loop_stop. The calling thread becomes the loop's thread; SIGPIPE is
+ * blocked in it (and in the thread that made the loop). */
 void sh_loop_run(struct sh_loop *l);
 /* Any thread. The current turn is finished, then sh_loop_run returns. A stop before run makes run
  * return at once; each stop ends one run. */
