@@ -257,6 +257,54 @@ static void test_scale_invert_returns_the_raw_value(void **state)
     sh_test_env_fini(&t);
 }
 
+static void test_scale_text_of_other_types_and_inverse_edges(void **state)
+{
+    (void)state;
+    struct sh_test_env t;
+    sh_test_env_init(&t, NULL);
+    static const struct {
+        const char *text;
+        enum sh_type type;
+        uint64_t bits;
+        uint8_t q;
+    } rows[] = {
+        {"true", SH_T_BOOL, 1, SH_Q_GOOD},      {"0", SH_T_BOOL, 0, SH_Q_GOOD},
+        {"yes", SH_T_BOOL, 0, SH_Q_BAD_CONFIG}, {"-5", SH_T_I64, (uint64_t)-5, SH_Q_GOOD},
+        {"5.5", SH_T_I64, 0, SH_Q_BAD_CONFIG},  {"", SH_T_F64, 0, SH_Q_BAD_CONFIG},
+    };
+    for (size_t i = 0; i < SH_COUNT(rows); i++) {
+        struct sh_scale *s = make(&t, "{\"raw\":\"text\"}", rows[i].type);
+        union sh_cell c;
+        uint8_t q = SH_Q_GOOD;
+        assert_ok(sh_scale_text(s, sh_bytes_of(rows[i].text, strlen(rows[i].text)), NULL, &c, &q));
+        assert_true(c.bits == rows[i].bits && q == rows[i].q);
+        sh_scale_free(s);
+    }
+    union sh_cell raw;
+    struct sh_scale *s = make(&t, "{}", SH_T_I64);
+    assert_ok(sh_scale_invert(s, (union sh_cell){.i64 = INT64_MIN}, &raw));
+    assert_true(raw.i64 == INT64_MIN);
+    sh_scale_free(s);
+    s = make(&t, "{\"raw\":\"u64\"}", SH_T_F64);
+    assert_ok(sh_scale_invert(s, (union sh_cell){.f64 = 0x1p63}, &raw));
+    assert_true(raw.bits == (uint64_t)1 << 63);
+    sh_scale_free(s);
+    s = make(&t, "{\"raw\":\"f32\",\"factor\":2}", SH_T_F64);
+    assert_ok(sh_scale_invert(s, (union sh_cell){.f64 = 0.2}, &raw));
+    assert_true(raw.f64 == (double)0.1f);
+    assert_int_equal(sh_scale_invert(s, (union sh_cell){.f64 = 1e300}, &raw), SH_E_LIMIT);
+    sh_scale_free(s);
+    s = make(&t, "{\"raw\":\"u16\",\"factor\":1e20,\"offset\":0.125}", SH_T_F64); /* not whole */
+    assert_false(s->whole);
+    assert_true(sh_scale_one(s, (union sh_cell){.i64 = 2}, NULL).f64 == 2e20);
+    sh_scale_free(s);
+    s = make(&t, "{\"raw_range\":[0,3e-9],\"range\":[0,1e12]}", SH_T_F64);
+    uint8_t q = SH_Q_GOOD;
+    assert_true(sh_scale_one(s, (union sh_cell){.f64 = 3e-9}, &q).f64 == 1e12);
+    sh_scale_free(s);
+    sh_test_env_fini(&t);
+}
+
 static void test_scale_mistakes_name_the_member(void **state)
 {
     (void)state;
@@ -340,6 +388,7 @@ int main(void)
         cmocka_unit_test(test_scale_columns_equal_single_cells),
         cmocka_unit_test(test_scale_words_both_ways),
         cmocka_unit_test(test_scale_invert_returns_the_raw_value),
+        cmocka_unit_test(test_scale_text_of_other_types_and_inverse_edges),
         cmocka_unit_test(test_scale_mistakes_name_the_member),
         cmocka_unit_test(test_scale_without_memory_leaves_nothing),
     };

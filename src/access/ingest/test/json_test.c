@@ -323,6 +323,77 @@ static void test_json_held_rows_are_submitted_together(void **state)
     sh_test_env_fini(&t);
 }
 
+static struct sh_scale *scale(struct sh_test_env *t, const char *spec, enum sh_type type)
+{
+    struct sh_scale *s = NULL;
+    json_t *j = json_loads(spec, 0, NULL);
+    assert_ok(sh_scale_new(t->env.alloc, j, type, &s, NULL));
+    json_decref(j);
+    return s;
+}
+
+/* Raw values of every kind into scaled points; the raw value beside. */
+static void test_json_scaled_points(void **state)
+{
+    (void)state;
+    struct sh_test_env t;
+    sh_test_env_init(&t, NULL);
+    struct sh_ingest *in;
+    struct fake *f = fake_new(&t);
+    struct sh_ingest_result r;
+    struct sh_scale *s[] = {
+        scale(&t, "{\"raw\":\"text\",\"words\":{\"0\":\"OFF\",\"1\":\"ON\"}}", SH_T_I64),
+        scale(&t, "{\"raw\":\"text\",\"encoding\":\"gbk\"}", SH_T_TEXT),
+        scale(&t, "{\"raw\":\"u64\",\"factor\":0.5}", SH_T_F64),
+        scale(&t, "{\"raw\":\"u16\",\"bit\":2}", SH_T_BOOL),
+        scale(&t, "{\"raw\":\"text\"}", SH_T_F64),
+    };
+    fake_add(f, "d/sw", SH_T_I64, s[0])->target.raw_point = 2;
+    fake_add(f, "d/sw.raw", SH_T_TEXT, NULL);
+    fake_add(f, "d/name", SH_T_TEXT, s[1]);
+    fake_add(f, "d/big", SH_T_F64, s[2]);
+    fake_add(f, "d/bit", SH_T_BOOL, s[3]);
+    fake_add(f, "d/num", SH_T_F64, s[4]);
+    assert_ok(sh_ingest_new(&t.env, 64, 16, &in));
+    run(in, f, &to_d, "{\"sw\":\"ON\",\"name\":\"pump\",\"big\":7,\"bit\":4,\"num\":\"1.25\"}", &r);
+    fake_expect(f, "scaled",
+                "d/sw=1i@77\nd/sw.raw='ON'@77\nd/name='pump'@77\nd/big=3.5@77\nd/bit=t@77\n"
+                "d/num=1.25@77\n",
+                "");
+    run(in, f, &to_d, "{\"sw\":\"?\",\"name\":\"\xE6\",\"big\":\"x\",\"bit\":1.5,\"num\":\"x\"}",
+        &r);
+    fake_expect(f, "not UTF-8: not JSON", "", "0:19 syntax_error\n");
+    run(in, f, &to_d,
+        "{\"sw\":\"?\",\"name\":\"\xE6\xB8\xA9\",\"big\":\"x\",\"bit\":1.5,\"num\":\"x\"}", &r);
+    fake_expect(f, "misfits", "d/sw=0i@77q4\nd/sw.raw='?'@77\nd/num=0@77q4\n",
+                "1:18 bad_encoding\n1:30 field_type_conflict\n1:40 field_type_conflict\n");
+    struct sh_ingest_stats st;
+    sh_ingest_stats(in, &st);
+    assert_int_equal(st.series, 5);
+    assert_true(st.memory_bytes > 1000 && st.resolved == 5);
+    sh_ingest_free(in);
+    for (size_t i = 0; i < SH_COUNT(s); i++) {
+        sh_scale_free(s[i]);
+    }
+    fake_free(&t, f);
+    sh_test_env_fini(&t);
+}
+
+static void test_ingest_new_checks_its_limits(void **state)
+{
+    (void)state;
+    struct sh_test_env t;
+    sh_test_env_init(&t, NULL);
+    struct sh_ingest *in = NULL;
+    assert_int_equal(sh_ingest_new(&t.env, 0, 1, &in), SH_E_INVAL);
+    assert_int_equal(sh_ingest_new(&t.env, 65537, 1, &in), SH_E_INVAL);
+    assert_int_equal(sh_ingest_new(&t.env, 1, 0, &in), SH_E_INVAL);
+    assert_null(in);
+    assert_string_equal(sh_ingest_code_name(SH_INGEST_QUOTA), "quota_reached");
+    assert_string_equal(sh_ingest_code_name((enum sh_ingest_code)999), "unknown");
+    sh_test_env_fini(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,6 +405,8 @@ int main(void)
         cmocka_unit_test(test_json_long_array_counts_and_batches),
         cmocka_unit_test(test_json_denied_and_time_limits),
         cmocka_unit_test(test_json_held_rows_are_submitted_together),
+        cmocka_unit_test(test_json_scaled_points),
+        cmocka_unit_test(test_ingest_new_checks_its_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
