@@ -157,7 +157,7 @@ struct sh_twin_page {
 SH_MUST_CHECK sh_err sh_twin_devices(struct sh_twin *t, const struct sh_twin_query *q,
                                      struct sh_arena *ar, struct sh_twin_page *out,
                                      struct sh_diag *diag);
-/* One item of a list (the device summary of docs/api.md). */
+/* The members of a list item (the device summary of docs/api.md), without the braces. */
 void sh_twin_summary_write(const struct sh_twin_device *d, struct sh_jw *w);
 
 struct sh_twin_counts {

@@ -1,0 +1,735 @@
+/* device.c - devices as records: made by hand, by import or by their first sample; renamed,
+ * replaced, removed. SPDX-License-Identifier: Apache-2.0 */
+#include "twin_int.h"
+
+#include <stdio.h>
+
+/* Members that only answers have. */
+static const char *const answer_members[] = {"id",      "state",    "since",
+                                             "points",  "created",  "write_enabled",
+                                             "updated", "revision", "last_time"};
+/* Members that only we write. */
+static const char *const own_members[] = {"aliases", "replaced", "tagset", "made"};
+
+bool twin_id_ok(struct sh_str id)
+{
+    if (id.n == 0 || id.n > SH_TWIN_MAX_ID || !sh_utf8_valid(id)) {
+        return false;
+    }
+    for (size_t i = 0; i < id.n; i++) {
+        const unsigned char c = (unsigned char)id.p[i];
+        if (c < ' ' || c == 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------ in memory */
+
+static sh_err load_aliases(struct sh_twin *t, struct twin_slot *s, const json_t *doc)
+{
+    const json_t *list = json_object_get(doc, "aliases");
+    sh_err err = SH_OK;
+    for (size_t i = 0; i < json_array_size(list) && err == SH_OK; i++) {
+        const json_t *a = json_array_get(list, i);
+        const struct sh_str old = {json_string_value(a), json_string_length(a)};
+        if (old.n > 0) {
+            err = twin_index_alias(t, s, old);
+        }
+    }
+    return err;
+}
+
+static sh_err remember(struct sh_twin *t, uint32_t tenant, struct sh_str id, const json_t *doc)
+{
+    struct twin_slot *s = NULL;
+    struct twin_dev *d = twin_dev_new(t, tenant, id, doc);
+    if (d == NULL) {
+        return SH_E_NOMEM;
+    }
+    sh_mutex_lock(&t->lock);
+    sh_err err = twin_index_put(t, d, &s);
+    if (err == SH_OK) {
+        err = load_aliases(t, s, doc);
+    }
+    sh_mutex_unlock(&t->lock);
+    return err;
+}
+
+sh_err twin_device_load(void *ctx, const struct sh_record_row *row)
+{
+    struct sh_twin *t = ctx;
+    json_t *doc = NULL;
+    SH_TRY(sh_json_parse(row->doc, (size_t)TWIN_DOC_BYTES * 2, &doc, NULL));
+    const sh_err err = remember(t, row->tenant, row->id, doc);
+    json_decref(doc);
+    return err;
+}
+
+/* ------------------------------------------------------------------ by their first sample */
+
+static uint64_t hash_labels(const struct sh_twin_label *labels, size_t n)
+{
+    uint64_t h = 1;
+    for (size_t i = 0; i < n; i++) {
+        h = sh_hash64(labels[i].key.p, labels[i].key.n, h);
+        h = sh_hash64(labels[i].value.p, labels[i].value.n, h);
+    }
+    return h >> 12 | 1; /* exact in JSON; not 0 */
+}
+
+static json_t *doc_of_labels(const struct sh_twin_label *labels, size_t n, uint64_t tagset)
+{
+    json_t *doc = json_object();
+    json_t *l = json_object();
+    bool ok = doc != NULL && l != NULL;
+    for (size_t i = 0; i < n && ok; i++) {
+        ok = json_object_setn_new(l, labels[i].key.p, labels[i].key.n,
+                                  json_stringn(labels[i].value.p, labels[i].value.n)) == 0;
+    }
+    ok = ok && json_object_set(doc, "labels", l) == 0;
+    ok = ok && json_object_set_new(doc, "made", json_string("sample")) == 0;
+    if (tagset != 0) {
+        ok = ok && json_object_set_new(doc, "tagset", json_integer((json_int_t)tagset)) == 0;
+    }
+    json_decref(l);
+    if (!ok) {
+        json_decref(doc);
+        return NULL;
+    }
+    return doc;
+}
+
+/* Under the lock. */
+static enum sh_twin_refusal make(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                                 const json_t *doc)
+{
+    struct twin_slot *s = NULL;
+    struct twin_dev *d = twin_dev_new(t, tenant, id, doc);
+    if (d == NULL || twin_index_put(t, d, &s) != SH_OK) {
+        return SH_TWIN_LIMIT;
+    }
+    s->unsaved = true;
+    s->next_unsaved = t->unsaved;
+    t->unsaved = s;
+    return SH_TWIN_OK;
+}
+
+static enum sh_twin_refusal look(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                                 uint64_t tagset, char detail[SH_TWIN_DETAIL])
+{
+    const struct twin_slot *s = twin_find(t, tenant, id);
+    if (s == NULL) {
+        return SH_TWIN_UNKNOWN_DEVICE;
+    }
+    if (tagset != 0 && s->dev->tagset != 0 && s->dev->tagset != tagset) {
+        (void)snprintf(detail, SH_TWIN_DETAIL, "another set of tags makes the same id %.80s",
+                       s->dev->id.n > 80 ? "..." : "");
+        return SH_TWIN_DEVICE_ID_CONFLICT;
+    }
+    return SH_TWIN_OK;
+}
+
+enum sh_twin_refusal sh_twin_device_ensure(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                                           const struct sh_twin_label *labels, size_t nlabels,
+                                           bool provision, char detail[SH_TWIN_DETAIL])
+{
+    const uint64_t tagset = nlabels == 0 ? 0 : hash_labels(labels, nlabels);
+    detail[0] = '\0';
+    sh_mutex_lock(&t->lock);
+    enum sh_twin_refusal r = look(t, tenant, id, tagset, detail);
+    sh_mutex_unlock(&t->lock);
+    if (r != SH_TWIN_UNKNOWN_DEVICE) {
+        return r;
+    }
+    if (!provision) {
+        (void)snprintf(detail, SH_TWIN_DETAIL, "there is no device %.*s",
+                       (int)(id.n > 100 ? 100 : id.n), id.p == NULL ? "" : id.p);
+        return r;
+    }
+    if (!twin_id_ok(id) || nlabels > SH_TWIN_MAX_LABELS) {
+        (void)snprintf(detail, SH_TWIN_DETAIL, "not a device id, or too many labels");
+        return SH_TWIN_BAD_NAME;
+    }
+    json_t *doc = doc_of_labels(labels, nlabels, tagset);
+    if (doc == NULL) {
+        return SH_TWIN_LIMIT;
+    }
+    sh_mutex_lock(&t->lock);
+    r = look(t, tenant, id, tagset, detail); /* somebody may have been faster */
+    const bool made = r == SH_TWIN_UNKNOWN_DEVICE;
+    if (made) {
+        r = make(t, tenant, id, doc);
+    }
+    sh_mutex_unlock(&t->lock);
+    json_decref(doc);
+    if (r == SH_TWIN_LIMIT) {
+        (void)snprintf(detail, SH_TWIN_DETAIL, "no room for more devices (%u)", t->o.max_devices);
+    } else if (made) {
+        twin_event(t, SH_EVENT_DEVICE_CHANGED, tenant, id, SH_STR("{\"change\":\"created\"}"));
+    }
+    return r;
+}
+
+/* The record of a device that ensure made. */
+static sh_err new_doc(const struct twin_dev *d, struct sh_buf *out)
+{
+    struct sh_jw w;
+    sh_buf_clear(out);
+    sh_jw_init(&w, out);
+    sh_jw_obj(&w);
+    sh_jw_key(&w, "labels");
+    sh_jw_raw(&w, d->labels);
+    sh_jw_key(&w, "made");
+    sh_jw_c(&w, "sample");
+    if (d->tagset != 0) {
+        sh_jw_key(&w, "tagset");
+        sh_jw_u64(&w, d->tagset);
+    }
+    sh_jw_obj_end(&w);
+    return sh_jw_end(&w);
+}
+
+static sh_err save_some(struct sh_twin *t, struct twin_dev **devs, size_t n)
+{
+    struct sh_record_tx *tx = NULL;
+    struct sh_buf text;
+    sh_buf_init(&text, t->env->alloc, TWIN_DOC_BYTES);
+    sh_err err = sh_record_tx_new(t->o.record, SH_STR(""), &tx);
+    for (size_t i = 0; i < n && err == SH_OK; i++) {
+        err = new_doc(devs[i], &text);
+        if (err == SH_OK) {
+            const struct sh_record_put p = {.tenant = devs[i]->tenant,
+                                            .type = SH_TWIN_KIND_DEVICE,
+                                            .id = devs[i]->id,
+                                            .doc = sh_buf_str(&text),
+                                            .expect = SH_RECORD_ANY,
+                                            .flags = SH_RECORD_F_HISTORY | SH_RECORD_F_FEED};
+            err = sh_record_tx_put(tx, &p);
+        }
+    }
+    if (err == SH_OK) {
+        err = sh_record_tx_commit(tx, NULL, NULL);
+    }
+    sh_record_tx_free(tx);
+    sh_buf_fini(&text);
+    return err;
+}
+
+sh_err twin_save_new(struct sh_twin *t)
+{
+    sh_err err = SH_OK;
+    size_t n = 1;
+    while (n > 0 && err == SH_OK) {
+        struct twin_dev *devs[TWIN_TX_ROWS];
+        n = 0;
+        sh_mutex_lock(&t->lock);
+        for (struct twin_slot *s = t->unsaved; s != NULL && n < TWIN_TX_ROWS; s = s->next_unsaved) {
+            s->dev->refs++;
+            devs[n++] = s->dev;
+        }
+        sh_mutex_unlock(&t->lock);
+        if (n > 0) {
+            err = save_some(t, devs, n);
+        }
+        /* Only `write`'s holder removes devices, so the first n are still the same or behind new
+         * ones. */
+        sh_mutex_lock(&t->lock);
+        struct twin_slot **p = &t->unsaved;
+        for (size_t i = 0; i < n; i++) {
+            devs[i]->slot->unsaved = err != SH_OK;
+            twin_dev_unref(t, devs[i]);
+        }
+        while (*p != NULL) {
+            struct twin_slot *s = *p;
+            if (s->unsaved) {
+                p = &s->next_unsaved;
+            } else {
+                *p = s->next_unsaved;
+                s->next_unsaved = NULL;
+            }
+        }
+        sh_mutex_unlock(&t->lock);
+    }
+    return err;
+}
+
+sh_err twin_devices_adopt(struct sh_twin *t)
+{
+    char detail[SH_TWIN_DETAIL];
+    const uint32_t last = t->o.points == NULL ? 0 : sh_points_last_id(t->o.points);
+    for (uint32_t id = 1; id <= last && id != 0; id++) {
+        const struct sh_point *p = sh_points_get(t->o.points, id);
+        if (p == NULL || p->device.n == 0 ||
+            sh_points_find(t->o.points, p->tenant, p->device, p->property) != id) {
+            continue;
+        }
+        if (sh_twin_device_ensure(t, p->tenant, p->device, NULL, 0, true, detail) != SH_TWIN_OK) {
+            sh_log(t->env->log, SH_LOG_WARN, "twin",
+                   "device %.*s has points but cannot be made: %s", SH_PRI(p->device), detail);
+        }
+    }
+    return twin_save_new(t);
+}
+
+/* ------------------------------------------------------------------ by hand */
+
+static sh_err check_refs(struct sh_twin *t, uint32_t tenant, const json_t *doc,
+                         struct sh_diag *diag)
+{
+    const struct sh_str thing = sh_json_get_str(doc, "thing");
+    const struct sh_str asset = sh_json_get_str(doc, "asset");
+    sh_err err = SH_OK;
+    sh_mutex_lock(&t->lock);
+    const struct twin_tenant *tt = twin_tenant(t, tenant, false);
+    if (thing.n > 0 && twin_thing_find(t, tenant, thing) == NULL) {
+        sh_diag_at(diag, SH_STR("/thing"), 0);
+        sh_diag_set(diag, "there is no thing model %.*s", SH_PRI(thing));
+        err = SH_E_INVAL;
+    } else if (asset.n > 0 && (tt == NULL || sh_map_get(&tt->assets, asset) == NULL)) {
+        sh_diag_at(diag, SH_STR("/asset"), 0);
+        sh_diag_set(diag, "there is no asset %.*s", SH_PRI(asset));
+        err = SH_E_INVAL;
+    }
+    sh_mutex_unlock(&t->lock);
+    return err;
+}
+
+/* Our own members of the stored document go over into the new one; a body cannot set them. */
+static sh_err keep_own(struct sh_twin *t, uint32_t tenant, struct sh_str id, json_t *doc)
+{
+    json_t *old = NULL;
+    sh_err err = twin_doc_get(t, tenant, SH_TWIN_KIND_DEVICE, id, &old, NULL);
+    if (err != SH_OK && err != SH_E_NOTFOUND) {
+        return err;
+    }
+    err = SH_OK;
+    for (size_t i = 0; i < sizeof own_members / sizeof own_members[0] && err == SH_OK; i++) {
+        json_t *v = json_object_get(old, own_members[i]);
+        if (v == NULL) {
+            (void)json_object_del(doc, own_members[i]);
+        } else if (json_object_set(doc, own_members[i], v) != 0) {
+            err = SH_E_NOMEM;
+        }
+    }
+    json_decref(old);
+    return err;
+}
+
+sh_err twin_device_doc(struct sh_twin *t, uint32_t tenant, struct sh_str id, enum sh_twin_put how,
+                       const json_t *body, json_t **doc, uint64_t *rev, struct sh_diag *diag)
+{
+    static const char *const nullable[] = {"thing",  "asset",    "description",
+                                           "driver", "location", "period_ms"};
+    json_t *d = NULL;
+    if (!twin_id_ok(id)) {
+        sh_diag_at(diag, SH_STR("/id"), 0);
+        sh_diag_set(diag, "not an id: 1 to %d bytes without control characters", SH_TWIN_MAX_ID);
+        return SH_E_INVAL;
+    }
+    if (!json_is_object(body)) {
+        sh_diag_set(diag, "a device is a JSON object");
+        return SH_E_INVAL;
+    }
+    SH_TRY(twin_doc_base(t, tenant, SH_TWIN_KIND_DEVICE, id, how, body, &d, rev));
+    for (size_t i = 0; i < sizeof own_members / sizeof own_members[0]; i++) {
+        (void)json_object_del(d, own_members[i]);
+    }
+    for (size_t i = 0; i < sizeof answer_members / sizeof answer_members[0]; i++) {
+        (void)json_object_del(d, answer_members[i]);
+    }
+    for (size_t i = 0; i < sizeof nullable / sizeof nullable[0]; i++) {
+        if (json_is_null(json_object_get(d, nullable[i]))) {
+            (void)json_object_del(d, nullable[i]);
+        }
+    }
+    sh_err err = sh_schema_check_diag(t->device_schema, d, diag);
+    if (err == SH_OK) {
+        err = keep_own(t, tenant, id, d);
+    }
+    if (err == SH_OK) {
+        err = check_refs(t, tenant, d, diag);
+    }
+    if (err == SH_OK && json_object_size(json_object_get(d, "labels")) > SH_TWIN_MAX_LABELS) {
+        sh_diag_at(diag, SH_STR("/labels"), 0);
+        sh_diag_set(diag, "more than %d labels", SH_TWIN_MAX_LABELS);
+        err = SH_E_INVAL;
+    }
+    if (err != SH_OK) {
+        json_decref(d);
+        return err;
+    }
+    *doc = d;
+    return SH_OK;
+}
+
+void twin_device_stored(struct sh_twin *t, uint32_t tenant, struct sh_str id, const json_t *doc)
+{
+    const struct sh_str thing = sh_json_get_str(doc, "thing");
+    const sh_err err = remember(t, tenant, id, doc);
+    if (err != SH_OK) {
+        sh_log(t->env->log, SH_LOG_ERROR, "twin", "device %.*s is stored but not in memory: %s",
+               SH_PRI(id), sh_err_name(err));
+        return;
+    }
+    sh_mutex_lock(&t->lock);
+    struct twin_thing *m = thing.n == 0 ? NULL : twin_thing_find(t, tenant, thing);
+    if (m != NULL) {
+        m->refs++;
+    }
+    sh_mutex_unlock(&t->lock);
+    if (m != NULL) {
+        twin_apply_model(t, tenant, id, m, false);
+        sh_mutex_lock(&t->lock);
+        twin_thing_unref(t, m);
+        sh_mutex_unlock(&t->lock);
+    }
+    twin_event(t, SH_EVENT_DEVICE_CHANGED, tenant, id, SH_STR("{\"change\":\"stored\"}"));
+}
+
+static bool full(struct sh_twin *t)
+{
+    sh_mutex_lock(&t->lock);
+    const bool is = t->live >= t->o.max_devices;
+    sh_mutex_unlock(&t->lock);
+    return is;
+}
+
+sh_err sh_twin_device_put(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                          enum sh_twin_put how, const json_t *body, uint64_t expect,
+                          struct sh_str author, uint64_t *rev, struct sh_diag *diag)
+{
+    json_t *doc = NULL;
+    uint64_t old = 0;
+    sh_mutex_lock(&t->write);
+    sh_err err = twin_save_new(t);
+    if (err == SH_OK && how == SH_TWIN_CREATE && full(t)) {
+        err = SH_E_LIMIT;
+    }
+    if (err == SH_OK && how == SH_TWIN_CREATE && sh_twin_device_known(t, tenant, id)) {
+        err = SH_E_EXISTS; /* also when it is the old id of another */
+    }
+    if (err == SH_OK) {
+        err = twin_device_doc(t, tenant, id, how, body, &doc, &old, diag);
+    }
+    if (err == SH_OK) {
+        err = twin_doc_put(t, tenant, SH_TWIN_KIND_DEVICE, id, doc,
+                           expect == SH_RECORD_ANY ? old : expect, author, rev);
+    }
+    if (err == SH_OK) {
+        twin_device_stored(t, tenant, id, doc);
+    }
+    sh_mutex_unlock(&t->write);
+    json_decref(doc);
+    return err;
+}
+
+sh_err sh_twin_device_delete(struct sh_twin *t, uint32_t tenant, struct sh_str id, uint64_t expect,
+                             struct sh_str author)
+{
+    static const struct sh_str beside[] = {
+        {"_device_state", 13}, {"_device_write", 13}, {"_device_attr", 12}};
+    sh_mutex_lock(&t->write);
+    sh_err err = twin_save_new(t);
+    if (err == SH_OK) {
+        err = sh_record_delete(t->o.record, tenant, SH_TWIN_KIND_DEVICE, id, expect, author);
+    }
+    for (size_t i = 0; i < 3 && err == SH_OK; i++) {
+        err = sh_record_delete(t->o.record, tenant, beside[i], id, SH_RECORD_ANY, author);
+        err = err == SH_E_NOTFOUND ? SH_OK : err;
+    }
+    if (err == SH_OK) {
+        if (t->o.points != NULL) {
+            const sh_err gone = sh_points_remove_device(t->o.points, tenant, id);
+            err = gone == SH_E_NOTFOUND ? SH_OK : gone;
+        }
+        sh_mutex_lock(&t->lock);
+        struct twin_slot *s = twin_find(t, tenant, id);
+        if (s != NULL) {
+            twin_index_remove(t, s);
+        }
+        sh_mutex_unlock(&t->lock);
+        twin_event(t, SH_EVENT_DEVICE_CHANGED, tenant, id, SH_STR("{\"change\":\"removed\"}"));
+    }
+    sh_mutex_unlock(&t->write);
+    return err;
+}
+
+/* ------------------------------------------------------------------ rename, replace */
+
+static sh_err add_alias(json_t *doc, struct sh_str old)
+{
+    json_t *list = json_object_get(doc, "aliases");
+    if (list == NULL) {
+        if (json_object_set_new(doc, "aliases", json_array()) != 0) {
+            return SH_E_NOMEM;
+        }
+        list = json_object_get(doc, "aliases");
+    }
+    if (json_array_size(list) >= TWIN_MAX_ALIASES) {
+        (void)json_array_remove(list, 0);
+    }
+    return json_array_append_new(list, json_stringn(old.p, old.n)) == 0 ? SH_OK : SH_E_NOMEM;
+}
+
+static sh_err move_records(struct sh_twin *t, uint32_t tenant, struct sh_str id, struct sh_str to,
+                           const json_t *doc, struct sh_str author)
+{
+    struct sh_record_tx *tx = NULL;
+    struct sh_buf text;
+    sh_buf_init(&text, t->env->alloc, (size_t)TWIN_DOC_BYTES * 2);
+    sh_err err = twin_doc_text(doc, &text);
+    if (err == SH_OK) {
+        err = sh_record_tx_new(t->o.record, author, &tx);
+    }
+    if (err == SH_OK) {
+        err = sh_record_tx_delete(tx, tenant, SH_TWIN_KIND_DEVICE, id, SH_RECORD_ANY);
+    }
+    if (err == SH_OK) {
+        const struct sh_record_put p = {.tenant = tenant,
+                                        .type = SH_TWIN_KIND_DEVICE,
+                                        .id = to,
+                                        .doc = sh_buf_str(&text),
+                                        .flags = SH_RECORD_F_HISTORY | SH_RECORD_F_FEED};
+        err = sh_record_tx_put(tx, &p);
+    }
+    if (err == SH_OK) {
+        err = sh_record_tx_commit(tx, NULL, NULL);
+    }
+    sh_record_tx_free(tx);
+    sh_buf_fini(&text);
+    return err;
+}
+
+/* Attributes, write grant and state follow the device. */
+static sh_err move_beside(struct sh_twin *t, uint32_t tenant, struct sh_str id, struct sh_str to,
+                          struct sh_str author)
+{
+    static const struct sh_str kinds[] = {
+        {"_device_state", 13}, {"_device_write", 13}, {"_device_attr", 12}};
+    for (size_t i = 0; i < 3; i++) {
+        json_t *doc = NULL;
+        sh_err err = twin_doc_get(t, tenant, kinds[i], id, &doc, NULL);
+        if (err == SH_OK) {
+            err = twin_doc_put(t, tenant, kinds[i], to, doc, SH_RECORD_ANY, author, NULL);
+        }
+        json_decref(doc);
+        if (err == SH_OK) {
+            err = sh_record_delete(t->o.record, tenant, kinds[i], id, SH_RECORD_ANY, author);
+        }
+        if (err != SH_OK && err != SH_E_NOTFOUND) {
+            return err;
+        }
+    }
+    return SH_OK;
+}
+
+/* State, grant and links of the old slot go over to the new one. */
+static sh_err move_memory(struct sh_twin *t, uint32_t tenant, struct sh_str id, struct sh_str to,
+                          const json_t *doc)
+{
+    struct twin_dev *d = twin_dev_new(t, tenant, to, doc);
+    struct twin_slot *s = NULL;
+    if (d == NULL) {
+        return SH_E_NOMEM;
+    }
+    sh_mutex_lock(&t->lock);
+    struct twin_slot *old = twin_find(t, tenant, id);
+    struct twin_slot keep = {.dev = NULL};
+    if (old != NULL) {
+        keep.state = old->state;
+        keep.since_us = old->since_us;
+        keep.write_until_us = old->write_until_us;
+        keep.links[0] = old->links[0];
+        keep.links[1] = old->links[1];
+        atomic_init(&keep.last_us, atomic_load(&old->last_us));
+        twin_index_remove(t, old);
+    }
+    sh_err err = twin_index_put(t, d, &s);
+    if (err == SH_OK) {
+        twin_count(t, s, -1);
+        s->state = keep.state;
+        s->since_us = keep.since_us;
+        s->write_until_us = keep.write_until_us;
+        s->links[0] = keep.links[0];
+        s->links[1] = keep.links[1];
+        atomic_store(&s->last_us, atomic_load(&keep.last_us));
+        atomic_store(&s->last_mono, sh_mono_us(t->env->clock));
+        atomic_store(&s->online, keep.state == SH_TWIN_ONLINE);
+        twin_count(t, s, 1);
+        twin_state_mark(t, s);
+        err = load_aliases(t, s, doc);
+    }
+    sh_mutex_unlock(&t->lock);
+    return err;
+}
+
+static sh_err rename_locked(struct sh_twin *t, uint32_t tenant, struct sh_str id, struct sh_str to,
+                            struct sh_str author)
+{
+    json_t *doc = NULL;
+    sh_err err = twin_save_new(t);
+    if (err == SH_OK) {
+        err = twin_doc_get(t, tenant, SH_TWIN_KIND_DEVICE, id, &doc, NULL);
+    }
+    if (err == SH_OK) {
+        err = add_alias(doc, id);
+    }
+    if (err == SH_OK) {
+        err = move_records(t, tenant, id, to, doc, author);
+    }
+    if (err == SH_OK) {
+        err = move_beside(t, tenant, id, to, author);
+    }
+    if (err == SH_OK && t->o.points != NULL) {
+        const sh_err moved = sh_points_rename_device(t->o.points, tenant, id, to);
+        err = moved == SH_E_NOTFOUND ? SH_OK : moved;
+    }
+    if (err == SH_OK) {
+        err = move_memory(t, tenant, id, to, doc);
+    }
+    json_decref(doc);
+    return err;
+}
+
+sh_err sh_twin_device_rename(struct sh_twin *t, uint32_t tenant, struct sh_str id, struct sh_str to,
+                             struct sh_str author, struct sh_diag *diag)
+{
+    if (!twin_id_ok(to)) {
+        sh_diag_at(diag, SH_STR("/to"), 0);
+        sh_diag_set(diag, "not an id: 1 to %d bytes without control characters", SH_TWIN_MAX_ID);
+        return SH_E_INVAL;
+    }
+    sh_mutex_lock(&t->write);
+    sh_err err = SH_OK;
+    if (sh_twin_device_known(t, tenant, to)) {
+        sh_diag_at(diag, SH_STR("/to"), 0);
+        sh_diag_set(diag, "there is a device of that id, or one had it before");
+        err = SH_E_EXISTS;
+    }
+    if (err == SH_OK) {
+        err = rename_locked(t, tenant, id, to, author);
+    }
+    sh_mutex_unlock(&t->write);
+    if (err == SH_OK) {
+        twin_event(t, SH_EVENT_DEVICE_CHANGED, tenant, to, SH_STR("{\"change\":\"renamed\"}"));
+    }
+    return err;
+}
+
+sh_err sh_twin_device_replace(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                              struct sh_str note, struct sh_str author)
+{
+    json_t *doc = NULL;
+    char when[SH_TIME_CHARS];
+    if (note.n > 1000 || !sh_utf8_valid(note)) {
+        return SH_E_INVAL;
+    }
+    const size_t n = sh_time_print(sh_wall_us(t->env->clock), when);
+    sh_mutex_lock(&t->write);
+    sh_err err = twin_save_new(t);
+    if (err == SH_OK) {
+        err = twin_doc_get(t, tenant, SH_TWIN_KIND_DEVICE, id, &doc, NULL);
+    }
+    if (err == SH_OK) {
+        json_t *list = json_object_get(doc, "replaced");
+        json_t *mark =
+            json_pack("{s:s%,s:s%,s:s%}", "time", when, n, "by", author.p == NULL ? "" : author.p,
+                      author.n, "note", note.p == NULL ? "" : note.p, note.n);
+        if (list == NULL) {
+            (void)json_object_set_new(doc, "replaced", json_array());
+            list = json_object_get(doc, "replaced");
+        }
+        if (json_array_size(list) >= TWIN_MAX_REPLACED) {
+            (void)json_array_remove(list, 0);
+        }
+        err = json_array_append_new(list, mark) == 0 ? SH_OK : SH_E_NOMEM;
+        (void)json_object_del(doc, "tagset");
+    }
+    if (err == SH_OK) {
+        err = twin_doc_put(t, tenant, SH_TWIN_KIND_DEVICE, id, doc, SH_RECORD_ANY, author, NULL);
+    }
+    if (err == SH_OK) {
+        twin_device_stored(t, tenant, id, doc);
+    }
+    sh_mutex_unlock(&t->write);
+    json_decref(doc);
+    return err;
+}
+
+/* ------------------------------------------------------------------ reading */
+
+bool sh_twin_device_known(struct sh_twin *t, uint32_t tenant, struct sh_str id)
+{
+    sh_mutex_lock(&t->lock);
+    const bool known = twin_find(t, tenant, id) != NULL;
+    sh_mutex_unlock(&t->lock);
+    return known;
+}
+
+static void write_members(struct sh_jw *w, json_t *doc)
+{
+    static const char *const members[] = {"description", "location", "driver", "period_ms",
+                                          "replaced"};
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+        const json_t *v = json_object_get(doc, members[i]);
+        if (v != NULL) {
+            sh_jw_key(w, members[i]);
+            sh_jw_json(w, v);
+        }
+    }
+    sh_jw_key(w, "aliases");
+    if (json_object_get(doc, "aliases") != NULL) {
+        sh_jw_json(w, json_object_get(doc, "aliases"));
+    } else {
+        sh_jw_arr(w);
+        sh_jw_arr_end(w);
+    }
+}
+
+sh_err sh_twin_device_write(struct sh_twin *t, uint32_t tenant, struct sh_str id, struct sh_jw *w,
+                            uint64_t *rev)
+{
+    struct sh_twin_device row = {.tenant = tenant};
+    struct sh_record_row meta = {.rev = 0};
+    json_t *doc = NULL;
+    struct sh_arena *ar = sh_arena_new(t->env->alloc, TWIN_ARENA_BYTES);
+    if (ar == NULL) {
+        return SH_E_NOMEM;
+    }
+    sh_mutex_lock(&t->lock);
+    const struct twin_slot *s = twin_find(t, tenant, id);
+    sh_err err = s == NULL ? SH_E_NOTFOUND : twin_row(s, ar, &row);
+    const bool writable = s != NULL && s->write_until_us > sh_wall_us(t->env->clock);
+    sh_mutex_unlock(&t->lock);
+    if (err == SH_OK) {
+        err = twin_doc_get(t, tenant, SH_TWIN_KIND_DEVICE, row.id, &doc, &meta);
+        if (err == SH_E_NOTFOUND) { /* made a moment ago, stored by the next tick */
+            doc = json_object();
+            err = doc == NULL ? SH_E_NOMEM : SH_OK;
+            meta.created_us = sh_wall_us(t->env->clock);
+        }
+    }
+    if (err == SH_OK) {
+        if (t->o.points != NULL) {
+            row.points = sh_points_of_device(t->o.points, tenant, row.id, NULL, 0);
+        }
+        sh_jw_obj(w);
+        sh_twin_summary_write(&row, w);
+        write_members(w, doc);
+        sh_jw_key(w, "write_enabled");
+        sh_jw_bool(w, writable);
+        sh_jw_key(w, "created");
+        sh_jw_time(w, meta.created_us);
+        sh_jw_key(w, "revision");
+        sh_jw_u64(w, meta.rev);
+        sh_jw_obj_end(w);
+        if (rev != NULL) {
+            *rev = meta.rev;
+        }
+    }
+    json_decref(doc);
+    sh_arena_free(ar);
+    return err;
+}

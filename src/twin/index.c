@@ -1,0 +1,358 @@
+/* index.c - devices in memory: by id, by old id, and sorted by id for lists. Under the lock.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "twin_int.h"
+
+static struct sh_str tenant_key(const uint32_t *tenant)
+{
+    return (struct sh_str){(const char *)tenant, sizeof *tenant};
+}
+
+struct twin_tenant *twin_tenant(struct sh_twin *t, uint32_t tenant, bool make)
+{
+    const struct sh_alloc *a = t->env->alloc;
+    struct twin_tenant *tt = sh_map_get(&t->tenants, tenant_key(&tenant));
+    if (tt != NULL || !make) {
+        return tt;
+    }
+    tt = sh_mem_new(a, sizeof *tt);
+    if (tt == NULL) {
+        return NULL;
+    }
+    const uint64_t seed = t->tenants.seed;
+    tt->id = tenant;
+    sh_map_init(&tt->by_id, a, t->o.max_devices, seed);
+    sh_map_init(&tt->alias, a, (size_t)t->o.max_devices, seed);
+    sh_map_init(&tt->things, a, TWIN_MAX_THINGS, seed);
+    sh_map_init(&tt->assets, a, TWIN_MAX_ASSETS, seed);
+    if (sh_map_put(&t->tenants, tenant_key(&tenant), tt) != SH_OK) {
+        sh_mem_free(a, tt);
+        return NULL;
+    }
+    return tt;
+}
+
+struct twin_slot *twin_find(struct sh_twin *t, uint32_t tenant, struct sh_str id)
+{
+    const struct twin_tenant *tt = twin_tenant(t, tenant, false);
+    if (tt == NULL) {
+        return NULL;
+    }
+    struct twin_slot *s = sh_map_get(&tt->by_id, id);
+    return s != NULL ? s : sh_map_get(&tt->alias, id);
+}
+
+size_t twin_position(const struct twin_tenant *tt, struct sh_str id)
+{
+    size_t lo = 0;
+    size_t hi = tt->n;
+    if (hi > 0 && sh_str_cmp(tt->sorted[hi - 1]->dev->id, id) < 0) {
+        return hi; /* loading comes in order */
+    }
+    while (lo < hi) {
+        const size_t mid = (lo + hi) / 2;
+        if (sh_str_cmp(tt->sorted[mid]->dev->id, id) < 0) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    return lo;
+}
+
+void twin_count(struct sh_twin *t, const struct twin_slot *s, int by)
+{
+    struct twin_tenant *tt = twin_tenant(t, s->dev->tenant, false);
+    const uint32_t d = (uint32_t)by; /* wraps as a subtraction */
+    if (s->dev->demo) {
+        tt->counts.demo += d;
+        tt->counts.demo_online += s->state == SH_TWIN_ONLINE ? d : 0;
+        return;
+    }
+    tt->counts.total += d;
+    tt->counts.online += s->state == SH_TWIN_ONLINE ? d : 0;
+    tt->counts.offline += s->state == SH_TWIN_OFFLINE ? d : 0;
+    tt->counts.never += s->state == SH_TWIN_NEVER ? d : 0;
+}
+
+const char *twin_intern(struct sh_twin *t, struct sh_str unit)
+{
+    char *p = sh_map_get(&t->units, unit);
+    if (p != NULL) {
+        return p;
+    }
+    const struct sh_str copy = sh_str_dup(t->env->alloc, unit);
+    p = (char *)(uintptr_t)copy.p;
+    if (p != NULL && sh_map_put(&t->units, unit, p) != SH_OK) {
+        sh_mem_free(t->env->alloc, p);
+        p = NULL;
+    }
+    return p;
+}
+
+/* ------------------------------------------------------------------ one device */
+
+/* "\x1fkey:value\x1f" for each label, and the search text. */
+static sh_err label_texts(const json_t *labels, struct sh_buf *pairs, struct sh_buf *search)
+{
+    json_t *l = (json_t *)(uintptr_t)labels;
+    SH_TRY(sh_buf_put_u8(pairs, 0x1f));
+    for (void *it = json_object_iter(l); it != NULL; it = json_object_iter_next(l, it)) {
+        const char *key = json_object_iter_key(it);
+        const struct sh_str v = {json_string_value(json_object_iter_value(it)),
+                                 json_string_length(json_object_iter_value(it))};
+        SH_TRY(sh_buf_printf(pairs, "%s:%.*s\x1f", key, SH_PRI(v)));
+        SH_TRY(sh_buf_printf(search, "\n%s:%.*s", key, SH_PRI(v)));
+    }
+    return SH_OK;
+}
+
+static void lower(struct sh_buf *b)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->p[i] >= 'A' && b->p[i] <= 'Z') {
+            b->p[i] = (uint8_t)(b->p[i] + 32);
+        }
+    }
+}
+
+/* One block: the struct and all its texts behind it. */
+static struct twin_dev *pack(const struct sh_alloc *a, const struct twin_dev *d)
+{
+    const struct sh_str *in[] = {&d->id,     &d->name,  &d->thing, &d->asset,
+                                 &d->labels, &d->pairs, &d->search};
+    size_t n = sizeof *d;
+    for (size_t i = 0; i < sizeof in / sizeof in[0]; i++) {
+        n += in[i]->n;
+    }
+    struct twin_dev *out = sh_mem_new(a, n);
+    if (out == NULL) {
+        return NULL;
+    }
+    *out = *d;
+    out->refs = 1;
+    struct sh_str *to[] = {&out->id,     &out->name,  &out->thing, &out->asset,
+                           &out->labels, &out->pairs, &out->search};
+    char *p = (char *)(out + 1);
+    for (size_t i = 0; i < sizeof in / sizeof in[0]; i++) {
+        if (in[i]->n > 0) {
+            memcpy(p, in[i]->p, in[i]->n);
+        }
+        *to[i] = (struct sh_str){p, in[i]->n};
+        p += in[i]->n;
+    }
+    return out;
+}
+
+struct twin_dev *twin_dev_new(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                              const json_t *doc)
+{
+    const struct sh_alloc *a = t->env->alloc;
+    struct sh_buf pairs;
+    struct sh_buf search;
+    struct sh_buf labels;
+    struct twin_dev *out = NULL;
+    const json_t *l = json_object_get(doc, "labels");
+    sh_buf_init(&pairs, a, 1 << 16);
+    sh_buf_init(&search, a, 1 << 16);
+    sh_buf_init(&labels, a, 1 << 18);
+    struct twin_dev d = {.tenant = tenant,
+                         .id = id,
+                         .name = sh_json_get_str(doc, "name"),
+                         .thing = sh_json_get_str(doc, "thing"),
+                         .asset = sh_json_get_str(doc, "asset"),
+                         .demo = sh_json_get_bool(doc, "demo", false),
+                         .tagset = (uint64_t)sh_json_get_i64(doc, "tagset", 0),
+                         .period_us = sh_json_get_i64(doc, "period_ms", 0) * 1000};
+    sh_err err = sh_buf_printf(&search, "%.*s\n%.*s", SH_PRI(id), SH_PRI(d.name));
+    if (err == SH_OK) {
+        err = label_texts(l, &pairs, &search);
+    }
+    if (err == SH_OK) {
+        err = l == NULL ? sh_buf_put_c(&labels, "{}") : twin_doc_text(l, &labels);
+    }
+    if (err == SH_OK) {
+        lower(&search);
+        d.pairs = sh_buf_str(&pairs);
+        d.search = sh_buf_str(&search);
+        d.labels = sh_buf_str(&labels);
+        out = pack(a, &d);
+    }
+    sh_buf_fini(&pairs);
+    sh_buf_fini(&search);
+    sh_buf_fini(&labels);
+    return out;
+}
+
+void twin_dev_unref(struct sh_twin *t, struct twin_dev *d)
+{
+    if (d != NULL && --d->refs == 0) {
+        sh_mem_free(t->env->alloc, d);
+    }
+}
+
+/* ------------------------------------------------------------------ slots */
+
+static bool grow(const struct sh_alloc *a, struct twin_slot ***v, size_t *cap, size_t n)
+{
+    if (n < *cap) {
+        return true;
+    }
+    const size_t want = *cap == 0 ? 64 : *cap * 2;
+    void *p = sh_mem_resize(a, *v, want * sizeof(void *));
+    if (p == NULL) {
+        return false;
+    }
+    *v = p;
+    *cap = want;
+    return true;
+}
+
+static struct twin_slot *slot_new(struct sh_twin *t)
+{
+    struct twin_slot *s = t->free_slots;
+    if (t->live >= t->o.max_devices) {
+        return NULL;
+    }
+    if (s != NULL) {
+        t->free_slots = s->next_free;
+        s->next_free = NULL;
+        return s;
+    }
+    if (!grow(t->env->alloc, &t->slots, &t->cap_slots, t->nslots)) {
+        return NULL;
+    }
+    s = sh_mem_new(t->env->alloc, sizeof *s);
+    if (s != NULL) {
+        t->slots[t->nslots++] = s;
+    }
+    return s;
+}
+
+static void slot_free(struct sh_twin *t, struct twin_slot *s)
+{
+    s->dev = NULL;
+    s->next_free = t->free_slots;
+    t->free_slots = s;
+}
+
+sh_err twin_index_put(struct sh_twin *t, struct twin_dev *d, struct twin_slot **out)
+{
+    struct twin_tenant *tt = twin_tenant(t, d->tenant, true);
+    if (tt == NULL) {
+        twin_dev_unref(t, d);
+        return SH_E_LIMIT;
+    }
+    struct twin_slot *s = sh_map_get(&tt->by_id, d->id);
+    if (s != NULL) {
+        twin_count(t, s, -1);
+        twin_dev_unref(t, s->dev);
+        s->dev = d;
+        d->slot = s;
+        twin_count(t, s, 1);
+        *out = s;
+        return SH_OK;
+    }
+    s = slot_new(t);
+    if (s == NULL || !grow(t->env->alloc, &tt->sorted, &tt->cap, tt->n) ||
+        sh_map_put(&tt->by_id, d->id, s) != SH_OK) {
+        if (s != NULL) {
+            slot_free(t, s);
+        }
+        twin_dev_unref(t, d);
+        return SH_E_LIMIT;
+    }
+    s->dev = d;
+    d->slot = s;
+    const size_t at = twin_position(tt, d->id);
+    memmove(&tt->sorted[at + 1], &tt->sorted[at], (tt->n - at) * sizeof *tt->sorted);
+    tt->sorted[at] = s;
+    tt->n++;
+    t->live++;
+    twin_count(t, s, 1);
+    *out = s;
+    return SH_OK;
+}
+
+sh_err twin_index_alias(struct sh_twin *t, struct twin_slot *s, struct sh_str old)
+{
+    struct twin_tenant *tt = twin_tenant(t, s->dev->tenant, false);
+    return sh_map_set(&tt->alias, old, s);
+}
+
+static void drop_aliases(struct twin_tenant *tt, const struct twin_slot *s)
+{
+    size_t it = 0;
+    struct sh_str key;
+    void *v = NULL;
+    while (sh_map_next(&tt->alias, &it, &key, &v)) {
+        if (v == s) {
+            (void)sh_map_del(&tt->alias, key);
+        }
+    }
+}
+
+static void unlink_unsaved(struct sh_twin *t, struct twin_slot *s)
+{
+    struct twin_slot **p = &t->unsaved;
+    while (s->unsaved && *p != NULL && *p != s) {
+        p = &(*p)->next_unsaved;
+    }
+    if (s->unsaved && *p == s) {
+        *p = s->next_unsaved;
+    }
+    s->unsaved = false;
+    s->next_unsaved = NULL;
+}
+
+void twin_index_remove(struct sh_twin *t, struct twin_slot *s)
+{
+    struct twin_tenant *tt = twin_tenant(t, s->dev->tenant, false);
+    const size_t at = twin_position(tt, s->dev->id);
+    SH_ASSERT(at < tt->n && tt->sorted[at] == s);
+    twin_count(t, s, -1);
+    memmove(&tt->sorted[at], &tt->sorted[at + 1], (tt->n - at - 1) * sizeof *tt->sorted);
+    tt->n--;
+    t->live--;
+    (void)sh_map_del(&tt->by_id, s->dev->id);
+    drop_aliases(tt, s);
+    unlink_unsaved(t, s);
+    twin_state_forget(t, s);
+    twin_dev_unref(t, s->dev);
+    slot_free(t, s);
+}
+
+void twin_index_fini(struct sh_twin *t)
+{
+    const struct sh_alloc *a = t->env->alloc;
+    size_t it = 0;
+    struct sh_str key;
+    void *v = NULL;
+    for (size_t i = 0; i < t->nslots; i++) {
+        twin_dev_unref(t, t->slots[i]->dev);
+        sh_mem_free(a, t->slots[i]);
+    }
+    sh_mem_free(a, t->slots);
+    while (sh_map_next(&t->tenants, &it, &key, &v)) {
+        struct twin_tenant *tt = v;
+        size_t k = 0;
+        while (sh_map_next(&tt->things, &k, &key, &v)) {
+            twin_thing_unref(t, v);
+        }
+        k = 0;
+        while (sh_map_next(&tt->assets, &k, &key, &v)) {
+            sh_mem_free(a, v);
+        }
+        sh_map_fini(&tt->by_id);
+        sh_map_fini(&tt->alias);
+        sh_map_fini(&tt->things);
+        sh_map_fini(&tt->assets);
+        sh_mem_free(a, tt->sorted);
+        sh_mem_free(a, tt);
+    }
+    sh_map_fini(&t->tenants);
+    it = 0;
+    while (sh_map_next(&t->units, &it, &key, &v)) {
+        sh_mem_free(a, v);
+    }
+    sh_map_fini(&t->units);
+}

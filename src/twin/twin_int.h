@@ -1,0 +1,235 @@
+/* twin_int.h - shared by the files of twin. See twin.c for the invariants.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SH_TWIN_INT_H
+#define SH_TWIN_INT_H
+
+#include <stdatomic.h>
+
+#include <sh/scale.h>
+#include <sh/schema.h>
+#include <sh/twin.h>
+
+enum {
+    TWIN_MAX_TENANTS = 100000,
+    TWIN_MAX_THINGS = 10000,  /* of a tenant */
+    TWIN_MAX_ASSETS = 100000, /* of a tenant */
+    TWIN_MAX_UNITS = 100000,  /* different unit texts */
+    TWIN_MAX_ALIASES = 16,    /* of a device */
+    TWIN_MAX_REPLACED = 32,
+    TWIN_TX_ROWS = 500,
+    TWIN_CHUNK = 4096, /* devices looked at under one hold of the lock */
+    TWIN_DOC_BYTES = 1 << 20,
+    TWIN_ARENA_BYTES = 16 << 20
+};
+
+#define KIND_STATE SH_STR("_device_state")
+#define KIND_GRANT SH_STR("_device_write")
+#define KIND_ATTR SH_STR("_device_attr")
+#define KIND_COMMAND SH_STR("_command")
+#define KIND_OPEN SH_STR("_command_open")
+
+struct twin_slot;
+
+/* What the index knows of a device: immutable; counted references under the lock. */
+struct twin_dev {
+    unsigned refs;
+    uint32_t tenant;
+    struct sh_str id, name, thing, asset;
+    struct sh_str labels; /* JSON object */
+    struct sh_str pairs;  /* \x1fkey:value\x1f... for the label filter */
+    struct sh_str search; /* id, name and labels in ASCII lower case */
+    uint64_t tagset;      /* hash of the labels its id was made from; 0 = none */
+    int64_t period_us;    /* 0 = not told */
+    bool demo;
+    struct twin_slot *slot;
+};
+
+/* The living half of a device: never moves; reused after the device was removed. */
+struct twin_slot {
+    struct twin_dev *dev; /* NULL: free */
+    struct twin_slot *next_free;
+    struct twin_slot *next_unsaved;
+    struct twin_slot *next_dirty;
+    struct twin_slot *next_untold;
+    bool unsaved; /* made by ensure, has no record yet */
+    bool dirty;   /* its state must be stored */
+    bool untold;  /* its state must be told on the bus */
+    enum sh_twin_state state;
+    int64_t since_us;
+    int64_t write_until_us;
+    uint16_t links[2];
+    _Atomic int64_t last_us;   /* wall */
+    _Atomic int64_t last_mono; /* 0 = not since the start */
+    _Atomic int64_t gap_us;    /* smoothed time between arrivals */
+    _Atomic int online;        /* state == ONLINE, for the apply thread */
+    uint64_t touch;            /* apply thread: last batch that had it */
+};
+
+struct twin_property {
+    struct sh_str id;
+    enum sh_type type;
+    struct sh_str unit; /* interned */
+    const json_t *scale;
+    bool writable;
+};
+/* Immutable; counted references under the lock. */
+struct twin_thing {
+    unsigned refs;
+    struct sh_arena *ar;
+    json_t *json;
+    struct twin_property *props; /* sorted by id */
+    size_t nprops;
+    unsigned users; /* devices */
+};
+struct twin_asset {
+    struct sh_str id;
+    struct sh_str parent; /* may be empty */
+    int rank;
+};
+
+struct twin_tenant {
+    uint32_t id;
+    struct sh_map by_id;       /* id -> slot */
+    struct sh_map alias;       /* old id -> slot */
+    struct sh_map things;      /* id -> twin_thing */
+    struct sh_map assets;      /* id -> twin_asset */
+    struct twin_slot **sorted; /* by id */
+    size_t n;
+    size_t cap;
+    struct sh_twin_counts counts;
+};
+
+struct twin_open_command;
+
+struct twin_point_cache {
+    uint64_t generation;
+    struct twin_slot *slot;
+};
+
+struct sh_twin {
+    const struct sh_env *env;
+    struct sh_twin_options o;
+    struct sh_bus_sub *sub;
+    struct sh_schema *device_schema, *thing_schema, *asset_schema, *command_schema;
+
+    struct sh_mutex write; /* one change of records at a time; taken before lock */
+    struct sh_mutex lock;  /* everything below */
+    struct sh_map tenants; /* 4 bytes -> twin_tenant */
+    struct sh_map units;   /* text -> its own copy */
+    struct twin_slot **slots;
+    size_t nslots;
+    size_t cap_slots;
+    size_t live;
+    struct twin_slot *free_slots;
+    struct twin_slot *unsaved;
+    struct twin_slot *dirty;
+    struct twin_slot *untold;
+    struct sh_map commands;             /* tenant/id -> twin_open_command */
+    struct twin_open_command *finished; /* to be stored */
+
+    /* apply thread only */
+    struct twin_point_cache **cache; /* chunks of TWIN_CHUNK points */
+    size_t ncache;
+    uint64_t batches;
+};
+
+/* shapes.c */
+sh_err twin_shapes_new(struct sh_twin *t);
+
+/* index.c: all under the lock. */
+struct twin_tenant *twin_tenant(struct sh_twin *t, uint32_t tenant, bool make);
+struct twin_slot *twin_find(struct sh_twin *t, uint32_t tenant, struct sh_str id);
+/* Position of id, or where it would stand. */
+size_t twin_position(const struct twin_tenant *tt, struct sh_str id);
+struct twin_dev *twin_dev_new(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                              const json_t *doc);
+void twin_dev_unref(struct sh_twin *t, struct twin_dev *d); /* NULL is accepted */
+/* Puts a new device in, or the new form of one in its slot. Takes d over also on failure. */
+sh_err twin_index_put(struct sh_twin *t, struct twin_dev *d, struct twin_slot **out);
+void twin_index_remove(struct sh_twin *t, struct twin_slot *s);
+sh_err twin_index_alias(struct sh_twin *t, struct twin_slot *s, struct sh_str old);
+void twin_index_fini(struct sh_twin *t);
+void twin_count(struct sh_twin *t, const struct twin_slot *s, int by);
+const char *twin_intern(struct sh_twin *t, struct sh_str unit);
+
+/* device.c */
+sh_err twin_device_load(void *ctx, const struct sh_record_row *row);
+sh_err twin_save_new(struct sh_twin *t);      /* under `write` */
+sh_err twin_devices_adopt(struct sh_twin *t); /* devices that only the catalogue knows */
+/* Merges and checks; *doc is a new reference: what is stored. Under `write`. */
+sh_err twin_device_doc(struct sh_twin *t, uint32_t tenant, struct sh_str id, enum sh_twin_put how,
+                       const json_t *body, json_t **doc, uint64_t *rev, struct sh_diag *diag);
+/* After the commit: memory, points, event. */
+void twin_device_stored(struct sh_twin *t, uint32_t tenant, struct sh_str id, const json_t *doc);
+bool twin_id_ok(struct sh_str id);
+
+/* thing.c */
+sh_err twin_thing_load(void *ctx, const struct sh_record_row *row);
+struct twin_thing *twin_thing_find(struct sh_twin *t, uint32_t tenant, struct sh_str id);
+void twin_thing_unref(struct sh_twin *t, struct twin_thing *m);
+const struct twin_property *twin_thing_property(const struct twin_thing *m, struct sh_str id);
+/* Makes the device's points; at the start only what is not stored (scales). Not under the lock. */
+void twin_apply_model(struct sh_twin *t, uint32_t tenant, struct sh_str device,
+                      struct twin_thing *m, bool at_start);
+void twin_apply_all(struct sh_twin *t);
+
+/* asset.c */
+sh_err twin_asset_load(void *ctx, const struct sh_record_row *row);
+/* True when `a` is `top` or below it. Under the lock. */
+bool twin_asset_below(const struct twin_tenant *tt, struct sh_str a, struct sh_str top);
+
+/* state.c */
+sh_err twin_state_load(void *ctx, const struct sh_record_row *row);
+sh_err twin_grant_load(void *ctx, const struct sh_record_row *row);
+void twin_on_slab(void *ctx, struct sh_slab *slab, uint64_t seq);
+void twin_tell_states(struct sh_twin *t); /* those that samples changed */
+void twin_mark_silent(struct sh_twin *t);
+sh_err twin_save_states(struct sh_twin *t);                     /* under `write` */
+void twin_state_mark(struct sh_twin *t, struct twin_slot *s);   /* to be stored; under the lock */
+void twin_state_forget(struct sh_twin *t, struct twin_slot *s); /* under the lock */
+
+/* command.c */
+sh_err twin_commands_recover(struct sh_twin *t);
+sh_err twin_save_commands(struct sh_twin *t);
+void twin_commands_overdue(struct sh_twin *t, bool all);
+void twin_commands_fini(struct sh_twin *t);
+
+/* doc.c: small helpers over records and JSON. */
+/* The stored document and its revision; SH_E_NOTFOUND. */
+sh_err twin_doc_get(struct sh_twin *t, uint32_t tenant, struct sh_str kind, struct sh_str id,
+                    json_t **doc, struct sh_record_row *meta);
+sh_err twin_doc_put(struct sh_twin *t, uint32_t tenant, struct sh_str kind, struct sh_str id,
+                    const json_t *doc, uint64_t expect, struct sh_str author, uint64_t *rev);
+/* Text of a document in `out` (cleared first). */
+sh_err twin_doc_text(const json_t *doc, struct sh_buf *out);
+/* RFC 7396: patch onto target (an object). */
+sh_err twin_merge_patch(json_t *target, const json_t *patch);
+void twin_event(struct sh_twin *t, enum sh_event_kind kind, uint32_t tenant, struct sh_str id,
+                struct sh_str json);
+/* Base document for a put: a copy of the body, or the stored one patched. Checks `how`. */
+sh_err twin_doc_base(struct sh_twin *t, uint32_t tenant, struct sh_str kind, struct sh_str id,
+                     enum sh_twin_put how, const json_t *body, json_t **doc, uint64_t *rev);
+
+/* list.c: under the lock. */
+sh_err twin_row(const struct twin_slot *s, struct sh_arena *ar, struct sh_twin_device *out);
+
+/* csv.c */
+struct twin_csv {
+    struct sh_str in;
+    size_t at;
+    int row; /* of the record last read, 1-based, by lines of the file's records */
+};
+struct twin_cells {
+    struct sh_str *v;
+    size_t n;
+    size_t max;
+};
+/* Next record; fields are unquoted into the arena. SH_E_NOTFOUND at the end, SH_E_PROTO malformed
+ * quoting, SH_E_LIMIT too many fields. Blank lines are passed over. */
+sh_err twin_csv_next(struct twin_csv *c, struct sh_arena *ar, struct twin_cells *out);
+sh_err twin_csv_put(struct sh_buf *out, struct sh_str field, bool first);
+/* The body as UTF-8: into `buf` when it had to be converted, else a view. */
+sh_err twin_csv_text(struct sh_bytes body, enum sh_twin_encoding e, struct sh_buf *buf,
+                     struct sh_str *out);
+
+#endif /* SH_TWIN_INT_H */
