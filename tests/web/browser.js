@@ -16,6 +16,7 @@ const FLAGS = [
   '--disable-gpu',
   '--disable-quic',
   '--no-first-run',
+  '--lang=zh-CN',
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',

@@ -27,6 +27,7 @@ export interface Operation {
   requestBody?: { content?: Record<string, { schema?: Schema; example?: unknown }> };
   responses?: Record<string, { description?: string; content?: Record<string, { schema?: Schema }> }>;
   'x-permission'?: string;
+  'x-summary-zh'?: string;
 }
 export interface OpenApi {
   openapi: string;
@@ -64,6 +65,11 @@ export function addressOf(doc: OpenApi, path: string): string {
   const base = doc.servers?.[0]?.url ?? '';
   const root = base.startsWith('http') ? new URL(base).pathname : base;
   return path.startsWith('/api/') || !path.startsWith('/') ? path : root.replace(/\/$/, '') + path;
+}
+
+/** What the operation does, in Chinese where the document says so. */
+export function summaryOf(operation: Operation, language: string): string {
+  return (language === 'zh' ? operation['x-summary-zh'] : undefined) ?? operation.summary ?? '';
 }
 
 export function fillPath(path: string, values: Record<string, string>): string {

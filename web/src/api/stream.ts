@@ -12,15 +12,19 @@ export type DeviceEvent = { device: string; state: 'never' | 'online' | 'offline
 export type LiveState = 'idle' | 'connecting' | 'live' | 'down';
 
 export interface Watch {
+  /** Points to follow. The list in the address is cut at commas: a name with one cannot be in it. */
   points?: string[];
+  /** Devices of which every point is followed. */
   devices?: string[];
+  /** Ask for the overview once a second. */
+  overview?: boolean;
   onSamples?: (samples: Record<string, LiveSample[]>) => void;
   onDevice?: (event: DeviceEvent) => void;
   onOverview?: (overview: Partial<Overview>) => void;
 }
 
 const REGROUP_MS = 60;
-const SILENCE_MS = 20_000;
+const SILENCE_MS = 40_000; // the server pings every 15 s
 const BACKOFF_MAX_MS = 15_000;
 
 export class LiveStream {
@@ -58,7 +62,12 @@ export class LiveStream {
     if (this.watches.size === 0) return null;
     const union = (pick: (w: Watch) => string[] | undefined) =>
       [...new Set([...this.watches].flatMap((w) => pick(w) ?? []))].sort().join(',');
-    return apiUrl('stream', { points: union((w) => w.points), devices: union((w) => w.devices) });
+    const overview = [...this.watches].some((w) => w.overview);
+    return apiUrl('stream', {
+      points: union((w) => w.points?.filter((p) => !p.includes(','))),
+      devices: union((w) => w.devices),
+      overview: overview ? 1 : null,
+    });
   }
 
   private plan(delay: number): void {

@@ -175,7 +175,7 @@ export interface AuditEntry {
 export interface Overview {
   devices: { total: number; online: number; offline: number; never: number };
   samples: { per_second: number; total: number; refused: number };
-  mqtt: {
+  mqtt?: {
     connections: number;
     sessions: number;
     in_per_second: number;
@@ -190,7 +190,7 @@ export interface Overview {
   };
   journal: { commits_per_second: number; commit_ms: number; queue_bytes: number };
   problems: Trouble[];
-  changes: AuditEntry[];
+  changes?: AuditEntry[];
   version: string;
   uptime_s: number;
   demo?: boolean;
@@ -202,6 +202,7 @@ export interface Trouble {
   remedy?: string;
   object?: string;
   since?: string;
+  count?: number;
 }
 
 export interface ImportReport {

@@ -7,16 +7,18 @@ export function useLive(watch: Watch): void {
   handlers.current = watch;
   const points = (watch.points ?? []).join(',');
   const devices = (watch.devices ?? []).join(',');
+  const overview = watch.overview ?? false;
   useEffect(
     () =>
       live.watch({
+        overview,
         points: points ? points.split(',') : [],
         devices: devices ? devices.split(',') : [],
         onSamples: (samples) => handlers.current.onSamples?.(samples),
         onDevice: (event) => handlers.current.onDevice?.(event),
         onOverview: (overview) => handlers.current.onOverview?.(overview),
       }),
-    [points, devices],
+    [points, devices, overview],
   );
 }
 

@@ -6,6 +6,7 @@ import { Button, Dropdown } from 'antd';
 import type { ReactNode } from 'react';
 import { useLive, useLiveState } from '../api/useLive';
 import { setLanguage, t, useLanguage, type WordKey } from '../i18n';
+import { keepTrends } from '../pages/overviewTrends';
 import { usePlace } from './router';
 import { useSession } from './session';
 import { setTheme, useTheme } from './theme';
@@ -77,7 +78,8 @@ function Menu() {
 }
 
 function LiveMark() {
-  useLive({}); // keeps the stream open on every page: it also shows that the server is there
+  // Open on every page: it shows that the server is there, and the overview's lines have no holes.
+  useLive({ overview: true, onOverview: keepTrends });
   const state = useLiveState();
   if (state === 'idle') return null;
   return (

@@ -1,8 +1,8 @@
 import { createContext, useCallback, useContext, useEffect, useMemo, useState } from 'react';
 import type { ReactNode } from 'react';
-import { asProblem, get, post, remove, setCsrf, whenSignedOut, type Problem } from '../api/client';
+import { asProblem, get, post, remove, Problem, setCsrf, whenSignedOut } from '../api/client';
 import type { Session } from '../api/types';
-import { hasChosenLanguage, setLanguage } from '../i18n';
+import { hasChosenLanguage, setLanguage, t } from '../i18n';
 
 type State = 'loading' | 'in' | 'out';
 
@@ -32,9 +32,20 @@ function takeLink(): string | null {
   return decodeURIComponent(found[1] ?? '');
 }
 
+class LinkRefused extends Problem {
+  constructor() {
+    super(410, { code: 'bad_link', title: t('signIn.linkBad'), remedy: t('signIn.linkRemedy') });
+  }
+}
+
 async function firstSession(): Promise<Session> {
   const link = takeLink();
-  if (link) await post('sessions/link', { link });
+  if (link) {
+    await post('sessions/link', { link }).catch((error: unknown) => {
+      const fault = asProblem(error);
+      throw fault.status === 401 ? new LinkRefused() : fault;
+    });
+  }
   return get<Session>('sessions/current');
 }
 
@@ -64,8 +75,7 @@ export function SessionProvider({ children }: { children: ReactNode }) {
     first ??= firstSession();
     first.then(enter, (error: unknown) => {
       const fault = asProblem(error);
-      if (fault.code !== 'unauthorized' && fault.status !== 401) setProblem(fault);
-      else if (fault.code === 'bad_link') setProblem(fault);
+      if (fault.status !== 401) setProblem(fault);
       leave();
     });
   }, [enter, leave]);

@@ -7,7 +7,7 @@ import { drawable } from '../charts/lines';
 import type { SparkPoint } from '../charts/Sparkline';
 
 export const TREND_MS = 10 * 60_000;
-const KEPT = 600;
+const STEP_MS = TREND_MS / 200; // finer than that is not seen
 
 export interface Trends {
   /** By point: the newest value that came live. */
@@ -16,10 +16,16 @@ export interface Trends {
   trends: Record<string, SparkPoint[]>;
 }
 
-function grown(old: SparkPoint[] | undefined, samples: LiveSample[]): SparkPoint[] {
-  const added = samples.map(([time, value]): SparkPoint => [time, drawable(value)]);
-  const end = added[added.length - 1]?.[0] ?? 0;
-  return [...(old ?? []), ...added].filter(([time]) => time > end - TREND_MS).slice(-KEPT);
+/** The line with the new samples at its end; of samples closer than a step the newest stays. */
+export function grown(old: SparkPoint[] | undefined, samples: LiveSample[]): SparkPoint[] {
+  const end = samples[samples.length - 1]?.[0] ?? 0;
+  const line = (old ?? []).filter(([time]) => time > end - TREND_MS);
+  for (const [time, value] of samples) {
+    const before = line[line.length - 2];
+    if (before && time - before[0] < STEP_MS) line.pop();
+    line.push([time, drawable(value)]);
+  }
+  return line;
 }
 
 async function pastOf(points: string[]): Promise<Record<string, SparkPoint[]>> {
@@ -50,8 +56,11 @@ function joined(live: Record<string, SparkPoint[]>, past: Record<string, SparkPo
   return all;
 }
 
-/** Live values and ten-minute lines of some points. `points` must keep its identity between renders. */
-export function useTrends(points: string[]): Trends {
+const NO_DEVICES: string[] = [];
+
+/** Live values and ten-minute lines of some points, or live of all points of `devices` (a short
+ * address for many points). Both lists must keep their identity between renders. */
+export function useTrends(points: string[], devices = NO_DEVICES): Trends {
   const [values, setValues] = useState<Trends['values']>({});
   const [trends, setTrends] = useState<Trends['trends']>({});
 
@@ -79,6 +88,6 @@ export function useTrends(points: string[]): Trends {
       return next;
     });
   }, []);
-  useLive({ points, onSamples });
+  useLive({ points: devices.length > 0 ? [] : points, devices, onSamples });
   return { values, trends };
 }

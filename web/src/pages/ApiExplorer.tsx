@@ -1,6 +1,6 @@
 import { Button, Input } from 'antd';
 import { useMemo, useState } from 'react';
-import { addressOf, byTag, fillPath, operations, type OpenApi, type Operation } from '../api/openapi';
+import { addressOf, byTag, fillPath, operations, summaryOf, type OpenApi, type Operation } from '../api/openapi';
 import { useResource } from '../api/useResource';
 import { setQuery, usePlace } from '../app/router';
 import { CodeBlock } from '../components/CodeBlock';
@@ -105,7 +105,7 @@ function Detail({ doc, operation }: { doc: OpenApi; operation: Operation }) {
       <h2>
         <Method method={operation.method} /> <code>{addressOf(doc, operation.path)}</code>
       </h2>
-      {operation.summary ? <p>{operation.summary}</p> : null}
+      <p>{summaryOf(operation, language())}</p>
       {operation.description ? <p className="dim">{operation.description}</p> : null}
       {operation['x-permission'] ? (
         <p>
@@ -160,7 +160,7 @@ export default function ApiExplorer() {
   const [search, setSearch] = useState('');
   const all = useMemo(() => (data ? operations(data) : []), [data]);
   const wanted = search.trim().toLowerCase();
-  const shown = all.filter((o) => `${o.method} ${o.path} ${o.summary ?? ''}`.toLowerCase().includes(wanted));
+  const shown = all.filter((o) => `${o.method} ${o.path} ${o.summary ?? ''} ${o['x-summary-zh'] ?? ''}`.toLowerCase().includes(wanted));
   const chosen = all.find((o) => `${o.method} ${o.path}` === query.get('op')) ?? all[0];
   return (
     <div className="page-fill">

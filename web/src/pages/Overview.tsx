@@ -1,8 +1,8 @@
-import { useEffect, useState, type ReactNode } from 'react';
-import { get } from '../api/client';
-import type { AuditEntry, Overview as Data, Trouble } from '../api/types';
+import type { ReactNode } from 'react';
+import type { AuditEntry, Overview as Data, Page, Trouble } from '../api/types';
 import { useLive } from '../api/useLive';
 import { useResource } from '../api/useResource';
+import { useSession } from '../app/session';
 import { Sparkline, type SparkPoint } from '../charts/Sparkline';
 import { EmptyState } from '../components/EmptyState';
 import { Loading } from '../components/Loading';
@@ -10,35 +10,20 @@ import { Age, DemoMark } from '../components/Marks';
 import { PageHeader } from '../components/PageHeader';
 import { Panel } from '../components/Panel';
 import { ProblemView } from '../components/ProblemView';
-import { t } from '../i18n';
-import { LivePicture } from './LivePicture';
+import { useEvery } from '../components/useEvery';
+import { t, type WordKey } from '../i18n';
 import { bytes, compact, count, day, percent, span } from '../i18n/format';
+import { words } from '../i18n/words';
+import { LivePicture } from './LivePicture';
+import { TRENDS_MS, useOverviewTrends, type OverviewTrends } from './overviewTrends';
 
-const WINDOW_MS = 5 * 60_000;
-
-interface Trends {
-  samples: SparkPoint[];
-  mqtt: SparkPoint[];
-  commit: SparkPoint[];
-}
-
-function appended(old: SparkPoint[], at: number, value: number): SparkPoint[] {
-  return [...old.filter(([time]) => time > at - WINDOW_MS), [at, value]];
-}
-
-function grown(old: Trends, at: number, data: Data): Trends {
-  return {
-    samples: appended(old.samples, at, data.samples.per_second),
-    mqtt: appended(old.mqtt, at, data.mqtt.in_per_second),
-    commit: appended(old.commit, at, data.journal.commit_ms),
-  };
-}
+const CHANGES_MS = 10_000;
 
 /** Five minutes once they are full; before, what there is, so that the line fills its place. */
 function windowOf(points: SparkPoint[]): number {
   const first = points[0]?.[0] ?? 0;
   const last = points[points.length - 1]?.[0] ?? 0;
-  return Math.min(WINDOW_MS, Math.max(30_000, last - first));
+  return Math.min(TRENDS_MS, Math.max(30_000, last - first));
 }
 
 function Figure(props: { label: string; value: ReactNode; unit?: string; children?: ReactNode }) {
@@ -100,7 +85,7 @@ function StorageFigure({ storage }: { storage: Data['storage'] }) {
   );
 }
 
-function Figures({ data, trends }: { data: Data; trends: Trends }) {
+function Figures({ data, trends }: { data: Data; trends: OverviewTrends }) {
   const perSample = data.storage.bytes_per_sample;
   return (
     <div className="figures">
@@ -118,12 +103,12 @@ function Figures({ data, trends }: { data: Data; trends: Trends }) {
           </span>
         </div>
       </Figure>
-      <Figure label={t('overview.mqtt')} value={count(data.mqtt.connections)} unit={t('unit.connections')}>
+      <Figure label={t('overview.mqtt')} value={count(data.mqtt?.connections)} unit={t('unit.connections')}>
         <Sparkline points={trends.mqtt} label={t('overview.mqttTrend')} windowMs={windowOf(trends.mqtt)} zero />
         <div className="figure-notes">
-          <span>{t('overview.mqttIn', { n: compact(data.mqtt.in_per_second) })}</span>
-          <span>{t('overview.mqttOut', { n: compact(data.mqtt.out_per_second) })}</span>
-          <span>{t('overview.sessions', { n: count(data.mqtt.sessions) })}</span>
+          <span>{t('overview.mqttIn', { n: compact(data.mqtt?.in_per_second) })}</span>
+          <span>{t('overview.mqttOut', { n: compact(data.mqtt?.out_per_second) })}</span>
+          <span>{t('overview.sessions', { n: count(data.mqtt?.sessions) })}</span>
         </div>
       </Figure>
       <Figure
@@ -151,15 +136,48 @@ function Figures({ data, trends }: { data: Data; trends: Trends }) {
   );
 }
 
-function placeOf(object: string | undefined): string | null {
-  const found = /^(device|thing)s?[:/](.+)$/.exec(object ?? '');
-  return found ? `/${found[1]}s/${encodeURIComponent(found[2] ?? '')}` : null;
+/** The page of what a change or a problem is about: "device:pump-1", or an act "device.changed" on it. */
+export function placeOf(object: string | undefined, act = ''): string | null {
+  const found = /^(device|thing)s?:(.+)$/.exec(object ?? '');
+  const kind = found?.[1] ?? /^(device|thing)\./.exec(act)?.[1];
+  const id = found?.[2] ?? object;
+  return kind && id ? `/${kind}s/${encodeURIComponent(id)}` : null;
 }
 
-function ObjectLink({ object }: { object?: string }) {
+function ObjectLink({ object, act }: { object?: string; act?: string }) {
   if (!object) return null;
-  const place = placeOf(object);
+  const place = placeOf(object, act);
   return place ? <a href={place}>{object}</a> : <span className="mono">{object}</span>;
+}
+
+/** What a problem says and what helps: our words for the codes that we know, else the server's. */
+function troubleWords(p: Trouble): { text: string; remedy: string } {
+  const known = `trouble.${p.code}` in words;
+  return {
+    text: known ? t(`trouble.${p.code}` as WordKey) : p.text,
+    remedy: known ? t(`remedy.${p.code}` as WordKey) : (p.remedy ?? ''),
+  };
+}
+
+function TroubleRow({ problem }: { problem: Trouble }) {
+  const { text, remedy } = troubleWords(problem);
+  return (
+    <li data-level={problem.level}>
+      <span className="mark" data-level={problem.level}>
+        {t(`level.${problem.level}`)}
+      </span>
+      <div>
+        <div>
+          {text} {problem.count && problem.count > 1 ? <span className="dim">× {count(problem.count)}</span> : null}
+        </div>
+        {remedy ? <div className="dim">{remedy}</div> : null}
+      </div>
+      <div className="right dim">
+        <ObjectLink object={problem.object} />
+        {problem.since ? <Age time={problem.since} /> : null}
+      </div>
+    </li>
+  );
 }
 
 function Troubles({ problems }: { problems: Trouble[] }) {
@@ -169,36 +187,29 @@ function Troubles({ problems }: { problems: Trouble[] }) {
   return (
     <ul className="troubles">
       {problems.map((p, i) => (
-        <li key={`${p.code}${p.object ?? ''}${i}`} data-level={p.level}>
-          <span className="mark" data-level={p.level}>
-            {t(`level.${p.level}`)}
-          </span>
-          <div>
-            <div>{p.text}</div>
-            {p.remedy ? <div className="dim">{p.remedy}</div> : null}
-          </div>
-          <div className="right dim">
-            <ObjectLink object={p.object} />
-            {p.since ? <Age time={p.since} /> : null}
-          </div>
-        </li>
+        <TroubleRow key={`${p.code}${p.object ?? ''}${i}`} problem={p} />
       ))}
     </ul>
   );
 }
 
-function Changes({ changes }: { changes: AuditEntry[] }) {
-  if (changes.length === 0) return <p className="dim">{t('overview.noChanges')}</p>;
+const SHOWN_CHANGES = 12;
+
+function Changes() {
+  const { data, problem, reload } = useResource<Page<AuditEntry>>('audit', { limit: SHOWN_CHANGES });
+  useEvery(CHANGES_MS, reload);
+  if (problem) return <ProblemView problem={problem} retry={reload} />;
+  if (data && data.items.length === 0) return <p className="dim">{t('overview.noChanges')}</p>;
   return (
     <ul className="changes">
-      {changes.slice(0, 12).map((c) => (
+      {(data?.items ?? []).slice(0, SHOWN_CHANGES).map((c) => (
         <li key={c.seq}>
           <span className="dim">
             <Age time={c.time} />
           </span>
           <span>{c.principal}</span>
           <code>{c.act}</code>
-          <ObjectLink object={c.object} />
+          <ObjectLink object={c.object} act={c.act} />
         </li>
       ))}
     </ul>
@@ -216,26 +227,10 @@ function NothingYet() {
 }
 
 export function Overview() {
+  const { may } = useSession();
   const { data, problem, loading, reload, set } = useResource<Data>('overview');
-  const [trends, setTrends] = useState<Trends>({ samples: [], mqtt: [], commit: [] });
-  useLive({
-    onOverview: (next) =>
-      set((old) => {
-        const merged = { ...(old ?? {}), ...next } as Data;
-        setTrends((before) => grown(before, Date.now(), merged));
-        return merged;
-      }),
-  });
-  // Problems and changes are not part of every live answer: read them again now and then.
-  useEffect(() => {
-    const timer = setInterval(() => {
-      get<Data>('overview').then(
-        ({ problems, changes }) => set((old) => (old ? { ...old, problems, changes } : old)),
-        () => {},
-      );
-    }, 15_000);
-    return () => clearInterval(timer);
-  }, [set]);
+  const trends = useOverviewTrends();
+  useLive({ overview: true, onOverview: (next) => set((old) => ({ ...(old ?? {}), ...next }) as Data) });
 
   if (!data || !data.devices) {
     return (
@@ -262,9 +257,11 @@ export function Overview() {
         <Panel title={t('overview.problems')} extra={<span className="dim">{data.problems?.length ?? 0}</span>}>
           <Troubles problems={data.problems ?? []} />
         </Panel>
-        <Panel title={t('overview.changes')} extra={<a href="/audit">{t('overview.allChanges')}</a>}>
-          <Changes changes={data.changes ?? []} />
-        </Panel>
+        {may('audit.read') ? (
+          <Panel title={t('overview.changes')} extra={<a href="/audit">{t('overview.allChanges')}</a>}>
+            <Changes />
+          </Panel>
+        ) : null}
       </div>
     </>
   );

@@ -16,11 +16,13 @@ const ROLES = [
   { name: 'ingest', permissions: ['samples.write'], builtin: true },
 ];
 
+const TITLES = { 401: '请先登录', 403: '没有权限', 404: '对象不存在', 409: '名称已存在', 412: '内容已被他人修改' };
+
 class Refusal extends Error {
   constructor(status, code, detail, remedy = '') {
     super(detail);
     this.status = status;
-    this.body = { type: 'about:blank', title: code, status, code, detail, remedy };
+    this.body = { type: 'about:blank', title: TITLES[status] ?? code, status, code, detail, remedy };
   }
 }
 const notFound = (what) => new Refusal(404, 'not_found', `没有 ${what}`, '检查标识，或在列表里查找。');
@@ -36,6 +38,7 @@ export class Mock {
     this.assets = demoAssets();
     this.people = [{ name: 'admin', display: '管理员', roles: ['admin'], language: 'zh', disabled: false }];
     this.tokens = [];
+    this.charts = [{ id: 'demo-water', name: { zh: '供水：流量与压力', en: 'Water: flow and pressure' }, window: '1h', points: ['pump-1/flow', 'pump-1/pressure'] }];
     this.audit = [];
     this.sessions = new Map();
     this.links = new Set(['welcome']);
@@ -88,7 +91,6 @@ export class Mock {
         { level: 'error', code: 'device_offline', text: '3 号备用泵离线，最近一次通信在一小时前', remedy: '检查网线和电源；仍不通时看设备页的通信计数。', object: 'device:pump-3', since: hour },
         { level: 'warning', code: 'clock_off', text: '6 号加工中心的时钟慢 42 秒，数据质量记为存疑', remedy: '在设备上打开 NTP 校时。', object: 'device:cnc-06', since: hour },
       ],
-      changes: this.audit.slice(0, 20),
       version: '0.1.0',
       uptime_s: (Date.now() - this.started) / 1000 + 200_000,
       demo: true,
@@ -106,7 +108,7 @@ export class Mock {
         samples[name] = [[now, valueAt(found.device, found.property, now), qualityAt(found.device, found.property, now)]];
       }
       if (Object.keys(samples).length > 0) send(stream.res, 'samples', samples);
-      send(stream.res, 'overview', overview);
+      if (stream.overview) send(stream.res, 'overview', overview);
     }
   }
 
@@ -179,7 +181,7 @@ export class Mock {
     const json = () => JSON.parse(raw.toString() || '{}');
     if (req.method === 'POST' && path[0] === 'sessions') {
       if (path[1] === 'link') {
-        if (!this.links.delete(json().link)) throw new Refusal(401, 'bad_link', '登录链接已用过或已过期', '在服务器上运行 songhua passwd --link 再要一个。');
+        if (!this.links.delete(json().link)) throw new Refusal(401, 'bad_credentials', '用户名或密码错误', '');
         return this.enter(res);
       }
       const { user, password } = json();
@@ -229,7 +231,12 @@ export class Mock {
 
   on_stream({ res, q, req }) {
     res.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
-    const stream = { res, points: (q.get('points') ?? '').split(',').filter(Boolean) };
+    const list = (name) => (q.get(name) ?? '').split(',').filter(Boolean);
+    const ofDevices = list('devices').flatMap((id) => {
+      const device = this.devices.get(id);
+      return device ? this.properties(device).map((p) => `${id}/${p.id}`) : [];
+    });
+    const stream = { res, points: [...list('points'), ...ofDevices], overview: q.has('overview') };
     this.streams.add(stream);
     send(res, 'ping', {});
     req.on('close', () => this.streams.delete(stream));
@@ -415,6 +422,19 @@ export class Mock {
       this.log('admin', 'thing.update', `thing:${id}`);
     }
     return answer(res, 200, known.thing, { ETag: `"${known.etag}"` });
+  }
+
+  on_records({ req, res, rest, json, q }) {
+    if (rest[0] !== 'chart') throw notFound(`业务记录类型 ${rest[0]}`);
+    const row = ({ id, ...record }) => ({ id, type: 'chart', revision: 1, record });
+    if (req.method === 'GET') return answer(res, 200, page(this.charts.map(row), q));
+    if (req.method === 'DELETE') {
+      this.charts = this.charts.filter((c) => c.id !== rest[1]);
+      return answer(res, 204);
+    }
+    const chart = { id: id8(), ...json() };
+    this.charts.push(chart);
+    return answer(res, 201, row(chart));
   }
 
   on_people({ req, res, q, rest, json }) {

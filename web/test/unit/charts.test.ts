@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { drawable, keyRange, pan, stepFor, withGaps, zoom } from '../../src/charts/lines';
+import { grown } from '../../src/components/useTrends';
 import { sparkPath } from '../../src/charts/Sparkline';
 
 const range = { from: 1000_000, to: 2000_000 };
@@ -55,6 +56,18 @@ describe('lines', () => {
     const time = [0, 10, 20, 500, 510];
     const out = withGaps({ key: 'a', label: '', unit: '', time, value: [1, 2, 3, 4, 5] }).time;
     expect([...out].sort((a, b) => a - b)).toEqual(out);
+  });
+});
+
+describe('live line', () => {
+  test('thins what comes fast, ends with the newest, forgets what is old', () => {
+    let line: [number, number | null][] = [[0, 1]];
+    for (let s = 1; s <= 900; s += 1) line = grown(line, [[s * 1000, s, 192]]);
+    expect(line[line.length - 1]).toEqual([900_000, 900]);
+    expect(line[0]?.[0]).toBeGreaterThan(300_000);
+    expect(line.length).toBeLessThan(320);
+    const times = line.map(([at]) => at);
+    expect([...times].sort((a, b) => a - b)).toEqual(times);
   });
 });
 

@@ -55,6 +55,19 @@ describe('live stream', () => {
     expect(open()).toBe(1);
     expect(last().url).not.toContain('b');
   });
+  test('the overview is asked for by those who show it', () => {
+    const stream = fresh();
+    stream.watch({});
+    stream.watch({ overview: true });
+    vi.advanceTimersByTime(100);
+    expect(last().url).toBe('/api/v1/stream?overview=1');
+  });
+  test('a point whose name holds a comma is left out, it would be cut in two', () => {
+    const stream = fresh();
+    stream.watch({ points: ['a,b/x', 'c/x'] });
+    vi.advanceTimersByTime(100);
+    expect(decodeURIComponent(last().url)).toBe('/api/v1/stream?points=c/x');
+  });
   test('samples reach every watcher', () => {
     const stream = fresh();
     const got: unknown[] = [];
@@ -84,9 +97,9 @@ describe('live stream', () => {
     stream.watch({ points: ['a/x'] });
     vi.advanceTimersByTime(100);
     last().onopen?.();
-    vi.advanceTimersByTime(19_000);
+    vi.advanceTimersByTime(39_000);
     last().emit('ping', {});
-    vi.advanceTimersByTime(19_000);
+    vi.advanceTimersByTime(39_000);
     expect(open()).toBe(1);
     vi.advanceTimersByTime(1_100);
     expect([open(), stream.state()]).toEqual([0, 'down']);

@@ -1,10 +1,10 @@
-import { useEffect } from 'react';
 import { seg } from '../../api/client';
 import type { Connection, Page } from '../../api/types';
 import { useResource } from '../../api/useResource';
 import { DataTable, type Column } from '../../components/DataTable';
 import { EmptyState } from '../../components/EmptyState';
 import { Age } from '../../components/Marks';
+import { useEvery } from '../../components/useEvery';
 import { t } from '../../i18n';
 import { count } from '../../i18n/format';
 
@@ -39,11 +39,9 @@ export function Connections({ device }: { device: string }) {
   const { data, loading, problem, reload } = useResource<Connection | Connection[] | Page<Connection>>(
     `devices/${seg(device)}/connection`,
   );
-  useEffect(() => {
-    const timer = setInterval(reload, EVERY_MS);
-    return () => clearInterval(timer);
-  }, [reload]);
-  const rows = !data ? [] : Array.isArray(data) ? data : 'items' in data ? data.items : [data];
+  useEvery(EVERY_MS, reload);
+  const all = !data ? [] : Array.isArray(data) ? data : 'items' in data ? data.items : [data];
+  const rows = all.filter((c) => c.kind !== 'none');
   return (
     <DataTable
       label={t('device.connection')}

@@ -9,6 +9,7 @@ import { Loading } from '../../components/Loading';
 import { Age, DemoMark, StateMark } from '../../components/Marks';
 import { PageHeader } from '../../components/PageHeader';
 import { ProblemView } from '../../components/ProblemView';
+import { useEvery } from '../../components/useEvery';
 import { pick, t } from '../../i18n';
 import { moment } from '../../i18n/format';
 import { labelsText } from '../devices/labels';
@@ -20,6 +21,7 @@ import { LivePoints } from './LivePoints';
 import { usePoints } from './usePoints';
 
 const NONE: Property[] = [];
+const STATE_MS = 15_000;
 
 function About({ device, thing }: { device: DeviceRecord; thing: Thing | null }) {
   const rows: [string, React.ReactNode][] = [
@@ -82,12 +84,12 @@ export default function Device({ params }: { params: Record<string, string> }) {
   const device = useResource<DeviceRecord>(`devices/${seg(id)}`);
   const thing = useResource<Thing>(device.data?.thing ? `things/${seg(device.data.thing)}` : null);
   useLive({
-    devices: [id],
     onDevice: (event) => {
       if (event.device !== id) return;
       device.set((old) => (old ? { ...old, state: event.state, since: event.since } : old));
     },
   });
+  useEvery(STATE_MS, device.reload); // also what the stream does not tell: revision, aliases
   const { data } = device;
   const parent = { path: '/devices', title: t('nav.devices') };
   if (!data) {

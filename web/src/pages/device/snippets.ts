@@ -133,7 +133,7 @@ function curlLine(a: About): string {
 }
 
 function modbus(a: About): string {
-  const points = Object.keys(a.sample).map((property, i) => ({
+  const tags = Object.keys(a.sample).map((property, i) => ({
     property,
     address: `${40001 + 2 * i}:float32:cdab`,
   }));
@@ -141,8 +141,8 @@ function modbus(a: About): string {
     id: `modbus-${a.device}`,
     driver: 'modbus',
     enabled: true,
-    config: { host: '192.168.1.10', port: 502 },
-    devices: [{ device: a.device, unit: 1, interval_ms: 1000, points }],
+    config: { mode: 'dial', address: '192.168.1.10:502' },
+    devices: [{ device: a.device, config: { unit: 1 }, period_ms: 1000, tags }],
   };
   return `curl -X POST ${sh(`${a.httpUrl}/api/v1/channels`)} \\
   -H 'Authorization: Bearer ${TOKEN_PLACE}' \\

@@ -35,7 +35,8 @@ export function usePoints(device: string, model: Property[]) {
     () => (points.data?.items ?? []).slice(0, MAX_WATCHED).map((p) => joinPoint(device, p.property)),
     [points.data, device],
   );
-  const { values, trends } = useTrends(names);
+  const devices = useMemo(() => [device], [device]);
+  const { values, trends } = useTrends(names, devices);
 
   const rows = useMemo(() => {
     const known = new Map((points.data?.items ?? []).map((p) => [p.property, p]));

@@ -30,18 +30,20 @@ export function deviceBody(values: DeviceValues): Record<string, unknown> {
 export function DeviceFields() {
   return (
     <>
-      <Form.Item name="name" label={t('device.name')}>
-        <Input />
-      </Form.Item>
-      <Form.Item name="thing" label={t('device.thing')} extra={t('devices.thingHint')}>
-        <ThingPicker label={t('pick.thing')} />
-      </Form.Item>
-      <Form.Item name="asset" label={t('device.asset')}>
-        <AssetPicker label={t('pick.asset')} />
-      </Form.Item>
-      <Form.Item name="location" label={t('device.location')}>
-        <Input />
-      </Form.Item>
+      <div className="two-columns">
+        <Form.Item name="name" label={t('device.name')}>
+          <Input />
+        </Form.Item>
+        <Form.Item name="location" label={t('device.location')}>
+          <Input />
+        </Form.Item>
+        <Form.Item name="thing" label={t('device.thing')} extra={t('devices.thingHint')}>
+          <ThingPicker label={t('pick.thing')} />
+        </Form.Item>
+        <Form.Item name="asset" label={t('device.asset')}>
+          <AssetPicker label={t('pick.asset')} />
+        </Form.Item>
+      </div>
       <Form.Item name="labels" label={t('device.labels')} rules={[{ validator: checkLabels }]}>
         <Input placeholder="line:2, shift:a" />
       </Form.Item>

@@ -69,7 +69,7 @@ function columnsOf(): Column<Device>[] {
     },
     { key: 'points', title: t('device.points'), width: 80, align: 'right', render: (d) => count(d.points) },
     {
-      key: 'last_time',
+      key: 'last',
       title: t('device.lastData'),
       sortable: true,
       width: 120,

@@ -116,13 +116,21 @@ export function ImportDevices({ onClose, onDone }: Props) {
         </button>
       </p>
       <div className="import-file">
-        <input
-          type="file"
-          accept=".csv,.json,text/csv,application/json"
-          aria-label={t('import.file')}
-          onChange={(e) => void choose(e.target.files?.[0])}
-        />
-        {file ? <span className="dim">{bytes(file.size)}</span> : null}
+        <label className="file-button">
+          <input
+            type="file"
+            className="hidden"
+            accept=".csv,.json,text/csv,application/json"
+            onChange={(e) => void choose(e.target.files?.[0])}
+          />
+          {t('import.file')}
+        </label>
+        {file ? (
+          <span>
+            {file.name} <span className="dim">{bytes(file.size)}</span>
+          </span>
+        ) : null}
+        <span className="grow" />
         <Radio.Group
           size="small"
           value={encoding}

@@ -9,6 +9,7 @@ import { stepFor } from '../../charts/lines';
 import { HistoryChart } from './HistoryChart';
 import { PointPicker } from './PointPicker';
 import { RangeBar } from './RangeBar';
+import { SavedCharts } from './SavedCharts';
 import { useRange } from './useRange';
 import { modes, type Mode } from './useHistory';
 
@@ -86,6 +87,7 @@ export default function History() {
         title={t('nav.history')}
         actions={
           <>
+            <SavedCharts points={points} width={to - from} />
             <CopyButton text={() => location.href} word={t('history.copyLink')} />
             <ExportButton points={points} from={from} to={to} mode={mode} step={step} />
           </>

@@ -31,6 +31,7 @@ export interface History {
 }
 
 const RAW_LIMIT = 100_000;
+const wordTypes = new Set(['text', 'blob']); // neither drawn nor averaged
 
 export interface Ask {
   points: string[];
@@ -110,7 +111,9 @@ export function useHistory(ask: Ask, delayMs = 60): History {
           problem: null,
           loading: false,
         }));
-        const { points, range } = want;
+        const { range } = want;
+        const points = answer.series.filter((s) => !wordTypes.has(s.type ?? '')).map((s) => s.point);
+        if (points.length === 0) return;
         const whole = { points, from: Math.floor(range.from), to: Math.ceil(range.to), time: 'ms', aggregate: statNames };
         const summary = await post<QueryAnswer>('history/query', whole, options);
         const stats = Object.fromEntries(summary.series.map((s) => [s.point, statsOf(s)]));
