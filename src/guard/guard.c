@@ -135,7 +135,9 @@ static sh_err load_kind(struct sh_guard *g, enum guard_kind kind, struct loading
 }
 
 /* The check value proves that node.key and the store belong together without telling the key. */
-static sh_err check_node(struct sh_guard *g, const char *stored, struct sh_diag *diag)
+/* *replaced: another key was accepted. */
+static sh_err check_node(struct sh_guard *g, const char *stored, bool accept, bool *replaced,
+                         struct sh_diag *diag)
 {
     uint8_t mac[SH_HASH_BYTES];
     char hex[SH_HASH_HEX];
@@ -145,10 +147,11 @@ static sh_err check_node(struct sh_guard *g, const char *stored, struct sh_diag 
     SH_TRY(sh_crypto_hmac(g->crypto, SH_DIGEST_SHA256, sh_bytes_of(g->key_audit, SH_KEY_BYTES),
                           &part, 1, mac));
     sh_hash_hex(mac, hex);
-    if (stored[0] != '\0') {
-        if (strcmp(stored, hex) == 0) {
-            return SH_OK;
-        }
+    if (strcmp(stored, hex) == 0) {
+        return SH_OK;
+    }
+    *replaced = stored[0] != '\0';
+    if (*replaced && !accept) {
         sh_diag_set(diag, "keys/node.key does not belong to this data folder.");
         sh_diag_remedy(diag, "Put the node.key that was backed up with songhua.db back.");
         return SH_E_STATE;
@@ -206,16 +209,34 @@ static sh_err see_file(void *ctx, const char *name, bool is_dir)
     return SH_OK;
 }
 
-static sh_err open_parts(struct sh_guard *g, struct sh_diag *diag)
+static sh_err audit_new_key(struct sh_guard *g)
 {
+    const struct sh_audit a = {
+        .by = &g->system,
+        .tenant = SH_TENANT_ROOT,
+        .act = SH_STR("node.key_replaced"),
+        .object = SH_STR("node"),
+        .result = SH_STR("ok"),
+    };
+    sh_log(g->env->log, SH_LOG_WARN, "guard",
+           "a new node key was accepted: tokens, sessions and device secrets are void");
+    return sh_guard_audit(g, &a);
+}
+
+static sh_err open_parts(struct sh_guard *g, bool accept, struct sh_diag *diag)
+{
+    bool replaced = false;
     struct loading meta;
     char path[512];
     SH_TRY(load_kind(g, GUARD_META, &meta));
-    SH_TRY(make_keys(g, meta.check[0] == '\0', diag));
-    SH_TRY(check_node(g, meta.check, diag));
+    SH_TRY(make_keys(g, meta.check[0] == '\0' || accept, diag));
+    SH_TRY(check_node(g, meta.check, accept, &replaced, diag));
     SH_TRY(make_fixed_subjects(g));
     SH_TRY(guard_audit_open(g));
     SH_TRY(load_all(g));
+    if (replaced) {
+        SH_TRY(audit_new_key(g));
+    }
     if (!guard_path(g, "keys", path, sizeof path)) {
         return SH_E_INVAL;
     }
@@ -242,7 +263,7 @@ static sh_err make_tables(struct sh_guard *g)
     g->fails = sh_mem_array(a, nfails, sizeof *g->fails);
     g->throttles = sh_mem_array(a, nthrottles, sizeof *g->throttles);
     g->cache = sh_mem_array(a, CACHE_ENTRIES, sizeof *g->cache);
-    g->posted = sh_mem_array(a, s->audit_waiting, sizeof *g->posted);
+    g->posted = sh_mem_array(a, s->audit_waiting, sizeof(void *));
     g->dir = sh_mem_new(a, 512);
     const bool whole = g->fails != NULL && g->throttles != NULL && g->cache != NULL &&
                        g->posted != NULL && g->dir != NULL;
@@ -282,7 +303,7 @@ sh_err sh_guard_open(const struct sh_guard_options *o, struct sh_guard **out, st
         err = SH_E_INVAL;
     }
     if (err == SH_OK) {
-        err = open_parts(g, diag);
+        err = open_parts(g, o->accept_new_key, diag);
     }
     if (err != SH_OK) {
         sh_guard_close(g);

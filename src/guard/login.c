@@ -13,6 +13,8 @@
 enum { CACHE_S = 600, USER_MAX = SH_NAME_MAX + SH_TENANT_PATH_MAX + 2 };
 
 struct attempt {
+    const char *door; /* failures of an address count by the door: a device that knocks at MQTT with
+                         a wrong name for ever must not lock the console of its plant */
     char user[USER_MAX + 1];
     char peer[64];
     char phc[SH_PHC_CHARS];
@@ -56,11 +58,12 @@ static void made_up_phc(const struct sh_guard *g, char out[SH_PHC_CHARS])
 }
 
 /* SH_OK: go on with prove; SH_E_LIMIT: locked out; SH_E_DENIED: can not be a user. */
-static sh_err begin(struct sh_guard *g, struct sh_str user, struct sh_str password,
-                    struct sh_str peer, struct attempt *a)
+static sh_err begin(struct sh_guard *g, const char *door, struct sh_str user,
+                    struct sh_str password, struct sh_str peer, struct attempt *a)
 {
     char peer_key[64];
     memset(a, 0, sizeof *a);
+    a->door = door;
     if (!guard_copy(a->user, sizeof a->user, user) || password.n == 0 ||
         !guard_copy(a->password, sizeof a->password, password)) {
         return SH_E_DENIED;
@@ -73,7 +76,7 @@ static sh_err begin(struct sh_guard *g, struct sh_str user, struct sh_str passwo
     const struct guard_fails *fails = p != NULL ? &p->fails : guard_fails_of(g, "user", user, now);
     const int64_t by_user = guard_fails_wait(fails, now);
     const int64_t by_peer =
-        guard_fails_wait(guard_fails_of(g, "peer", sh_str_c(a->peer), now), now);
+        guard_fails_wait(guard_fails_of(g, a->door, sh_str_c(a->peer), now), now);
     a->wait_us = by_user > by_peer ? by_user : by_peer;
     a->exists = p != NULL && !p->disabled && p->phc[0] != '\0';
     if (a->exists) {
@@ -110,7 +113,7 @@ static void count_failure(struct sh_guard *g, const struct attempt *a, struct gu
     struct guard_fails *user =
         p != NULL ? &p->fails : guard_fails_of(g, "user", sh_str_c(a->user), now);
     guard_fails_add(&g->set, user, g->set.lock_after, now);
-    guard_fails_add(&g->set, guard_fails_of(g, "peer", sh_str_c(a->peer), now),
+    guard_fails_add(&g->set, guard_fails_of(g, a->door, sh_str_c(a->peer), now),
                     g->set.lock_address_after, now);
     g->stats.failures++;
 }
@@ -178,7 +181,7 @@ static sh_err check_password(struct sh_guard *g, struct sh_str user, struct sh_s
                              struct sh_str peer, struct sh_principal *out, int64_t *wait_us)
 {
     struct attempt a;
-    sh_err err = begin(g, user, password, peer, &a);
+    sh_err err = begin(g, "console", user, password, peer, &a);
     *wait_us = a.wait_us;
     if (err == SH_OK && !enter(g)) {
         *wait_us = 1000000;
@@ -317,7 +320,7 @@ static sh_err by_password(struct sh_guard *g, const struct sh_credentials *c,
                           struct sh_principal *out, sh_guard_done *done, void *ctx)
 {
     struct attempt a;
-    sh_err err = begin(g, c->user, c->password, c->peer, &a);
+    sh_err err = begin(g, "connect", c->user, c->password, c->peer, &a);
     if (err == SH_OK && a.cached) {
         err = end(g, &a, SH_OK, out);
     } else if (err == SH_OK) {

@@ -36,11 +36,21 @@ static sh_err add_change(struct sh_record_tx *tx, const struct guard_change *c)
     return sh_record_tx_put(tx, &put);
 }
 
-static bool exists(struct record_store *s, const struct guard_change *c, struct sh_arena *ar)
+/* Deleting what is not there is fine here, and an error there. */
+static sh_err add_unless_gone(struct record_store *s, struct sh_record_tx *tx,
+                              const struct guard_change *c, struct sh_arena *ar)
 {
     struct sh_record_row row;
-    return sh_record_get(s->r, SH_RECORD_PLATFORM, sh_str_c(kind_names[c->kind]), c->key, ar,
-                         &row) == SH_OK;
+    sh_err err = SH_OK;
+    if (c->value.p == NULL) {
+        sh_arena_reset(ar);
+        err = sh_record_get(s->r, SH_RECORD_PLATFORM, sh_str_c(kind_names[c->kind]), c->key, ar,
+                            &row);
+    }
+    if (err == SH_E_NOTFOUND) {
+        return SH_OK;
+    }
+    return err == SH_OK ? add_change(tx, c) : err;
 }
 
 static sh_err store_commit(void *self, const struct guard_change *changes, size_t n)
@@ -53,11 +63,7 @@ static sh_err store_commit(void *self, const struct guard_change *changes, size_
     }
     sh_err err = sh_record_tx_new(s->r, SH_STR("guard"), &tx);
     for (size_t i = 0; err == SH_OK && i < n; i++) {
-        sh_arena_reset(ar);
-        if (changes[i].value.p == NULL && !exists(s, &changes[i], ar)) {
-            continue; /* deleting what is not there is fine here, and an error there */
-        }
-        err = add_change(tx, &changes[i]);
+        err = add_unless_gone(s, tx, &changes[i], ar);
     }
     if (err == SH_OK && sh_record_tx_ops(tx) > 0) {
         err = sh_record_tx_commit(tx, NULL, NULL);

@@ -322,6 +322,108 @@ static void test_another_node_key_is_refused_with_a_remedy(void **state)
     assert_int_equal(sh_guard_open(&o, &g, &f->diag), SH_E_STATE);
 }
 
+/* After a restore without keys/. */
+static void test_new_node_key_can_be_accepted(void **state)
+{
+    struct fixture *f = *state;
+    const struct sh_principal sys = sh_guard_system(f->g);
+    char token[SH_SECRET_CHARS];
+    struct sh_principal p;
+    struct sh_audit_report r;
+    assert_ok(
+        fixture_put(f, &sys, "", SH_GUARD_TOKENS, "", "{\"name\":\"t\",\"roles\":[\"viewer\"]}"));
+    fixture_answer(f, "token", token, sizeof token);
+    const struct sh_sign_in old = fixture_sign_in(f, "admin", ADMIN_PASSWORD);
+    const struct sh_guard_options o = {
+        .env = &f->t.env,
+        .crypto = f->crypto,
+        .store = fake_disk_store(f->disk),
+        .dir = "data",
+        .settings = f->set,
+        .accept_new_key = true,
+    };
+    sh_guard_close(f->g);
+    f->g = NULL;
+    assert_ok(sh_fs_unlink(f->t.env.fs, "data/keys/node.key"));
+    assert_ok(sh_guard_open(&o, &f->g, &f->diag));
+    assert_int_equal(sh_guard_by_token(f->g, sh_str_c(token), &p), SH_E_DENIED);
+    assert_int_equal(sh_guard_by_token(f->g, sh_str_c(old.token), &p), SH_E_DENIED);
+    (void)fixture_sign_in(f, "admin", ADMIN_PASSWORD);
+    assert_ok(sh_audit_verify(&f->t.env, f->crypto, fake_disk_store(f->disk), "data", &r));
+    assert_int_equal(r.entries, 5); /* the replacement is one of them */
+    fixture_reopen(f);              /* and from now on it is the node's key */
+}
+
+static void test_every_noun_is_written_as_documented(void **state)
+{
+    struct fixture *f = *state;
+    const struct sh_principal sys = sh_guard_system(f->g);
+    const struct sh_guard_at at = {&sys, SH_TENANT_ROOT, SH_STR("")};
+    char id[32];
+    static const struct {
+        enum sh_guard_noun noun;
+        const char *name; /* NULL: the token's id */
+        const char *members;
+    } rows[] = {
+        {SH_GUARD_PEOPLE, "admin", "name display roles language disabled"},
+        {SH_GUARD_ROLES, "viewer", "name permissions builtin"},
+        {SH_GUARD_TOKENS, NULL, "id name roles permissions device expires provision"},
+        {SH_GUARD_TENANTS, "", "path name quotas use"},
+    };
+    assert_ok(
+        fixture_put(f, &sys, "", SH_GUARD_TOKENS, "", "{\"name\":\"t\",\"roles\":[\"viewer\"]}"));
+    fixture_answer(f, "id", id, sizeof id);
+    for (size_t i = 0; i < SH_COUNT(rows); i++) {
+        struct sh_jw w;
+        json_t *o = NULL;
+        struct sh_guard_page page = {.limit = 50};
+        uint64_t revision = 0;
+        sh_buf_clear(&f->text);
+        sh_jw_init(&w, &f->text);
+        const struct sh_str name = sh_str_c(rows[i].name == NULL ? id : rows[i].name);
+        assert_ok(sh_guard_get(f->g, &at, rows[i].noun, name, &w, &revision));
+        assert_ok(sh_jw_end(&w));
+        assert_ok(sh_json_parse(sh_buf_str(&f->text), 1 << 20, &o, NULL));
+        for (struct sh_str left = sh_str_c(rows[i].members); left.p != NULL;) {
+            struct sh_str rest;
+            char member[32];
+            assert_true(guard_copy(member, sizeof member, sh_str_cut(left, ' ', &rest)));
+            assert_non_null(json_object_get(o, member));
+            left = rest;
+        }
+        json_decref(o);
+        assert_false(fixture_has(f, "hash"));
+        assert_ok(sh_guard_list(f->g, &at, rows[i].noun, &page, &w));
+        assert_true(page.total > 0);
+        assert_int_equal(sh_guard_get(f->g, &at, rows[i].noun, SH_STR("none"), &w, NULL),
+                         SH_E_NOTFOUND);
+        const struct sh_principal weak = sh_guard_anonymous(f->g);
+        const struct sh_guard_at no = {&weak, SH_TENANT_ROOT, SH_STR("")};
+        assert_int_equal(sh_guard_get(f->g, &no, rows[i].noun, name, &w, NULL), SH_E_DENIED);
+        assert_int_equal(sh_guard_list(f->g, &no, rows[i].noun, &page, &w), SH_E_DENIED);
+    }
+}
+
+static void test_user_object_is_that_of_the_session(void **state)
+{
+    struct fixture *f = *state;
+    struct sh_jw w;
+    const struct sh_principal sys = sh_guard_system(f->g);
+    assert_ok(fixture_put(f, &sys, "", SH_GUARD_TENANTS, "a", "{}"));
+    assert_ok(fixture_put(f, &sys, "a", SH_GUARD_PEOPLE, "li", PERSON("viewer")));
+    const struct sh_sign_in in = fixture_sign_in(f, "li@a", "a long pass phrase");
+    sh_buf_clear(&f->text);
+    sh_jw_init(&w, &f->text);
+    assert_ok(sh_guard_write_user(f->g, &in.who, &w));
+    assert_ok(sh_jw_end(&w));
+    assert_true(sh_str_eqc(sh_buf_str(&f->text),
+                           "{\"id\":\"li@a\",\"name\":\"li\",\"display\":\"\",\"tenant\":\"a\","
+                           "\"roles\":[\"viewer\"],\"language\":\"zh\"}"));
+    assert_int_equal(sh_guard_write_user(f->g, &sys, &w), SH_E_NOTFOUND);
+    assert_ok(sh_guard_sign_out(f->g, sh_str_c(in.token)));
+    assert_int_equal(sh_guard_write_user(f->g, &in.who, &w), SH_E_NOTFOUND);
+}
+
 static void test_damaged_objects_are_left_out_and_the_rest_is_served(void **state)
 {
     struct fixture *f = *state;
@@ -385,6 +487,9 @@ int main(void)
         FIXTURE_TEST(test_random_first_password_lies_in_a_file_until_the_first_sign_in),
         FIXTURE_TEST(test_recovery_gives_a_way_in_and_is_audited),
         FIXTURE_TEST(test_another_node_key_is_refused_with_a_remedy),
+        FIXTURE_TEST(test_new_node_key_can_be_accepted),
+        FIXTURE_TEST(test_every_noun_is_written_as_documented),
+        FIXTURE_TEST(test_user_object_is_that_of_the_session),
         FIXTURE_TEST(test_damaged_objects_are_left_out_and_the_rest_is_served),
         FIXTURE_TEST(test_failed_commits_change_nothing),
     };

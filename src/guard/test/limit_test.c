@@ -186,6 +186,23 @@ static void test_connect_by_each_kind_of_credential(void **state)
     assert_int_equal(a.err, SH_E_DENIED);
 }
 
+static void test_devices_that_knock_in_vain_do_not_lock_the_console(void **state)
+{
+    struct fixture *f = *state;
+    struct answer a;
+    struct sh_sign_in in;
+    for (uint32_t i = 0; i < f->set.lock_address_after; i++) {
+        char user[32];
+        (void)snprintf(user, sizeof user, "lost%u", i);
+        assert_int_equal(connect_as(f, user, "wrong", &a), SH_E_AGAIN);
+        sh_guard_tick(f->g);
+        assert_int_equal(a.err, SH_E_DENIED);
+    }
+    assert_int_equal(connect_as(f, "admin", ADMIN_PASSWORD, &a), SH_E_LIMIT);
+    assert_ok(
+        sh_guard_sign_in(f->g, SH_STR("admin"), SH_STR(ADMIN_PASSWORD), SH_STR("10.0.0.9"), &in));
+}
+
 static void test_queue_of_passwords_is_bounded_and_canceled_by_close(void **state)
 {
     struct fixture *f = *state;
@@ -304,6 +321,7 @@ int main(void)
         cmocka_unit_test(test_peer_key_and_loopback),
         FIXTURE_TEST(test_success_is_cached_until_the_password_changes),
         FIXTURE_TEST(test_connect_by_each_kind_of_credential),
+        FIXTURE_TEST(test_devices_that_knock_in_vain_do_not_lock_the_console),
         FIXTURE_TEST(test_queue_of_passwords_is_bounded_and_canceled_by_close),
         FIXTURE_TEST(test_quota_counts_at_the_tenant_and_above),
         FIXTURE_TEST(test_rate_allows_a_burst_and_then_the_average),

@@ -123,6 +123,10 @@ struct sh_guard_options {
     struct sh_workers *workers;     /* borrowed; NULL: sh_guard_tick does the work (tests) */
     const char *dir;                /* the data folder; keys/ is made in it */
     struct sh_guard_settings settings;
+    /* After a restore from a backup without keys/: a missing or other node.key is accepted, which
+     * is audited. Passwords and certificates stay good; tokens, sessions and device secrets are
+     * void. */
+    bool accept_new_key;
 };
 /* Store over the record module: documents of the kinds guard.*; `r` is borrowed and must outlive
  * it. */
