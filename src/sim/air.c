@@ -6,12 +6,12 @@
 
 #include <math.h>
 
-static const double HEADER_M3 = 8.0;
-static const double ATM_BAR = 1.013;
-static const double RATED_M3MIN = 9.4;
-static const double RATED_KW = 55.0; /* at 7 bar */
-static const double IDLE_KW = 17.0;
-static const double STOP_AFTER_S = 600.0;
+static const double header_m3 = 8.0;
+static const double atm_bar = 1.013;
+static const double rated_m3min = 9.4;
+static const double rated_kw = 55.0; /* at 7 bar */
+static const double idle_kw = 17.0;
+static const double stop_after_s = 600.0;
 
 static const struct band {
     double load_bar;
@@ -41,7 +41,7 @@ static void switch_on_band(struct compressor *c, const struct band *b, double ba
     }
     if (c->running && !c->loaded) {
         c->unloaded_s += dt_s;
-        if (c->unloaded_s >= STOP_AFTER_S) {
+        if (c->unloaded_s >= stop_after_s) {
             c->running = false;
             c->unloaded_s = 0.0;
         }
@@ -50,10 +50,10 @@ static void switch_on_band(struct compressor *c, const struct band *b, double ba
 
 static void compressor_step(struct compressor *c, double bar, double dt_s)
 {
-    c->flow_m3min = c->loaded ? RATED_M3MIN * (1.0 - 0.012 * (bar - 7.0)) : 0.0;
+    c->flow_m3min = c->loaded ? rated_m3min * (1.0 - 0.012 * (bar - 7.0)) : 0.0;
     c->power_kw = 0.0;
     if (c->running) {
-        c->power_kw = c->loaded ? RATED_KW * (1.0 + 0.07 * (bar - 7.0)) : IDLE_KW;
+        c->power_kw = c->loaded ? rated_kw * (1.0 + 0.07 * (bar - 7.0)) : idle_kw;
         c->run_h += dt_s / 3600.0;
     }
     c->load_h += c->loaded ? dt_s / 3600.0 : 0.0;
@@ -78,15 +78,15 @@ void air_step(struct plant *p, double dt_s)
     /* Tools in bursts of a few minutes on top of the day; leaks grow with the pressure. */
     const double burst = 1.0 + 0.18 * sin(p->time_s / 47.0) + 0.12 * sin(p->time_s / 13.0);
     double demand =
-        (1.6 + 10.5 * plant_day_shape(p->day_s)) * burst + 0.9 * (a->header_bar + ATM_BAR) / 8.0;
-    const double most = a->header_bar * HEADER_M3 / ATM_BAR * 60.0 / dt_s + supply;
+        (1.6 + 10.5 * plant_day_shape(p->day_s)) * burst + 0.9 * (a->header_bar + atm_bar) / 8.0;
+    const double most = a->header_bar * header_m3 / atm_bar * 60.0 / dt_s + supply;
     demand = fmin(demand, most); /* an empty header gives nothing */
     a->demand_m3min = demand;
     a->supply_m3min = supply;
-    a->header_bar += ATM_BAR * (supply - demand) / 60.0 * dt_s / HEADER_M3;
+    a->header_bar += atm_bar * (supply - demand) / 60.0 * dt_s / header_m3;
     a->supplied_m3 += supply / 60.0 * dt_s;
     a->drawn_m3 += demand / 60.0 * dt_s;
     a->specific_kw = supply > 0.0 ? power / supply : 0.0;
-    const double dryer_c = 2.5 + 0.25 * supply / RATED_M3MIN * 4.0;
+    const double dryer_c = 2.5 + 0.25 * supply / rated_m3min * 4.0;
     a->dew_point_c += (dryer_c - a->dew_point_c) * dt_s / 300.0;
 }

@@ -6,8 +6,8 @@
 
 #include <math.h>
 
-static const double TOOL_LIFE_S = 2400.0;
-static const double ROOM_C = 22.0;
+static const double tool_life_s = 2400.0;
+static const double room_c = 22.0;
 
 void cell_init(struct cell *c)
 {
@@ -74,14 +74,14 @@ void cell_step(struct plant *p, double dt_s)
     double load = 0.0;
     if (cutting) {
         load = 52.0 * cut * (1.0 + 0.7 * c->tool_wear) + 1.5 * plant_noise(p);
-        c->tool_wear = fmin(1.0, c->tool_wear + cut * dt_s / TOOL_LIFE_S);
+        c->tool_wear = fmin(1.0, c->tool_wear + cut * dt_s / tool_life_s);
         c->cutting_s += dt_s;
     }
     const double rpm = cutting ? (into < 0.66 ? 2200.0 : 3200.0) : 0.0;
     c->spindle_rpm += (rpm - c->spindle_rpm) * fmin(1.0, dt_s / 1.5);
     c->spindle_load += (load - c->spindle_load) * fmin(1.0, dt_s / 0.8);
     c->feed_mmin = cutting ? (into < 0.66 ? 420.0 : 260.0) : 0.0;
-    const double heat_c = ROOM_C + 10.0 * c->spindle_rpm / 3200.0 + 0.32 * c->spindle_load;
+    const double heat_c = room_c + 10.0 * c->spindle_rpm / 3200.0 + 0.32 * c->spindle_load;
     c->spindle_c += (heat_c - c->spindle_c) * dt_s / 600.0;
     c->power_kw = (c->state == CELL_IDLE ? 0.9 : 2.1) + 15.0 * c->spindle_load / 100.0;
 }

@@ -5,8 +5,8 @@
 #include <math.h>
 #include <stddef.h>
 
-static const double STEP_S = 0.1;
-static const double DAY_S = 86400.0;
+static const double longest_step_s = 0.1;
+static const double seconds_per_day = 86400.0;
 
 const char *plant_fault_name(unsigned f)
 {
@@ -46,7 +46,7 @@ double plant_day_shape(double day_s)
 
 void plant_init(struct plant *p, uint64_t seed, double day_s)
 {
-    *p = (struct plant){.day_s = fmod(day_s, DAY_S), .rng = seed * 2 + 1};
+    *p = (struct plant){.day_s = fmod(day_s, seconds_per_day), .rng = seed * 2 + 1};
     water_init(&p->water);
     cell_init(&p->cell);
     air_init(&p->air);
@@ -111,7 +111,7 @@ static void one_step(struct plant *p, double dt_s)
     air_step(p, dt_s);
     meters_step(p, dt_s);
     p->time_s += dt_s;
-    p->day_s = fmod(p->day_s + dt_s, DAY_S);
+    p->day_s = fmod(p->day_s + dt_s, seconds_per_day);
     for (int i = 0; i < PLANT_FAULTS; i++) {
         p->fault_s[i] += p->fault[i] ? dt_s : 0.0;
     }
@@ -120,7 +120,7 @@ static void one_step(struct plant *p, double dt_s)
 void plant_step(struct plant *p, double dt_s)
 {
     while (dt_s > 1e-9) {
-        const double step = dt_s > STEP_S ? STEP_S : dt_s;
+        const double step = dt_s > longest_step_s ? longest_step_s : dt_s;
         one_step(p, step);
         dt_s -= step;
     }

@@ -9,30 +9,30 @@
 
 #include <math.h>
 
-static const double H0_M = 32.0;      /* head at no flow, full speed */
-static const double A_CURVE = 0.0042; /* m per (m3/h)^2 */
-static const double R_PIPE = 0.0021;  /* m per (m3/h)^2 */
-static const double KVS = 90.0;       /* FV-101 fully open */
-static const double KV_RANGE = 50.0;
-static const double M_PER_BAR = 10.197; /* of water */
-static const double Q_BEST = 45.0;      /* m3/h at full speed */
-static const double ETA_MAX = 0.74;
-static const double ETA_MOTOR = 0.92;
-static const double POWER_FACTOR = 0.86;
-static const double TANK_M2 = 8.0;
-static const double SUMP_M2 = 12.0;
-static const double TANK_BASE_M = 9.0; /* of T-101 above the bottom of the sump */
-static const double RETURN_KV = 42.0;  /* V-102 at demand 1 */
-static const double ROOM_C = 22.0;
+static const double h0_m = 32.0;      /* head at no flow, full speed */
+static const double a_curve = 0.0042; /* m per (m3/h)^2 */
+static const double r_pipe = 0.0021;  /* m per (m3/h)^2 */
+static const double kvs = 90.0;       /* FV-101 fully open */
+static const double kv_range = 50.0;
+static const double m_per_bar = 10.197; /* of water */
+static const double q_best = 45.0;      /* m3/h at full speed */
+static const double eta_max = 0.74;
+static const double eta_motor = 0.92;
+static const double power_factor = 0.86;
+static const double tank_m2 = 8.0;
+static const double sump_m2 = 12.0;
+static const double tank_base_m = 9.0; /* of T-101 above the bottom of the sump */
+static const double return_kv = 42.0;  /* V-102 at demand 1 */
+static const double room_c = 22.0;
 
 double water_pump_head_m(double speed, double flow_m3h)
 {
-    return H0_M * speed * speed - A_CURVE * flow_m3h * flow_m3h;
+    return h0_m * speed * speed - a_curve * flow_m3h * flow_m3h;
 }
 
 static double valve_kv(double opening)
 {
-    return opening <= 0.0 ? 0.0 : KVS * pow(KV_RANGE, opening - 1.0);
+    return opening <= 0.0 ? 0.0 : kvs * pow(kv_range, opening - 1.0);
 }
 
 double water_pipe_head_m(double valve, double flow_m3h)
@@ -42,7 +42,7 @@ double water_pipe_head_m(double valve, double flow_m3h)
         return flow_m3h > 0.0 ? INFINITY : 0.0;
     }
     const double per_q = flow_m3h / kv;
-    return R_PIPE * flow_m3h * flow_m3h + M_PER_BAR * per_q * per_q;
+    return r_pipe * flow_m3h * flow_m3h + m_per_bar * per_q * per_q;
 }
 
 double water_pump_efficiency(double speed, double flow_m3h)
@@ -50,8 +50,8 @@ double water_pump_efficiency(double speed, double flow_m3h)
     if (speed <= 0.0) {
         return 0.0;
     }
-    const double x = flow_m3h / (Q_BEST * speed) - 1.0;
-    const double eta = ETA_MAX * (1.0 - x * x);
+    const double x = flow_m3h / (q_best * speed) - 1.0;
+    const double eta = eta_max * (1.0 - x * x);
     return eta < 0.12 ? 0.12 : eta;
 }
 
@@ -106,20 +106,20 @@ static void control(struct plant *p, double dt_s)
 static void hydraulics(struct plant *p)
 {
     struct water *w = &p->water;
-    const double rise = TANK_BASE_M + w->level_m - w->sump_level_m;
+    const double rise = tank_base_m + w->level_m - w->sump_level_m;
     const double kv = valve_kv(w->valve);
-    const double drive = H0_M * w->speed * w->speed - rise;
+    const double drive = h0_m * w->speed * w->speed - rise;
     w->flow_m3h = 0.0;
     if (drive > 0.0 && kv > 0.0 && w->sump_level_m > 0.05) {
-        w->flow_m3h = sqrt(drive / (A_CURVE + R_PIPE + M_PER_BAR / (kv * kv)));
+        w->flow_m3h = sqrt(drive / (a_curve + r_pipe + m_per_bar / (kv * kv)));
     }
     w->head_m = w->speed > 0.0 ? water_pump_head_m(w->speed, w->flow_m3h) : 0.0;
-    w->suction_bar = w->sump_level_m / M_PER_BAR;
+    w->suction_bar = w->sump_level_m / m_per_bar;
     w->discharge_bar =
-        w->suction_bar + (w->flow_m3h > 0.0 || w->head_m > rise ? w->head_m : rise) / M_PER_BAR;
+        w->suction_bar + (w->flow_m3h > 0.0 || w->head_m > rise ? w->head_m : rise) / m_per_bar;
     const double shape = 0.35 + 0.75 * plant_day_shape(p->day_s);
-    const double dp_bar = (w->level_m + 3.0) / M_PER_BAR; /* the sump lies 3 m below the outlet */
-    w->return_m3h = w->level_m > 0.02 ? RETURN_KV * shape * w->demand * sqrt(dp_bar) : 0.0;
+    const double dp_bar = (w->level_m + 3.0) / m_per_bar; /* the sump lies 3 m below the outlet */
+    w->return_m3h = w->level_m > 0.02 ? return_kv * shape * w->demand * sqrt(dp_bar) : 0.0;
     w->leak_m3h = 0.0;
     if (p->fault[PLANT_LEAK] && w->flow_m3h > 0.0) { /* a hole behaves as a valve */
         w->leak_m3h = 3.2 * sqrt(w->discharge_bar);
@@ -141,17 +141,17 @@ static void balance(struct water *w, double dt_s)
     w->tank_m3 += into_tank - out_of_tank;
     w->sump_m3 += out_of_tank - from_sump;
     w->leaked_m3 += w->leak_m3h * h;
-    const double over = w->tank_m3 - TANK_M2 * WATER_TANK_MAX_CM / 100.0;
+    const double over = w->tank_m3 - tank_m2 * WATER_TANK_MAX_CM / 100.0;
     if (over > 0.0) { /* the overflow leads back to the sump */
         w->tank_m3 -= over;
         w->sump_m3 += over;
     }
-    if (w->sump_m3 < SUMP_M2 * 0.8) { /* float valve on the town main, 20 m3/h */
+    if (w->sump_m3 < sump_m2 * 0.8) { /* float valve on the town main, 20 m3/h */
         w->sump_m3 += 20.0 * h;
         w->makeup_m3 += 20.0 * h;
     }
-    w->level_m = w->tank_m3 / TANK_M2;
-    w->sump_level_m = w->sump_m3 / SUMP_M2;
+    w->level_m = w->tank_m3 / tank_m2;
+    w->sump_level_m = w->sump_m3 / sump_m2;
 }
 
 static void machine(struct plant *p, double dt_s)
@@ -161,15 +161,15 @@ static void machine(struct plant *p, double dt_s)
     const double friction_kw = 0.35 * w->speed * w->speed * (1.0 + 3.0 * w->wear);
     const double shaft_kw =
         hydraulic_kw / fmax(water_pump_efficiency(w->speed, w->flow_m3h), 0.12) + friction_kw;
-    w->power_kw = w->speed > 0.0 ? shaft_kw / ETA_MOTOR : 0.0;
-    w->current_a = w->power_kw * 1000.0 / (sqrt(3.0) * 400.0 * POWER_FACTOR);
-    const double loss_kw = w->power_kw * (1.0 - ETA_MOTOR);
-    w->motor_c += (loss_kw * 1000.0 - (w->motor_c - ROOM_C) / 0.075) * dt_s / 22000.0;
-    const double heat_c = ROOM_C + w->speed * w->speed * (22.0 + 60.0 * w->wear * w->wear);
+    w->power_kw = w->speed > 0.0 ? shaft_kw / eta_motor : 0.0;
+    w->current_a = w->power_kw * 1000.0 / (sqrt(3.0) * 400.0 * power_factor);
+    const double loss_kw = w->power_kw * (1.0 - eta_motor);
+    w->motor_c += (loss_kw * 1000.0 - (w->motor_c - room_c) / 0.075) * dt_s / 22000.0;
+    const double heat_c = room_c + w->speed * w->speed * (22.0 + 60.0 * w->wear * w->wear);
     w->bearing_c += (heat_c - w->bearing_c) * dt_s / 420.0;
     const double rate = p->fault[PLANT_BEARING_WEAR] ? 1.0 / 1800.0 : 1.0 / 1800000.0;
     w->wear = fmin(1.0, w->wear + rate * w->speed * dt_s);
-    const double off_best = w->speed > 0.0 ? w->flow_m3h / (Q_BEST * w->speed) - 1.0 : 0.0;
+    const double off_best = w->speed > 0.0 ? w->flow_m3h / (q_best * w->speed) - 1.0 : 0.0;
     w->vibration_mms =
         w->speed * w->speed *
         (0.9 + 0.8 * off_best * off_best + 9.5 * pow(w->wear, 1.6) + 0.06 * plant_noise(p));
@@ -182,8 +182,8 @@ static void machine(struct plant *p, double dt_s)
 void water_step(struct plant *p, double dt_s)
 {
     struct water *w = &p->water;
-    w->level_m = w->tank_m3 / TANK_M2;
-    w->sump_level_m = w->sump_m3 / SUMP_M2;
+    w->level_m = w->tank_m3 / tank_m2;
+    w->sump_level_m = w->sump_m3 / sump_m2;
     if (!p->fault[PLANT_SENSOR_STUCK]) {
         w->level_shown_m = w->level_m + 0.002 * plant_noise(p);
     }

@@ -4,7 +4,7 @@
 
 #include <sh/poller.h>
 
-enum { MS = 1000 };
+#define MS ((int64_t)1000)
 
 struct toy {
     struct sh_poller p;

@@ -10,7 +10,7 @@
 #include <sh/modbus.h>
 #include <sh/sim.h>
 
-enum { TAGS = 128, MS = 1000 };
+enum { TAGS = 128 };
 
 struct rig {
     struct sh_env env;

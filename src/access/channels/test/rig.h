@@ -9,7 +9,9 @@
 #include <sh/fakenet.h>
 #include <sh/modbus.h>
 
-enum { RIG_TAGS = 16, RIG_DEVS = 4, MS = 1000, SEC = 1000000 };
+enum { RIG_TAGS = 16, RIG_DEVS = 4 };
+#define MS ((int64_t)1000)
+#define SEC ((int64_t)1000000)
 
 struct rig {
     struct sh_test_env t;

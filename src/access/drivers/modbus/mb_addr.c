@@ -13,48 +13,48 @@ struct words {
     const char *fix_zh;
 };
 
-static const struct words W_PLACE = {
+static const struct words w_place = {
     "modbus.place", "This is not a Modbus place.", "这不是 Modbus 地址。",
     "Write 40001 or 400001, 4x1, or h0 (holding register counted from 0); 3 is input register, 1 "
     "discrete input, 0 coil.",
     "请写 40001 或 400001、4x1，或 h0（保持寄存器，从 0 计）；3 为输入寄存器，1 为离散输入，0 "
     "为线圈。"};
-static const struct words W_ZERO = {
+static const struct words w_zero = {
     "modbus.from_one", "This numbering counts from 1; number 0 does not exist.",
     "这种写法从 1 计数，没有第 0 号。", "Add 1, or write c0, d0, i0 or h0 to count from 0.",
     "请加 1；或写 c0、d0、i0、h0 从 0 计数。"};
-static const struct words W_RANGE = {
+static const struct words w_range = {
     "modbus.range", "The address lies beyond the last one, 65536.", "地址超过最大值 65536。",
     "Check the number; a value of several registers must end at or before 65536.",
     "请检查编号；占多个寄存器的值须在 65536 或之前结束。"};
-static const struct words W_BIT = {"modbus.bit", "A bit number is 0 to 15.", "位号应为 0 到 15。",
+static const struct words w_bit = {"modbus.bit", "A bit number is 0 to 15.", "位号应为 0 到 15。",
                                    "Bit 0 is the least significant bit of the register.",
                                    "第 0 位是寄存器的最低位。"};
-static const struct words W_BIT_AREA = {
+static const struct words w_bit_area = {
     "modbus.bit_area", "Only a register has bits.", "只有寄存器才有位。",
     "Leave the dot and the bit number out: a coil or discrete input is one bit already.",
     "请去掉点号和位号：线圈和离散输入本身就是一位。"};
-static const struct words W_TYPE = {
+static const struct words w_type = {
     "modbus.type_unknown", "This type is not known.", "没有这种类型。",
     "Types: bool int16 uint16 int32 uint32 int64 uint64 float32 float64 bcd16 bcd32 string<bytes>.",
     "类型：bool int16 uint16 int32 uint32 int64 uint64 float32 float64 bcd16 bcd32 "
     "string<字节数>。"};
-static const struct words W_TYPE_AREA = {
+static const struct words w_type_area = {
     "modbus.type_area", "A coil, a discrete input or a single bit is always bool.",
     "线圈、离散输入和单独的位只能是 bool。", "Leave the type out or write bool.",
     "请去掉类型，或写 bool。"};
-static const struct words W_TYPE_BOOL = {
+static const struct words w_type_bool = {
     "modbus.type_bool", "A register as bool needs its bit number.", "寄存器取 bool 需要位号。",
     "Write for example 4x10.3 for bit 3.", "例如第 3 位写作 4x10.3。"};
-static const struct words W_LENGTH = {
+static const struct words w_length = {
     "modbus.string_length", "A string needs its length in bytes, 1 to 246.",
     "字符串需要字节长度，1 到 246。", "Write for example string20.", "例如 string20。"};
-static const struct words W_OPTION = {
+static const struct words w_option = {
     "modbus.option", "This is neither a word order nor a text encoding.",
     "这既不是字序也不是文本编码。",
     "Word orders: abcd cdab badc dcba (16 bits: ab ba); text encodings of strings: utf8 gbk.",
     "字序：abcd cdab badc dcba（16 位：ab ba）；字符串编码：utf8 gbk。"};
-static const struct words W_END = {
+static const struct words w_end = {
     "modbus.trailing", "There is something behind the address.", "地址后面有多余的内容。",
     "Write only place, .bit, :type, :order.", "只写 位置、.位、:类型、:字序。"};
 
@@ -119,9 +119,9 @@ static uint32_t digits(struct cur *c, size_t *n_digits)
 
 static bool area_of_digit(char ch, uint8_t *area)
 {
-    for (uint8_t i = 0; i < sizeof area_digit; i++) {
+    for (size_t i = 0; i < sizeof area_digit; i++) {
         if (area_digit[i] == ch) {
-            *area = i;
+            *area = (uint8_t)i;
             return true;
         }
     }
@@ -145,7 +145,7 @@ static sh_err parse_place(struct cur *c, struct mb_addr *a)
     uint32_t v = 0;
     uint32_t base = 1;
     if (c->all.n == 0) {
-        return refuse(c, 0, 0, &W_PLACE);
+        return refuse(c, 0, 0, &w_place);
     }
     const char first = lower(c->all.p[0]);
     static const char letters[] = {'c', 'd', 'i', 'h'}; /* in the order of enum mb_area */
@@ -163,13 +163,13 @@ static sh_err parse_place(struct cur *c, struct mb_addr *a)
         v = digits(c, &n);
     }
     if (n == 0 || c->i != end) {
-        return refuse(c, 0, end, &W_PLACE);
+        return refuse(c, 0, end, &w_place);
     }
     if (v < base) {
-        return refuse(c, 0, end, &W_ZERO);
+        return refuse(c, 0, end, &w_zero);
     }
     if (v - base > 0xffff) {
-        return refuse(c, 0, end, &W_RANGE);
+        return refuse(c, 0, end, &w_range);
     }
     a->at = (uint16_t)(v - base);
     return SH_OK;
@@ -182,10 +182,10 @@ static sh_err parse_bit(struct cur *c, struct mb_addr *a)
     const uint32_t v = digits(c, &n);
     const size_t end = word_end(c);
     if (a->area == MB_COIL || a->area == MB_DISCRETE) {
-        return refuse(c, from - 1, end, &W_BIT_AREA);
+        return refuse(c, from - 1, end, &w_bit_area);
     }
     if (n == 0 || n > 2 || v > 15 || c->i != end) {
-        return refuse(c, from, end, &W_BIT);
+        return refuse(c, from, end, &w_bit);
     }
     a->bit = (uint8_t)v;
     return SH_OK;
@@ -198,7 +198,7 @@ static sh_err set_string(const struct cur *c, struct sh_str w, struct mb_addr *a
     size_t n = 0;
     const uint32_t v = digits(&d, &n);
     if (n == 0 || n > 3 || d.i != num.n || v == 0 || v > MB_STRING_MAX) {
-        return refuse(c, c->i, c->i + w.n, &W_LENGTH);
+        return refuse(c, c->i, c->i + w.n, &w_length);
     }
     a->type = MB_STRING;
     a->text_size = (uint8_t)v;
@@ -221,15 +221,15 @@ static sh_err parse_type(struct cur *c, struct mb_addr *a)
     }
     const bool string = w.n >= 6 && sh_str_ieq(sh_str_sub(w, 0, 6), SH_STR("string"));
     if (row == NULL && !string) {
-        return refuse(c, c->i, end, &W_TYPE);
+        return refuse(c, c->i, end, &w_type);
     }
     if (bits && (row == NULL || row->type != MB_BOOL)) {
-        return refuse(c, c->i, end, &W_TYPE_AREA);
+        return refuse(c, c->i, end, &w_type_area);
     }
     if (row == NULL) {
         SH_TRY(set_string(c, w, a));
     } else if (!bits && row->type == MB_BOOL) {
-        return refuse(c, c->i, end, &W_TYPE_BOOL);
+        return refuse(c, c->i, end, &w_type_bool);
     } else {
         a->type = row->type;
         a->count = row->regs;
@@ -279,7 +279,7 @@ static sh_err parse_option(struct cur *c, struct mb_addr *a)
     } else if (a->type == MB_STRING && sh_str_ieq(w, SH_STR("utf8"))) {
         a->text = MB_UTF8;
     } else if (a->type == MB_BOOL || !set_order(w, a)) {
-        return refuse(c, c->i, end, &W_OPTION);
+        return refuse(c, c->i, end, &w_option);
     }
     c->i = end;
     return SH_OK;
@@ -314,10 +314,10 @@ sh_err mb_addr_parse(struct sh_str s, enum mb_order order, struct mb_addr *out,
         SH_TRY(parse_option(&c, &a));
     }
     if (c.i != s.n) {
-        return refuse(&c, c.i, s.n, &W_END);
+        return refuse(&c, c.i, s.n, &w_end);
     }
     if ((uint32_t)a.at + a.count > 0x10000) {
-        return refuse(&c, 0, s.n, &W_RANGE);
+        return refuse(&c, 0, s.n, &w_range);
     }
     normalise(&a);
     *out = a;

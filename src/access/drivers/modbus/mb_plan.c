@@ -104,7 +104,6 @@ static sh_err point_init(const struct mb_plan *p, const struct sh_drv_plan *in, 
     const struct sh_drv_tag *t = &in->tags[tag];
     struct mb_point *pt = &p->points[tag];
     struct sh_drv_addr_error why;
-    char path[48];
     if (t->device >= in->n_devices) {
         sh_diag_set(diag, "tag %u names a device that is not there", tag);
         return SH_E_INVAL;
@@ -122,6 +121,7 @@ static sh_err point_init(const struct mb_plan *p, const struct sh_drv_plan *in, 
         sh_diag_remedy(diag, "%s", why.remedy_en);
     }
     if (err != SH_OK) {
+        char path[48];
         const int n = snprintf(path, sizeof path, "tags/%u/address", tag);
         sh_diag_at(diag, sh_str_of(path, (size_t)n), 0);
         return err;

@@ -8,8 +8,8 @@ static void reorder(enum mb_order order, uint16_t count, const uint8_t *in, uint
 {
     const bool swap_words = order == MB_CDAB || order == MB_DCBA;
     const bool swap_bytes = order == MB_BADC || order == MB_DCBA;
-    for (uint16_t i = 0; i < count; i++) {
-        const uint8_t *w = in + (size_t)(swap_words ? count - 1 - i : i) * 2;
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *w = in + (swap_words ? count - 1 - i : i) * 2;
         out[i * 2] = w[swap_bytes ? 1 : 0];
         out[i * 2 + 1] = w[swap_bytes ? 0 : 1];
     }
@@ -252,7 +252,6 @@ sh_err mb_value_put(const struct mb_addr *a, enum sh_type type, union sh_cell v,
 sh_err mb_text_put(const struct mb_addr *a, struct sh_bytes text, const struct sh_alloc *alloc,
                    uint8_t *out, const char **words)
 {
-    uint8_t raw[MB_STRING_MAX] = {0};
     struct sh_buf enc;
     sh_buf_init(&enc, alloc, MB_STRING_MAX);
     sh_err err = SH_OK;
@@ -267,6 +266,7 @@ sh_err mb_text_put(const struct mb_addr *a, struct sh_bytes text, const struct s
         err = refuse(words, "the text is too long for the address, or cannot be written in its "
                             "encoding");
     } else {
+        uint8_t raw[MB_STRING_MAX] = {0};
         if (enc.n > 0) {
             memcpy(raw, enc.p, enc.n);
         }

@@ -4,92 +4,84 @@
 
 #include "../mb_addr.h"
 
+static const struct {
+    const char *text;
+    struct mb_addr a;
+    enum sh_type type;
+    const char *canonical;
+} known[] = {
+    {"40001", {0, 1, MB_HOLDING, MB_UINT16, MB_ABCD, MB_NO_BIT, 0, 0}, SH_T_I64, "4x1:uint16:ab"},
+    {"400001", {0, 1, MB_HOLDING, MB_UINT16, MB_ABCD, MB_NO_BIT, 0, 0}, SH_T_I64, "4x1:uint16:ab"},
+    {"465536",
+     {65535, 1, MB_HOLDING, MB_UINT16, 0, MB_NO_BIT, 0, 0},
+     SH_T_I64,
+     "4x65536:uint16:ab"},
+    {"49999", {9998, 1, MB_HOLDING, MB_UINT16, 0, MB_NO_BIT, 0, 0}, SH_T_I64, "4x9999:uint16:ab"},
+    {"30010:int16", {9, 1, MB_INPUT, MB_INT16, 0, MB_NO_BIT, 0, 0}, SH_T_I64, "3x10:int16:ab"},
+    {"3x100:float32:cdab",
+     {99, 2, MB_INPUT, MB_FLOAT32, MB_CDAB, MB_NO_BIT, 0, 0},
+     SH_T_F64,
+     "3x100:float32:cdab"},
+    {"4X10.3", {9, 1, MB_HOLDING, MB_BOOL, 0, 3, 0, 0}, SH_T_BOOL, "4x10.3"},
+    {"4x10.15:bool", {9, 1, MB_HOLDING, MB_BOOL, 0, 15, 0, 0}, SH_T_BOOL, "4x10.15"},
+    {"00001", {0, 1, MB_COIL, MB_BOOL, 0, MB_NO_BIT, 0, 0}, SH_T_BOOL, "0x1"},
+    {"c0", {0, 1, MB_COIL, MB_BOOL, 0, MB_NO_BIT, 0, 0}, SH_T_BOOL, "0x1"},
+    {"d7", {7, 1, MB_DISCRETE, MB_BOOL, 0, MB_NO_BIT, 0, 0}, SH_T_BOOL, "1x8"},
+    {"10008", {7, 1, MB_DISCRETE, MB_BOOL, 0, MB_NO_BIT, 0, 0}, SH_T_BOOL, "1x8"},
+    {"i5:uint32:badc",
+     {5, 2, MB_INPUT, MB_UINT32, MB_BADC, MB_NO_BIT, 0, 0},
+     SH_T_I64,
+     "3x6:uint32:badc"},
+    {"h65535",
+     {65535, 1, MB_HOLDING, MB_UINT16, 0, MB_NO_BIT, 0, 0},
+     SH_T_I64,
+     "4x65536:uint16:ab"},
+    {"h2:FLOAT64:DCBA",
+     {2, 4, MB_HOLDING, MB_FLOAT64, MB_DCBA, MB_NO_BIT, 0, 0},
+     SH_T_F64,
+     "4x3:float64:dcba"},
+    {"4x1:int64", {0, 4, MB_HOLDING, MB_INT64, 0, MB_NO_BIT, 0, 0}, SH_T_I64, "4x1:int64:abcd"},
+    {"4x1:uint64:cdab",
+     {0, 4, MB_HOLDING, MB_UINT64, MB_CDAB, MB_NO_BIT, 0, 0},
+     SH_T_I64,
+     "4x1:uint64:cdab"},
+    {"4x1:bcd16:ba",
+     {0, 1, MB_HOLDING, MB_BCD16, MB_BADC, MB_NO_BIT, 0, 0},
+     SH_T_I64,
+     "4x1:bcd16:ba"},
+    {"4x1:bcd32", {0, 2, MB_HOLDING, MB_BCD32, 0, MB_NO_BIT, 0, 0}, SH_T_I64, "4x1:bcd32:abcd"},
+    {"4x200:string20:gbk",
+     {199, 10, MB_HOLDING, MB_STRING, 0, MB_NO_BIT, MB_GBK, 20},
+     SH_T_TEXT,
+     "4x200:string20:gbk:ab"},
+    {"4x200:string7:ba",
+     {199, 4, MB_HOLDING, MB_STRING, MB_BADC, MB_NO_BIT, MB_UTF8, 7},
+     SH_T_TEXT,
+     "4x200:string7:ba"},
+    {"4x200:string246",
+     {199, 123, MB_HOLDING, MB_STRING, 0, MB_NO_BIT, MB_UTF8, 246},
+     SH_T_TEXT,
+     "4x200:string246:ab"},
+};
+
 static void test_addr_known_forms_parse(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text;
-        struct mb_addr a;
-        const char *canonical;
-        enum sh_type type;
-    } rows[] = {
-        {"40001",
-         {0, 1, MB_HOLDING, MB_UINT16, MB_ABCD, MB_NO_BIT, 0, 0},
-         "4x1:uint16:ab",
-         SH_T_I64},
-        {"400001",
-         {0, 1, MB_HOLDING, MB_UINT16, MB_ABCD, MB_NO_BIT, 0, 0},
-         "4x1:uint16:ab",
-         SH_T_I64},
-        {"465536",
-         {65535, 1, MB_HOLDING, MB_UINT16, 0, MB_NO_BIT, 0, 0},
-         "4x65536:uint16:ab",
-         SH_T_I64},
-        {"49999",
-         {9998, 1, MB_HOLDING, MB_UINT16, 0, MB_NO_BIT, 0, 0},
-         "4x9999:uint16:ab",
-         SH_T_I64},
-        {"30010:int16", {9, 1, MB_INPUT, MB_INT16, 0, MB_NO_BIT, 0, 0}, "3x10:int16:ab", SH_T_I64},
-        {"3x100:float32:cdab",
-         {99, 2, MB_INPUT, MB_FLOAT32, MB_CDAB, MB_NO_BIT, 0, 0},
-         "3x100:float32:cdab",
-         SH_T_F64},
-        {"4X10.3", {9, 1, MB_HOLDING, MB_BOOL, 0, 3, 0, 0}, "4x10.3", SH_T_BOOL},
-        {"4x10.15:bool", {9, 1, MB_HOLDING, MB_BOOL, 0, 15, 0, 0}, "4x10.15", SH_T_BOOL},
-        {"00001", {0, 1, MB_COIL, MB_BOOL, 0, MB_NO_BIT, 0, 0}, "0x1", SH_T_BOOL},
-        {"c0", {0, 1, MB_COIL, MB_BOOL, 0, MB_NO_BIT, 0, 0}, "0x1", SH_T_BOOL},
-        {"d7", {7, 1, MB_DISCRETE, MB_BOOL, 0, MB_NO_BIT, 0, 0}, "1x8", SH_T_BOOL},
-        {"10008", {7, 1, MB_DISCRETE, MB_BOOL, 0, MB_NO_BIT, 0, 0}, "1x8", SH_T_BOOL},
-        {"i5:uint32:badc",
-         {5, 2, MB_INPUT, MB_UINT32, MB_BADC, MB_NO_BIT, 0, 0},
-         "3x6:uint32:badc",
-         SH_T_I64},
-        {"h65535",
-         {65535, 1, MB_HOLDING, MB_UINT16, 0, MB_NO_BIT, 0, 0},
-         "4x65536:uint16:ab",
-         SH_T_I64},
-        {"h2:FLOAT64:DCBA",
-         {2, 4, MB_HOLDING, MB_FLOAT64, MB_DCBA, MB_NO_BIT, 0, 0},
-         "4x3:float64:dcba",
-         SH_T_F64},
-        {"4x1:int64", {0, 4, MB_HOLDING, MB_INT64, 0, MB_NO_BIT, 0, 0}, "4x1:int64:abcd", SH_T_I64},
-        {"4x1:uint64:cdab",
-         {0, 4, MB_HOLDING, MB_UINT64, MB_CDAB, MB_NO_BIT, 0, 0},
-         "4x1:uint64:cdab",
-         SH_T_I64},
-        {"4x1:bcd16:ba",
-         {0, 1, MB_HOLDING, MB_BCD16, MB_BADC, MB_NO_BIT, 0, 0},
-         "4x1:bcd16:ba",
-         SH_T_I64},
-        {"4x1:bcd32", {0, 2, MB_HOLDING, MB_BCD32, 0, MB_NO_BIT, 0, 0}, "4x1:bcd32:abcd", SH_T_I64},
-        {"4x200:string20:gbk",
-         {199, 10, MB_HOLDING, MB_STRING, 0, MB_NO_BIT, MB_GBK, 20},
-         "4x200:string20:gbk:ab",
-         SH_T_TEXT},
-        {"4x200:string7:ba",
-         {199, 4, MB_HOLDING, MB_STRING, MB_BADC, MB_NO_BIT, MB_UTF8, 7},
-         "4x200:string7:ba",
-         SH_T_TEXT},
-        {"4x200:string246",
-         {199, 123, MB_HOLDING, MB_STRING, 0, MB_NO_BIT, MB_UTF8, 246},
-         "4x200:string246:ab",
-         SH_T_TEXT},
-    };
-    for (size_t i = 0; i < SH_COUNT(rows); i++) {
+    for (size_t i = 0; i < SH_COUNT(known); i++) {
         struct mb_addr a;
         char text[64];
-        assert_ok(mb_addr_parse(sh_str_c(rows[i].text), MB_ABCD, &a, NULL));
-        assert_int_equal(a.at, rows[i].a.at);
-        assert_int_equal(a.count, rows[i].a.count);
-        assert_int_equal(a.area, rows[i].a.area);
-        assert_int_equal(a.type, rows[i].a.type);
-        assert_int_equal(a.order, rows[i].a.order);
-        assert_int_equal(a.bit, rows[i].a.bit);
-        assert_int_equal(a.text, rows[i].a.text);
-        assert_int_equal(a.text_size, rows[i].a.text_size);
-        assert_int_equal(mb_addr_value_type(&a), rows[i].type);
+        assert_ok(mb_addr_parse(sh_str_c(known[i].text), MB_ABCD, &a, NULL));
+        assert_int_equal(a.at, known[i].a.at);
+        assert_int_equal(a.count, known[i].a.count);
+        assert_int_equal(a.area, known[i].a.area);
+        assert_int_equal(a.type, known[i].a.type);
+        assert_int_equal(a.order, known[i].a.order);
+        assert_int_equal(a.bit, known[i].a.bit);
+        assert_int_equal(a.text, known[i].a.text);
+        assert_int_equal(a.text_size, known[i].a.text_size);
+        assert_int_equal(mb_addr_value_type(&a), known[i].type);
         mb_addr_print(&a, text);
-        assert_string_equal(text, rows[i].canonical);
+        assert_string_equal(text, known[i].canonical);
         struct mb_addr again;
         assert_ok(mb_addr_parse(sh_str_c(text), MB_DCBA, &again, NULL));
         assert_memory_equal(&again, &a, sizeof a);

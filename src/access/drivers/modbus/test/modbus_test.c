@@ -8,7 +8,8 @@
 
 #include "../mb_pdu.h"
 
-enum { ROWS = 512, SEC = 1000000 };
+enum { ROWS = 512 };
+#define SEC ((int64_t)1000000)
 
 /* The engine's part, as small as it can be. */
 struct rig {

@@ -237,35 +237,35 @@ static void test_value_types_and_orders(void **state)
         const char *addr;
         uint8_t words[8];
         enum sh_type type;
+        uint8_t quality;
         int64_t i64;
         double f64;
-        uint8_t quality;
     } rows[] = {
-        {"h0:uint16", {0x12, 0x34}, SH_T_I64, 0x1234, 0, SH_Q_GOOD},
-        {"h0:uint16:ba", {0x12, 0x34}, SH_T_I64, 0x3412, 0, SH_Q_GOOD},
-        {"h0:int16", {0xff, 0xfe}, SH_T_I64, -2, 0, SH_Q_GOOD},
-        {"h0:int32", {0xff, 0xff, 0xff, 0xfd}, SH_T_I64, -3, 0, SH_Q_GOOD},
-        {"h0:uint32:abcd", {0x11, 0x22, 0x33, 0x44}, SH_T_I64, 0x11223344, 0, SH_Q_GOOD},
-        {"h0:uint32:cdab", {0x33, 0x44, 0x11, 0x22}, SH_T_I64, 0x11223344, 0, SH_Q_GOOD},
-        {"h0:uint32:badc", {0x22, 0x11, 0x44, 0x33}, SH_T_I64, 0x11223344, 0, SH_Q_GOOD},
-        {"h0:uint32:dcba", {0x44, 0x33, 0x22, 0x11}, SH_T_I64, 0x11223344, 0, SH_Q_GOOD},
-        {"h0:uint32", {0xff, 0xff, 0xff, 0xff}, SH_T_I64, 4294967295, 0, SH_Q_GOOD},
-        {"h0:int64", {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, SH_T_I64, -1, 0, SH_Q_GOOD},
-        {"h0:uint64:dcba", {8, 7, 6, 5, 4, 3, 2, 1}, SH_T_I64, 0x0102030405060708, 0, SH_Q_GOOD},
-        {"h0:uint64:cdab", {7, 8, 5, 6, 3, 4, 1, 2}, SH_T_I64, 0x0102030405060708, 0, SH_Q_GOOD},
-        {"h0:float32", {0x42, 0xf6, 0xe9, 0x79}, SH_T_F64, 0, (double)123.456F, SH_Q_GOOD},
-        {"h0:float32:cdab", {0xe9, 0x79, 0x42, 0xf6}, SH_T_F64, 0, (double)123.456F, SH_Q_GOOD},
+        {"h0:uint16", {0x12, 0x34}, SH_T_I64, SH_Q_GOOD, 0x1234, 0},
+        {"h0:uint16:ba", {0x12, 0x34}, SH_T_I64, SH_Q_GOOD, 0x3412, 0},
+        {"h0:int16", {0xff, 0xfe}, SH_T_I64, SH_Q_GOOD, -2, 0},
+        {"h0:int32", {0xff, 0xff, 0xff, 0xfd}, SH_T_I64, SH_Q_GOOD, -3, 0},
+        {"h0:uint32:abcd", {0x11, 0x22, 0x33, 0x44}, SH_T_I64, SH_Q_GOOD, 0x11223344, 0},
+        {"h0:uint32:cdab", {0x33, 0x44, 0x11, 0x22}, SH_T_I64, SH_Q_GOOD, 0x11223344, 0},
+        {"h0:uint32:badc", {0x22, 0x11, 0x44, 0x33}, SH_T_I64, SH_Q_GOOD, 0x11223344, 0},
+        {"h0:uint32:dcba", {0x44, 0x33, 0x22, 0x11}, SH_T_I64, SH_Q_GOOD, 0x11223344, 0},
+        {"h0:uint32", {0xff, 0xff, 0xff, 0xff}, SH_T_I64, SH_Q_GOOD, 4294967295, 0},
+        {"h0:int64", {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, SH_T_I64, SH_Q_GOOD, -1, 0},
+        {"h0:uint64:dcba", {8, 7, 6, 5, 4, 3, 2, 1}, SH_T_I64, SH_Q_GOOD, 0x0102030405060708, 0},
+        {"h0:uint64:cdab", {7, 8, 5, 6, 3, 4, 1, 2}, SH_T_I64, SH_Q_GOOD, 0x0102030405060708, 0},
+        {"h0:float32", {0x42, 0xf6, 0xe9, 0x79}, SH_T_F64, SH_Q_GOOD, 0, (double)123.456F},
+        {"h0:float32:cdab", {0xe9, 0x79, 0x42, 0xf6}, SH_T_F64, SH_Q_GOOD, 0, (double)123.456F},
         {"h0:float64",
          {0x40, 0x09, 0x21, 0xfb, 0x54, 0x44, 0x2d, 0x18},
          SH_T_F64,
+         SH_Q_GOOD,
          0,
-         3.141592653589793,
-         SH_Q_GOOD},
-        {"h0:bcd16", {0x12, 0x34}, SH_T_I64, 1234, 0, SH_Q_GOOD},
-        {"h0:bcd32", {0x12, 0x34, 0x56, 0x78}, SH_T_I64, 12345678, 0, SH_Q_GOOD},
-        {"h0.0", {0x00, 0x01}, SH_T_BOOL, 1, 0, SH_Q_GOOD},
-        {"h0.15", {0x80, 0x00}, SH_T_BOOL, 1, 0, SH_Q_GOOD},
-        {"h0.3", {0xff, 0xf7}, SH_T_BOOL, 0, 0, SH_Q_GOOD},
+         3.141592653589793},
+        {"h0:bcd16", {0x12, 0x34}, SH_T_I64, SH_Q_GOOD, 1234, 0},
+        {"h0:bcd32", {0x12, 0x34, 0x56, 0x78}, SH_T_I64, SH_Q_GOOD, 12345678, 0},
+        {"h0.0", {0x00, 0x01}, SH_T_BOOL, SH_Q_GOOD, 1, 0},
+        {"h0.15", {0x80, 0x00}, SH_T_BOOL, SH_Q_GOOD, 1, 0},
+        {"h0.3", {0xff, 0xf7}, SH_T_BOOL, SH_Q_GOOD, 0, 0},
     };
     for (size_t i = 0; i < SH_COUNT(rows); i++) {
         struct mb_addr a;
@@ -302,21 +302,21 @@ static void test_value_out_of_range_is_marked_or_refused(void **state)
     static const struct {
         const char *addr;
         enum sh_type type;
-        union sh_cell v;
         sh_err expect;
+        union sh_cell v;
     } rows[] = {
-        {"h0:uint16", SH_T_I64, {.i64 = 65536}, SH_E_INVAL},
-        {"h0:uint16", SH_T_I64, {.i64 = -1}, SH_E_INVAL},
-        {"h0:uint16", SH_T_F64, {.f64 = 3.0}, SH_OK},
-        {"h0:uint16", SH_T_F64, {.f64 = 3.5}, SH_E_INVAL},
-        {"h0:int16", SH_T_I64, {.i64 = -32768}, SH_OK},
-        {"h0:int16", SH_T_I64, {.i64 = -32769}, SH_E_INVAL},
-        {"h0:bcd16", SH_T_I64, {.i64 = 10000}, SH_E_INVAL},
-        {"h0:int64", SH_T_F64, {.f64 = 1e19}, SH_E_INVAL},
-        {"h0:float32", SH_T_F64, {.f64 = 1e39}, SH_E_INVAL},
-        {"h0:float32", SH_T_I64, {.i64 = 5}, SH_OK},
-        {"h0:float32", SH_T_TEXT, {.i64 = 5}, SH_E_INVAL},
-        {"h0:string4", SH_T_I64, {.i64 = 5}, SH_E_INVAL},
+        {"h0:uint16", SH_T_I64, SH_E_INVAL, {.i64 = 65536}},
+        {"h0:uint16", SH_T_I64, SH_E_INVAL, {.i64 = -1}},
+        {"h0:uint16", SH_T_F64, SH_OK, {.f64 = 3.0}},
+        {"h0:uint16", SH_T_F64, SH_E_INVAL, {.f64 = 3.5}},
+        {"h0:int16", SH_T_I64, SH_OK, {.i64 = -32768}},
+        {"h0:int16", SH_T_I64, SH_E_INVAL, {.i64 = -32769}},
+        {"h0:bcd16", SH_T_I64, SH_E_INVAL, {.i64 = 10000}},
+        {"h0:int64", SH_T_F64, SH_E_INVAL, {.f64 = 1e19}},
+        {"h0:float32", SH_T_F64, SH_E_INVAL, {.f64 = 1e39}},
+        {"h0:float32", SH_T_I64, SH_OK, {.i64 = 5}},
+        {"h0:float32", SH_T_TEXT, SH_E_INVAL, {.i64 = 5}},
+        {"h0:string4", SH_T_I64, SH_E_INVAL, {.i64 = 5}},
     };
     for (size_t i = 0; i < SH_COUNT(rows); i++) {
         assert_ok(mb_addr_parse(sh_str_c(rows[i].addr), MB_ABCD, &a, NULL));
