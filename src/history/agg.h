@@ -79,13 +79,4 @@ void agg_end(struct agg *a);
 /* Result k; false: no value. Text results point into the bucket. */
 bool agg_result(struct agg *a, size_t k, union sh_cell *out, struct sh_bytes *text);
 
-/* kernel_agg.c: NaN are counted and left out. */
-struct agg_numbers {
-    double sum;
-    double min;
-    double max;
-    uint32_t nan;
-};
-void kernel_numbers(const double *v, uint32_t n, struct agg_numbers *out);
-
 #endif /* SH_HISTORY_AGG_H */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "agg.h"
+#include "kernel_bits.h"
 
 enum { TEXT_MAX = 64 << 20 };
 
@@ -274,8 +275,8 @@ static bool rows_fast(struct agg *a, const struct iter_run *run, uint32_t from, 
     if (all < SH_Q_GOOD) {
         return false;
     }
-    struct agg_numbers x;
-    kernel_numbers(&run->value[from].f64, to - from, &x);
+    struct kernel_numbers x;
+    kernels_get()->numbers(&run->value[from].f64, to - from, &x);
     if (x.nan != 0) {
         return false;
     }

@@ -26,7 +26,7 @@ double block_pow10(unsigned e)
 
 bool block_decimal(double v, unsigned e, int64_t *i)
 {
-    const double limit = 2251799813685248.0; /* 2^51: kernel_scale */
+    const double limit = 2251799813685248.0; /* 2^51: what the scale kernel takes */
     const double scaled = v * block_pow10(e);
     if (!(scaled > -limit && scaled < limit)) {
         return false; /* too large, infinite or NaN */
@@ -282,13 +282,8 @@ static sh_err time_decode(struct sh_rd r, uint32_t n, struct block_cols *out)
     SH_TRY(sh_rd_varint(&r, &g));
     SH_TRY(ints_decode(&r, n, out->tmp));
     t0 = ints_unzigzag(t0);
-    for (uint32_t i = 0; i < n; i++) {
-        out->time[i] = (int64_t)(t0 + out->tmp[i] * g);
-    }
-    for (uint32_t i = 1; i < n; i++) {
-        if (out->time[i] <= out->time[i - 1]) {
-            return SH_E_CORRUPT;
-        }
+    if (!kernels_get()->times(out->tmp, n, t0, g, out->time)) {
+        return SH_E_CORRUPT;
     }
     return sh_rd_left(&r) == 0 ? SH_OK : SH_E_CORRUPT;
 }
@@ -303,7 +298,7 @@ static sh_err decimal_decode(struct sh_rd *r, uint32_t n, struct block_cols *out
         return SH_E_CORRUPT;
     }
     SH_TRY(ints_decode(r, n, out->tmp));
-    kernel_scale(out->tmp, n, block_pow10(e), &out->value[0].f64);
+    kernels_get()->scale(out->tmp, n, block_pow10(e), &out->value[0].f64);
     for (uint64_t i = 0; i < exceptions; i++) {
         uint16_t at = 0;
         uint64_t bits = 0;

@@ -173,7 +173,7 @@ static sh_err plan_write(const struct plan *p, const uint64_t *diff, uint32_t n,
         SH_TRY(sh_buf_put_varint(out, ints_zigzag(p->first_delta)));
     }
     SH_TRY(sh_buf_reserve(out, packed));
-    kernel_pack(diff, n, p->width, out->p + out->n);
+    kernels_get()->pack(diff, n, p->width, out->p + out->n);
     out->n += packed;
     for (uint32_t i = 0; i < exceptions; i++) {
         SH_TRY(sh_buf_put_le16(out, at[i]));
@@ -251,31 +251,23 @@ static sh_err exceptions_patch(struct sh_rd *r, const struct head *h, uint32_t n
         if (k >= n) {
             return SH_E_CORRUPT;
         }
-        out[k] |= high << h->width;
+        out[k] += high << h->width; /* the low bits and the base are there already */
     }
     return SH_OK;
 }
 
-/* From differences to values. */
-static void restore(const struct head *h, uint32_t n, uint64_t *out)
+/* From differences (base added) to values. */
+static void restore(const struct kernels *k, const struct head *h, uint32_t n, uint64_t *out)
 {
     if (h->mode == INTS_FOR) {
-        kernel_add(out, n, h->base);
         return;
     }
-    if (h->width == 0 && h->exceptions == 0 && h->mode == INTS_DELTA2 && h->base == 0) {
-        for (uint32_t i = 0; i < n; i++) {
-            out[i] = h->first + i * h->first_delta;
-        }
-        return;
-    }
-    kernel_add(out, n, h->base);
     out[0] = h->first;
     if (h->mode == INTS_DELTA2 && n > 1) {
         out[1] = h->first_delta;
-        kernel_prefix(out + 1, n - 1);
+        k->prefix(out + 1, n - 1);
     }
-    kernel_prefix(out, n);
+    k->prefix(out, n);
 }
 
 sh_err ints_decode(struct sh_rd *r, uint32_t n, uint64_t *out)
@@ -286,10 +278,16 @@ sh_err ints_decode(struct sh_rd *r, uint32_t n, uint64_t *out)
         sh_rd_bytes(r, kernel_packed_size(n, h.width), &packed) != SH_OK) {
         return SH_E_CORRUPT;
     }
-    kernel_unpack(packed.p, n, h.width, out);
+    const struct kernels *k = kernels_get();
+    if (h.mode != INTS_FOR && h.width == 0 && h.exceptions == 0 &&
+        (h.mode == INTS_DELTA || h.base == 0)) {
+        k->linear(h.first, h.mode == INTS_DELTA ? h.base : h.first_delta, n, out);
+        return SH_OK;
+    }
+    k->unpack(packed.p, n, h.width, h.base, out);
     if (exceptions_patch(r, &h, n, out) != SH_OK) {
         return SH_E_CORRUPT;
     }
-    restore(&h, n, out);
+    restore(k, &h, n, out);
     return SH_OK;
 }

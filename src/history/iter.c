@@ -319,7 +319,7 @@ static sh_err block_activate(struct iter *it, const struct block_ref *r)
 
 static sh_err heads_activate(struct iter *it)
 {
-    static const uint32_t ranks[ITER_HEADS] = {ITER_RANK_FROZEN, ITER_RANK_ACTIVE, UINT32_MAX};
+    static const uint32_t ranks[ITER_HEADS] = {UINT32_MAX - 2, UINT32_MAX - 1, UINT32_MAX};
     for (; it->next_head < it->nheads; it->next_head++) {
         struct head *hd = &it->heads[it->next_head];
         const bool human = it->next_head == 2;

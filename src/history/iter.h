@@ -34,7 +34,7 @@ struct iter_src {
     struct block_cols *cols; /* owned; NULL for heads */
 };
 
-enum { ITER_HEADS = 3, ITER_RANK_FROZEN = UINT32_MAX - 2, ITER_RANK_ACTIVE = UINT32_MAX - 1 };
+enum { ITER_HEADS = 3 }; /* frozen, active, corrections: newer than any segment */
 
 struct iter {
     struct sh_history *h;

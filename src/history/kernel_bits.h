@@ -17,15 +17,32 @@ static inline size_t kernel_packed_size(uint32_t n, unsigned width)
 {
     return ((size_t)n * width + 7) / 8;
 }
-/* n at most 1024; bits above width are dropped. Writes kernel_packed_size bytes. */
-void kernel_pack(const uint64_t *in, uint32_t n, unsigned width, uint8_t *out);
-/* Reads kernel_packed_size bytes. */
-void kernel_unpack(const uint8_t *in, uint32_t n, unsigned width, uint64_t *out);
-/* v[i] += base, for all. */
-void kernel_add(uint64_t *v, uint32_t n, uint64_t base);
-/* Running sum: v[i] += v[i - 1]. */
-void kernel_prefix(uint64_t *v, uint32_t n);
-/* out[i] = v[i] (a signed integer below 2^51 in size) / scale, correctly rounded. */
-void kernel_scale(const uint64_t *v, uint32_t n, double scale, double *out);
+struct kernel_numbers {
+    double sum;
+    double min;
+    double max;
+    uint32_t nan;
+};
+
+/* One source, compiled once per target (CMakeLists.txt); no state. */
+struct kernels {
+    /* n at most 1024; bits above width are dropped. Writes kernel_packed_size bytes. */
+    void (*pack)(const uint64_t *in, uint32_t n, unsigned width, uint8_t *out);
+    /* Reads kernel_packed_size bytes; adds base to each value. */
+    void (*unpack)(const uint8_t *in, uint32_t n, unsigned width, uint64_t base, uint64_t *out);
+    /* Running sum: v[i] += v[i - 1]. */
+    void (*prefix)(uint64_t *v, uint32_t n);
+    /* out[i] = first + i * delta. */
+    void (*linear)(uint64_t first, uint64_t delta, uint32_t n, uint64_t *out);
+    /* out[i] = v[i] (a signed integer below 2^51 in size) / scale, correctly rounded. */
+    void (*scale)(const uint64_t *v, uint32_t n, double scale, double *out);
+    /* out[i] = t0 + v[i] * g; false unless strictly ascending. */
+    bool (*times)(const uint64_t *v, uint32_t n, uint64_t t0, uint64_t g, int64_t *out);
+    /* Sum, smallest and largest; NaN are counted and left out. Eight running sums, so that it
+     * vectorises and every target computes the same. */
+    void (*numbers)(const double *v, uint32_t n, struct kernel_numbers *out);
+};
+/* The fastest that this processor runs. */
+const struct kernels *kernels_get(void);
 
 #endif /* SH_HISTORY_KERNEL_BITS_H */

@@ -7,6 +7,8 @@
 #include "../kernel_bits.h"
 #include "../summary.h"
 
+extern const struct kernels kernels_base;
+
 static uint64_t next(uint64_t *s)
 {
     *s ^= *s << 13;
@@ -23,16 +25,75 @@ static void test_pack_every_width_and_length_reads_back(void **state)
     static uint64_t out[1024];
     static uint8_t packed[1024 * 8];
     uint64_t s = 88172645463325252U;
+    const struct kernels *const tables[] = {&kernels_base, kernels_get()};
+    const size_t n = SH_COUNT(tables);
     for (unsigned w = 0; w <= 64; w++) {
         const uint64_t mask = w == 64 ? UINT64_MAX : ((uint64_t)1 << w) - 1;
         for (size_t l = 0; l < SH_COUNT(lens); l++) {
             for (uint32_t i = 0; i < lens[l]; i++) {
                 in[i] = next(&s);
             }
-            kernel_pack(in, lens[l], w, packed);
-            kernel_unpack(packed, lens[l], w, out);
-            for (uint32_t i = 0; i < lens[l]; i++) {
-                assert_true(out[i] == (in[i] & mask));
+            for (size_t k = 0; k < n; k++) { /* each target reads what each other wrote */
+                tables[k]->pack(in, lens[l], w, packed);
+                tables[n - 1 - k]->unpack(packed, lens[l], w, 17, out);
+                for (uint32_t i = 0; i < lens[l]; i++) {
+                    assert_true(out[i] == (in[i] & mask) + 17);
+                }
+            }
+        }
+    }
+}
+
+/* Every target computes the same as plain loops. */
+static void test_kernels_of_this_processor_agree_with_plain_loops(void **state)
+{
+    (void)state;
+    static const uint32_t lens[] = {1, 7, 8, 9, 100, 1023, 1024};
+    static uint64_t in[1024];
+    static uint64_t out[1024];
+    static int64_t time[1024];
+    static double value[1024];
+    const struct kernels *const tables[] = {&kernels_base, kernels_get()};
+    uint64_t s = 31;
+    for (size_t k = 0; k < SH_COUNT(tables); k++) {
+        for (size_t l = 0; l < SH_COUNT(lens); l++) {
+            const uint32_t n = lens[l];
+            struct kernel_numbers x;
+            double sum = 0;
+            tables[k]->linear(5, (uint64_t)-3, n, out);
+            for (uint32_t i = 0; i < n; i++) {
+                assert_true(out[i] == 5 - (uint64_t)3 * i);
+                in[i] = (uint64_t)((int64_t)(next(&s) % 2000000) - 1000000);
+                sum += (double)(int64_t)in[i];
+            }
+            tables[k]->scale(in, n, 100, value);
+            tables[k]->numbers(value, n, &x);
+            double min = value[0];
+            double max = value[0];
+            for (uint32_t i = 0; i < n; i++) {
+                assert_true(value[i] == (double)(int64_t)in[i] / 100);
+                min = value[i] < min ? value[i] : min;
+                max = value[i] > max ? value[i] : max;
+            }
+            assert_true(x.min == min && x.max == max && x.nan == 0);
+            assert_true(fabs(x.sum - sum / 100) < 1e-3);
+            value[n - 1] = NAN;
+            tables[k]->numbers(value, n, &x);
+            assert_int_equal(x.nan, 1);
+            memcpy(out, in, n * sizeof in[0]);
+            tables[k]->prefix(out, n);
+            for (uint32_t i = 1; i < n; i++) {
+                assert_true(out[i] == out[i - 1] + in[i]);
+                in[i] = in[i - 1] + 1 + next(&s) % 9;
+            }
+            in[0] = n == 1 ? 0 : in[1] - 1;
+            assert_true(tables[k]->times(in, n, 1000, 10, time));
+            for (uint32_t i = 0; i < n; i++) {
+                assert_true(time[i] == (int64_t)(1000 + in[i] * 10));
+            }
+            if (n > 1) {
+                in[n - 1] = in[n - 2];
+                assert_false(tables[k]->times(in, n, 1000, 10, time));
             }
         }
     }
@@ -347,6 +408,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pack_every_width_and_length_reads_back),
+        cmocka_unit_test(test_kernels_of_this_processor_agree_with_plain_loops),
         cmocka_unit_test(test_ints_every_shape_and_mode_reads_back),
         cmocka_unit_test(test_f64_adversarial_values_read_back_bit_for_bit),
         cmocka_unit_test(test_f64_two_decimals_take_little_space),
