@@ -6,6 +6,8 @@
 
 #include "kernel_bits.h"
 
+enum { SAMPLE = 192 };
+
 /* How one mode would be written. */
 struct plan {
     enum ints_mode mode;
@@ -13,6 +15,7 @@ struct plan {
     uint64_t base;
     uint64_t first;
     uint64_t first_delta;
+    uint32_t skip; /* leading positions that stand for nothing */
     size_t cost;
 };
 
@@ -100,15 +103,17 @@ static int by_signed(const void *a, const void *b)
     return x < y ? -1 : (x > y ? 1 : 0);
 }
 
-/* Looks for a base that leaves outliers on both sides out of the window. */
-static void window_search(struct ints_scratch *s, const uint64_t *d, uint32_t skip, uint32_t n,
-                          struct plan *p)
+/* Looks for a base that leaves outliers on both sides out of the window, on a sorted sample. */
+static void window_search(struct ints_scratch *s, const uint64_t *d, uint32_t n, struct plan *p)
 {
-    const uint32_t m = n - skip;
+    const uint32_t stride = (n - p->skip) / SAMPLE + 1;
+    uint32_t m = 0;
+    for (uint32_t i = p->skip; i < n; i += stride) {
+        s->sorted[m++] = d[i];
+    }
     if (p->width < 2 || m < 16) {
         return;
     }
-    memcpy(s->sorted, d + skip, (size_t)m * sizeof *d);
     qsort(s->sorted, m, sizeof *s->sorted, by_signed);
     const unsigned low = p->width > 4 ? p->width - 4 : 0;
     for (unsigned w = low; w <= p->width && w < 63; w++) {
@@ -119,13 +124,13 @@ static void window_search(struct ints_scratch *s, const uint64_t *d, uint32_t sk
             while (hi < m && s->sorted[hi] - s->sorted[lo] < span) {
                 hi++;
             }
-            if (hi - lo > best) {
+            if (hi - lo > best) { /* the slack of the window goes to both sides */
                 best = hi - lo;
-                base = s->sorted[lo];
+                base = s->sorted[lo] - (span - 1 - (s->sorted[hi - 1] - s->sorted[lo])) / 2;
             }
         }
         unsigned width = 0;
-        const size_t cost = cost_with_base(d, skip, n, base, &width);
+        const size_t cost = cost_with_base(d, p->skip, n, base, &width);
         if (cost < p->cost) {
             p->cost = cost;
             p->width = width;
@@ -134,21 +139,15 @@ static void window_search(struct ints_scratch *s, const uint64_t *d, uint32_t sk
     }
 }
 
-static void plan_make(struct ints_scratch *s, const uint64_t *v, uint32_t n, bool thorough,
-                      struct plan *p)
+/* Leaves the stream of the mode in s->diff, the base not yet taken off. */
+static void plan_make(struct ints_scratch *s, const uint64_t *v, uint32_t n, struct plan *p)
 {
-    const uint32_t skip = transform(v, n, p, s->diff);
-    p->base = signed_min(s->diff, skip, n);
-    p->cost = cost_with_base(s->diff, skip, n, p->base, &p->width);
-    if (thorough) {
-        window_search(s, s->diff, skip, n, p);
-    }
+    p->skip = transform(v, n, p, s->diff);
+    p->base = signed_min(s->diff, p->skip, n);
+    p->cost = cost_with_base(s->diff, p->skip, n, p->base, &p->width);
     p->cost += varint_size(ints_zigzag(p->base));
     if (p->mode != INTS_FOR) {
         p->cost += varint_size(ints_zigzag(p->first));
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        s->diff[i] = i < skip ? 0 : s->diff[i] - p->base;
     }
 }
 
@@ -196,11 +195,17 @@ sh_err ints_encode(struct ints_scratch *s, const uint64_t *v, uint32_t n, unsign
             continue;
         }
         struct plan p = {.mode = (enum ints_mode)m};
-        plan_make(s, v, n, thorough, &p);
+        plan_make(s, v, n, &p);
         if (p.cost < best.cost) {
             best = p;
             memcpy(s->best, s->diff, (size_t)n * sizeof *s->best);
         }
+    }
+    if (thorough) {
+        window_search(s, s->best, n, &best);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        s->best[i] = i < best.skip ? 0 : s->best[i] - best.base;
     }
     return plan_write(&best, s->best, n, out);
 }

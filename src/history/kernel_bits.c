@@ -164,43 +164,73 @@ static bool times(const uint64_t *v, uint32_t n, uint64_t t0, uint64_t g, int64_
     return bad == 0;
 }
 
+#ifdef __AVX2__ /* below it comparing and choosing by vectors is slower than one by one */
+enum { WIDE = 4, PAIR = WAYS / WIDE };
+typedef double wide_f64 __attribute__((vector_size(WIDE * 8)));
+typedef int64_t wide_i64 __attribute__((vector_size(WIDE * 8)));
+
+/* A function would pass vectors of a size that this target's calls do not know. */
+#define CHOOSE(mask, yes, no) ((wide_f64)(((wide_i64)(yes) & (mask)) | ((wide_i64)(no) & ~(mask))))
+
+static void numbers(const double *v, uint32_t n, struct kernel_numbers *out)
+{
+    const wide_f64 zero = {0};
+    wide_f64 sum[PAIR] = {zero, zero};
+    wide_f64 min[PAIR] = {zero + (double)INFINITY, zero + (double)INFINITY};
+    wide_f64 max[PAIR] = {zero - (double)INFINITY, zero - (double)INFINITY};
+    wide_i64 good[PAIR] = {{0}, {0}};
+    double rest[WAYS];
+    for (uint32_t i = 0; i < n; i += WAYS) {
+        const double *p = v + i;
+        if (n - i < WAYS) { /* what is past the end does not count */
+            for (unsigned k = 0; k < WAYS; k++) {
+                rest[k] = k < n - i ? p[k] : (double)NAN;
+            }
+            p = rest;
+        }
+        for (unsigned k = 0; k < PAIR; k++) {
+            wide_f64 x;
+            memcpy(&x, p + (size_t)k * WIDE, sizeof x);
+            const wide_i64 counts = x == x;
+            sum[k] += CHOOSE(counts, x, zero);
+            min[k] = CHOOSE(x < min[k], x, min[k]);
+            max[k] = CHOOSE(x > max[k], x, max[k]);
+            good[k] -= counts;
+        }
+    }
+    *out = (struct kernel_numbers){.min = min[0][0], .max = max[0][0], .nan = n};
+    for (unsigned k = 0; k < WAYS; k++) {
+        const double lo = min[k / WIDE][k % WIDE];
+        const double hi = max[k / WIDE][k % WIDE];
+        out->sum += sum[k / WIDE][k % WIDE];
+        out->min = lo < out->min ? lo : out->min;
+        out->max = hi > out->max ? hi : out->max;
+        out->nan -= (uint32_t)good[k / WIDE][k % WIDE];
+    }
+}
+
+#else
+
 static void numbers(const double *v, uint32_t n, struct kernel_numbers *out)
 {
     double sum[WAYS] = {0};
-    double min[WAYS];
-    double max[WAYS];
-    uint64_t good[WAYS] = {0};
-    for (unsigned k = 0; k < WAYS; k++) {
-        min[k] = (double)INFINITY;
-        max[k] = -(double)INFINITY;
-    }
-    uint32_t i = 0;
-    for (; i + WAYS <= n; i += WAYS) {
-        for (unsigned k = 0; k < WAYS; k++) {
-            const double x = v[i + k];
-            sum[k] += x == x ? x : 0.0;
-            min[k] = x < min[k] ? x : min[k];
-            max[k] = x > max[k] ? x : max[k];
-            good[k] += (uint64_t)(x == x);
-        }
-    }
-    for (; i < n; i++) {
+    double min = (double)INFINITY;
+    double max = -(double)INFINITY;
+    uint32_t nan = 0;
+    for (uint32_t i = 0; i < n; i++) {
         const double x = v[i];
-        sum[0] += x == x ? x : 0.0;
-        min[0] = x < min[0] ? x : min[0];
-        max[0] = x > max[0] ? x : max[0];
-        good[0] += (uint64_t)(x == x);
+        sum[i % WAYS] += x == x ? x : 0.0;
+        min = x < min ? x : min;
+        max = x > max ? x : max;
+        nan += (uint32_t)(x != x);
     }
-    *out = (struct kernel_numbers){.min = min[0], .max = max[0]};
-    uint64_t all = 0;
+    *out = (struct kernel_numbers){.min = min, .max = max, .nan = nan};
     for (unsigned k = 0; k < WAYS; k++) {
         out->sum += sum[k];
-        out->min = min[k] < out->min ? min[k] : out->min;
-        out->max = max[k] > out->max ? max[k] : out->max;
-        all += good[k];
     }
-    out->nan = n - (uint32_t)all;
 }
+
+#endif
 
 const struct kernels KERNEL_TABLE = {
     .pack = pack,

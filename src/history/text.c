@@ -129,7 +129,8 @@ sh_err text_decode(struct sh_rd *r, uint32_t n, struct block_cols *out)
     SH_TRY(sh_rd_varint(r, &entries));
     SH_TRY(sh_rd_varint(r, &plain));
     SH_TRY(sh_rd_varint(r, &stored));
-    if (entries == 0 || entries > n || plain > BLOCK_TEXT_MAX || stored > plain) {
+    if (entries == 0 || entries > n || plain < entries || plain > BLOCK_TEXT_MAX ||
+        stored > plain) {
         return SH_E_CORRUPT;
     }
     SH_TRY(stored_read(r, plain, stored, &out->text));
