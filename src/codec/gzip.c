@@ -70,6 +70,19 @@ static sh_err inflate_step(z_stream *z, struct sh_buf *out, bool *end)
     return SH_E_PROTO;
 }
 
+/* The output is full: is only the trailer left, or is there really more? */
+static bool ended_exactly(z_stream *z)
+{
+    uint8_t extra[1];
+    z->next_out = extra;
+    z->avail_out = sizeof extra;
+    const int r = inflate(z, Z_NO_FLUSH);
+    const bool exact = r == Z_STREAM_END && z->avail_out == sizeof extra;
+    z->next_out = NULL;
+    z->avail_out = 0;
+    return exact;
+}
+
 static sh_err inflate_all(z_stream *z, struct sh_bytes in, struct sh_buf *out)
 {
     z->next_in = input_of(in);
@@ -77,16 +90,8 @@ static sh_err inflate_all(z_stream *z, struct sh_bytes in, struct sh_buf *out)
     for (;;) {
         bool end = false;
         sh_err e = inflate_step(z, out, &end);
-        if (e == SH_E_LIMIT) { /* full: is there really more? */
-            uint8_t extra;
-            z->next_out = &extra;
-            z->avail_out = 1;
-            const int r = inflate(z, Z_NO_FLUSH);
-            if (r != Z_STREAM_END || z->avail_out == 0) {
-                return SH_E_LIMIT;
-            }
+        if (e == SH_E_LIMIT && ended_exactly(z)) {
             end = true;
-            z->avail_out = 0;
             e = SH_OK;
         }
         SH_TRY(e);

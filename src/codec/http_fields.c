@@ -467,8 +467,10 @@ sh_err sh_http_param(struct sh_str field, const char *name, char *out, size_t ca
 {
     const struct sh_str want = sh_str_c(name);
     const size_t semi = sh_str_find(field, ';');
-    struct sh_str rest =
-        semi == SIZE_MAX ? (struct sh_str){0} : sh_str_sub(field, semi + 1, field.n);
+    struct sh_str rest = {0};
+    if (semi != SIZE_MAX) {
+        rest = sh_str_sub(field, semi + 1, field.n);
+    }
     struct sh_str k;
     struct sh_str v;
     while (rest.n > 0 && next_param(&rest, &k, &v)) {

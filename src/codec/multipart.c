@@ -107,14 +107,12 @@ static struct sh_str param_view(struct sh_str field, const char *name)
         }
         const struct sh_str k = sh_str_sub(rest, 0, eq);
         struct sh_str v = sh_str_sub(rest, eq + 1, rest.n);
-        size_t n = 0;
-        size_t skip = 0;
         if (v.n > 0 && v.p[0] == '"') {
-            n = 1;
+            size_t n = 1;
             while (n < v.n && v.p[n] != '"') {
                 n += v.p[n] == '\\' && n + 1 < v.n ? 2 : 1;
             }
-            skip = n < v.n ? n + 1 : v.n;
+            const size_t skip = n < v.n ? n + 1 : v.n;
             v = sh_str_sub(v, 1, n);
             rest = sh_str_sub(rest, eq + 1 + skip, rest.n);
             (void)sh_str_cut(rest, ';', &rest);

@@ -356,10 +356,13 @@ size_t sh_ws_head(enum sh_ws_opcode op, uint64_t n, uint8_t out[SH_WS_HEAD_MAX])
 
 size_t sh_ws_close_payload(uint16_t code, struct sh_str reason, uint8_t out[125])
 {
-    const size_t n = reason.n < REASON_MAX ? reason.n : REASON_MAX;
+    size_t n = reason.n;
+    if (n > REASON_MAX) {
+        n = REASON_MAX;
+    }
     sh_put_be16(out, code);
-    if (n > 0) {
-        memcpy(out + 2, reason.p, n);
+    for (size_t i = 0; i < n; i++) {
+        out[2 + i] = (uint8_t)reason.p[i];
     }
     return n + 2;
 }

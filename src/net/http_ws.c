@@ -269,13 +269,21 @@ static size_t ws_write_max(const struct sh_stream *s)
 static struct sh_addr ws_peer(const struct sh_stream *s)
 {
     const struct http_ws *w = ws_of(s);
-    return w->inner == NULL ? (struct sh_addr){0} : sh_stream_peer(w->inner);
+    struct sh_addr a = {0};
+    if (w->inner != NULL) {
+        a = sh_stream_peer(w->inner);
+    }
+    return a;
 }
 
 static struct sh_addr ws_local(const struct sh_stream *s)
 {
     const struct http_ws *w = ws_of(s);
-    return w->inner == NULL ? (struct sh_addr){0} : sh_stream_local(w->inner);
+    struct sh_addr a = {0};
+    if (w->inner != NULL) {
+        a = sh_stream_local(w->inner);
+    }
+    return a;
 }
 
 static sh_err ws_peer_cert(const struct sh_stream *s, struct sh_peer_cert *out)

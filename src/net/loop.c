@@ -217,7 +217,10 @@ static void block_sigpipe(void)
 
 sh_err sh_loop_new(const struct sh_env *env, const struct sh_loop_opts *opts, struct sh_loop **out)
 {
-    const struct sh_loop_opts o = opts == NULL ? (struct sh_loop_opts){0} : *opts;
+    struct sh_loop_opts o = {0};
+    if (opts != NULL) {
+        o = *opts;
+    }
     struct sh_loop *l = sh_mem_new(env->alloc, sizeof *l);
     if (l == NULL) {
         return SH_E_NOMEM;

@@ -517,13 +517,21 @@ static size_t tls_write_max(const struct sh_stream *s)
 static struct sh_addr tls_peer(const struct sh_stream *s)
 {
     const struct tls *t = tls_of(s);
-    return t->inner == NULL ? (struct sh_addr){0} : sh_stream_peer(t->inner);
+    struct sh_addr a = {0};
+    if (t->inner != NULL) {
+        a = sh_stream_peer(t->inner);
+    }
+    return a;
 }
 
 static struct sh_addr tls_local(const struct sh_stream *s)
 {
     const struct tls *t = tls_of(s);
-    return t->inner == NULL ? (struct sh_addr){0} : sh_stream_local(t->inner);
+    struct sh_addr a = {0};
+    if (t->inner != NULL) {
+        a = sh_stream_local(t->inner);
+    }
+    return a;
 }
 
 static sh_err tls_peer_cert(const struct sh_stream *s, struct sh_peer_cert *out)

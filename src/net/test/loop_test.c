@@ -2,7 +2,7 @@
 
 #include <sh/loop.h>
 
-enum { MS = 1000 };
+#define MS INT64_C(1000)
 
 struct fix {
     struct sh_test_env t;

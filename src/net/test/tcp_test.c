@@ -105,7 +105,10 @@ static void begin(struct fix *f, const struct sh_listen_opts *opts)
     sh_test_env_init(&f->t, NULL);
     f->t.env.clock = sh_clock_system();
     assert_ok(sh_loop_new(&f->t.env, NULL, &f->l));
-    struct sh_listen_opts o = opts == NULL ? (struct sh_listen_opts){0} : *opts;
+    struct sh_listen_opts o = {0};
+    if (opts != NULL) {
+        o = *opts;
+    }
     o.address = SH_STR("127.0.0.1:0");
     struct sh_diag d = {0};
     assert_ok(sh_listen(f->l, &o, on_accept, f, &d, &f->ln));
@@ -115,7 +118,7 @@ static void begin(struct fix *f, const struct sh_listen_opts *opts)
 /* Turns until the condition or 20 s. */
 #define UNTIL(f, cond)                                                                             \
     do {                                                                                           \
-        const int64_t until_ = sh_mono_us(sh_clock_system()) + 20 * 1000000;                       \
+        const int64_t until_ = sh_mono_us(sh_clock_system()) + INT64_C(20000000);                  \
         while (!(cond) && sh_mono_us(sh_clock_system()) < until_) {                                \
             (void)sh_loop_turn((f)->l);                                                            \
         }                                                                                          \
@@ -169,7 +172,7 @@ static void test_echo_big_through_small_queues(void **state)
     size_t sent = 0;
     while (f.out.got.n < TOTAL) {
         const size_t n = TOTAL - sent < STEP ? TOTAL - sent : STEP;
-        if (n > 0 && sh_stream_write(f.out.s, sh_bytes_of(data + sent, n)) == SH_OK) {
+        if (sent < TOTAL && sh_stream_write(f.out.s, sh_bytes_of(data + sent, n)) == SH_OK) {
             sent += n;
         }
         (void)sh_loop_turn(f.l);

@@ -179,7 +179,7 @@ static void test_workers_answer_while_clients_leave(void **state)
         }
     }
     struct sh_http_stats st;
-    const int64_t until = sh_mono_us(sh_clock_system()) + 20 * 1000000;
+    const int64_t until = sh_mono_us(sh_clock_system()) + INT64_C(20000000);
     do {
         (void)sh_loop_turn(f.l);
         sh_http_server_stats(f.srv, &st);
