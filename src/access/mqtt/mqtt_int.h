@@ -451,13 +451,11 @@ struct mqtt_broker {
     int64_t slow_us;   /* once-a-second work */
 };
 
-/* Counts for the broker and the tenant (which may be NULL). */
+/* Counts for the broker and the tenant. */
 #define MQTT_COUNT(b, t, member, by)                                                               \
     do {                                                                                           \
         (b)->n.member += (by);                                                                     \
-        if ((t) != NULL) {                                                                         \
-            (t)->n.member += (by);                                                                 \
-        }                                                                                          \
+        (t)->n.member += (by);                                                                     \
     } while (0)
 
 /* mqtt_broker.c */

@@ -61,8 +61,15 @@ void mqtt_out_write(struct mqtt_conn *c)
     if (c->out_n == c->out_off || c->gone) {
         return;
     }
-    const size_t took = c->ops->write(c->ctx, c->out + c->out_off, c->out_n - c->out_off);
-    c->out_off += (uint32_t)took;
+    size_t took = 0;
+    while (c->out_off < c->out_n) { /* until all is taken or nothing more is */
+        const size_t n = c->ops->write(c->ctx, c->out + c->out_off, c->out_n - c->out_off);
+        if (n == 0) {
+            break;
+        }
+        c->out_off += (uint32_t)n;
+        took += n;
+    }
     c->b->n.bytes_out += took;
     if (c->s != NULL) {
         c->s->tenant->n.bytes_out += took;
@@ -89,7 +96,10 @@ void mqtt_out_raw(struct mqtt_conn *c, const uint8_t *p, size_t n)
     }
     memcpy(at, p, n);
     c->out_n += (uint32_t)n;
-    MQTT_COUNT(c->b, c->s == NULL ? (struct mqtt_tenant *)NULL : c->s->tenant, packets_out, 1);
+    c->b->n.packets_out++;
+    if (c->s != NULL) {
+        c->s->tenant->n.packets_out++;
+    }
 }
 
 void mqtt_out_packet(struct mqtt_conn *c, const struct mqtt_packet *p)

@@ -17,7 +17,7 @@ static struct sh_str make_key(char out[KEY_HEAD + CLIENT_ID_MAX], uint32_t tenan
     const size_t n = client_id.n < CLIENT_ID_MAX ? client_id.n : CLIENT_ID_MAX;
     sh_put_be32((uint8_t *)out, tenant);
     sh_put_be64((uint8_t *)out + 4, principal);
-    if (n > 0) {
+    if (client_id.n > 0) {
         memcpy(out + KEY_HEAD, client_id.p, n);
     }
     return (struct sh_str){out, KEY_HEAD + n};

@@ -416,7 +416,7 @@ static void test_no_local_and_retain_as_published(void **state) /* [MQTT-3.8.3-3
     cli_up(&c, f, 5, "c");
     cli_up(&d, f, 5, "d");
     assert_int_equal(cli_sub(&c, "a", 1 | MQTT_SUB_NO_LOCAL), 1);
-    assert_int_equal(cli_sub(&d, "a", 0 | MQTT_SUB_RETAIN_AS_PUBLISHED), 0);
+    assert_int_equal(cli_sub(&d, "a", MQTT_SUB_RETAIN_AS_PUBLISHED), 0);
     cli_pub(&c, "a", "x", 0, true, 0);
     cli_expect_none(&c);
     cli_expect_pub(&d, "a", "x", 0);

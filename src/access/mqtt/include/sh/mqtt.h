@@ -240,7 +240,7 @@ void mqtt_broker_shutdown(struct mqtt_broker *b);
  * ---------------------------------------------------- */
 
 struct mqtt_conn_ops {
-    /* Takes bytes for the peer; returns how many it took (the rest is offered again after
+    /* Takes bytes for the peer; returns how many it took, 0 = none now (offered again after
      * mqtt_conn_writable). Must not call back into the engine. */
     size_t (*write)(void *ctx, const uint8_t *p, size_t n);
     /* The engine will not take more input / takes it again: stop and start reading. After `on` the

@@ -1,0 +1,238 @@
+#!/usr/bin/python3
+# clients_test.py - real clients against the broker: mosquitto_pub/sub and Eclipse Paho, both versions,
+# every QoS; and kill -9 in the middle of traffic, again and again.
+#   clients_test.py PATH-OF-mqtt_test_server
+# SPDX-License-Identifier: Apache-2.0
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import paho.mqtt.client as paho
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+SERVER = sys.argv[1]
+HOST = "127.0.0.1"
+
+
+class Node:
+    """The server on a folder (or nothing durable); restarts keep port and folder."""
+
+    def __init__(self, folder=None, checkpoint=None):
+        self.args = ([folder] + ([str(checkpoint)] if checkpoint else [])) if folder else []
+        self.port = 0
+        self.start()
+
+    def start(self):
+        self.proc = subprocess.Popen([SERVER, f"{HOST}:{self.port}"] + self.args,
+                                     stdout=subprocess.PIPE, text=True)
+        line = self.proc.stdout.readline()
+        assert line.startswith("listening on "), line
+        self.port = int(line.rsplit(":", 1)[1])
+
+    def kill(self):
+        self.proc.kill()
+        self.proc.wait()
+
+    def stop(self):
+        self.proc.terminate()
+        assert self.proc.wait(20) == 0, "the server did not end in order"
+
+
+def until(what, seconds=15):
+    end = time.time() + seconds
+    while time.time() < end:
+        if what():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+class Client:
+    def __init__(self, port, name, version=paho.MQTTv311, clean=True, expiry=0, will=None):
+        v5 = version == paho.MQTTv5
+        self.got = []
+        self.acked = set()
+        self.up = threading.Event()
+        self.session = None
+        self.c = paho.Client(name, clean_session=None if v5 else clean, protocol=version)
+        self.c.max_inflight_messages_set(20)
+        self.c.reconnect_delay_set(0.05, 0.2)
+        self.c.on_message = lambda c, u, m: self.got.append(m)
+        self.c.on_publish = lambda c, u, mid: self.acked.add(mid)
+        if v5:
+            self.c.on_connect = lambda c, u, f, r, p=None: self.connected(f)
+        else:
+            self.c.on_connect = lambda c, u, f, r: self.connected(f)
+        if will:
+            self.c.will_set(*will)
+        if v5:
+            props = Properties(PacketTypes.CONNECT)
+            if expiry:
+                props.SessionExpiryInterval = expiry
+            self.c.connect(HOST, port, 60, clean_start=clean, properties=props)
+        else:
+            self.c.connect(HOST, port, 60)
+        self.c.loop_start()
+        assert self.up.wait(10), f"{name} was not accepted"
+
+    def connected(self, flags):
+        self.session = flags["session present"]
+        self.up.set()
+
+    def sub(self, topic, qos):
+        done = threading.Event()
+        self.c.on_subscribe = lambda *a: done.set()
+        self.c.subscribe(topic, qos)
+        assert done.wait(10), "no SUBACK"
+
+    def payloads(self):
+        return [m.payload.decode() for m in self.got]
+
+    def close(self):
+        self.c.disconnect()
+        self.c.loop_stop()
+
+
+def every_qos_and_version():
+    node = Node()
+    n = 0
+    for vp in (paho.MQTTv311, paho.MQTTv5):
+        for vs in (paho.MQTTv311, paho.MQTTv5):
+            sub = Client(node.port, f"s{n}", vs)
+            pub = Client(node.port, f"p{n}", vp)
+            sub.sub(f"m{n}/#", 2)
+            for qos in (0, 1, 2):
+                for i in range(200):
+                    pub.c.publish(f"m{n}/{qos}", f"{qos}.{i}", qos)
+            assert until(lambda: len(sub.got) == 600), f"{len(sub.got)} of 600"
+            for qos in (0, 1, 2):
+                mine = [m for m in sub.got if m.qos == qos]
+                assert [m.payload.decode() for m in mine] == [f"{qos}.{i}" for i in range(200)]
+            big = "x" * 300000
+            pub.c.publish(f"m{n}/big", big, 2)
+            assert until(lambda: len(sub.got) == 601) and sub.payloads()[-1] == big
+            sub.close()
+            pub.close()
+            n += 1
+    will = Client(node.port, "w", will=("will/w", "gone", 1, False))
+    sub = Client(node.port, "s")
+    sub.sub("will/+", 1)
+    will.c._sock_close()  # lost, without DISCONNECT
+    will.c.loop_stop()
+    assert until(lambda: sub.payloads() == ["gone"]), "no will"
+    sub.close()
+    node.stop()
+    print("paho: 4 pairs of versions, 3 QoS, 601 messages each, in order; will")
+
+
+def v5_features():
+    node = Node()
+    sub = Client(node.port, "s", paho.MQTTv5)
+    pub = Client(node.port, "p", paho.MQTTv5)
+    sub.sub("f/#", 1)
+    props = Properties(PacketTypes.PUBLISH)
+    props.UserProperty = [("b", "1"), ("a", "2")]
+    props.ResponseTopic = "re/ply"
+    props.CorrelationData = b"\0\1"
+    props.ContentType = "text/plain"
+    props.MessageExpiryInterval = 100
+    props.TopicAlias = 3
+    pub.c.publish("f/a", "one", 1, properties=props)
+    assert until(lambda: len(sub.got) == 1)
+    got = sub.got[0].properties
+    assert got.UserProperty == [("b", "1"), ("a", "2")], got.UserProperty
+    assert got.ResponseTopic == "re/ply" and got.CorrelationData == b"\0\1"
+    assert got.ContentType == "text/plain" and got.MessageExpiryInterval in (99, 100)
+    members = [Client(node.port, f"g{i}", paho.MQTTv5) for i in range(3)]
+    for m in members:
+        m.sub("$share/g/job", 1)
+    for i in range(30):
+        pub.c.publish("job", str(i), 1)
+    assert until(lambda: sum(len(m.got) for m in members) == 30)
+    assert all(len(m.got) >= 5 for m in members), [len(m.got) for m in members]
+    for c in members + [sub, pub]:
+        c.close()
+    node.stop()
+    print("paho 5.0: properties, aliases, shared subscriptions")
+
+
+def mosquitto():
+    node = Node()
+
+    def pub(*a):
+        subprocess.run(["mosquitto_pub", "-p", str(node.port)] + list(a), check=True, timeout=10)
+
+    for version in ("311", "5"):
+        for qos in "012":
+            want = "\n".join(f"line {i}" for i in range(100)) + "\n"
+            sub = subprocess.Popen(["mosquitto_sub", "-p", str(node.port), "-V", version, "-q", qos,
+                                    "-t", "mo/+", "-C", "100", "-W", "15"],
+                                   stdout=subprocess.PIPE, text=True)
+            time.sleep(0.4)
+            subprocess.run(["mosquitto_pub", "-p", str(node.port), "-V", version, "-q", qos, "-t",
+                            "mo/x", "-l"], input=want, text=True, check=True, timeout=15)
+            out = sub.communicate(timeout=20)[0]
+            assert out == want, f"{version} {qos}: {len(out)} bytes"
+    pub("-t", "kept", "-m", "retained", "-r", "-q", "1")
+    out = subprocess.run(["mosquitto_sub", "-p", str(node.port), "-t", "#", "-C", "1", "-W", "5",
+                          "-F", "%t %p %r"], capture_output=True, text=True).stdout
+    assert out == "kept retained 1\n", out
+    out = subprocess.run(["mosquitto_sub", "-p", str(node.port), "-t", "$SYS/broker/version", "-C",
+                          "1", "-W", "5"], capture_output=True, text=True).stdout
+    assert "songhua" in out, out
+    node.stop()
+    print("mosquitto_pub/sub: 2 versions, 3 QoS, retained, $SYS")
+
+
+def kill_and_count(rounds):
+    """Everything acknowledged is there after kill -9; QoS 2 exactly once."""
+    folder = tempfile.mkdtemp(prefix="mqtt-kill-")
+    node = Node(folder, checkpoint=20000)
+    keeper = Client(node.port, "keeper", clean=False)
+    keeper.sub("k/#", 2)
+    keeper.close()
+    pub = Client(node.port, "pub", clean=False)
+    sent = {}
+    random.seed(7)
+    for r in range(rounds):
+        pub.up.clear()
+        for i in range(300):
+            qos = 1 + i % 2
+            text = f"{r}.{i}"
+            info = pub.c.publish(f"k/{qos}", text, qos, retain=i == 299)
+            sent[text] = (qos, info)
+        time.sleep(random.uniform(0.0, 0.15))
+        node.kill()
+        node.start()
+        assert pub.up.wait(10), "the publisher did not come back"
+    assert until(lambda: all(i.is_published() for _, i in sent.values()), 30), "never acknowledged"
+    node.kill()  # straight after the last acknowledgement
+    node.start()
+    keeper = Client(node.port, "keeper", clean=False)
+    assert keeper.session == 1, "the session is lost"
+    want = len([1 for q, _ in sent.values() if q == 2])
+    until(lambda: len(set(keeper.payloads())) == len(sent), 20)
+    got = keeper.payloads()
+    missing = set(sent) - set(got)
+    twice = [t for t in got if sent[t][0] == 2 and got.count(t) > 1]
+    assert not missing, f"{len(missing)} acknowledged messages are lost: {sorted(missing)[:5]}"
+    assert not twice, f"QoS 2 more than once: {twice[:5]}"
+    late = Client(node.port, "late")
+    late.sub("k/2", 0)
+    assert until(lambda: late.payloads() == [f"{rounds - 1}.299"]), "the retained message is lost"
+    for c in (pub, keeper, late):
+        c.close()
+    node.stop()
+    shutil.rmtree(folder)
+    print(f"kill -9: {rounds + 1} times, {len(sent)} acknowledged, none lost, {want} QoS 2 exactly once")
+
+
+every_qos_and_version()
+v5_features()
+mosquitto()
+kill_and_count(3)
