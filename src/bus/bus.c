@@ -1,6 +1,8 @@
 /* bus.c - subjects in the process.
- * Subscribers stand in a fixed array; `lock` is held while they are called, so that unsubscribe can
- * promise that no call is running. It is taken once per batch, not per sample.
+ * Subscribers stand in a fixed array. A lock is held while they are called, so that unsubscribe can
+ * promise that no call is running; it is taken once per batch, not per sample. There are two, taken
+ * in this order: `slabs` while slabs are handed out, `events` while events are; so a handler of
+ * slabs may publish an event (a device was seen). Changing the array takes both.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <sh/bus.h>
 
@@ -12,7 +14,8 @@ struct sh_bus_sub {
 
 struct sh_bus {
     const struct sh_alloc *alloc;
-    struct sh_mutex lock;
+    struct sh_mutex slabs;
+    struct sh_mutex events;
     size_t max;
     struct sh_bus_sub subs[];
 };
@@ -25,7 +28,8 @@ sh_err sh_bus_new(const struct sh_env *env, size_t max_subscribers, struct sh_bu
     }
     b->alloc = env->alloc;
     b->max = max_subscribers;
-    sh_mutex_init(&b->lock);
+    sh_mutex_init(&b->slabs);
+    sh_mutex_init(&b->events);
     *out = b;
     return SH_OK;
 }
@@ -33,16 +37,29 @@ sh_err sh_bus_new(const struct sh_env *env, size_t max_subscribers, struct sh_bu
 void sh_bus_free(struct sh_bus *b)
 {
     if (b != NULL) {
-        sh_mutex_fini(&b->lock);
+        sh_mutex_fini(&b->slabs);
+        sh_mutex_fini(&b->events);
         sh_mem_free(b->alloc, b);
     }
+}
+
+static void lock_all(struct sh_bus *b)
+{
+    sh_mutex_lock(&b->slabs);
+    sh_mutex_lock(&b->events);
+}
+
+static void unlock_all(struct sh_bus *b)
+{
+    sh_mutex_unlock(&b->events);
+    sh_mutex_unlock(&b->slabs);
 }
 
 sh_err sh_bus_subscribe(struct sh_bus *b, const struct sh_bus_handler *h, void *ctx,
                         struct sh_bus_sub **out)
 {
     sh_err err = SH_E_LIMIT;
-    sh_mutex_lock(&b->lock);
+    lock_all(b);
     for (size_t i = 0; i < b->max && err != SH_OK; i++) {
         if (!b->subs[i].used) {
             b->subs[i] = (struct sh_bus_sub){*h, ctx, true};
@@ -50,37 +67,37 @@ sh_err sh_bus_subscribe(struct sh_bus *b, const struct sh_bus_handler *h, void *
             err = SH_OK;
         }
     }
-    sh_mutex_unlock(&b->lock);
+    unlock_all(b);
     return err;
 }
 
 void sh_bus_unsubscribe(struct sh_bus *b, struct sh_bus_sub *s)
 {
     if (s != NULL) {
-        sh_mutex_lock(&b->lock);
+        lock_all(b);
         s->used = false;
-        sh_mutex_unlock(&b->lock);
+        unlock_all(b);
     }
 }
 
 void sh_bus_publish_slab(struct sh_bus *b, struct sh_slab *slab, uint64_t seq)
 {
-    sh_mutex_lock(&b->lock);
+    sh_mutex_lock(&b->slabs);
     for (size_t i = 0; i < b->max; i++) {
         if (b->subs[i].used && b->subs[i].h.slab != NULL) {
             b->subs[i].h.slab(b->subs[i].ctx, slab, seq);
         }
     }
-    sh_mutex_unlock(&b->lock);
+    sh_mutex_unlock(&b->slabs);
 }
 
 void sh_bus_publish_event(struct sh_bus *b, const struct sh_event *e)
 {
-    sh_mutex_lock(&b->lock);
+    sh_mutex_lock(&b->events);
     for (size_t i = 0; i < b->max; i++) {
         if (b->subs[i].used && b->subs[i].h.event != NULL) {
             b->subs[i].h.event(b->subs[i].ctx, e);
         }
     }
-    sh_mutex_unlock(&b->lock);
+    sh_mutex_unlock(&b->events);
 }

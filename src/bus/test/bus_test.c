@@ -62,8 +62,48 @@ static void test_subscribers_get_what_they_asked_for(void **state)
     sh_test_env_fini(&t);
 }
 
+struct teller {
+    struct sh_bus *bus;
+    int events;
+};
+
+static void tell_on_slab(void *ctx, struct sh_slab *slab, uint64_t seq)
+{
+    SH_UNUSED(slab);
+    SH_UNUSED(seq);
+    const struct sh_event ev = {.kind = SH_EVENT_DEVICE_STATE, .object = SH_STR("pump")};
+    sh_bus_publish_event(((struct teller *)ctx)->bus, &ev);
+}
+
+static void count_event(void *ctx, const struct sh_event *e)
+{
+    SH_UNUSED(e);
+    ((struct teller *)ctx)->events++;
+}
+
+/* The first sample of a device makes its state change: an event out of a slab's handler. */
+static void test_slab_handler_may_publish_an_event(void **state)
+{
+    SH_UNUSED(state);
+    struct sh_test_env t;
+    sh_test_env_init(&t, NULL);
+    struct teller te = {0};
+    struct sh_bus_sub *sub = NULL;
+    const struct sh_bus_handler h = {tell_on_slab, count_event};
+    assert_ok(sh_bus_new(&t.env, 2, &te.bus));
+    assert_ok(sh_bus_subscribe(te.bus, &h, &te, &sub));
+    sh_bus_publish_slab(te.bus, NULL, 1);
+    assert_int_equal(te.events, 1);
+    sh_bus_unsubscribe(te.bus, sub);
+    sh_bus_free(te.bus);
+    sh_test_env_fini(&t);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_subscribers_get_what_they_asked_for)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_subscribers_get_what_they_asked_for),
+        cmocka_unit_test(test_slab_handler_may_publish_an_event),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,7 +29,8 @@ SH_MUST_CHECK sh_err sh_bus_new(const struct sh_env *env, size_t max_subscribers
                                 struct sh_bus **out);
 void sh_bus_free(struct sh_bus *b); /* NULL is accepted */
 
-/* Either function may be NULL. Borrowed for the call; sh_slab_ref keeps a slab. */
+/* Either function may be NULL. Borrowed for the call; sh_slab_ref keeps a slab. `slab` may publish
+ * events; `event` may publish nothing. */
 struct sh_bus_handler {
     void (*slab)(void *ctx, struct sh_slab *slab, uint64_t seq);
     void (*event)(void *ctx, const struct sh_event *e);
