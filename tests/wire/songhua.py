@@ -170,6 +170,9 @@ class Songhua:
                 self.disconnect()  # a kept connection may have been closed meanwhile
                 if again:
                     raise
+            except (OSError, http.client.HTTPException):
+                self.disconnect()  # its state is not known any more
+                raise
         return None
 
     def call(self, method, path, body=None, content_type=None, headers=None):
