@@ -9,8 +9,7 @@ enum { ROW_TEXT_SOFT = 1 << 20, ROW_TEXT_MAX = 256 << 20, GAP_MAX = 1 << 20 };
 struct walk {
     struct agg a;
     struct query *c;
-    bool every;   /* empty buckets are rows too */
-    bool started; /* a bucket was begun */
+    bool every; /* empty buckets are rows too */
     bool had_row;
     int64_t next; /* start of the bucket after the last one closed */
     /* rows to send */
@@ -28,7 +27,6 @@ struct walk {
     int64_t *gap; /* linear: starts of the empty buckets since the last row */
     size_t ngap;
     size_t gap_cap;
-    const struct block_ref *taken;
     sh_err err;
 };
 
@@ -215,9 +213,9 @@ static sh_err gap_close(struct walk *w, int64_t time, const union sh_cell *now, 
 /* Sends the bucket under way as a row. */
 static sh_err row_full(struct walk *w)
 {
-    union sh_cell now[QUERY_AGGS];
-    bool ok[QUERY_AGGS];
-    struct sh_bytes text[QUERY_AGGS];
+    union sh_cell now[QUERY_AGGS] = {{.bits = 0}};
+    bool ok[QUERY_AGGS] = {false};
+    struct sh_bytes text[QUERY_AGGS] = {{NULL, 0}};
     const int64_t start = w->a.b.start;
     for (size_t k = 0; k < naggs(w); k++) {
         ok[k] = agg_result(&w->a, k, &now[k], &text[k]);

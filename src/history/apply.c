@@ -217,11 +217,11 @@ struct series *shard_series(struct sh_history *h, uint32_t point, bool make)
         }
         uint32_t n = s->npages == 0 ? 4 : s->npages * 2;
         n = n <= page ? page + 1 : n;
-        struct series **p = sh_mem_resize(h->env->alloc, s->pages, n * sizeof *p);
+        struct series **p = sh_mem_resize(h->env->alloc, s->pages, n * sizeof(struct series *));
         if (p == NULL) {
             return NULL;
         }
-        memset(p + s->npages, 0, (n - s->npages) * sizeof *p);
+        memset(p + s->npages, 0, (n - s->npages) * sizeof(struct series *));
         s->pages = p;
         s->npages = n;
     }

@@ -71,6 +71,7 @@ static sh_err time_encode(struct block_scratch *s, const struct block_in *in, bo
 static int decimals_choose(const struct block_in *in)
 {
     uint32_t best = 0;
+    uint32_t rows = 0;
     int best_e = -1;
     const uint32_t step = in->n <= SAMPLE ? 1 : in->n / SAMPLE;
     for (unsigned e = 0; e <= MAX_E; e++) {
@@ -85,11 +86,12 @@ static int decimals_choose(const struct block_in *in)
             best = hits;
             best_e = (int)e;
         }
+        rows = tried;
         if (hits == tried) {
             break;
         }
     }
-    return best * 2 >= (in->n <= SAMPLE ? in->n : SAMPLE) ? best_e : -1;
+    return best >= rows / 2 ? best_e : -1;
 }
 
 static sh_err decimal_encode(struct block_scratch *s, const struct block_in *in, unsigned e,

@@ -313,7 +313,7 @@ static sh_err split(struct sh_history *h, struct segment *s)
         err = point_partitions(h, s, segment_point(s, i, &type), &ps);
     }
     if (err == SH_OK) {
-        out = sh_mem_array(h->env->alloc, ps.n + 1, sizeof(*out));
+        out = sh_mem_array(h->env->alloc, ps.n + 1, sizeof(struct segment *));
         err = out == NULL ? SH_E_NOMEM : parts_write(h, s, &ps, out);
         if (err == SH_OK) {
             err = replace(h, &s, 1, out, ps.n);

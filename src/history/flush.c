@@ -56,18 +56,19 @@ static void parts_of_gen(const struct sh_history *h, const struct gen *g, struct
 static uint32_t block_rows(const struct head *hd, uint32_t at)
 {
     const uint32_t left = hd->n - at;
-    uint32_t n = left < BLOCK_MAX ? left : BLOCK_MAX;
+    const uint32_t n = left < BLOCK_MAX ? left : BLOCK_MAX;
     if (hd->type < SH_T_TEXT) {
         return n;
     }
-    size_t bytes = 0;
-    for (uint32_t i = 0; i < n; i++) {
+    size_t bytes = hd->value[at].span.len;
+    uint32_t i = 1;
+    for (; i < n; i++) {
         bytes += hd->value[at + i].span.len;
-        if (i > 0 && bytes > BLOCK_TEXT_SOFT) {
-            return i;
+        if (bytes > BLOCK_TEXT_SOFT) {
+            break;
         }
     }
-    return n;
+    return i;
 }
 
 static sh_err head_write(struct sh_history *h, struct segment_writer *w, uint32_t point,

@@ -165,7 +165,7 @@ static sh_err segment_found(struct opening *o, const char *path, uint64_t id)
     }
     if (o->n == o->cap) {
         const size_t cap = o->cap == 0 ? 64 : o->cap * 2;
-        struct segment **p = sh_mem_resize(h->env->alloc, o->segs, cap * sizeof(*p));
+        struct segment **p = sh_mem_resize(h->env->alloc, o->segs, cap * sizeof(struct segment *));
         if (p == NULL) {
             segment_unref(s);
             return SH_E_NOMEM;

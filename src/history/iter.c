@@ -222,7 +222,8 @@ static void cols_put(struct iter *it, struct block_cols *c)
     }
     if (it->npool == it->pool_cap) {
         const size_t cap = it->pool_cap == 0 ? 8 : it->pool_cap * 2;
-        struct block_cols **p = sh_mem_resize(it->alloc, it->pool, cap * sizeof(*p));
+        struct block_cols **p =
+            sh_mem_resize(it->alloc, it->pool, cap * sizeof(struct block_cols *));
         if (p == NULL) {
             block_cols_free(it->alloc, c);
             it->mem->used -= sizeof *c;

@@ -175,9 +175,10 @@ typedef int64_t wide_i64 __attribute__((vector_size(WIDE * 8)));
 static void numbers(const double *v, uint32_t n, struct kernel_numbers *out)
 {
     const wide_f64 zero = {0};
+    const wide_f64 infinity = zero + (double)INFINITY;
     wide_f64 sum[PAIR] = {zero, zero};
-    wide_f64 min[PAIR] = {zero + (double)INFINITY, zero + (double)INFINITY};
-    wide_f64 max[PAIR] = {zero - (double)INFINITY, zero - (double)INFINITY};
+    wide_f64 min[PAIR] = {infinity, infinity};
+    wide_f64 max[PAIR] = {-infinity, -infinity};
     wide_i64 good[PAIR] = {{0}, {0}};
     double rest[WAYS];
     for (uint32_t i = 0; i < n; i += WAYS) {
@@ -191,7 +192,7 @@ static void numbers(const double *v, uint32_t n, struct kernel_numbers *out)
         for (unsigned k = 0; k < PAIR; k++) {
             wide_f64 x;
             memcpy(&x, p + (size_t)k * WIDE, sizeof x);
-            const wide_i64 counts = x == x;
+            const wide_i64 counts = x <= infinity; /* all but NaN */
             sum[k] += CHOOSE(counts, x, zero);
             min[k] = CHOOSE(x < min[k], x, min[k]);
             max[k] = CHOOSE(x > max[k], x, max[k]);
@@ -219,10 +220,10 @@ static void numbers(const double *v, uint32_t n, struct kernel_numbers *out)
     uint32_t nan = 0;
     for (uint32_t i = 0; i < n; i++) {
         const double x = v[i];
-        sum[i % WAYS] += x == x ? x : 0.0;
+        sum[i % WAYS] += isnan(x) ? 0.0 : x;
         min = x < min ? x : min;
         max = x > max ? x : max;
-        nan += (uint32_t)(x != x);
+        nan += isnan(x) ? 1 : 0;
     }
     *out = (struct kernel_numbers){.min = min, .max = max, .nan = nan};
     for (unsigned k = 0; k < WAYS; k++) {

@@ -180,7 +180,11 @@ static sh_err last_one(struct sh_history *h, uint32_t point, struct sh_history_s
     if (!edited) {
         last_remember(h, point, &b);
     }
-    *out = (struct sh_history_sample){b.found, b.type, b.quality, b.time, b.value};
+    *out = (struct sh_history_sample){.found = b.found,
+                                      .type = b.type,
+                                      .quality = b.quality,
+                                      .time_us = b.time,
+                                      .value = b.value};
     if (b.found && b.type >= SH_T_TEXT) {
         out->value.span.off = text == NULL ? 0 : (uint32_t)text->n;
         out->value.span.len = text == NULL ? 0 : (uint32_t)tmp->n;

@@ -149,7 +149,7 @@ static sh_err blocks_scan(const struct segment *s, uint32_t point, struct ref_li
                                         .t_last = cols->time[h.n - 1]};
             err = ref_list_add(out, &r);
         }
-        off += (h.size + BLOCK_ALIGN - 1) / BLOCK_ALIGN * BLOCK_ALIGN;
+        off += ((uint64_t)h.size + BLOCK_ALIGN - 1) / BLOCK_ALIGN * BLOCK_ALIGN;
     }
     block_cols_free(s->env->alloc, cols);
     return err;

@@ -160,7 +160,6 @@ static sh_err state_make(struct sh_history *h, struct sh_buf *b)
 
 sh_err state_save(struct sh_history *h)
 {
-    char path[SEG_PATH];
     struct sh_buf b;
     sh_buf_init(&b, h->env->alloc, STATE_MAX);
     sh_mutex_lock(&h->edits.lock);
@@ -168,6 +167,7 @@ sh_err state_save(struct sh_history *h)
     h->edits.dirty = h->edits.dirty && err != SH_OK;
     sh_mutex_unlock(&h->edits.lock);
     if (err == SH_OK) {
+        char path[SEG_PATH];
         state_path(h, (unsigned)(h->state_number + 1), path);
         err = sh_fs_replace(h->env->fs, path, sh_buf_bytes(&b));
     }

@@ -233,7 +233,7 @@ static sh_err head_read(struct sh_rd *r, struct counts *c, uint8_t *version)
 
 static size_t data_size(const struct counts *c, size_t time_size)
 {
-    return c->time * (time_size + 1) + c->type * 6 + c->chars + c->leap * (time_size + 4) +
+    return c->time * (time_size + 1) + (size_t)c->type * 6 + c->chars + c->leap * (time_size + 4) +
            c->isstd + c->isutc;
 }
 

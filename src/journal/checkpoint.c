@@ -49,7 +49,7 @@ sh_err journal_checkpoint_load(struct sh_journal *j, uint64_t *cut, bool *known)
     ckp_path(j, path);
     *known = false;
     *cut = 0;
-    const sh_err err = sh_fs_read_all(j->env->fs, j->env->alloc, path, CKP_SIZE * 2, &s);
+    const sh_err err = sh_fs_read_all(j->env->fs, j->env->alloc, path, (size_t)CKP_SIZE * 2, &s);
     if (err == SH_E_NOTFOUND) {
         return SH_OK;
     }
@@ -103,9 +103,9 @@ static sh_err file_give_back(struct sh_journal *j, const struct journal_file *f)
 {
     const struct sh_fs *fs = j->env->fs;
     char path[JOURNAL_PATH];
-    char to[JOURNAL_PATH + 16];
     journal_log_path(j, f->number, path);
     if (f->damaged) {
+        char to[JOURNAL_PATH + 16];
         (void)snprintf(to, sizeof to, "%s.damaged", path);
         return sh_fs_rename(fs, path, to);
     }

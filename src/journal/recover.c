@@ -184,6 +184,7 @@ static sh_err file_replay(struct sh_journal *j, struct walk *w, uint64_t number,
     w->path = path;
     struct journal_file *f = journal_file_add(j, number);
     if (f == NULL) {
+        w->path = NULL;
         return SH_E_NOMEM;
     }
     sh_err err = sh_fs_open(fs, path, SH_FS_READ, &file);
@@ -204,6 +205,7 @@ static sh_err file_replay(struct sh_journal *j, struct walk *w, uint64_t number,
         err = SH_OK; /* the rest is served */
     }
     sh_fs_close(fs, file);
+    w->path = NULL;
     return err;
 }
 
@@ -212,7 +214,6 @@ struct listing {
     uint64_t *numbers;
     size_t n;
     size_t cap;
-    uint64_t *spares;
     size_t nspares;
 };
 

@@ -155,7 +155,7 @@ static void queries(struct bench *b, const uint32_t *points)
     const int64_t hour = (int64_t)3600 * 1000000;
     const struct sh_history_agg max = {.kind = SH_AGG_MAX};
     const struct sh_history_agg mean = {.kind = SH_AGG_MEAN};
-    const int64_t end = t0 + TICKS * tick;
+    const int64_t end = t0 + (int64_t)TICKS * tick;
     uint64_t scanned = 0;
     struct sh_history_sample *last = calloc(SERIES, sizeof *last);
     SH_ASSERT(last != NULL);
@@ -204,7 +204,7 @@ static void decode_rate(struct bench *b)
     int64_t walk = 5000;
     for (int i = 0; i < BLOCK_MAX; i++) {
         walk += bell(b, 120);
-        time[i] = t0 + i * tick;
+        time[i] = t0 + (int64_t)i * tick;
         value[i].f64 = (double)walk / 100.0;
         quality[i] = SH_Q_GOOD;
     }

@@ -45,7 +45,8 @@ static void crcs_mend(uint8_t *p, size_t n)
     uint8_t *f = p + n - SEG_FOOTER;
     const uint64_t dir = sh_le64(f + 24);
     const uint64_t dir_len = (uint64_t)sh_le32(f + 32) * SEG_DIR_ENTRY;
-    memcpy(f, "SHSEGF1\n", 8);
+    static const uint8_t magic[8] = {'S', 'H', 'S', 'E', 'G', 'F', '1', '\n'};
+    memcpy(f, magic, sizeof magic);
     sh_put_le32(f + 8, 1);
     if (dir <= n && dir_len <= n - dir) {
         for (uint64_t e = dir; e + SEG_DIR_ENTRY <= dir + dir_len; e += SEG_DIR_ENTRY) {

@@ -348,7 +348,7 @@ static void test_block_any_changed_byte_is_refused(void **state)
     sh_buf_init(&b, a, 1 << 20);
     rows_plain(&r, 100);
     for (uint32_t i = 0; i < r.n; i++) {
-        r.value[i].f64 = i * 0.25;
+        r.value[i].f64 = (double)i * 0.25;
     }
     const struct block_in in = {.point = 1,
                                 .type = SH_T_F64,

@@ -24,6 +24,12 @@ static void ack(void *ctx, sh_err err, uint64_t seq)
     }
 }
 
+/* With a fault below, an error is an allowed answer; what counts is what is there afterwards. */
+static void may_fail(sh_err err)
+{
+    SH_UNUSED(err);
+}
+
 /* Puts, flushes, compacts; errors end nothing, as in the program. */
 static void scenario(struct rig *r, uint32_t *acked)
 {
@@ -34,21 +40,19 @@ static void scenario(struct rig *r, uint32_t *acked)
     size_t n = 0;
     for (uint32_t i = 1; i + BATCH <= SAMPLES; i += BATCH, n++) {
         acks[n] = (struct ack){.to = i + BATCH, .acked = acked};
-        sh_err err = rig_put(r, i, i + BATCH, ack, &acks[n]);
+        may_fail(rig_put(r, i, i + BATCH, ack, &acks[n]));
         if (n % 2 == 1) {
-            err = sh_journal_step(r->j);
+            may_fail(sh_journal_step(r->j));
         }
         if (n % 5 == 4) {
-            err = sh_journal_sync(r->j);
-            err = sh_history_flush(r->h);
+            may_fail(sh_journal_sync(r->j));
+            may_fail(sh_history_flush(r->h));
         }
         if (n % 7 == 6) {
-            err = sh_history_compact(r->h);
+            may_fail(sh_history_compact(r->h));
         }
-        SH_UNUSED(err);
     }
-    const sh_err err = sh_journal_sync(r->j);
-    SH_UNUSED(err);
+    may_fail(sh_journal_sync(r->j));
     rig_close(r);
 }
 
@@ -120,12 +124,11 @@ static void test_failing_writes_lose_nothing_acknowledged(void **state)
         sh_memfs_fail_write(mem, n);
         struct ack second = {.to = 1 + 2 * BATCH, .acked = acked};
         assert_ok(rig_put(&r, 1 + BATCH, 1 + 2 * BATCH, ack, &second));
-        sh_err err = sh_journal_sync(r.j);
-        err = sh_history_flush(r.h); /* may fail */
+        may_fail(sh_journal_sync(r.j));
+        may_fail(sh_history_flush(r.h));
         sh_memfs_fail_sync(mem, 0);
         sh_memfs_fail_write(mem, 0);
-        err = sh_history_flush(r.h);
-        assert_ok(err); /* the heads were kept and go out now */
+        assert_ok(sh_history_flush(r.h)); /* the heads were kept and go out now */
         rig_close(&r);
         sh_memfs_reboot(mem);
         check_all(&r, acked, n);

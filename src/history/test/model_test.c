@@ -290,7 +290,6 @@ struct raw_check {
     uint32_t end;
     uint32_t series;
     enum sh_history_quality quality;
-    bool (*want)(uint8_t q);
 };
 
 static bool raw_next(struct raw_check *k, uint8_t *q, union sh_cell *v)
@@ -312,7 +311,7 @@ static sh_err raw_sink(void *ctx, const struct sh_history_rows *rows)
     assert_int_equal(rows->type, type_of(p));
     for (uint32_t i = 0; i < rows->n; i++) {
         uint8_t q = 0;
-        union sh_cell v;
+        union sh_cell v = {.bits = 0};
         assert_true(raw_next(k, &q, &v));
         assert_int_equal(rows->time_us[i], t0 + (int64_t)k->slot * sec);
         assert_int_equal(rows->quality[i], q);

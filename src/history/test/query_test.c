@@ -9,6 +9,7 @@
 static const int64_t t0 = 1767225600000000; /* 2026-01-01T00:00:00Z */
 static const int64_t sec = 1000000;
 static const int64_t hour = (int64_t)3600 * 1000000;
+static const int64_t day = (int64_t)86400 * 1000000;
 
 struct rig {
     struct sh_memfs *mem;
@@ -93,7 +94,7 @@ static sh_err sink(void *ctx, const struct sh_history_rows *rows)
 {
     struct seen *s = ctx;
     for (uint32_t i = 0; i < rows->n && s->n < sizeof s->text - 200; i++) {
-        put(s, (double)((rows->time_us[i] - t0) / sec), ":");
+        put(s, (double)(rows->time_us[i] - t0) / 1e6, ":");
         if (rows->agg == NULL) {
             put_cell(s, rows->type, rows->value[i], rows->bytes);
         } else if (rows->agg[0].null != NULL && rows->agg[0].null[i] != 0) {
@@ -328,7 +329,7 @@ static void test_nonsense_and_limits_are_refused(void **state)
     struct rig r;
     rig_init(&r);
     add(&r, 1, t0, 1, 192);
-    add(&r, 1, t0 + 400 * 24 * hour, 1, 192);
+    add(&r, 1, t0 + 400 * day, 1, 192);
     send(&r);
     static const uint32_t point = 1;
     struct sh_history_agg a;
@@ -339,7 +340,7 @@ static void test_nonsense_and_limits_are_refused(void **state)
     struct seen s = {.n = 0};
     struct sh_history_result out;
     struct sh_history_query q = {
-        .points = &point, .npoints = 1, .from_us = t0, .to_us = t0 + 500 * 24 * hour};
+        .points = &point, .npoints = 1, .from_us = t0, .to_us = t0 + 500 * day};
     q.step_us = sec; /* a step without an aggregate */
     assert_int_equal(sh_history_query(r.h, &q, sink, &s, &out), SH_E_INVAL);
     assert_ok(sh_history_agg_parse(SH_STR("mean"), &a));
@@ -400,11 +401,11 @@ static void test_flush_over_many_partitions_is_split_by_compaction(void **state)
     send(&r);
     assert_ok(sh_history_flush(r.h));
     assert_int_equal(segments(&r), 1); /* unsplit */
-    check(&r, (struct sh_history_query){.from_us = t0, .to_us = t0 + 1000 * 24 * hour}, 1, "count",
+    check(&r, (struct sh_history_query){.from_us = t0, .to_us = t0 + 1000 * day}, 1, "count",
           "0:250 ");
     assert_ok(sh_history_compact(r.h));
     assert_int_equal(segments(&r), 50);
-    check(&r, (struct sh_history_query){.from_us = t0, .to_us = t0 + 1000 * 24 * hour}, 1, "count",
+    check(&r, (struct sh_history_query){.from_us = t0, .to_us = t0 + 1000 * day}, 1, "count",
           "0:250 ");
     sh_history_close(r.h);
     assert_ok(sh_history_open(&r.t.env, &r.o, &r.h));

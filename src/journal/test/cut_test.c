@@ -83,7 +83,8 @@ static void scenario(struct sh_test_env *t, struct book *b, uint64_t *ckp)
         }
         if (err == SH_OK && i % 12 == 0) {
             *ckp = i - 6; /* the owner has them elsewhere, whatever the answer is */
-            err = sh_journal_checkpoint(j, SH_OWNER_SAMPLES, i - 6);
+            const sh_err told = sh_journal_checkpoint(j, SH_OWNER_SAMPLES, i - 6);
+            SH_UNUSED(told);
         }
     }
     sh_journal_close(j);

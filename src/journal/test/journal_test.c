@@ -101,7 +101,7 @@ static void rig_fini(struct rig *r)
 static sh_err put_as(struct rig *r, uint8_t owner, uint32_t number, size_t len, bool urgent)
 {
     uint8_t head[4];
-    static const uint8_t filler[60000];
+    static const uint8_t filler[60000] = {0};
     sh_put_le32(head, number);
     const struct sh_bytes parts[] = {{head, 4}, {filler, len - 4}};
     return sh_journal_append(r->j,
@@ -326,7 +326,7 @@ static void test_damage_at_the_end_is_cut_and_said(void **state)
             assert_ok(sh_journal_step(r.j));
         }
         sh_journal_close(r.j);
-        poke_log(&r, 4096 * 3 + at[i]);
+        poke_log(&r, (uint64_t)4096 * 3 + at[i]);
         rig_open(&r);
         assert_int_equal(r.s->n, 2);
         if (at[i] >= 16) {

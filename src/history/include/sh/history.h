@@ -213,11 +213,11 @@ SH_MUST_CHECK sh_err sh_history_query(struct sh_history *h, const struct sh_hist
 /* Last value of each point: greatest time, then the rules above. found[i] false: none. Text is
  * appended to `text` (may be NULL: text cells then come as length 0) and spans point into it. */
 struct sh_history_sample {
-    bool found;
-    enum sh_type type;
-    uint8_t quality;
     int64_t time_us;
     union sh_cell value;
+    enum sh_type type;
+    uint8_t quality;
+    bool found;
 };
 SH_MUST_CHECK sh_err sh_history_last(struct sh_history *h, const uint32_t *points, size_t n,
                                      struct sh_history_sample *out, struct sh_buf *text);
