@@ -89,6 +89,8 @@ static void test_reader_stops_at_the_end(void **state)
     uint8_t u = 0;
     assert_int_equal(sh_rd_u8(&r, &u), SH_E_PROTO);
     static const uint8_t over[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2};
+    r = sh_rd_of((struct sh_bytes){NULL, 0}); /* nothing at all is a reader at its end */
+    assert_int_equal(sh_rd_left(&r), 0);
     r = sh_rd_of(sh_bytes_of(over, sizeof over));
     uint64_t v = 0;
     assert_int_equal(sh_rd_varint(&r, &v), SH_E_PROTO); /* 65 bits */

@@ -56,7 +56,8 @@ struct sh_rd {
 };
 static inline struct sh_rd sh_rd_of(struct sh_bytes b)
 {
-    return (struct sh_rd){b.p, b.p + b.n};
+    /* NULL + 0 is undefined */
+    return (struct sh_rd){b.p, b.n == 0 ? b.p : b.p + b.n};
 }
 static inline size_t sh_rd_left(const struct sh_rd *r)
 {
