@@ -545,8 +545,8 @@ void mqtt_broker_start(struct mqtt_broker *b)
             mqtt_session_away(b, s, true);
             continue;
         }
-        int64_t gone_s = (wall - s->since_us) / 1000000;
-        gone_s = gone_s < 0 ? 0 : gone_s;
+        const bool past = s->since_us > 0 && s->since_us < wall; /* else the clock was set back */
+        const int64_t gone_s = past ? (wall - s->since_us) / 1000000 : 0;
         if (s->expiry_s != MQTT_NEVER_EXPIRES) {
             s->ends_us = b->now_us + ((int64_t)s->expiry_s - gone_s) * 1000000;
         }

@@ -22,6 +22,7 @@
 #include "mqtt_int.h"
 
 enum { ACKLOG_HEAD = 13, ACKLOG_MAX = 1 << 20 };
+#define CENTURIES_US (INT64_C(300) * 365 * 86400 * 1000000) /* longer than any expiry interval */
 
 int64_t mqtt_to_wall(const struct mqtt_broker *b, int64_t mono_us)
 {
@@ -36,7 +37,11 @@ int64_t mqtt_from_wall(const struct mqtt_broker *b, int64_t wall_us)
     if (wall_us == 0) {
         return MQTT_FAR;
     }
-    return b->now_us + (wall_us - sh_wall_us(b->env->clock));
+    const int64_t wall = sh_wall_us(b->env->clock);
+    if (wall_us < 0) {
+        return b->now_us; /* long ago */
+    }
+    return wall_us - wall > CENTURIES_US ? MQTT_FAR : b->now_us + (wall_us - wall);
 }
 
 sh_err mqtt_put_text(struct sh_buf *o, const void *p, size_t n)
