@@ -178,7 +178,7 @@ static sh_err field(struct parser *p, struct sh_record_field *out)
         return own_field(p, out);
     }
     struct sh_buf path;
-    sh_buf_init(&path, p->alloc, RECORD_FILTER_MAX_BYTES * 4);
+    sh_buf_init(&path, p->alloc, (size_t)RECORD_FILTER_MAX_BYTES * 4);
     sh_err err = path_parts(p, &path);
     if (err == SH_OK) {
         out->kind = SH_RECORD_FIELD_PATH;

@@ -249,17 +249,17 @@ sh_err sh_record_revisions(struct sh_record *r, uint32_t tenant, struct sh_str t
     return r->ops->revisions(r->store, &k, before, page_limit(r, limit), ar, out);
 }
 
-sh_err sh_record_links(struct sh_record *r, uint32_t tenant, struct sh_str type, struct sh_str id,
-                       bool in, struct sh_str relation, uint32_t after, uint32_t limit,
+sh_err sh_record_links(struct sh_record *r, const struct sh_record_links_query *q,
                        struct sh_arena *ar, struct sh_record_link **out, size_t *n)
 {
-    struct sh_record_links_query q = {
-        .in = in, .relation = relation, .after = after, .limit = page_limit(r, limit)};
-    SH_TRY(key_of(tenant, type, id, &q.of));
-    if (relation.n > 0 && !record_name_ok(relation, SH_RECORD_MAX_RELATION)) {
+    struct sh_record_key k;
+    struct sh_record_links_query mine = *q;
+    SH_TRY(key_of(q->tenant, q->type, q->id, &k));
+    if (q->relation.n > 0 && !record_name_ok(q->relation, SH_RECORD_MAX_RELATION)) {
         return SH_E_INVAL;
     }
-    return r->ops->links(r->store, &q, ar, out, n);
+    mine.limit = page_limit(r, q->limit);
+    return r->ops->links(r->store, &mine, ar, out, n);
 }
 
 sh_err sh_record_changes(struct sh_record *r, uint64_t after, uint32_t tenant, struct sh_str type,

@@ -592,7 +592,8 @@ static sh_err compile(struct compiler *c, const json_t *v, const struct place *u
                       const struct schema_node **out)
 {
     struct place p = *up;
-    const struct sh_str key = {(const char *)&v, sizeof v};
+    /* The address itself is the key. */
+    const struct sh_str key = {(const char *)&v, sizeof v}; /* NOLINT(bugprone-sizeof-expression) */
     struct schema_node *n = sh_map_get(&c->nodes, key);
     if (n != NULL && !json_is_boolean(v)) {
         *out = n;

@@ -90,6 +90,7 @@ static bool bad(struct checker *c, const struct at *at, const char *keyword, con
         char message[256];
         va_list ap;
         va_start(ap, fmt);
+        /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is, a line above */
         const int n = vsnprintf(message, sizeof message, fmt, ap);
         va_end(ap);
         const size_t len = n < 0 ? 0 : (size_t)n;

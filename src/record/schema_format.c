@@ -255,7 +255,7 @@ static bool authority(struct sh_str s)
                              sh_str_find(sh_str_sub(s, 0, user), '@') != SIZE_MAX)) {
         return false;
     }
-    size_t end = host.n;
+    size_t end;
     if (host.n > 0 && host.p[0] == '[') {
         end = sh_str_find(host, ']');
         if (end == SIZE_MAX || !ipv6(sh_str_sub(host, 1, end))) {

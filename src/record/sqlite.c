@@ -258,22 +258,25 @@ sh_err record_sql_tables(sqlite3 *db, struct sh_diag *diag)
     return record_sql_exec(db, "COMMIT");
 }
 
-struct record_conn *record_sql_lend(struct record_sql *s)
+static struct record_conn *free_reader(struct record_sql *s)
 {
-    struct record_conn *c = NULL;
-    sh_mutex_lock(&s->lock);
-    while (c == NULL) {
-        for (uint32_t i = 0; i < s->nreaders; i++) {
-            if (!s->readers[i].used) {
-                c = &s->readers[i];
-                break;
-            }
-        }
-        if (c == NULL) {
-            sh_cond_wait(&s->free, &s->lock);
+    for (uint32_t i = 0; i < s->nreaders; i++) {
+        if (!s->readers[i].used) {
+            s->readers[i].used = true;
+            return &s->readers[i];
         }
     }
-    c->used = true;
+    return NULL;
+}
+
+struct record_conn *record_sql_lend(struct record_sql *s)
+{
+    sh_mutex_lock(&s->lock);
+    struct record_conn *c = free_reader(s);
+    while (c == NULL) {
+        sh_cond_wait(&s->free, &s->lock);
+        c = free_reader(s);
+    }
     sh_mutex_unlock(&s->lock);
     return c;
 }
@@ -351,7 +354,7 @@ static sh_err open_store(void *self, const struct sh_env *env, const struct sh_r
     if (err == SH_OK && s->readers == NULL) {
         err = SH_E_NOMEM;
     }
-    while (err == SH_OK && s->nreaders < want) {
+    for (uint32_t i = 0; i < want && err == SH_OK; i++) {
         err = record_sql_connect(s, cfg->path, false, &s->readers[s->nreaders], diag);
         s->nreaders += err == SH_OK ? 1 : 0;
     }

@@ -158,7 +158,8 @@ sh_err record_sql_links(void *self, const struct sh_record_links_query *q, struc
         return SH_E_LIMIT;
     }
     SH_TRY(start(s, q->in ? ST_LINKS_IN : ST_LINKS_OUT, &c, &st));
-    bind_key(st, &q->of);
+    const struct sh_record_key of = {.tenant = q->tenant, .type = q->type, .id = q->id};
+    bind_key(st, &of);
     (void)record_sql_bind_str(st, 4, q->relation);
     (void)sqlite3_bind_int64(st, 5, q->limit);
     (void)sqlite3_bind_int64(st, 6, q->after);

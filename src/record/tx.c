@@ -91,23 +91,14 @@ static bool deeper_than(const json_t *v, unsigned limit)
     if (limit == 0) {
         return true;
     }
-    const char *key = NULL;
-    json_t *child = NULL;
-    size_t i = 0;
-    if (json_is_array(v)) {
-        json_array_foreach(v, i, child)
-        {
-            if (deeper_than(child, limit - 1)) {
-                return true;
-            }
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        if (deeper_than(json_array_get(v, i), limit - 1)) {
+            return true;
         }
-        return false;
     }
     for (void *it = json_object_iter((json_t *)(uintptr_t)v); it != NULL;
          it = json_object_iter_next((json_t *)(uintptr_t)v, it)) {
-        key = json_object_iter_key(it);
-        child = json_object_iter_value(it);
-        if (key == NULL || deeper_than(child, limit - 1)) {
+        if (deeper_than(json_object_iter_value(it), limit - 1)) {
             return true;
         }
     }
@@ -142,8 +133,6 @@ sh_err record_doc(struct sh_record *r, struct sh_str doc, json_t **json, struct 
 /* Texts and whole numbers of a document, one a line: what the full text finds it by. */
 static void text_of(const json_t *v, struct sh_buf *out, sh_err *err)
 {
-    json_t *child = NULL;
-    size_t i = 0;
     if (*err != SH_OK) {
         return;
     }
@@ -152,9 +141,8 @@ static void text_of(const json_t *v, struct sh_buf *out, sh_err *err)
     } else if (json_is_integer(v)) {
         *err = sh_buf_printf(out, "%lld", (long long)json_integer_value(v));
     } else if (json_is_array(v)) {
-        json_array_foreach(v, i, child)
-        {
-            text_of(child, out, err);
+        for (size_t i = 0; i < json_array_size(v); i++) {
+            text_of(json_array_get(v, i), out, err);
         }
         return;
     } else if (json_is_object(v)) {

@@ -346,7 +346,6 @@ sh_err sh_twin_command_start(struct sh_twin *t, uint32_t tenant, struct sh_str d
 {
     struct sh_buf value;
     bool before = false;
-    char fresh[SH_RECORD_ID_CHARS];
     SH_TRY(sh_schema_check_diag(t->command_schema, body, diag));
     struct sh_twin_command c = {.tenant = tenant, .id = sh_json_get_str(body, "id")};
     c.property = json_object_get(body, "property") != NULL;
@@ -354,10 +353,12 @@ sh_err sh_twin_command_start(struct sh_twin *t, uint32_t tenant, struct sh_str d
     c.deadline_us = sh_wall_us(t->env->clock) +
                     sh_json_get_i64(body, "timeout_ms", t->o.command_us / 1000) * 1000;
     if (c.id.n == 0) {
+        char fresh[SH_RECORD_ID_CHARS];
         SH_TRY(sh_record_id_new(t->env, fresh));
-        c.id = (struct sh_str){fresh, sizeof fresh};
+        c.id = sh_arena_str(ar, (struct sh_str){fresh, sizeof fresh});
+    } else {
+        c.id = sh_arena_str(ar, c.id);
     }
-    c.id = sh_arena_str(ar, c.id);
     if (c.id.p == NULL) {
         return SH_E_LIMIT;
     }

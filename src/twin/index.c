@@ -264,7 +264,7 @@ sh_err twin_index_put(struct sh_twin *t, struct twin_dev *d, struct twin_slot **
     s->dev = d;
     d->slot = s;
     const size_t at = twin_position(tt, d->id);
-    memmove(&tt->sorted[at + 1], &tt->sorted[at], (tt->n - at) * sizeof *tt->sorted);
+    memmove(&tt->sorted[at + 1], &tt->sorted[at], (tt->n - at) * sizeof(void *));
     tt->sorted[at] = s;
     tt->n++;
     t->live++;
@@ -310,7 +310,7 @@ void twin_index_remove(struct sh_twin *t, struct twin_slot *s)
     const size_t at = twin_position(tt, s->dev->id);
     SH_ASSERT(at < tt->n && tt->sorted[at] == s);
     twin_count(t, s, -1);
-    memmove(&tt->sorted[at], &tt->sorted[at + 1], (tt->n - at - 1) * sizeof *tt->sorted);
+    memmove(&tt->sorted[at], &tt->sorted[at + 1], (tt->n - at - 1) * sizeof(void *));
     tt->n--;
     t->live--;
     (void)sh_map_del(&tt->by_id, s->dev->id);

@@ -179,7 +179,6 @@ static sh_err queue(struct import *m, struct sh_str id, json_t *doc, bool fresh)
 static sh_err take_device(struct import *m, int row, const json_t *body)
 {
     struct sh_diag diag = {.line = 0};
-    char column[200];
     json_t *doc = NULL;
     uint64_t rev = 0;
     const struct sh_str id = sh_json_get_str(body, "id");
@@ -211,6 +210,7 @@ static sh_err take_device(struct import *m, int row, const json_t *body)
         return SH_OK;
     }
     if (err == SH_E_INVAL || err == SH_E_LIMIT) {
+        char column[200];
         const struct sh_str c = column_of(&diag, column);
         reject(m, row, c, code_of(err, &diag),
                err == SH_E_LIMIT ? "no room for more devices" : diag.message);

@@ -135,6 +135,9 @@ static void test_links_join_records_and_go_with_them(void **state)
     const struct sh_str any = SH_STR("");
     const struct sh_str a = SH_STR("a");
     const struct sh_str b = SH_STR("b");
+    const struct sh_record_links_query out = {.tenant = 1, .type = k, .id = a};
+    const struct sh_record_links_query in = {
+        .tenant = 1, .type = k, .id = b, .in = true, .relation = SH_STR("feeds")};
     const struct sh_record_link l = {k, a, SH_STR("feeds"), k, b};
     assert_ok(fix_put(f, "_k", "a", "{}", 0, NULL));
     assert_ok(sh_record_tx_new(f->r, any, &tx));
@@ -147,14 +150,14 @@ static void test_links_join_records_and_go_with_them(void **state)
     assert_ok(sh_record_tx_link(tx, 1, &l)); /* again: nothing changes */
     assert_ok(sh_record_tx_commit(tx, NULL, NULL));
     sh_record_tx_free(tx);
-    assert_ok(sh_record_links(f->r, 1, k, a, false, any, 0, 10, f->ar, &links, &n));
+    assert_ok(sh_record_links(f->r, &out, f->ar, &links, &n));
     assert_int_equal(n, 1);
     assert_str(links[0].to_id, "b");
-    assert_ok(sh_record_links(f->r, 1, k, b, true, SH_STR("feeds"), 0, 10, f->ar, &links, &n));
+    assert_ok(sh_record_links(f->r, &in, f->ar, &links, &n));
     assert_int_equal(n, 1);
     assert_str(links[0].from_id, "a");
     assert_ok(sh_record_delete(f->r, 1, k, b, SH_RECORD_ANY, any));
-    assert_ok(sh_record_links(f->r, 1, k, a, false, any, 0, 10, f->ar, &links, &n));
+    assert_ok(sh_record_links(f->r, &out, f->ar, &links, &n));
     assert_int_equal(n, 0);
 }
 

@@ -144,12 +144,20 @@ SH_MUST_CHECK sh_err sh_record_revisions(struct sh_record *r, uint32_t tenant, s
 struct sh_record_link {
     struct sh_str from_type, from_id, relation, to_type, to_id;
 };
-/* Links of a record: outgoing, or incoming with `in`. relation empty = all. after: the number of
- * links to pass over. At most limit (cut to max_page). Blocks. */
-SH_MUST_CHECK sh_err sh_record_links(struct sh_record *r, uint32_t tenant, struct sh_str type,
-                                     struct sh_str id, bool in, struct sh_str relation,
-                                     uint32_t after, uint32_t limit, struct sh_arena *ar,
-                                     struct sh_record_link **out, size_t *n);
+/* Which links: outgoing, or incoming with `in`. relation empty = all. after: the number of links to
+ * pass over. At most limit (0 or too many: max_page). */
+struct sh_record_links_query {
+    uint32_t tenant;
+    struct sh_str type;
+    struct sh_str id;
+    bool in;
+    struct sh_str relation;
+    uint32_t after;
+    uint32_t limit;
+};
+/* Links of a record. Blocks. */
+SH_MUST_CHECK sh_err sh_record_links(struct sh_record *r, const struct sh_record_links_query *q,
+                                     struct sh_arena *ar, struct sh_record_link **out, size_t *n);
 
 /* ------------------------------------------------------------------ writing */
 

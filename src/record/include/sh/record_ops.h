@@ -135,13 +135,6 @@ struct sh_record_key {
     struct sh_str type;
     struct sh_str id;
 };
-struct sh_record_links_query {
-    struct sh_record_key of;
-    bool in;
-    struct sh_str relation;
-    uint32_t after;
-    uint32_t limit;
-};
 struct sh_record_changes_query {
     uint64_t after;
     uint32_t tenant;
