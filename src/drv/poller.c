@@ -215,8 +215,8 @@ static void answered(struct sh_poller *p, int64_t now_us, const struct sh_poll_f
     } else if (f->device < p->n_devices) {
         p->devs[f->device].timeouts = 0;
     }
-    if (fr->again && !f->is_write) {
-        sh_poller_due(p, f->group);
+    if (fr->again && !f->is_write && f->group < p->n_groups) {
+        p->due_us[f->group] = now_us; /* soon, but behind what is overdue already */
     }
     const int64_t hold = now_us + (int64_t)p->opts.gap_ms * 1000;
     if (hold > p->hold_us) {

@@ -75,6 +75,104 @@ sh_err sh_channel_device_info(const struct sh_channel *c, uint32_t device,
     return SH_OK;
 }
 
+static void put_time(struct sh_jw *w, const char *key, int64_t us)
+{
+    sh_jw_key(w, key);
+    if (us == 0) {
+        sh_jw_null(w);
+    } else {
+        sh_jw_time(w, us);
+    }
+}
+
+static void put_ms(struct sh_jw *w, const char *key, int64_t us)
+{
+    sh_jw_key(w, key);
+    sh_jw_f64(w, (double)us / 1000.0);
+}
+
+static void put_count(struct sh_jw *w, const char *key, uint64_t n)
+{
+    sh_jw_key(w, key);
+    sh_jw_u64(w, n);
+}
+
+static void put_words(struct sh_jw *w, const char *key, const char *words)
+{
+    sh_jw_key(w, key);
+    if (words[0] == '\0') {
+        sh_jw_null(w);
+    } else {
+        sh_jw_c(w, words);
+    }
+}
+
+void sh_channel_write_device(const struct sh_channel *c, uint32_t device, struct sh_jw *w)
+{
+    struct sh_channel_device_info d;
+    if (sh_channel_device_info(c, device, &d) != SH_OK) {
+        sh_jw_null(w);
+        return;
+    }
+    sh_jw_obj(w);
+    sh_jw_key(w, "device");
+    sh_jw_str(w, d.id);
+    sh_jw_key(w, "kind");
+    sh_jw_str(w, c->info.driver);
+    sh_jw_key(w, "channel");
+    sh_jw_str(w, c->info.id);
+    put_words(w, "state", sh_comm_state_name(d.state));
+    put_time(w, "since", d.since_us);
+    sh_jw_key(w, "write_enabled");
+    sh_jw_bool(w, d.writable);
+    put_ms(w, "rtt_ms", d.rtt_last_us);
+    put_ms(w, "rtt_avg_ms", d.rtt_avg_us);
+    put_ms(w, "rtt_max_ms", d.rtt_max_us);
+    sh_jw_key(w, "requests_per_second");
+    sh_jw_f64(w, (double)(int64_t)(d.requests_per_s * 100.0 + 0.5) / 100.0);
+    put_count(w, "requests", d.requests);
+    put_count(w, "ok", d.ok);
+    put_count(w, "errors", d.refused + d.timeouts + d.garbled);
+    put_count(w, "refused", d.refused);
+    put_count(w, "timeouts", d.timeouts);
+    put_count(w, "garbled", d.garbled);
+    put_words(w, "last_error", d.last_error);
+    put_time(w, "last_error_time", d.last_error_us);
+    sh_jw_obj_end(w);
+}
+
+void sh_channel_write_state(const struct sh_channel *c, struct sh_jw *w)
+{
+    const struct sh_channel_info *i = &c->info;
+    char peer[SH_ADDR_CHARS];
+    sh_jw_obj(w);
+    put_words(w, "state", sh_channel_state_name(i->state));
+    put_time(w, "since", i->since_us);
+    put_time(w, "retry_at", i->retry_at_us);
+    put_words(w, "words", i->words);
+    sh_jw_key(w, "peer");
+    if (i->state == SH_CHANNEL_OPEN) {
+        sh_jw_str(w, sh_str_of(peer, sh_addr_print(&i->peer, peer)));
+    } else {
+        sh_jw_null(w);
+    }
+    put_count(w, "tags", i->n_tags);
+    put_count(w, "connects", i->connects);
+    put_count(w, "dial_errors", i->dial_errors);
+    put_count(w, "bytes_in", i->bytes_in);
+    put_count(w, "bytes_out", i->bytes_out);
+    put_count(w, "samples", i->samples);
+    put_count(w, "dropped", i->dropped);
+    put_count(w, "heartbeats", i->heartbeats);
+    sh_jw_key(w, "devices");
+    sh_jw_arr(w);
+    for (uint32_t d = 0; d < i->n_devices; d++) {
+        sh_channel_write_device(c, d, w);
+    }
+    sh_jw_arr_end(w);
+    sh_jw_obj_end(w);
+}
+
 const struct sh_channel_unknown *sh_channels_unknown(const struct sh_channels *e, uint32_t index)
 {
     return index < e->n_unknown ? &e->unknown[index] : NULL;

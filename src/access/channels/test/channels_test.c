@@ -441,6 +441,38 @@ static void test_a_full_sink_is_counted(void **state)
     rig_fini(&r);
 }
 
+static void test_state_as_json(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct sh_buf out;
+    struct sh_jw w;
+    json_t *doc = NULL;
+    rig_init(&r);
+    struct sh_channel *c = rig_put(&r, ONE);
+    rig_run(&r, 10 * MS);
+    rig_connect(&r);
+    assert_int_equal(rig_answer(&r, r.peer, false), 1);
+    sh_buf_init(&out, r.t.env.alloc, 65536);
+    sh_jw_init(&w, &out);
+    sh_channel_write_state(c, &w);
+    assert_ok(sh_jw_end(&w));
+    assert_ok(sh_json_parse(sh_buf_str(&out), 65536, &doc, NULL));
+    assert_str(sh_json_get_str(doc, "state"), "open");
+    assert_str(sh_json_get_str(doc, "peer"), "10.0.0.9:502");
+    const json_t *d = json_array_get(json_object_get(doc, "devices"), 0);
+    assert_str(sh_json_get_str(d, "device"), "a");
+    assert_str(sh_json_get_str(d, "kind"), "modbus");
+    assert_str(sh_json_get_str(d, "state"), "online");
+    assert_int_equal(sh_json_get_i64(d, "ok", -1), 1);
+    assert_int_equal(sh_json_get_i64(d, "errors", -1), 0);
+    assert_true(json_is_null(json_object_get(d, "last_error")));
+    assert_false(sh_json_get_bool(d, "write_enabled", true));
+    json_decref(doc);
+    sh_buf_fini(&out);
+    rig_fini(&r);
+}
+
 static void test_bad_configurations_name_the_place(void **state)
 {
     (void)state;
@@ -499,6 +531,7 @@ int main(void)
         cmocka_unit_test(test_unknown_dtus_are_listed_for_acceptance),
         cmocka_unit_test(test_same_registration_twice_is_refused_and_ports_are_retried),
         cmocka_unit_test(test_a_full_sink_is_counted),
+        cmocka_unit_test(test_state_as_json),
         cmocka_unit_test(test_bad_configurations_name_the_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

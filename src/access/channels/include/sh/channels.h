@@ -204,6 +204,11 @@ struct sh_channel_device_info {
 SH_MUST_CHECK sh_err sh_channel_device_info(const struct sh_channel *c, uint32_t device,
                                             struct sh_channel_device_info *out);
 
+/* The same as JSON values for the API: the `state` of a channel (with "devices":[...]), and one
+ * device as GET devices/{id}/connection gives it. Times are RFC 3339, durations milliseconds. */
+void sh_channel_write_state(const struct sh_channel *c, struct sh_jw *w);
+void sh_channel_write_device(const struct sh_channel *c, uint32_t device, struct sh_jw *w);
+
 /* A DTU that registered with something no channel knows. */
 struct sh_channel_unknown {
     struct sh_addr peer;
