@@ -56,9 +56,9 @@ static sh_err decode(struct sh_str s, bool plus, struct sh_buf *out)
     if (e == SH_E_INVAL) {
         e = SH_E_PROTO;
     }
-    if (e == SH_OK) {
+    if (e == SH_OK && out->n > was) {
         const struct sh_str got = {(const char *)out->p + was, out->n - was};
-        if (got.n > 0 && (!sh_utf8_valid(got) || memchr(got.p, 0, got.n) != NULL)) {
+        if (!sh_utf8_valid(got) || memchr(got.p, 0, got.n) != NULL) {
             e = SH_E_PROTO;
         }
     }
