@@ -4,6 +4,7 @@
 #define SH_NET_H
 
 #include <sh/http.h>
+#include <sh/http_client.h>
 #include <sh/loop.h>
 #include <sh/stream.h>
 #include <sh/tls.h>
