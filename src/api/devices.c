@@ -58,7 +58,9 @@ int api_devices_list(struct api_req *r)
     sh_jw_key(&r->w, "items");
     sh_jw_arr(&r->w);
     for (size_t i = 0; i < page.n; i++) {
+        sh_jw_obj(&r->w);
         sh_twin_summary_write(&page.rows[i], &r->w);
+        sh_jw_obj_end(&r->w);
     }
     sh_jw_arr_end(&r->w);
     put_next(r, page.next);

@@ -512,25 +512,20 @@ sh_err sh_guard_by_secret(struct sh_guard *g, struct sh_str user, struct sh_str 
     return guard_secret_check(g, user, secret, out, &known);
 }
 
-sh_err sh_guard_by_certificate(struct sh_guard *g, struct sh_bytes cert, bool verified,
-                               struct sh_principal *out)
+sh_err sh_guard_by_shown(struct sh_guard *g, const struct sh_cert_shown *shown,
+                         struct sh_principal *out)
 {
-    struct sh_cert_info info;
     char key[sizeof((struct guard_cert *)0)->key];
     char hex[SH_HASH_HEX];
-    if (sh_cert_parse(g->crypto, cert, &info) != SH_OK) {
+    if (guard_now(g) >= shown->until_us) {
         return SH_E_DENIED;
     }
-    const int64_t now = guard_now(g);
-    if (now < info.from_us || now >= info.until_us) {
-        return SH_E_DENIED;
-    }
-    sh_hash_hex(info.fingerprint, hex);
+    sh_hash_hex(shown->fingerprint, hex);
     (void)guard_print(key, sizeof key, "fp:%s", hex);
     sh_mutex_lock(&g->lock);
     const struct guard_cert *c = sh_map_get(&g->certs, sh_str_c(key));
-    if (c == NULL && verified && info.common_name[0] != '\0' &&
-        guard_print(key, sizeof key, "cn:%s", info.common_name)) {
+    if (c == NULL && shown->verified && shown->common_name[0] != '\0' &&
+        guard_print(key, sizeof key, "cn:%s", shown->common_name)) {
         c = sh_map_get(&g->certs, sh_str_c(key));
     }
     const bool good = c != NULL && c->device != NULL;
@@ -539,4 +534,18 @@ sh_err sh_guard_by_certificate(struct sh_guard *g, struct sh_bytes cert, bool ve
     }
     sh_mutex_unlock(&g->lock);
     return good ? SH_OK : SH_E_DENIED;
+}
+
+sh_err sh_guard_by_certificate(struct sh_guard *g, struct sh_bytes cert, bool verified,
+                               struct sh_principal *out)
+{
+    struct sh_cert_info info;
+    if (sh_cert_parse(g->crypto, cert, &info) != SH_OK || guard_now(g) < info.from_us) {
+        return SH_E_DENIED;
+    }
+    const struct sh_cert_shown shown = {.fingerprint = info.fingerprint,
+                                        .common_name = info.common_name,
+                                        .until_us = info.until_us,
+                                        .verified = verified};
+    return sh_guard_by_shown(g, &shown, out);
 }

@@ -93,7 +93,7 @@ static void pending_done(void *ctx, sh_err err, struct sh_principal who)
 
 static bool anonymous(const struct node *n, const struct mqtt_connect_req *req)
 {
-    return n->mqtt_anonymous && !req->has_user && req->peer_cert.n == 0 && req->loopback;
+    return n->mqtt_anonymous && !req->has_user && req->peer_cert == NULL && req->loopback;
 }
 
 static void auth_connect(void *ctx, const struct mqtt_connect_req *req, mqtt_auth_done *done,
@@ -105,6 +105,16 @@ static void auth_connect(void *ctx, const struct mqtt_connect_req *req, mqtt_aut
     if (anonymous(n, req)) {
         who = sh_guard_anonymous(n->guard);
         const enum mqtt_auth_result r = admit(n, &who, &out);
+        done(token, r, out);
+        return;
+    }
+    if (!req->has_user && req->peer_cert != NULL) {
+        const struct sh_cert_shown shown = {.fingerprint = req->peer_cert->sha256,
+                                            .common_name = req->peer_cert->cn,
+                                            .until_us = req->peer_cert->not_after_us,
+                                            .verified = req->peer_cert->verified};
+        const sh_err err = sh_guard_by_shown(n->guard, &shown, &who);
+        const enum mqtt_auth_result r = err == SH_OK ? admit(n, &who, &out) : refusal(err);
         done(token, r, out);
         return;
     }
@@ -120,8 +130,6 @@ static void auth_connect(void *ctx, const struct mqtt_connect_req *req, mqtt_aut
     const struct sh_credentials c = {
         .user = req->user,
         .password = sh_bytes_str(req->password),
-        .certificate = req->peer_cert,
-        .certificate_verified = req->peer_cert.n > 0,
         .peer = port == SIZE_MAX ? req->address : sh_str_sub(req->address, 0, port),
     };
     const sh_err err = sh_guard_authenticate(n->guard, &c, &who, pending_done, p);

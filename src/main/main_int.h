@@ -30,6 +30,9 @@ struct node {
     struct sh_history *history;
     struct sh_gate *gate;
     struct sh_loop *loop;
+    struct mqtt_auth_ops auth_ops; /* the broker keeps these tables by pointer */
+    struct mqtt_telemetry_ops telemetry_ops;
+    struct mqtt_event_ops event_ops;
     struct mqtt_broker *broker;
     struct mqtt_journal *mqtt_log;
     struct sh_journal *journal;

@@ -408,12 +408,6 @@ static sh_err open_samples(struct node *n)
     return err == SH_OK ? SH_OK : fail(n, "gate", err, NULL);
 }
 
-static sh_err mqtt_take_telemetry(void *ctx, const struct mqtt_telemetry *t,
-                                  mqtt_telemetry_done *done, void *token)
-{
-    return telemetry_take(ctx, t, done, token);
-}
-
 static sh_err open_broker(struct node *n)
 {
     char dir[4096];
@@ -424,20 +418,20 @@ static sh_err open_broker(struct node *n)
     if (err != SH_OK) {
         return fail(n, "loop", err, NULL);
     }
-    struct mqtt_auth_ops auth = node_auth_ops;
-    auth.ctx = n;
-    const struct mqtt_telemetry_ops telemetry = {
-        .telemetry = mqtt_take_telemetry, .turn_end = telemetry_turn_end, .ctx = n};
-    const struct mqtt_event_ops events = {.device = mqtt_device, .ctx = n};
+    n->auth_ops = node_auth_ops;
+    n->auth_ops.ctx = n;
+    n->telemetry_ops = (struct mqtt_telemetry_ops){
+        .telemetry = telemetry_take, .turn_end = telemetry_turn_end, .ctx = n};
+    n->event_ops = (struct mqtt_event_ops){.device = mqtt_device, .ctx = n};
     const struct mqtt_broker_opts bo = {
         .env = &n->env,
         .limits = {.max_connections = (uint32_t)sh_config_int(n->config, "mqtt.max_connections"),
                    .max_packet = (uint32_t)sh_config_int(n->config, "mqtt.max_packet"),
                    .max_queued = (uint32_t)sh_config_int(n->config, "mqtt.max_queued")},
-        .auth = &auth,
-        .telemetry = &telemetry,
+        .auth = &n->auth_ops,
+        .telemetry = &n->telemetry_ops,
         .store = mqtt_journal_ops(n->mqtt_log),
-        .events = &events,
+        .events = &n->event_ops,
         .version = SH_VERSION,
     };
     err = mqtt_broker_new(&bo, &n->broker);

@@ -15,7 +15,7 @@ static const char device_shape[] =
     "'additionalProperties':false,'properties':{'lat':{'type':'number','minimum':-90,'maximum':90},"
     "'lon':{'type':'number','minimum':-180,'maximum':180},'alt':{'type':'number'},"
     "'text':{'type':'string','maxLength':400}}}]},"
-    "'driver':{'type':['object','null']},'demo':{'type':'boolean'},"
+    "'driver':{'type':['object','string','null']},'demo':{'type':'boolean'},"
     "'period_ms':{'type':['integer','null'],'minimum':1,'maximum':604800000},"
     "'state':true,'since':true,'points':true,'last_time':true,'write_enabled':true,'aliases':true,"
     "'created':true,'updated':true,'revision':true,'replaced':true}}";
@@ -32,7 +32,7 @@ static const char thing_shape[] =
     "'range':{'$ref':'#/$defs/range'},'enum':{'$ref':'#/$defs/enum'}}},"
     "'range':{'type':'object','additionalProperties':false,'properties':{'min':{'type':'number'},"
     "'max':{'type':'number'}}},"
-    "'enum':{'type':'object','maxProperties':256,'propertyNames':{'pattern':'^-?[0-9]{1,18}$'},"
+    "'enum':{'type':'object','maxProperties':256,'propertyNames':{'minLength':1,'maxLength':64},"
     "'additionalProperties':{'$ref':'#/$defs/name'}}},"
     "'properties':{'id':{'type':'string'},'name':{'$ref':'#/$defs/name'},"
     "'description':{'anyOf':[{'type':['string','null'],'maxLength':4000},{'type':'object'}]},"

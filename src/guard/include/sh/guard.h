@@ -208,6 +208,16 @@ SH_MUST_CHECK sh_err sh_guard_by_secret(struct sh_guard *g, struct sh_str user,
 SH_MUST_CHECK sh_err sh_guard_by_certificate(struct sh_guard *g, struct sh_bytes cert,
                                              bool verified, struct sh_principal *out);
 
+/* The same for a certificate that the TLS layer has already read and checked for its time. */
+struct sh_cert_shown {
+    const uint8_t *fingerprint; /* SHA-256 of the DER, 32 bytes */
+    const char *common_name;    /* may be "" */
+    int64_t until_us;
+    bool verified;
+};
+SH_MUST_CHECK sh_err sh_guard_by_shown(struct sh_guard *g, const struct sh_cert_shown *shown,
+                                       struct sh_principal *out);
+
 /* MQTT CONNECT and HTTP Basic in one: a token as user name with an empty password, device and
  * secret, person and password, or the certificate alone. Fast. SH_OK: *out; SH_E_DENIED;
  * SH_E_LIMIT: locked or too many waiting; SH_E_AGAIN: a password has to be hashed, done(ctx, err,
