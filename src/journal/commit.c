@@ -62,7 +62,7 @@ sh_err journal_spare_make(struct sh_journal *j)
     const struct sh_fs *fs = j->env->fs;
     char path[JOURNAL_PATH];
     struct sh_file *f = NULL;
-    if (j->nspares == JOURNAL_SPARES) {
+    if (j->nspares >= JOURNAL_READY) {
         return SH_OK;
     }
     const uint64_t number = j->next_number++;
@@ -144,7 +144,7 @@ static sh_err roll(struct sh_journal *j)
     sh_mutex_lock(&j->files_lock);
     sh_err err = SH_OK;
     bool reserve = false;
-    if (j->nspares < JOURNAL_SPARES) {
+    if (j->nspares < JOURNAL_READY) {
         err = journal_spare_make(j);
         reserve = err != SH_OK && j->nspares > 0;
     }

@@ -12,8 +12,9 @@
 
 enum {
     JOURNAL_PATH = 512,
-    JOURNAL_SPARES = 2,          /* one is the reserve for urgent records */
-    JOURNAL_LAPS = 1024,         /* commit durations kept */
+    JOURNAL_READY = 2,   /* spares wanted: one to use, one as the reserve for urgent records */
+    JOURNAL_SPARES = 5,  /* recycled files kept: a steady state makes no new ones */
+    JOURNAL_LAPS = 1024, /* commit durations kept */
     JOURNAL_GROUP_MAX = 8 << 20, /* a group is closed beyond this */
     JOURNAL_TRIES = 3            /* files tried for one group */
 };

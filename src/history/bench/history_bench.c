@@ -172,7 +172,7 @@ static void queries(struct bench *b, const uint32_t *points)
     q.npoints = 8;
     q.aggs = &max;
     q.naggs = 1;
-    q.step_us = 60 * 1000000;
+    q.step_us = (int64_t)60 * 1000000;
     printf(",\"max_8_series_1m_1h_ms\":%.3f", query_ms(b, &q, sink, &scanned));
     q = (struct sh_history_query){.points = points,
                                   .npoints = SERIES,

@@ -116,7 +116,7 @@ static uint64_t shape_value(enum shape k, uint32_t i, uint64_t *s)
     case SHAPE_CONST:
         return 42;
     case SHAPE_STEPS:
-        return (uint64_t)1000 + i * 10;
+        return 1000 + (uint64_t)i * 10;
     case SHAPE_RANDOM:
         return next(s);
     case SHAPE_SMALL:
