@@ -417,6 +417,7 @@ sh_err sh_http_stream_begin(struct sh_http_req *pub, const struct sh_http_stream
                                      sh_bytes_of("\r\n", 2)};
     count_status(r->srv, r->status);
     SH_TRY(sh_stream_writev(c->s, parts, 3));
+    r->begun = true;
     c->mark = 0;
     http_conn_timer(c, r->srv->o.write_timeout_us);
     if (c->eof) { /* it had half-closed before; now that means it has gone */
@@ -456,6 +457,12 @@ size_t sh_http_stream_queued(const struct sh_http_req *pub)
 void sh_http_stream_end(struct sh_http_req *pub, bool complete)
 {
     struct http_req *r = http_req_of(pub);
+    if (!r->begun) { /* begin has failed: the client still gets an answer */
+        r->streaming = false;
+        http_error_body(r->srv, r, 500);
+        http_answer_job(r);
+        return;
+    }
     if (!take_back(r)) {
         return;
     }

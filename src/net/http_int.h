@@ -86,6 +86,7 @@ struct http_req {
     bool compressible;
     bool has_coding;
     bool streaming;
+    bool begun;  /* its head is out */
     bool chunks; /* streamed with the chunked coding */
     const struct sh_http_stream_handler *sh;
     void *sh_ctx;

@@ -88,6 +88,10 @@ static void on_request(void *ctx, struct sh_http_req *r)
         f->held = r;
         sh_http_header_c(r, "Content-Type", "text/event-stream");
         assert_ok(sh_http_stream_begin(r, &stream_handler, f));
+    } else if (sh_str_eqc(r->path, "/badstream")) {
+        sh_http_header_c(r, "X", "a\nb");
+        assert_int_equal(sh_http_stream_begin(r, &stream_handler, f), SH_E_INVAL);
+        sh_http_stream_end(r, false);
     } else if (sh_str_eqc(r->path, "/big")) {
         static uint8_t big[1000000];
         sh_http_body_const(r, sh_bytes_of(big, sizeof big));
@@ -292,6 +296,7 @@ static void test_refusals_rows(void **state)
         {"POST /x" H "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", "400", true},
         {"GET /forbidden" H "\r\n", "403", false},
         {"POST /forbidden" H "Content-Length: 5\r\n\r\n", "403", true},
+        {"GET /badstream" H "\r\n", "500", false},
         {"GET /inject" H "\r\n", "500", false}, /* a value with CR LF never leaves */
     };
     for (size_t i = 0; i < SH_COUNT(rows); i++) {

@@ -70,10 +70,12 @@ struct sh_http_stream_handler {
      * sh_http_stream_end (here or later). */
     void (*on_gone)(void *ctx, struct sh_http_req *r);
 };
-/* SH_E_CLOSED when the client has gone (sh_http_stream_end is still due). */
+/* SH_E_CLOSED when the client has gone, or the first error of the builder (sh_http_stream_end is
+ * still due and answers 500 then). */
 SH_MUST_CHECK sh_err sh_http_stream_begin(struct sh_http_req *r,
                                           const struct sh_http_stream_handler *h, void *ctx);
-/* Copies all or nothing. SH_E_LIMIT: wait for on_drain; SH_E_CLOSED. */
+/* Copies all or nothing; pieces of at most opts.write_max / 2. SH_E_LIMIT: wait for on_drain;
+ * SH_E_CLOSED. */
 SH_MUST_CHECK sh_err sh_http_stream_write(struct sh_http_req *r, struct sh_bytes b);
 /* Bytes of this connection that wait to be sent. */
 size_t sh_http_stream_queued(const struct sh_http_req *r);
