@@ -151,14 +151,14 @@ static sh_err run_driver(struct sh_channel *c, const struct sh_drv_in *in, struc
     return err;
 }
 
-void chan_step(struct sh_channel *c, const struct sh_drv_in *in)
+sh_err chan_step(struct sh_channel *c, const struct sh_drv_in *in)
 {
     struct step_ctx ctx = {.c = c};
     struct sh_drv_out out = out_of(c, &ctx);
     ctx.out = &out;
     const sh_err err = run_driver(c, in, &out);
     if (c->info.state != SH_CHANNEL_OPEN) {
-        return;
+        return err;
     }
     if (out.timer_us == INT64_MAX) {
         sh_timer_stop(&c->timer);
@@ -176,6 +176,7 @@ void chan_step(struct sh_channel *c, const struct sh_drv_in *in)
     } else if (err != SH_OK) {
         chan_lost(c, sh_err_name(err));
     }
+    return err;
 }
 
 void chan_set_state(struct sh_channel *c, enum sh_channel_state s, const char *words)
@@ -268,7 +269,7 @@ void chan_timer(void *ctx)
         chan_tell_bad(c, SH_Q_BAD_NOT_CONNECTED, c->info.words);
         break;
     case SH_CHANNEL_OPEN:
-        chan_step(c, &(struct sh_drv_in){.event = SH_DRV_TIMER});
+        (void)chan_step(c, &(struct sh_drv_in){.event = SH_DRV_TIMER});
         break;
     case SH_CHANNEL_OFF:
     case SH_CHANNEL_DIALING:
@@ -314,7 +315,7 @@ static void drop_wire(struct sh_channel *c)
     chan_set_state(c, SH_CHANNEL_WAITING, c->info.words);
     sh_timer_stop(&c->timer);
     chan_wire_drop(w);
-    chan_step(c, &(struct sh_drv_in){.event = SH_DRV_CLOSED});
+    (void)chan_step(c, &(struct sh_drv_in){.event = SH_DRV_CLOSED});
 }
 
 void chan_stop(struct sh_channel *c)
@@ -341,7 +342,7 @@ void chan_opened(struct sh_channel *c, struct chan_wire *w)
         c->devs[i].silent = 0;
     }
     chan_set_state(c, SH_CHANNEL_OPEN, "");
-    chan_step(c, &(struct sh_drv_in){.event = SH_DRV_OPENED});
+    (void)chan_step(c, &(struct sh_drv_in){.event = SH_DRV_OPENED});
 }
 
 void chan_lost(struct sh_channel *c, const char *words)
@@ -396,6 +397,6 @@ size_t chan_bytes(struct sh_channel *c, struct sh_bytes in)
         c->info.bytes_in += hb.n;
     }
     c->info.bytes_in += rest.n;
-    chan_step(c, &(struct sh_drv_in){.event = SH_DRV_BYTES, .bytes = rest});
+    (void)chan_step(c, &(struct sh_drv_in){.event = SH_DRV_BYTES, .bytes = rest});
     return in.n;
 }

@@ -257,6 +257,13 @@ static sh_err create(struct sh_channels *e, struct change *ch, void *user, struc
     return SH_OK;
 }
 
+/* Gives the running instance the plan; on an error the connection is gone and the old plan is still
+ * in the instance. */
+static sh_err replan(struct sh_channel *c)
+{
+    return chan_step(c, &(struct sh_drv_in){.event = SH_DRV_PLAN_NEW, .plan = &c->plan->drv});
+}
+
 sh_err sh_channels_put(struct sh_channels *e, const struct sh_channel_config *cfg, void *user,
                        struct sh_diag *diag, struct sh_channel **out)
 {
@@ -279,7 +286,10 @@ sh_err sh_channels_put(struct sh_channels *e, const struct sh_channel_config *cf
         ch.inst = c->inst;
         swap_in(c, &ch, user);
         ch.inst = trial;
-        chan_step(c, &(struct sh_drv_in){.event = SH_DRV_PLAN_NEW, .plan = &c->plan->drv});
+        if (replan(c) != SH_OK) { /* it still has the old plan: the fresh one takes over */
+            ch.inst = c->inst;
+            c->inst = trial;
+        }
         change_drop(e, &ch);
     }
     if (out != NULL) {
@@ -311,18 +321,28 @@ struct sh_channel *sh_channels_next(const struct sh_channels *e, size_t *it)
     return sh_map_next(&e->by_id, it, &key, &value) ? value : NULL;
 }
 
+static void set_flag(struct sh_channel *c, uint32_t device, bool writable)
+{
+    c->devs[device].info.writable = writable;
+    c->plan->devices[device].writable = writable;
+    c->plan->drv_devices[device].writable = writable;
+}
+
 sh_err sh_channel_set_writable(struct sh_channel *c, uint32_t device, bool writable)
 {
     if (device >= c->plan->cfg.n_devices) {
         return SH_E_NOTFOUND;
     }
-    if (c->devs[device].info.writable != writable) {
-        c->devs[device].info.writable = writable;
-        c->plan->devices[device].writable = writable;
-        c->plan->drv_devices[device].writable = writable;
-        chan_step(c, &(struct sh_drv_in){.event = SH_DRV_PLAN_NEW, .plan = &c->plan->drv});
+    if (c->devs[device].info.writable == writable) {
+        return SH_OK;
     }
-    return SH_OK;
+    set_flag(c, device, writable);
+    const sh_err err = replan(c);
+    if (err != SH_OK && writable) {
+        set_flag(c, device, false);
+        return err;
+    }
+    return SH_OK; /* taking it away cannot fail: sh_channel_write denies */
 }
 
 void chan_write_result(struct sh_channels *e, uint64_t id, enum sh_drv_result r, const char *words)
@@ -374,6 +394,6 @@ sh_err sh_channel_write(struct sh_channel *c, const struct sh_channel_write *w)
                                     .value = w->value,
                                     .text = w->text,
                                     .deadline_us = chan_now(e) + wait};
-    chan_step(c, &(struct sh_drv_in){.event = SH_DRV_WRITE, .write = &dw});
+    (void)chan_step(c, &(struct sh_drv_in){.event = SH_DRV_WRITE, .write = &dw});
     return SH_OK;
 }

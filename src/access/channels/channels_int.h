@@ -125,7 +125,8 @@ void chan_opened(struct sh_channel *c, struct chan_wire *w);
 /* The connection is lost or must go; the channel tries again. */
 void chan_lost(struct sh_channel *c, const char *words);
 size_t chan_bytes(struct sh_channel *c, struct sh_bytes in);
-void chan_step(struct sh_channel *c, const struct sh_drv_in *in);
+/* Runs the driver; an error of it ends the connection and is returned. */
+sh_err chan_step(struct sh_channel *c, const struct sh_drv_in *in);
 /* Sends bad samples for the tags of all devices that were not told yet. */
 void chan_tell_bad(struct sh_channel *c, uint8_t quality, const char *words);
 void chan_timer(void *ctx);

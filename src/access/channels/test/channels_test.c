@@ -441,6 +441,49 @@ static void test_a_full_sink_is_counted(void **state)
     rig_fini(&r);
 }
 
+static void test_a_change_without_memory_changes_nothing(void **state)
+{
+    (void)state;
+    struct rig r;
+    json_t *doc = NULL;
+    struct sh_channel_config cfg;
+    rig_init(&r);
+    struct sh_channel *c = rig_put(&r, ONE);
+    rig_run(&r, 10 * MS);
+    rig_connect(&r);
+    struct sh_arena *ar = sh_arena_new(r.t.env.alloc, 1 << 20);
+    assert_ok(sh_json_parse(sh_str_c(TWO), 1 << 20, &doc, NULL));
+    assert_ok(sh_channel_config_parse(doc, ar, &cfg, NULL));
+    sh_err err = SH_E_NOMEM;
+    int failed = 0;
+    for (long n = 0; err != SH_OK && n < 1000; n++) {
+        r.t.fail_after = n;
+        err = sh_channels_put(r.e, &cfg, &r, NULL, NULL);
+        r.t.fail_after = -1;
+        if (err != SH_OK) {
+            assert_int_equal(err, SH_E_NOMEM);
+            assert_int_equal(info_of(c).n_tags, 1);
+            assert_int_equal(info_of(c).state, SH_CHANNEL_OPEN);
+            failed++;
+        } else if (info_of(c).state != SH_CHANNEL_OPEN) {
+            /* The new plan was taken, then the driver had no memory for it: it reconnects. */
+            assert_int_equal(info_of(c).n_tags, 2);
+            err = SH_E_NOMEM;
+            while (r.dial_ctx == NULL) {
+                rig_run(&r, 10 * MS);
+            }
+            rig_connect(&r);
+            assert_int_equal(rig_answer(&r, r.peer, false), 1); /* with the new tags */
+            assert_true(r.value[0] == 1001 && r.value[1] == 1007);
+            break;
+        }
+    }
+    assert_true(failed > 5);
+    sh_arena_free(ar);
+    json_decref(doc);
+    rig_fini(&r);
+}
+
 static void test_state_as_json(void **state)
 {
     (void)state;
@@ -531,6 +574,7 @@ int main(void)
         cmocka_unit_test(test_unknown_dtus_are_listed_for_acceptance),
         cmocka_unit_test(test_same_registration_twice_is_refused_and_ports_are_retried),
         cmocka_unit_test(test_a_full_sink_is_counted),
+        cmocka_unit_test(test_a_change_without_memory_changes_nothing),
         cmocka_unit_test(test_state_as_json),
         cmocka_unit_test(test_bad_configurations_name_the_place),
     };

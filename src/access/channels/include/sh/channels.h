@@ -133,7 +133,9 @@ struct sh_channel *sh_channels_find(const struct sh_channels *e, struct sh_str i
 /* Walks all channels: start with *it = 0; NULL at the end. */
 struct sh_channel *sh_channels_next(const struct sh_channels *e, size_t *it);
 
-/* Read-only access is the default: allows or forbids writing to one device. SH_E_NOTFOUND. */
+/* Read-only access is the default: allows or forbids writing to one device. Forbidding always
+ * works; SH_E_NOTFOUND, and when allowing SH_E_NOMEM (it stays forbidden, the channel reconnects).
+ */
 SH_MUST_CHECK sh_err sh_channel_set_writable(struct sh_channel *c, uint32_t device, bool writable);
 
 struct sh_channel_write {
