@@ -46,6 +46,25 @@ static sh_err check_range(const json_t *item, const char *where, struct sh_diag 
     return SH_OK;
 }
 
+/* The words of a text stand under the text itself, those of a number under the number. */
+static sh_err check_enum(const json_t *item, enum sh_type type, const char *where,
+                         struct sh_diag *diag)
+{
+    const char *key = NULL;
+    const json_t *word = NULL;
+    json_t *words = json_object_get(item, "enum");
+    json_object_foreach(words, key, word)
+    {
+        int64_t number = 0;
+        if (type != SH_T_TEXT && sh_i64_parse(sh_str_c(key), &number) != SH_OK) {
+            char path[200];
+            (void)snprintf(path, sizeof path, "%s/enum/%.64s", where, key);
+            return fault(diag, path, "is not a whole number");
+        }
+    }
+    return SH_OK;
+}
+
 static sh_err check_property(const struct sh_alloc *a, const json_t *item, size_t i,
                              struct sh_diag *diag)
 {
@@ -58,6 +77,7 @@ static sh_err check_property(const struct sh_alloc *a, const json_t *item, size_
     (void)snprintf(where, sizeof where, "/properties/%zu", i);
     SH_TRY(check_range(item, where, diag));
     SH_TRY(sh_type_parse(sh_json_get_str(item, "type"), &type));
+    SH_TRY(check_enum(item, type, where, diag));
     sh_err err = sh_unit_parse(sh_json_get_str(item, "unit"), &unit, &sub);
     if (err != SH_OK) {
         (void)snprintf(path, sizeof path, "%s/unit", where);
