@@ -4,7 +4,9 @@
  *                      topic=sh/v1/bench-%u/telemetry user= password=
  *   bench_load idle    PORT conns=19000 user= password=      holds them until its input ends
  *   bench_load lines   PORT path=/write series=1000 steps=17280 step_s=10 start_s=N kind=walk|int
- *                      conns=4 rounds=5 token= name=bench
+ *                      conns=4 rounds=20 token= name=bench
+ * Each connection of `lines` is an agent of its own with every conns-th series, in order of time;
+ * the values hang on the series alone, so every server gets the same data.
  *
  * Prints one line of JSON: messages or samples, seconds from the first byte of load to the last
  * acknowledgement, its own CPU seconds in that time and those of the server (pid=N). QoS 0 ends
@@ -36,6 +38,7 @@ struct conn {
     bool pinged;
     uint64_t sent;  /* messages or bodies */
     uint64_t acked; /* PUBACKs */
+    uint32_t step;  /* lines: the next one */
     uint8_t *out;
     size_t out_n;
     size_t out_at;
@@ -64,9 +67,8 @@ struct load {
     uint32_t step_s;
     int64_t start_s;
     uint32_t rounds; /* steps in a body */
-    uint32_t at;     /* next step to be sent */
     int32_t *level;  /* of each series */
-    uint64_t rng;
+    uint64_t *rng;   /* of each series */
     int epoll;
     struct conn *all;
     uint32_t finished;
@@ -251,12 +253,12 @@ static void read_mqtt(struct load *l, struct conn *c)
 
 /* ---- HTTP, line protocol ---- */
 
-static uint32_t next_random(struct load *l)
+static uint32_t next_random(uint64_t *x)
 {
-    l->rng ^= l->rng << 13;
-    l->rng ^= l->rng >> 7;
-    l->rng ^= l->rng << 17;
-    return (uint32_t)(l->rng >> 32);
+    *x ^= *x << 13;
+    *x ^= *x >> 7;
+    *x ^= *x << 17;
+    return (uint32_t)(*x >> 32);
 }
 
 /* The next value of a series: walk = two decimals, steps even over -2.00..2.00 (8.65 bits of
@@ -264,9 +266,9 @@ static uint32_t next_random(struct load *l)
 static int32_t next_level(struct load *l, uint32_t s)
 {
     if (l->walk) {
-        l->level[s] += (int32_t)(next_random(l) % 401) - 200;
+        l->level[s] += (int32_t)(next_random(&l->rng[s]) % 401) - 200;
     } else {
-        const uint32_t r = next_random(l) % 100;
+        const uint32_t r = next_random(&l->rng[s]) % 100;
         l->level[s] += r < 8 ? -2 : (r < 32 ? -1 : (r < 68 ? 0 : (r < 92 ? 1 : 2)));
     }
     return l->level[s];
@@ -320,15 +322,15 @@ static void fill_http(struct load *l, struct conn *c)
     if (c->sent > c->acked) {
         return; /* one request at a time */
     }
-    if (l->at == l->steps) {
+    if (c->step == l->steps) {
         finish(l, c);
         return;
     }
     uint8_t *body = c->out + HEAD_ROOM;
     size_t n = 0;
-    for (uint32_t r = 0; r < l->rounds && l->at < l->steps; r++, l->at++) {
-        for (uint32_t s = 0; s < l->series; s++) {
-            n += put_line(l, body + n, s, l->start_s + (int64_t)l->at * l->step_s);
+    for (uint32_t r = 0; r < l->rounds && c->step < l->steps; r++, c->step++) {
+        for (uint32_t s = c->index; s < l->series; s += l->conns) {
+            n += put_line(l, body + n, s, l->start_s + (int64_t)c->step * l->step_s);
         }
     }
     char head[HEAD_ROOM];
@@ -469,7 +471,8 @@ static void open_one(struct load *l, uint32_t i)
     }
     c->out_cap = l->idle ? 1024 : OUT_BYTES;
     if (l->http) {
-        c->out_cap = HEAD_ROOM + (size_t)l->series * l->rounds * (64 + strlen(l->name));
+        c->out_cap =
+            HEAD_ROOM + ((size_t)l->series / l->conns + 1) * l->rounds * (64 + strlen(l->name));
     }
     c->out = sh_mem_new(sh_alloc_heap(), c->out_cap);
     if (c->out == NULL) {
@@ -577,11 +580,10 @@ int main(int argc, char **argv)
         .steps = (uint32_t)integer(argc, argv, "steps", "17280"),
         .step_s = (uint32_t)integer(argc, argv, "step_s", "10"),
         .start_s = integer(argc, argv, "start_s", "1700000000"),
-        .rounds = (uint32_t)integer(argc, argv, "rounds", "5"),
+        .rounds = (uint32_t)integer(argc, argv, "rounds", "20"),
         .idle = strcmp(argv[1], "idle") == 0,
         .http = strcmp(argv[1], "lines") == 0,
         .pid = integer(argc, argv, "pid", "0"),
-        .rng = 0x9E3779B97F4A7C15u,
     };
     if (l.conns == 0 || l.conns > MAX_CONNS || l.series == 0 || l.bytes > 500) {
         (void)fprintf(stderr, "bench_load: conns 1 to 20000, series from 1, bytes up to 500\n");
@@ -589,11 +591,13 @@ int main(int argc, char **argv)
     }
     l.per_conn = (uint64_t)integer(argc, argv, "messages", "1000000") / l.conns;
     l.level = sh_mem_array(sh_alloc_heap(), l.series, sizeof *l.level);
-    if (l.level == NULL) {
+    l.rng = sh_mem_array(sh_alloc_heap(), l.series, sizeof *l.rng);
+    if (l.level == NULL || l.rng == NULL) {
         die("memory");
     }
     for (uint32_t s = 0; s < l.series; s++) {
         l.level[s] = l.walk ? 100000 : 1000;
+        l.rng[s] = sh_hash64(&s, sizeof s, 1) | 1;
     }
     run(&l, argv[1]);
     return 0;
