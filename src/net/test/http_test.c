@@ -574,6 +574,57 @@ static void test_websocket_carries_bytes(void **state)
     }
 }
 
+static void test_websocket_back_pressure_and_close(void **state)
+{
+    (void)state;
+    struct fix f;
+    begin(&f);
+    say(&f, UPGRADE "Sec-WebSocket-Protocol: mqtt\r\n\r\n");
+    forget(&f);
+    sh_stream_pause(f.ws); /* frames wait in the inner stream */
+    say_bytes(&f, "\x82\x82" MASK "\x49\x6b", 8);
+    assert_int_equal(f.ws_got.n, 0);
+    sh_stream_resume(f.ws);
+    sh_loop_settle(f.l, 100);
+    assert_str(sh_buf_str(&f.ws_got), "Hi");
+    assert_false(sh_stream_secure(f.ws));
+    struct sh_peer_cert cert;
+    assert_int_equal(sh_stream_peer_cert(f.ws, &cert), SH_E_NOTFOUND);
+    assert_int_equal(sh_stream_peer(f.ws).family, 0);
+    assert_int_equal(sh_stream_local(f.ws).family, 0);
+    sh_fakepeer_block(f.p, true);
+    static uint8_t block[10000];
+    size_t given = 0;
+    while (sh_stream_write(f.ws, sh_bytes_of(block, sizeof block)) == SH_OK) {
+        given += sizeof block;
+        sh_loop_settle(f.l, 100);
+    }
+    assert_true(given < 200000);
+    assert_true(sh_stream_queued(f.ws) > 0);
+    assert_true(sh_stream_queued(f.ws) <= sh_stream_write_max(f.ws) + SH_WS_HEAD_MAX);
+    sh_fakepeer_block(f.p, false);
+    sh_loop_settle(f.l, 1000);
+    assert_int_equal(sh_stream_queued(f.ws), 0);
+    forget(&f);
+    sh_stream_end(f.ws); /* 1000 */
+    sh_loop_settle(f.l, 100);
+    assert_str(heard(&f), "\x88\x02\x03\xe8");
+    assert_int_equal(f.ws_closed, 1);
+    assert_int_equal(f.ws_reason, SH_OK);
+    dial(&f, 0);
+    say(&f, UPGRADE "Sec-WebSocket-Protocol: mqtt\r\n\r\n");
+    sh_stream_close(f.ws, SH_E_DENIED);
+    assert_int_equal(sh_stream_write(f.ws, sh_bytes_of("x", 1)), SH_E_CLOSED);
+    sh_loop_settle(f.l, 100);
+    assert_int_equal(f.ws_reason, SH_E_DENIED);
+    dial(&f, 0); /* the peer is lost */
+    say(&f, UPGRADE "Sec-WebSocket-Protocol: mqtt\r\n\r\n");
+    sh_fakepeer_reset(f.p);
+    sh_loop_settle(f.l, 100);
+    assert_int_equal(f.ws_reason, SH_E_IO);
+    finish(&f);
+}
+
 static void test_websocket_ends(void **state)
 {
     (void)state;
@@ -735,6 +786,7 @@ int main(void)
         cmocka_unit_test(test_client_gone_while_held),
         cmocka_unit_test(test_streamed_answer),
         cmocka_unit_test(test_websocket_carries_bytes),
+        cmocka_unit_test(test_websocket_back_pressure_and_close),
         cmocka_unit_test(test_websocket_ends),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_stop_lets_the_answer_out),

@@ -289,6 +289,103 @@ static void test_listener_limits_and_errors(void **state)
     finish(&f);
 }
 
+/* Listener and connection with TLS; the bytes cross, the wrong name is refused, a cancelled
+ * connection tells nobody. Few accepts a turn: all get in all the same. */
+static void test_tls_over_tcp(void **state)
+{
+    (void)state;
+    struct sh_test_env t;
+    sh_test_env_init(&t, NULL);
+    t.env.clock = sh_clock_system();
+    struct sh_buf cert;
+    struct sh_buf key;
+    sh_buf_init(&cert, &t.alloc, 1 << 16);
+    sh_buf_init(&key, &t.alloc, 1 << 16);
+    assert_ok(sh_tls_selfsigned(&t.env, SH_STR("localhost"), 2, &cert, &key));
+    const struct sh_tls_opts so = {.cert_pem = sh_buf_str(&cert), .key_pem = sh_buf_str(&key)};
+    const struct sh_tls_opts co = {.ca_pem = sh_buf_str(&cert)};
+    struct sh_tls *server = NULL;
+    struct sh_tls *client = NULL;
+    assert_ok(sh_tls_server_new(&t.env, &so, NULL, &server));
+    assert_ok(sh_tls_client_new(&t.env, &co, NULL, &client));
+    struct fix f;
+    const struct sh_listen_opts lo = {.tls = server};
+    begin(&f, &lo);
+    struct sh_connect_opts o = {
+        .host = SH_STR("localhost"), .port = sh_listener_addr(f.ln).port, .tls = client};
+    assert_ok(sh_connect_start(f.l, &o, &connect_handler, &f, NULL));
+    UNTIL(&f, f.out.s != NULL);
+    assert_true(sh_stream_secure(f.out.s));
+    const struct sh_addr peer = sh_stream_peer(f.out.s);
+    assert_int_equal(peer.port, o.port);
+    static uint8_t data[300000];
+    assert_ok(sh_stream_write(f.out.s, sh_bytes_of(data, sizeof data)));
+    UNTIL(&f, f.out.got.n == sizeof data);
+    sh_stream_pause(f.out.s); /* held back, then shown */
+    assert_ok(sh_stream_write(f.out.s, sh_bytes_of("more", 4)));
+    for (int i = 0; i < 200; i++) {
+        (void)sh_loop_turn(f.l);
+    }
+    assert_int_equal(f.out.got.n, sizeof data);
+    sh_stream_resume(f.out.s);
+    UNTIL(&f, f.out.got.n == sizeof data + 4);
+    o.server_name = SH_STR("other.local");
+    assert_ok(sh_connect_start(f.l, &o, &connect_handler, &f, NULL));
+    UNTIL(&f, f.failed == 1);
+    assert_int_equal(f.fail, SH_E_PROTO);
+    o.server_name = (struct sh_str){0};
+    static struct fix other;
+    memset(&other, 0, sizeof other);
+    other.t.alloc = f.t.alloc;
+    for (int turns = 0; turns < 12 && other.out.s == NULL; turns++) {
+        struct sh_connect *c = NULL; /* cancelled in whatever state it is then */
+        assert_ok(sh_connect_start(f.l, &o, &connect_handler, &other, &c));
+        for (int i = 0; i < turns && other.out.s == NULL; i++) {
+            (void)sh_loop_turn(f.l);
+        }
+        if (other.out.s == NULL) {
+            sh_connect_cancel(c);
+        }
+    }
+    if (other.out.s != NULL) { /* it was quicker */
+        sh_stream_close(other.out.s, SH_E_CANCELED);
+    }
+    assert_int_equal(other.failed, 0);
+    assert_int_equal(f.failed, 1);
+    finish(&f);
+    sh_tls_free(server);
+    sh_tls_free(client);
+    sh_buf_fini(&cert);
+    sh_buf_fini(&key);
+    sh_test_env_fini(&t);
+}
+
+static void test_few_accepts_a_turn(void **state)
+{
+    (void)state;
+    struct fix f;
+    memset(&f, 0, sizeof f);
+    sh_test_env_init(&f.t, NULL);
+    f.t.env.clock = sh_clock_system();
+    const struct sh_loop_opts lo = {.accepts_per_turn = 1};
+    assert_ok(sh_loop_new(&f.t.env, &lo, &f.l));
+    const struct sh_listen_opts o = {.address = SH_STR("127.0.0.1:0")};
+    assert_ok(sh_listen(f.l, &o, on_accept, &f, NULL, &f.ln));
+    enum { N = 20 };
+    struct sh_connect_opts co = {.host = SH_STR("127.0.0.1"), .port = sh_listener_addr(f.ln).port};
+    static struct fix other[N];
+    memset(other, 0, sizeof other);
+    for (int i = 0; i < N; i++) {
+        other[i].t.alloc = f.t.alloc;
+        assert_ok(sh_connect_start(f.l, &co, &connect_handler, &other[i], NULL));
+    }
+    UNTIL(&f, f.n_in == N);
+    for (int i = 0; i < N; i++) {
+        sh_stream_close(other[i].out.s, SH_E_CANCELED);
+    }
+    finish(&f);
+}
+
 static void count_datagram(void *ctx, const struct sh_addr *from, struct sh_bytes in)
 {
     struct fix *f = ctx;
@@ -370,6 +467,8 @@ int main(void)
         cmocka_unit_test(test_slow_reader_is_bounded),
         cmocka_unit_test(test_connect_failures),
         cmocka_unit_test(test_listener_limits_and_errors),
+        cmocka_unit_test(test_tls_over_tcp),
+        cmocka_unit_test(test_few_accepts_a_turn),
         cmocka_unit_test(test_udp),
         cmocka_unit_test(test_addresses),
     };
