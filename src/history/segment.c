@@ -54,7 +54,6 @@ void segment_unref(struct segment *s)
     if (s->map.p != NULL) {
         env->fs->unmap(env->fs->ctx, &s->map);
     }
-    sh_fs_close(env->fs, s->file);
     sh_mem_free(env->alloc, s->found);
     sh_mem_free(env->alloc, s);
 }
@@ -220,10 +219,12 @@ sh_err segment_open(const struct sh_env *env, const char *path, uint64_t id, str
     s->env = env;
     s->info.id = id;
     (void)snprintf(s->path, sizeof s->path, "%s", path);
-    sh_err err = sh_fs_open(env->fs, path, SH_FS_READ, &s->file);
+    struct sh_file *file = NULL;
+    sh_err err = sh_fs_open(env->fs, path, SH_FS_READ, &file);
     if (err == SH_OK) {
-        err = env->fs->map(env->fs->ctx, s->file, &s->map);
+        err = env->fs->map(env->fs->ctx, file, &s->map);
     }
+    sh_fs_close(env->fs, file); /* the map stays: no descriptor for each segment */
     if (err == SH_OK) {
         s->bytes = s->map.n;
         err = footer_read(s);

@@ -79,7 +79,6 @@ struct segment {
     char path[SEG_PATH];
     struct segment_info info;
     uint64_t bytes;
-    struct sh_file *file;
     struct sh_fs_map map;
     const uint8_t *dir;
     uint64_t dir_off;

@@ -497,6 +497,165 @@ static void test_zone_files_are_read(void **state)
     assert_int_equal(sh_tz_load(&env, SH_STR("No/Where"), &tz), SH_E_NOTFOUND);
 }
 
+/* A TZif file (RFC 8536, 3.2) of one offset and a rule in its footer. */
+static size_t tzif_make(const char *rule, uint8_t *out)
+{
+    size_t n = 0;
+    for (int part = 0; part < 2; part++) {
+        memset(out + n, 0, 44);
+        memcpy(out + n, "TZif2", 5);
+        sh_put_be32(out + n + 36, 1); /* types */
+        sh_put_be32(out + n + 40, 4); /* characters */
+        n += 44;
+        memset(out + n, 0, 10);
+        sh_put_be32(out + n, 3600);
+        memcpy(out + n + 6, "XST", 4);
+        n += 10;
+    }
+    out[n++] = '\n';
+    memcpy(out + n, rule, strlen(rule));
+    n += strlen(rule);
+    out[n++] = '\n';
+    return n;
+}
+
+static void test_zone_rules_of_every_form(void **state)
+{
+    (void)state;
+    /* POSIX.1-2017, 8.3; 2026 and 2028 (leap) */
+    static const struct {
+        const char *rule;
+        int64_t at_s;
+        int32_t offset;
+    } rows[] = {
+        {"XST-3", 1767225600, 10800},
+        {"<+0330>-3:30", 1767225600, 12600},
+        {"XST5XDT,M3.2.0,M11.1.0", 1772953199, -18000},
+        {"XST5XDT,M3.2.0,M11.1.0", 1772953200, -14400},
+        {"XST5XDT4:30,M3.2.0/3:00:00,M11.1.0", 1780000000, -16200},
+        {"AST-10ADT,M10.1.0,M4.1.0/3", 1767225600, 39600}, /* south: summer over new year */
+        {"XST0XDT,J60,J300", 1835488800, 3600}, /* 2028-03-01 02:00: J60 is 1 March always */
+        {"XST0XDT,J60,J300", 1835488799, 0},
+        {"XST0XDT,59/0,300/0", 1835395200, 3600}, /* day 59 counted from 0 is 29 February */
+        {"XST0XDT,0/0,365/25", 1767225600, 3600}, /* all the year */
+    };
+    uint8_t file[256];
+    for (size_t i = 0; i < SH_COUNT(rows); i++) {
+        struct sh_tz *tz = NULL;
+        const size_t n = tzif_make(rows[i].rule, file);
+        assert_ok(sh_tz_parse(sh_alloc_heap(), sh_bytes_of(file, n), &tz));
+        if (sh_tz_offset(tz, rows[i].at_s * sec) != rows[i].offset) {
+            fail_msg("%s at %lld: %d", rows[i].rule, (long long)rows[i].at_s,
+                     sh_tz_offset(tz, rows[i].at_s * sec));
+        }
+        sh_tz_free(tz);
+    }
+    /* A rule that cannot be read: the file's own offset holds. */
+    static const char *const bad[] = {"",
+                                      "X",
+                                      "XST",
+                                      "XST5XDT",
+                                      "XST5XDT,M13.1.0,M1.1.0",
+                                      "XST5XDT,M3.2.0",
+                                      "XST5XDT,M3.2.0,M11.1.0x",
+                                      "<+03"};
+    for (size_t i = 0; i < SH_COUNT(bad); i++) {
+        struct sh_tz *tz = NULL;
+        const size_t n = tzif_make(bad[i], file);
+        assert_ok(sh_tz_parse(sh_alloc_heap(), sh_bytes_of(file, n), &tz));
+        assert_int_equal(sh_tz_offset(tz, 0), 3600);
+        sh_tz_free(tz);
+    }
+    const size_t n = tzif_make("XST-3", file);
+    for (size_t i = 0; i < n - 7; i++) { /* any shorter file is refused */
+        struct sh_tz *tz = NULL;
+        assert_int_equal(sh_tz_parse(sh_alloc_heap(), sh_bytes_of(file, i), &tz), SH_E_PROTO);
+    }
+}
+
+static void test_local_times_that_occur_twice_or_never(void **state)
+{
+    (void)state;
+    uint8_t file[256];
+    struct sh_tz *tz = NULL;
+    const size_t n = tzif_make("XST5XDT,M3.2.0,M11.1.0", file);
+    assert_ok(sh_tz_parse(sh_alloc_heap(), sh_bytes_of(file, n), &tz));
+    /* 2026-03-08 02:30 does not exist: the instant of the change, 07:00 UTC */
+    assert_int_equal(sh_tz_to_utc(tz, 1772937000 * sec), 1772953200 * sec);
+    /* 2026-11-01 01:30 occurs twice: the first, 05:30 UTC */
+    assert_int_equal(sh_tz_to_utc(tz, 1793496600 * sec), 1793511000 * sec);
+    sh_tz_free(tz);
+}
+
+struct listed {
+    size_t n;
+    uint64_t id[8];
+    enum sh_history_edit_kind kind[8];
+};
+
+static sh_err list_edit(void *ctx, const struct sh_history_edit_info *e)
+{
+    struct listed *l = ctx;
+    l->id[l->n] = e->id;
+    l->kind[l->n++] = e->kind;
+    return SH_OK;
+}
+
+static void edit(struct rig *r, const struct sh_history_edit *e)
+{
+    struct sh_buf b;
+    sh_buf_init(&b, r->t.env.alloc, 1 << 16);
+    assert_ok(sh_history_edit_check(r->h, e));
+    assert_ok(sh_history_edit_encode(e, &b));
+    assert_ok(sh_history_edit_apply(r->h, sh_buf_bytes(&b), ++r->seq));
+    sh_buf_fini(&b);
+}
+
+static void test_corrections_outrank_until_withdrawn_and_are_listed(void **state)
+{
+    (void)state;
+    struct rig r;
+    static const uint32_t point = 1;
+    const struct sh_history_query q = {.from_us = t0, .to_us = t0 + hour};
+    rig_init(&r);
+    add(&r, 1, t0 + sec, 1, 192);
+    add(&r, 1, t0 + 2 * sec, 2, 192);
+    send(&r);
+    add(&r, 1, t0 + sec, 50, SH_Q_GOOD_OVERRIDE);
+    const struct sh_history_edit fix = {.kind = SH_EDIT_CORRECT, .rows = &r.b.view};
+    edit(&r, &fix);
+    const uint64_t fixed = r.seq;
+    sh_batch_builder_clear(&r.b);
+    add(&r, 1, t0 + sec, 3, 192); /* a later arrival does not win */
+    send(&r);
+    check(&r, q, 1, NULL, "1:50 2:2 ");
+    edit(&r, &(struct sh_history_edit){.kind = SH_EDIT_DELETE,
+                                       .points = &point,
+                                       .npoints = 1,
+                                       .from_us = t0,
+                                       .to_us = t0 + 2 * sec});
+    const uint64_t deleted = r.seq;
+    check(&r, q, 1, NULL, "2:2 ");
+    struct listed l = {.n = 0};
+    assert_ok(sh_history_edits(r.h, 1, list_edit, &l));
+    assert_int_equal(l.n, 2);
+    assert_true(l.id[0] == fixed && l.kind[0] == SH_EDIT_CORRECT);
+    assert_true(l.id[1] == deleted && l.kind[1] == SH_EDIT_DELETE);
+    assert_ok(sh_history_flush(r.h));
+    sh_history_close(r.h); /* edits outlive a restart */
+    assert_ok(sh_history_open(&r.t.env, &r.o, &r.h));
+    check(&r, q, 1, NULL, "2:2 ");
+    edit(&r, &(struct sh_history_edit){.kind = SH_EDIT_WITHDRAW, .id = deleted});
+    check(&r, q, 1, NULL, "1:50 2:2 ");
+    edit(&r, &(struct sh_history_edit){.kind = SH_EDIT_WITHDRAW, .id = fixed});
+    check(&r, q, 1, NULL, "1:3 2:2 ");
+    const struct sh_history_edit none = {.kind = SH_EDIT_DELETE, .from_us = 2, .to_us = 2};
+    assert_int_equal(sh_history_edit_check(r.h, &none), SH_E_INVAL);
+    static const uint8_t bad[] = {9, 9, 9};
+    assert_int_equal(sh_history_edit_apply(r.h, sh_bytes_of(bad, 3), 1000), SH_E_CORRUPT);
+    rig_fini(&r);
+}
+
 static sh_err oom_body(struct sh_test_env *t)
 {
     struct sh_memfs *mem = sh_memfs_new(1);
@@ -558,6 +717,9 @@ int main(void)
         cmocka_unit_test(test_many_flushes_of_one_day_are_merged),
         cmocka_unit_test(test_retention_removes_whole_partitions_below_the_floor),
         cmocka_unit_test(test_zone_files_are_read),
+        cmocka_unit_test(test_zone_rules_of_every_form),
+        cmocka_unit_test(test_local_times_that_occur_twice_or_never),
+        cmocka_unit_test(test_corrections_outrank_until_withdrawn_and_are_listed),
         cmocka_unit_test(test_no_memory_at_any_place_is_an_error_and_no_leak),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
