@@ -176,7 +176,10 @@ static bool walk_chunk(struct walk *k, size_t *at)
             continue;
         }
         k->total++;
-        struct item i = key_of(k, s);
+        if (k->by == BY_ID && !k->desc && k->n == k->max) {
+            continue; /* the page is full, the rest is only counted */
+        }
+        const struct item i = key_of(k, s);
         if (k->from && order(k, &i, s->dev->id, &k->place, k->place_id) <= 0) {
             continue;
         }

@@ -1,44 +1,12 @@
 /* transfer.c - bulk import and export. Good rows are stored in transactions of TWIN_TX_ROWS; each
  * bad row is reported with its number and column and stops nothing.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "twin_int.h"
+#include "transfer_int.h"
 
 #include <stdio.h>
 
-enum {
-    MAX_BODY = 64 << 20,
-    MAX_COLUMNS = 256,
-    MAX_REJECTED = 10000,
-    MAX_ROWS = 1000000,
-    ROW_ARENA = 4 << 20,
-    MAX_LABEL_KEYS = 200
-};
-
-struct pending {
-    struct sh_str id; /* owned */
-    json_t *doc;
-    bool fresh;
-};
-
-struct import {
-    struct sh_twin *t;
-    uint32_t tenant;
-    bool dry_run;
-    struct sh_str author;
-    uint64_t created;
-    uint64_t updated;
-    uint64_t nrejected;
-    struct sh_buf rejected; /* the list's members */
-    struct sh_jw w;
-    struct sh_map seen; /* ids of this file */
-    struct pending rows[TWIN_TX_ROWS];
-    size_t n;
-    struct sh_record_tx *tx;
-    struct sh_buf text;
-};
-
-static void reject(struct import *m, int row, struct sh_str column, const char *code,
-                   const char *detail)
+void twin_reject(struct twin_import *m, int row, struct sh_str column, const char *code,
+                 const char *detail)
 {
     if (m->nrejected++ >= MAX_REJECTED) {
         return;
@@ -55,7 +23,7 @@ static void reject(struct import *m, int row, struct sh_str column, const char *
     sh_jw_obj_end(&m->w);
 }
 
-static sh_err import_init(struct import *m)
+sh_err twin_import_init(struct twin_import *m)
 {
     const struct sh_alloc *a = m->t->env->alloc;
     sh_buf_init(&m->rejected, a, 16 << 20);
@@ -66,7 +34,7 @@ static sh_err import_init(struct import *m)
     return SH_OK;
 }
 
-static void import_fini(struct import *m)
+void twin_import_fini(struct twin_import *m)
 {
     for (size_t i = 0; i < m->n; i++) {
         sh_str_free(m->t->env->alloc, &m->rows[i].id);
@@ -78,7 +46,7 @@ static void import_fini(struct import *m)
     sh_buf_fini(&m->rejected);
 }
 
-static sh_err import_report(struct import *m, struct sh_jw *w)
+sh_err twin_import_report(struct twin_import *m, struct sh_jw *w)
 {
     sh_jw_arr_end(&m->w);
     SH_TRY(sh_jw_end(&m->w));
@@ -98,7 +66,7 @@ static sh_err import_report(struct import *m, struct sh_jw *w)
 }
 
 /* Commits what is pending. Under `write`. */
-static sh_err flush(struct import *m)
+static sh_err flush(struct twin_import *m)
 {
     sh_err err = SH_OK;
     if (m->tx != NULL) {
@@ -128,7 +96,7 @@ static struct sh_str column_of(const struct sh_diag *d, char out[200])
     return sh_str_c(out);
 }
 
-static const char *code_of(sh_err err, const struct sh_diag *d)
+const char *twin_code_of(sh_err err, const struct sh_diag *d)
 {
     if (err == SH_E_LIMIT) {
         return "limit_reached";
@@ -142,7 +110,7 @@ static const char *code_of(sh_err err, const struct sh_diag *d)
     return strcmp(d->path, "/id") == 0 ? "bad_id" : "invalid_value";
 }
 
-static sh_err queue(struct import *m, struct sh_str id, json_t *doc, bool fresh)
+static sh_err queue(struct twin_import *m, struct sh_str id, json_t *doc, bool fresh)
 {
     struct pending *p = &m->rows[m->n];
     sh_err err = SH_OK;
@@ -176,19 +144,19 @@ static sh_err queue(struct import *m, struct sh_str id, json_t *doc, bool fresh)
 }
 
 /* One device. Only errors that concern the whole file are returned. Under `write`. */
-static sh_err take_device(struct import *m, int row, const json_t *body)
+static sh_err take_device(struct twin_import *m, int row, const json_t *body)
 {
     struct sh_diag diag = {.line = 0};
     json_t *doc = NULL;
     uint64_t rev = 0;
     const struct sh_str id = sh_json_get_str(body, "id");
     if (id.n == 0) {
-        reject(m, row, SH_STR("id"), "id_missing", "a device needs an id");
+        twin_reject(m, row, SH_STR("id"), "id_missing", "a device needs an id");
         return SH_OK;
     }
     sh_err err = sh_map_put(&m->seen, id, m);
     if (err == SH_E_EXISTS) {
-        reject(m, row, SH_STR("id"), "duplicate_row", "the id was in an earlier row");
+        twin_reject(m, row, SH_STR("id"), "duplicate_row", "the id was in an earlier row");
         return SH_OK;
     }
     if (err != SH_OK) {
@@ -206,14 +174,14 @@ static sh_err take_device(struct import *m, int row, const json_t *body)
         return queue(m, id, doc, fresh);
     }
     if (err == SH_E_NOTFOUND) {
-        reject(m, row, SH_STR("id"), "bad_id", "the id is an alias of another device");
+        twin_reject(m, row, SH_STR("id"), "bad_id", "the id is an alias of another device");
         return SH_OK;
     }
     if (err == SH_E_INVAL || err == SH_E_LIMIT) {
         char column[200];
         const struct sh_str c = column_of(&diag, column);
-        reject(m, row, c, code_of(err, &diag),
-               err == SH_E_LIMIT ? "no room for more devices" : diag.message);
+        twin_reject(m, row, c, twin_code_of(err, &diag),
+                    err == SH_E_LIMIT ? "no room for more devices" : diag.message);
         return SH_OK;
     }
     return err;
@@ -289,14 +257,14 @@ static sh_err set_cell(json_t *body, struct sh_str column, struct sh_str v)
     return json_object_setn_new(body, column.p, column.n, value) == 0 ? SH_OK : SH_E_NOMEM;
 }
 
-static sh_err csv_row(struct import *m, int row, const struct twin_cells *head,
+static sh_err csv_row(struct twin_import *m, int row, const struct twin_cells *head,
                       const struct twin_cells *cells)
 {
     json_t *body = json_object();
     sh_err err = body == NULL ? SH_E_NOMEM : SH_OK;
     bool good = true;
     if (cells->n > head->n) {
-        reject(m, row, SH_STR(""), "too_many_cells", "the row has more cells than the header");
+        twin_reject(m, row, SH_STR(""), "too_many_cells", "the row has more cells than the header");
         good = false;
     }
     for (size_t i = 0; i < cells->n && i < head->n && err == SH_OK && good; i++) {
@@ -306,7 +274,7 @@ static sh_err csv_row(struct import *m, int row, const struct twin_cells *head,
         }
         err = set_cell(body, head->v[i], v);
         if (err == SH_E_INVAL) {
-            reject(m, row, head->v[i], "invalid_value", "not a value for this column");
+            twin_reject(m, row, head->v[i], "invalid_value", "not a value for this column");
             good = false;
             err = SH_OK;
         }
@@ -350,7 +318,7 @@ static sh_err csv_head(struct twin_csv *c, struct sh_arena *ar, struct twin_cell
     return SH_OK;
 }
 
-static sh_err from_csv(struct import *m, struct sh_str text, struct sh_diag *diag)
+static sh_err from_csv(struct twin_import *m, struct sh_str text, struct sh_diag *diag)
 {
     struct twin_csv c = {.in = text};
     struct sh_arena *keep = sh_arena_new(m->t->env->alloc, ROW_ARENA);
@@ -367,9 +335,9 @@ static sh_err from_csv(struct import *m, struct sh_str text, struct sh_diag *dia
             err = csv_row(m, c.row, &head, &row);
         } else if (err == SH_E_PROTO || err == SH_E_LIMIT) {
             /* Where the row ends cannot be known: nothing behind it is read. */
-            reject(m, c.row, SH_STR(""), "malformed_row",
-                   err == SH_E_PROTO ? "a quotation mark is not closed, or text follows it"
-                                     : "the row is too large");
+            twin_reject(m, c.row, SH_STR(""), "malformed_row",
+                        err == SH_E_PROTO ? "a quotation mark is not closed, or text follows it"
+                                          : "the row is too large");
             err = SH_E_NOTFOUND;
         }
     }
@@ -380,7 +348,7 @@ static sh_err from_csv(struct import *m, struct sh_str text, struct sh_diag *dia
 
 /* ------------------------------------------------------------------ both */
 
-static sh_err parse_array(struct sh_str text, json_t **out, struct sh_diag *diag)
+sh_err twin_parse_array(struct sh_str text, json_t **out, struct sh_diag *diag)
 {
     json_t *list = NULL;
     const sh_err err = sh_json_parse(text, MAX_BODY, &list, diag);
@@ -396,15 +364,15 @@ static sh_err parse_array(struct sh_str text, json_t **out, struct sh_diag *diag
     return SH_OK;
 }
 
-static sh_err from_json(struct import *m, struct sh_str text, struct sh_diag *diag)
+static sh_err from_json(struct twin_import *m, struct sh_str text, struct sh_diag *diag)
 {
     json_t *list = NULL;
-    SH_TRY(parse_array(text, &list, diag));
+    SH_TRY(twin_parse_array(text, &list, diag));
     sh_err err = SH_OK;
     for (size_t i = 0; i < json_array_size(list) && i < MAX_ROWS && err == SH_OK; i++) {
         const json_t *body = json_array_get(list, i);
         if (!json_is_object(body)) {
-            reject(m, (int)i + 1, SH_STR(""), "invalid_value", "not an object");
+            twin_reject(m, (int)i + 1, SH_STR(""), "invalid_value", "not an object");
             continue;
         }
         err = take_device(m, (int)i + 1, body);
@@ -413,9 +381,8 @@ static sh_err from_json(struct import *m, struct sh_str text, struct sh_diag *di
     return err;
 }
 
-static sh_err decode(const struct sh_twin *t, struct sh_bytes body,
-                     const struct sh_twin_import *how, struct sh_buf *buf, struct sh_str *text,
-                     struct sh_diag *diag)
+sh_err twin_decode(const struct sh_twin *t, struct sh_bytes body, const struct sh_twin_import *how,
+                   struct sh_buf *buf, struct sh_str *text, struct sh_diag *diag)
 {
     if (body.n > MAX_BODY) {
         sh_diag_set(diag, "the file is larger than %d MiB", MAX_BODY >> 20);
@@ -436,7 +403,7 @@ sh_err sh_twin_devices_import(struct sh_twin *t, uint32_t tenant, struct sh_byte
 {
     struct sh_buf buf = {.p = NULL};
     struct sh_str text;
-    struct import *m = sh_mem_new(t->env->alloc, sizeof *m);
+    struct twin_import *m = sh_mem_new(t->env->alloc, sizeof *m);
     if (m == NULL) {
         return SH_E_NOMEM;
     }
@@ -444,10 +411,10 @@ sh_err sh_twin_devices_import(struct sh_twin *t, uint32_t tenant, struct sh_byte
     m->tenant = tenant;
     m->dry_run = how->dry_run;
     m->author = author;
-    sh_err err = import_init(m);
+    sh_err err = twin_import_init(m);
     sh_mutex_lock(&t->write);
     if (err == SH_OK) {
-        err = decode(t, body, how, &buf, &text, diag);
+        err = twin_decode(t, body, how, &buf, &text, diag);
     }
     if (err == SH_OK) {
         err = twin_save_new(t);
@@ -460,85 +427,12 @@ sh_err sh_twin_devices_import(struct sh_twin *t, uint32_t tenant, struct sh_byte
     }
     sh_mutex_unlock(&t->write);
     if (err == SH_OK) {
-        err = import_report(m, w);
+        err = twin_import_report(m, w);
     }
     if (buf.alloc != NULL) {
         sh_buf_fini(&buf);
     }
-    import_fini(m);
-    sh_mem_free(t->env->alloc, m);
-    return err;
-}
-
-static sh_err take_thing(struct import *m, int row, const json_t *body)
-{
-    struct sh_diag diag = {.line = 0};
-    const struct sh_str id = sh_json_get_str(body, "id");
-    if (id.n == 0) {
-        reject(m, row, SH_STR("id"), "id_missing", "a thing model needs an id");
-        return SH_OK;
-    }
-    sh_err err = sh_map_put(&m->seen, id, m);
-    if (err == SH_E_EXISTS) {
-        reject(m, row, SH_STR("id"), "duplicate_row", "the id was in an earlier element");
-        return SH_OK;
-    }
-    sh_mutex_lock(&m->t->lock);
-    const struct twin_tenant *tt = twin_tenant(m->t, m->tenant, false);
-    const bool fresh = tt == NULL || sh_map_get(&tt->things, id) == NULL;
-    sh_mutex_unlock(&m->t->lock);
-    if (err == SH_OK && m->dry_run) {
-        err = twin_id_ok(id) ? sh_twin_thing_check(m->t, body, &diag) : SH_E_INVAL;
-    } else if (err == SH_OK) {
-        err = sh_twin_thing_put(m->t, m->tenant, id, fresh ? SH_TWIN_CREATE : SH_TWIN_REPLACE, body,
-                                SH_RECORD_ANY, m->author, NULL, &diag);
-    }
-    if (err == SH_E_INVAL) {
-        reject(m, row, sh_str_c(diag.path), code_of(err, &diag), diag.message);
-        return SH_OK;
-    }
-    m->created += err == SH_OK && fresh ? 1 : 0;
-    m->updated += err == SH_OK && !fresh ? 1 : 0;
-    return err;
-}
-
-sh_err sh_twin_things_import(struct sh_twin *t, uint32_t tenant, struct sh_bytes body,
-                             const struct sh_twin_import *how, struct sh_str author,
-                             struct sh_jw *w, struct sh_diag *diag)
-{
-    json_t *list = NULL;
-    struct sh_buf buf = {.p = NULL};
-    struct sh_str text;
-    if (how->csv) {
-        sh_diag_set(diag, "thing models come as a JSON array");
-        return SH_E_UNSUPPORTED;
-    }
-    struct import *m = sh_mem_new(t->env->alloc, sizeof *m);
-    if (m == NULL) {
-        return SH_E_NOMEM;
-    }
-    m->t = t;
-    m->tenant = tenant;
-    m->dry_run = how->dry_run;
-    m->author = author;
-    sh_err err = import_init(m);
-    if (err == SH_OK) {
-        err = decode(t, body, how, &buf, &text, diag);
-    }
-    if (err == SH_OK) {
-        err = parse_array(text, &list, diag);
-    }
-    for (size_t i = 0; i < json_array_size(list) && err == SH_OK; i++) {
-        err = take_thing(m, (int)i + 1, json_array_get(list, i));
-    }
-    if (err == SH_OK) {
-        err = import_report(m, w);
-    }
-    json_decref(list);
-    if (buf.alloc != NULL) {
-        sh_buf_fini(&buf);
-    }
-    import_fini(m);
+    twin_import_fini(m);
     sh_mem_free(t->env->alloc, m);
     return err;
 }

@@ -219,6 +219,52 @@ static void test_import_things_reports_bad_models(void **state)
     assert_ok(sh_twin_thing_delete(f->w, 1, SH_STR("a"), SH_RECORD_ANY, SH_STR("")));
 }
 
+static void test_things_as_csv_go_out_and_come_back(void **state)
+{
+    struct fix *f = *state;
+    struct sh_jw w;
+    struct sh_buf file[2];
+    char got[1024];
+    const struct sh_twin_import how = {.csv = true};
+    static const char csv[] =
+        "thing,thing_name,version,id,name,type,unit,min,max,access,scale,enum\n"
+        "pump,\"{\"\"zh\"\":\"\"泵\"\"}\",2,flow,流量,f64,m3/h,0,100,,,\n"
+        "pump,,,speed,,i64,,,,rw,,\"{\"\"0\"\":\"\"停\"\"}\"\n"
+        "fan,风机,,temp,,f64,Cel,,,,\"{\"\"factor\"\":0.1}\",\n"
+        "bad,,,x,,int,,,,,,\n"
+        "bad2,,,x,,f64,,one,,,,\n"
+        ",,,x,,f64,,,,,,\n";
+    assert_ok(fix_thing(f, "pump", SH_TWIN_CREATE, "{'properties':[],'services':[{'id':'go'}]}"));
+    sh_buf_clear(&f->out);
+    sh_jw_init(&w, &f->out);
+    assert_ok(sh_twin_things_import(f->w, 1, sh_str_bytes(SH_STR(csv)), &how, SH_STR("li"), &w,
+                                    &f->diag));
+    assert_ok(sh_buf_put_u8(&f->out, 0));
+    summary(f, got);
+    assert_string_equal(got, "2,1;5 /properties/0/type invalid_value;6 min invalid_value;"
+                             "7 thing id_missing");
+    sh_buf_clear(&f->out);
+    sh_jw_init(&w, &f->out);
+    assert_ok(sh_twin_thing_write(f->w, 1, SH_STR("pump"), &w, NULL));
+    assert_non_null(strstr((const char *)f->out.p, "\"services\":[{\"id\":\"go\"}]"));
+    for (int i = 0; i < 2; i++) {
+        sh_buf_init(&file[i], &f->t.alloc, 1 << 20);
+        assert_ok(sh_twin_things_export(f->w, 1, true, SH_TWIN_UTF8, &file[i]));
+        assert_memory_equal(file[i].p, "\xef\xbb\xbfthing,", 9);
+        sh_buf_clear(&f->out);
+        sh_jw_init(&w, &f->out);
+        assert_ok(sh_twin_things_import(f->w, 1, sh_buf_bytes(&file[i]), &how, SH_STR("li"), &w,
+                                        &f->diag));
+        assert_ok(sh_buf_put_u8(&f->out, 0));
+        summary(f, got);
+        assert_string_equal(got, "0,3");
+    }
+    assert_int_equal(file[0].n, file[1].n);
+    assert_memory_equal(file[0].p, file[1].p, file[0].n);
+    sh_buf_fini(&file[0]);
+    sh_buf_fini(&file[1]);
+}
+
 int main(void)
 {
 #define T(x) cmocka_unit_test_setup_teardown(x, fix_setup, fix_teardown)
@@ -230,6 +276,7 @@ int main(void)
         T(test_export_comes_back_by_import),
         T(test_import_of_many_rows_goes_in_several_commits),
         T(test_import_things_reports_bad_models),
+        T(test_things_as_csv_go_out_and_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

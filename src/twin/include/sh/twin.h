@@ -261,11 +261,18 @@ SH_MUST_CHECK sh_err sh_twin_devices_import(struct sh_twin *t, uint32_t tenant,
                                             struct sh_bytes body, const struct sh_twin_import *how,
                                             struct sh_str author, struct sh_jw *w,
                                             struct sh_diag *diag);
+/* Thing models: a JSON array, or CSV with one row a property: thing thing_name version id name type
+ * unit min max access scale enum (rows of one model stand together; scale and enum are JSON; events
+ * and services are left as they are in a model that exists). */
 SH_MUST_CHECK sh_err sh_twin_things_import(struct sh_twin *t, uint32_t tenant, struct sh_bytes body,
                                            const struct sh_twin_import *how, struct sh_str author,
                                            struct sh_jw *w, struct sh_diag *diag);
 /* All devices: CSV (UTF-8 with BOM, or GBK) or JSON. SH_E_LIMIT at out's maximum. Blocks. */
 SH_MUST_CHECK sh_err sh_twin_devices_export(struct sh_twin *t, uint32_t tenant, bool csv,
                                             enum sh_twin_encoding encoding, struct sh_buf *out);
+/* The tenant's own models, as sh_twin_things_import reads them (CSV leaves events and services
+ * out). */
+SH_MUST_CHECK sh_err sh_twin_things_export(struct sh_twin *t, uint32_t tenant, bool csv,
+                                           enum sh_twin_encoding encoding, struct sh_buf *out);
 
 #endif /* SH_TWIN_H */
