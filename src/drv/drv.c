@@ -74,6 +74,7 @@ void sh_drv_out_reconnect(struct sh_drv_out *out, const char *fmt, ...)
     out->reconnect = true;
     va_list args;
     va_start(args, fmt);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is, a line above */
     (void)vsnprintf(out->reason, sizeof out->reason, fmt, args);
     va_end(args);
 }

@@ -144,7 +144,6 @@ void sh_channel_write_device(const struct sh_channel *c, uint32_t device, struct
 void sh_channel_write_state(const struct sh_channel *c, struct sh_jw *w)
 {
     const struct sh_channel_info *i = &c->info;
-    char peer[SH_ADDR_CHARS];
     sh_jw_obj(w);
     put_words(w, "state", sh_channel_state_name(i->state));
     put_time(w, "since", i->since_us);
@@ -152,6 +151,7 @@ void sh_channel_write_state(const struct sh_channel *c, struct sh_jw *w)
     put_words(w, "words", i->words);
     sh_jw_key(w, "peer");
     if (i->state == SH_CHANNEL_OPEN) {
+        char peer[SH_ADDR_CHARS];
         sh_jw_str(w, sh_str_of(peer, sh_addr_print(&i->peer, peer)));
     } else {
         sh_jw_null(w);

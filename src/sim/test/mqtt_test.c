@@ -65,6 +65,13 @@ static pid_t start_broker(const struct rig *r)
     return start(r, args, false);
 }
 
+/* The broker opens its port. */
+static void a_moment(void)
+{
+    const struct timespec ts = {.tv_sec = 1};
+    (void)nanosleep(&ts, NULL);
+}
+
 static void read_out(struct rig *r)
 {
     FILE *f = fopen(r->out, "rbe");
@@ -128,7 +135,7 @@ static void test_mosquitto_gets_every_device_and_gives_a_command(void **state)
                                   .day_offset_s = 28800,
                                   .tick_ms = 200};
     assert_ok(sh_sim_new(r.loop, &o, &diag, &r.sim));
-    sleep(1); /* the broker opens its port */
+    a_moment();
     subscriber = start(&r, sub, true);
     for (size_t i = 0; i < SH_COUNT(telemetry); i++) {
         assert_true(printed(&r, telemetry[i]));
@@ -147,7 +154,7 @@ static void test_mosquitto_gets_every_device_and_gives_a_command(void **state)
     stop(broker);
     stop(subscriber);
     broker = start_broker(&r);
-    sleep(1);
+    a_moment();
     r.from = strlen(r.text);
     subscriber = start(&r, sub, true);
     assert_true(printed(&r, "sh/v1/air-room/telemetry "));

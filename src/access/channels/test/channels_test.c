@@ -468,7 +468,6 @@ static void test_a_change_without_memory_changes_nothing(void **state)
         } else if (info_of(c).state != SH_CHANNEL_OPEN) {
             /* The new plan was taken, then the driver had no memory for it: it reconnects. */
             assert_int_equal(info_of(c).n_tags, 2);
-            err = SH_E_NOMEM;
             while (r.dial_ctx == NULL) {
                 rig_run(&r, 10 * MS);
             }
