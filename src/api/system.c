@@ -107,7 +107,7 @@ static void put_problems(struct sh_api *a, const struct sh_journal_stats *j, str
     sh_jw_arr_end(w);
 }
 
-void api_write_overview(struct sh_api *a, uint32_t tenant, struct sh_jw *w)
+static void put_overview(struct sh_api *a, uint32_t tenant, struct sh_jw *w)
 {
     struct sh_twin_counts d;
     struct sh_gate_stats g;
@@ -115,7 +115,6 @@ void api_write_overview(struct sh_api *a, uint32_t tenant, struct sh_jw *w)
     sh_twin_counts(a->o.twin, tenant, &d);
     sh_gate_stats(a->o.gate, &g);
     sh_journal_stats(a->o.journal, &j);
-    sh_jw_obj(w);
     sh_jw_key(w, "devices");
     sh_jw_obj(w);
     put_u64(w, "total", d.total);
@@ -151,13 +150,38 @@ void api_write_overview(struct sh_api *a, uint32_t tenant, struct sh_jw *w)
     put_u64(w, "uptime_s", (uint64_t)(sh_wall_us(a->env->clock) - a->started_us) / 1000000);
     sh_jw_key(w, "demo");
     sh_jw_bool(w, d.demo > 0);
+}
+
+void api_write_overview(struct sh_api *a, uint32_t tenant, struct sh_jw *w)
+{
+    sh_jw_obj(w);
+    put_overview(a, tenant, w);
     sh_jw_obj_end(w);
+}
+
+/* The newest audit entries, for those who may see them. Reads the store: not in the stream. */
+static sh_err put_changes(struct api_req *r)
+{
+    enum { NEWEST = 8 };
+    uint64_t next = 0;
+    sh_err err = SH_OK;
+    sh_jw_key(&r->w, "changes");
+    sh_jw_arr(&r->w);
+    if (api_check(r, SH_PERM_AUDIT_READ) == SH_OK) {
+        const struct sh_guard_at at = api_at(r);
+        err = sh_guard_audit_list(r->api->o.guard, &at, 0, SH_STR(""), NEWEST, &r->w, &next);
+    }
+    sh_jw_arr_end(&r->w);
+    return err;
 }
 
 int api_overview(struct api_req *r)
 {
-    api_write_overview(r->api, r->tenant, &r->w);
-    return 200;
+    sh_jw_obj(&r->w);
+    put_overview(r->api, r->tenant, &r->w);
+    const sh_err err = put_changes(r);
+    sh_jw_obj_end(&r->w);
+    return err == SH_OK ? 200 : api_error(r, err, NULL);
 }
 
 struct metric {

@@ -48,6 +48,11 @@ struct node {
     atomic_bool tending;     /* a housekeeping job runs */
     atomic_bool want_catalogue;
     unsigned seconds;
+    /* The broker's counters as of the last second, for other threads. */
+    struct sh_mutex counters_lock;
+    struct mqtt_counters counters;
+    uint64_t in_per_s;
+    uint64_t out_per_s;
     unsigned stopping; /* servers that have not stopped yet */
     bool mqtt_anonymous;
 };

@@ -222,14 +222,21 @@ static void add_overview(void *ctx, struct sh_jw *w, uint32_t tenant)
 {
     SH_UNUSED(tenant);
     struct node *n = ctx;
-    struct mqtt_counters c;
-    mqtt_broker_counters(n->broker, 0, &c);
+    sh_mutex_lock(&n->counters_lock);
+    const struct mqtt_counters c = n->counters;
+    const uint64_t in = n->in_per_s;
+    const uint64_t out = n->out_per_s;
+    sh_mutex_unlock(&n->counters_lock);
     sh_jw_key(w, "mqtt");
     sh_jw_obj(w);
     sh_jw_key(w, "connections");
     sh_jw_u64(w, c.connections);
     sh_jw_key(w, "sessions");
     sh_jw_u64(w, c.sessions);
+    sh_jw_key(w, "in_per_second");
+    sh_jw_u64(w, in);
+    sh_jw_key(w, "out_per_second");
+    sh_jw_u64(w, out);
     sh_jw_key(w, "publish_in");
     sh_jw_u64(w, c.publish_in[0] + c.publish_in[1] + c.publish_in[2]);
     sh_jw_key(w, "publish_out");
@@ -242,8 +249,9 @@ static void add_overview(void *ctx, struct sh_jw *w, uint32_t tenant)
 static void add_metrics(void *ctx, struct sh_buf *out)
 {
     struct node *n = ctx;
-    struct mqtt_counters c;
-    mqtt_broker_counters(n->broker, 0, &c);
+    sh_mutex_lock(&n->counters_lock);
+    const struct mqtt_counters c = n->counters;
+    sh_mutex_unlock(&n->counters_lock);
     const struct {
         const char *name;
         const char *type;
@@ -684,10 +692,27 @@ static void tend(void *ctx)
     atomic_store(&n->tending, false);
 }
 
+static uint64_t published(const uint64_t by_qos[3])
+{
+    return by_qos[0] + by_qos[1] + by_qos[2];
+}
+
+static void take_counters(struct node *n)
+{
+    struct mqtt_counters c;
+    mqtt_broker_counters(n->broker, 0, &c);
+    sh_mutex_lock(&n->counters_lock);
+    n->in_per_s = published(c.publish_in) - published(n->counters.publish_in);
+    n->out_per_s = published(c.publish_out) - published(n->counters.publish_out);
+    n->counters = c;
+    sh_mutex_unlock(&n->counters_lock);
+}
+
 static void every_second(void *ctx)
 {
     struct node *n = ctx;
     n->seconds++;
+    take_counters(n);
     if (!atomic_exchange(&n->tending, true) && sh_workers_run(n->workers, tend, n) != SH_OK) {
         atomic_store(&n->tending, false);
     }
@@ -850,6 +875,7 @@ static void node_close(struct node *n)
     sh_guard_close(n->guard);
     sh_record_close(n->record);
     sh_crypto_free(n->crypto);
+    sh_mutex_fini(&n->counters_lock);
     if (n->lock_fd >= 0) {
         (void)close(n->lock_fd);
     }
@@ -941,6 +967,7 @@ int node_serve(int argc, char **argv, char **env)
         return 2;
     }
     block_signals();
+    sh_mutex_init(&n.counters_lock);
     take_password(&n, env);
     unsigned bad = 0;
     n.config = node_config(&n.env, a.config, a.sets, a.nsets, env, &bad);
