@@ -311,6 +311,7 @@ sh_err sh_record_watch(struct sh_record *r, sh_record_notify *fn, void *ctx)
     return err;
 }
 
+/* cppcheck-suppress constParameter ; the pair that was registered */
 void sh_record_unwatch(struct sh_record *r, sh_record_notify *fn, void *ctx)
 {
     sh_mutex_lock(&r->watch_lock);

@@ -354,7 +354,7 @@ static sh_err open_store(void *self, const struct sh_env *env, const struct sh_r
     if (err == SH_OK && s->readers == NULL) {
         err = SH_E_NOMEM;
     }
-    for (uint32_t i = 0; i < want && err == SH_OK; i++) {
+    for (uint32_t i = 0; err == SH_OK && i != want; i++) {
         err = record_sql_connect(s, cfg->path, false, &s->readers[s->nreaders], diag);
         s->nreaders += err == SH_OK ? 1 : 0;
     }

@@ -166,52 +166,55 @@ static void keep(struct walk *k, struct item i)
     }
 }
 
-/* Up to TWIN_CHUNK devices from *at on. False at the end. */
-static bool walk_chunk(struct walk *k, size_t *at)
+/* Looks at one device; false when the page is complete and nothing else is asked. */
+static bool look(struct walk *k, const struct twin_slot *s)
 {
-    const size_t end = *at + TWIN_CHUNK < k->tt->n ? *at + TWIN_CHUNK : k->tt->n;
-    for (; *at < end; ++*at) {
-        const struct twin_slot *s = k->tt->sorted[*at];
-        if (!matches(k, s)) {
-            continue;
-        }
-        k->total++;
-        if (k->by == BY_ID && !k->desc && k->n == k->max) {
-            continue; /* the page is full, the rest is only counted */
-        }
-        const struct item i = key_of(k, s);
-        if (k->from && order(k, &i, s->dev->id, &k->place, k->place_id) <= 0) {
-            continue;
-        }
-        keep(k, i);
-        if (k->by == BY_ID && !k->desc && !k->q->want_total && k->n == k->max) {
-            return false;
-        }
+    if (!matches(k, s)) {
+        return true;
     }
-    return *at < k->tt->n;
+    k->total++;
+    if (k->by == BY_ID && k->n == k->max) {
+        return k->q->want_total; /* the walk goes in order: the rest is only counted */
+    }
+    const struct item i = key_of(k, s);
+    if (!k->from || order(k, &i, s->dev->id, &k->place, k->place_id) > 0) {
+        keep(k, i);
+    }
+    return true;
 }
 
+/* Devices in order of id, from the end when sorting down (names often follow ids, and so most rows
+ * are worse than those in the heap). `last`: id looked at last; n == 0: none. */
 static void walk_all(struct walk *k)
 {
     char last[SH_TWIN_MAX_ID];
     size_t n = 0;
     bool more = true;
-    if (k->from && k->by == BY_ID && !k->desc && !k->q->want_total) {
+    if (k->from && k->by == BY_ID && !k->q->want_total) {
         n = k->place_id.n;
         memcpy(last, k->place_id.p, n);
     }
     while (more) {
         sh_mutex_lock(&k->t->lock);
-        size_t at = n == 0 ? 0 : twin_position(k->tt, (struct sh_str){last, n});
-        if (n > 0 && at < k->tt->n &&
-            sh_str_eq(k->tt->sorted[at]->dev->id, (struct sh_str){last, n})) {
-            at++;
+        size_t at = k->desc ? k->tt->n : 0;
+        if (n > 0) {
+            const struct sh_str id = {last, n};
+            at = twin_position(k->tt, id);
+            at += !k->desc && at < k->tt->n && sh_str_eq(k->tt->sorted[at]->dev->id, id) ? 1 : 0;
         }
-        more = walk_chunk(k, &at);
-        if (more) {
-            const struct sh_str id = k->tt->sorted[at - 1]->dev->id;
-            n = id.n;
-            memcpy(last, id.p, n);
+        size_t left = k->desc ? at : k->tt->n - at;
+        more = left > TWIN_CHUNK;
+        left = more ? (size_t)TWIN_CHUNK : left;
+        for (; left > 0; left--) {
+            const struct twin_slot *s = k->tt->sorted[k->desc ? --at : at++];
+            n = s->dev->id.n;
+            if (!look(k, s)) {
+                more = false;
+                break;
+            }
+            if (left == 1) {
+                memcpy(last, s->dev->id.p, n);
+            }
         }
         sh_mutex_unlock(&k->t->lock);
     }

@@ -9,7 +9,7 @@ static json_t *parse(const char *text)
 {
     char buf[4096];
     size_t n = 0;
-    for (; text[n] != '\0' && n < sizeof buf - 1; n++) {
+    for (; n < sizeof buf - 1 && text[n] != '\0'; n++) {
         buf[n] = text[n];
         if (text[n] == '\'') {
             buf[n] = '"';

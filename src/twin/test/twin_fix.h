@@ -119,7 +119,7 @@ static inline json_t *fix_json(const char *text)
 {
     char buf[8192];
     size_t n = 0;
-    for (; text[n] != '\0' && n < sizeof buf; n++) {
+    for (; n < sizeof buf && text[n] != '\0'; n++) {
         buf[n] = text[n];
         if (text[n] == '\'') {
             buf[n] = '"';
