@@ -512,6 +512,31 @@ static void test_nonsense_ends_the_connection_with_an_error(void **state)
     rig_fini(&r);
 }
 
+static void test_a_gateway_speaks_for_a_silent_device(void **state)
+{
+    (void)state;
+    const struct sh_drv_tag tags[] = {{.address = SH_STR("h1")}};
+    const struct sh_drv_plan plan = {devices, tags, 1, 1};
+    struct rig r;
+    rig_init(&r, "{\"retry_ms\":5000}", &plan);
+    event(&r, SH_DRV_OPENED);
+    for (int i = 0; i < 3; i++) { /* exception 0B (V1.1b3, 7): the target did not respond */
+        uint8_t re[9] = {0, 0, 0, 0, 0, 3, 1, 0x83, 0x0b};
+        assert_int_equal(r.bytes.n, 12);
+        memcpy(re, r.bytes.p, 2);
+        assert_ok(feed(&r, re, sizeof re));
+        assert_int_equal(r.exchanges[SH_DRV_NO_ANSWER], i + 1);
+        if (i < 2) {
+            r.now = r.out.timer_us;
+            event(&r, SH_DRV_TIMER);
+        }
+    }
+    assert_int_equal(r.out.timer_us, r.now + 5 * SEC); /* it is left alone for a while */
+    assert_false(r.reconnect);                         /* the gateway itself is well */
+    assert_int_equal(r.seen[0], 0);                    /* the engine tells of a lost device */
+    rig_fini(&r);
+}
+
 static sh_err oom_body(struct sh_test_env *t)
 {
     const struct sh_drv_tag tags[] = {{.address = SH_STR("h1")}};
@@ -567,6 +592,7 @@ int main(void)
         cmocka_unit_test(test_write_is_refused_while_the_device_is_read_only),
         cmocka_unit_test(test_every_write_gets_one_result_when_the_channel_closes),
         cmocka_unit_test(test_a_new_plan_keeps_the_connection_and_the_request_in_flight),
+        cmocka_unit_test(test_a_gateway_speaks_for_a_silent_device),
         cmocka_unit_test(test_nonsense_ends_the_connection_with_an_error),
         cmocka_unit_test(test_init_without_memory_holds_nothing),
         cmocka_unit_test(test_table_is_complete_and_its_schemas_are_json),
