@@ -69,6 +69,17 @@ static void write_one(struct mqtt_conn *c, struct mqtt_ack_ent *e)
     }
 }
 
+void mqtt_ack_rest(struct mqtt_conn *c)
+{
+    struct mqtt_ackq *q = &c->acks;
+    if (q->n == 0 && q->v != NULL) {
+        sh_mem_free(c->b->alloc, q->v);
+        q->v = NULL;
+        q->cap = 0;
+        q->head = 0;
+    }
+}
+
 void mqtt_ack_flush(struct mqtt_conn *c)
 {
     struct mqtt_ackq *q = &c->acks;
@@ -89,11 +100,8 @@ void mqtt_ack_flush(struct mqtt_conn *c)
         write_one(c, &one);
         pump = pump || one.type == MQTT_CONNACK || one.type == MQTT_SUBACK;
     }
-    if (q->n == 0 && q->v != NULL && q->cap > 64) {
-        sh_mem_free(c->b->alloc, q->v);
-        q->v = NULL;
-        q->cap = 0;
-        q->head = 0;
+    if (q->n == 0 && (q->cap > 64 || pump)) {
+        mqtt_ack_rest(c);
     }
     if (pump && c->s != NULL) {
         mqtt_pump(c->b, c->s);

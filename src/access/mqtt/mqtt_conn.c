@@ -307,6 +307,7 @@ void mqtt_conn_tick(struct mqtt_broker *b)
     for (struct mqtt_conn *c = b->conns; c != NULL; c = c->next) {
         if (second) {
             c->tokens = b->lim.max_rate;
+            mqtt_ack_rest(c);
         }
         check_time(b, c);
     }

@@ -257,9 +257,10 @@ static sh_err session_take(struct mqtt_conn *c, const struct mqtt_connect *k, ui
 static sh_err make_id(struct mqtt_conn *c, char out[32], struct sh_str *id)
 {
     static const char hex[] = "0123456789abcdef";
+    static const char front[5] = {'a', 'u', 't', 'o', '-'};
     uint8_t raw[ID_BYTES];
     SH_TRY(c->b->env->random->fill(c->b->env->random->ctx, raw, sizeof raw));
-    memcpy(out, "auto-", 5);
+    memcpy(out, front, sizeof front);
     for (size_t i = 0; i < sizeof raw; i++) {
         out[5 + 2 * i] = hex[raw[i] >> 4];
         out[6 + 2 * i] = hex[raw[i] & 15];

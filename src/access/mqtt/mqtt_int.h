@@ -566,6 +566,7 @@ SH_MUST_CHECK sh_err mqtt_ack_push(struct mqtt_conn *c, const struct mqtt_ack_en
 struct mqtt_ack_ent *mqtt_ack_at(struct mqtt_conn *c, uint32_t seq); /* NULL: it has left */
 void mqtt_ack_flush(struct mqtt_conn *c);
 void mqtt_ack_clear(struct mqtt_conn *c);
+void mqtt_ack_rest(struct mqtt_conn *c); /* an empty ring gives its memory back */
 static inline bool mqtt_ack_full(const struct mqtt_conn *c)
 {
     return c->acks.n >= c->b->lim.receive_max + 64U;

@@ -31,7 +31,7 @@ static uint8_t *reserve(struct mqtt_conn *c, size_t n)
         c->out = b->npool > 0 ? b->pool[--b->npool] : sh_mem_resize(b->alloc, NULL, MQTT_OUT_SMALL);
         c->out_cap = c->out == NULL ? 0 : MQTT_OUT_SMALL;
     }
-    if (c->out_off > 0 && c->out_n + n > c->out_cap) {
+    if (c->out != NULL && c->out_off > 0 && c->out_n + n > c->out_cap) {
         memmove(c->out, c->out + c->out_off, c->out_n - c->out_off);
         c->out_n -= c->out_off;
         c->out_off = 0;

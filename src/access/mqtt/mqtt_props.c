@@ -142,6 +142,7 @@ static enum mqtt_reason get_value(struct sh_rd *r, const struct row *w, bool aga
     uint8_t v8 = 0;
     uint16_t v16 = 0;
     uint32_t v32 = 0;
+    struct sh_str name = {NULL, 0};
     struct sh_str s = {NULL, 0};
     struct sh_bytes b = {NULL, 0};
     bool ok = false;
@@ -175,7 +176,7 @@ static enum mqtt_reason get_value(struct sh_rd *r, const struct row *w, bool aga
         memcpy(at, &b, sizeof b);
         break;
     case K_PAIR:
-        ok = get_str(r, &s) && get_str(r, &s);
+        ok = get_str(r, &name) && get_str(r, &s);
         break;
     }
     return ok ? check(w->rule, v32) : MQTT_R_MALFORMED;

@@ -1,6 +1,8 @@
 /* mqtt_sys.c - $SYS/broker/...: counters of a tenant's tree under mosquitto's names, retained and
  * never logged. Told at an interval to trees in which somebody listens.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
 #include "mqtt_int.h"
 
 static uint64_t sum3(const uint64_t v[3])
@@ -10,15 +12,13 @@ static uint64_t sum3(const uint64_t v[3])
 
 static void tell(struct mqtt_broker *b, struct mqtt_tenant *t, const char *name, const char *text)
 {
-    char topic[96] = "$SYS/broker/";
-    const size_t front = strlen(topic);
-    const size_t n = strlen(name);
-    if (front + n >= sizeof topic) {
+    char topic[96];
+    const int n = snprintf(topic, sizeof topic, "$SYS/broker/%s", name);
+    if (n < 0 || (size_t)n >= sizeof topic) {
         return;
     }
-    memcpy(topic + front, name, n);
     struct mqtt_pub p = {.tenant = t,
-                         .topic = {topic, front + n},
+                         .topic = {topic, (size_t)n},
                          .payload = {(const uint8_t *)text, strlen(text)},
                          .expires_us = MQTT_FAR,
                          .retain = true,

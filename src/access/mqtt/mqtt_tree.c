@@ -41,7 +41,7 @@ static struct mqtt_node *node_new(struct mqtt_tree *t, struct mqtt_node *parent,
 sh_err mqtt_tree_init(struct mqtt_tree *t, const struct sh_alloc *a, uint64_t seed)
 {
     *t = (struct mqtt_tree){.alloc = a, .seed = seed, .cap = FIRST_CAP};
-    t->slots = sh_mem_array(a, FIRST_CAP, sizeof *t->slots);
+    t->slots = sh_mem_array(a, FIRST_CAP, sizeof(struct mqtt_node *));
     t->root = node_new(t, NULL, (struct sh_str){NULL, 0});
     if (t->slots == NULL || t->root == NULL) {
         mqtt_tree_fini(t);
@@ -101,7 +101,7 @@ static sh_err grow(struct mqtt_tree *t)
         return SH_OK;
     }
     const size_t cap = t->cap * 2;
-    struct mqtt_node **slots = sh_mem_array(t->alloc, cap, sizeof *slots);
+    struct mqtt_node **slots = sh_mem_array(t->alloc, cap, sizeof(struct mqtt_node *));
     if (slots == NULL) {
         return SH_E_NOMEM;
     }

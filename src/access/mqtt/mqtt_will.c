@@ -8,7 +8,7 @@ sh_err mqtt_will_keep(struct mqtt_broker *b, struct mqtt_tenant *t, const struct
                       struct mqtt_kept_will **out)
 {
     struct sh_buf enc;
-    sh_buf_init(&enc, b->alloc, 65536 * 4);
+    sh_buf_init(&enc, b->alloc, (size_t)65536 * 4);
     struct mqtt_props props = w->props;
     props.have &= ~((uint32_t)1 << MQTT_PR_MESSAGE_EXPIRY | (uint32_t)1 << MQTT_PR_WILL_DELAY);
     struct sh_rd rd = {NULL, NULL};

@@ -45,17 +45,17 @@ static void test_connect_refusals_have_their_code(void **state)
     (void)state;
     static const struct {
         int version;
-        const char *id;
-        bool clean;
-        const char *user;
         int code;
+        const char *id;
+        const char *user;
+        bool clean;
     } rows[] = {
-        {4, "a", true, "bad", 4},
-        {5, "a", true, "bad", 0x86},
-        {4, "", false, NULL, 2}, /* [MQTT-3.1.3-8] of 3.1.1 */
-        {4, "", true, NULL, 0},
-        {5, "", false, NULL, 0},
-        {4, "abcABC0123456789abcdefg", true, NULL, 0},
+        {4, 4, "a", "bad", true},
+        {5, 0x86, "a", "bad", true},
+        {4, 2, "", NULL, false}, /* [MQTT-3.1.3-8] of 3.1.1 */
+        {4, 0, "", NULL, true},
+        {5, 0, "", NULL, false},
+        {4, 0, "abcABC0123456789abcdefg", NULL, true},
     };
     for (size_t i = 0; i < SH_COUNT(rows); i++) {
         struct fix *f = fix_new(NULL, false);
@@ -373,12 +373,12 @@ static void test_subscribe_refusals_have_their_code(void **state)
     (void)state;
     static const struct {
         int version;
-        const char *filter;
         int code;
+        const char *filter;
     } rows[] = {
-        {5, "a/#/b", 0x8F},    {4, "a/#/b", 0x80},    {5, "secret/x", 0x87},
-        {4, "secret/x", 0x80}, {5, "$share/g", 0x8F}, {5, "$share/g/secret/x", 0x87},
-        {5, "", 0x8F},
+        {5, 0x8F, "a/#/b"},    {4, 0x80, "a/#/b"},    {5, 0x87, "secret/x"},
+        {4, 0x80, "secret/x"}, {5, 0x8F, "$share/g"}, {5, 0x87, "$share/g/secret/x"},
+        {5, 0x8F, ""},
     };
     for (size_t i = 0; i < SH_COUNT(rows); i++) {
         struct fix *f = fix_new(NULL, false);

@@ -5,6 +5,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import random
 import shutil
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -30,9 +32,14 @@ class Node:
     def start(self):
         self.proc = subprocess.Popen([SERVER, f"{HOST}:{self.port}"] + self.args,
                                      stdout=subprocess.PIPE, text=True)
-        line = self.proc.stdout.readline()
-        assert line.startswith("listening on "), line
-        self.port = int(line.rsplit(":", 1)[1])
+        ports = {}
+        while "listening" not in ports:
+            line = self.proc.stdout.readline()
+            assert " on " in line, line
+            ports[line.split()[0]] = int(line.rsplit(":", 1)[1])
+        self.port = ports["listening"]
+        self.tls = ports["tls"]
+        self.ws = ports["websocket"]
 
     def kill(self):
         self.proc.kill()
@@ -53,13 +60,20 @@ def until(what, seconds=15):
 
 
 class Client:
-    def __init__(self, port, name, version=paho.MQTTv311, clean=True, expiry=0, will=None):
+    def __init__(self, port, name, version=paho.MQTTv311, clean=True, expiry=0, will=None,
+                 transport="tcp", tls=False):
         v5 = version == paho.MQTTv5
         self.got = []
         self.acked = set()
         self.up = threading.Event()
         self.session = None
-        self.c = paho.Client(name, clean_session=None if v5 else clean, protocol=version)
+        self.c = paho.Client(name, clean_session=None if v5 else clean, protocol=version,
+                             transport=transport)
+        if tls:
+            self.c.tls_set(cert_reqs=ssl.CERT_NONE)
+            self.c.tls_insecure_set(True)
+        if transport == "websockets":
+            self.c.ws_set_options(path="/mqtt")
         self.c.max_inflight_messages_set(20)
         self.c.reconnect_delay_set(0.05, 0.2)
         self.c.on_message = lambda c, u, m: self.got.append(m)
@@ -161,6 +175,58 @@ def v5_features():
     print("paho 5.0: properties, aliases, shared subscriptions")
 
 
+def tls_and_websocket():
+    node = Node()
+    plain = Client(node.port, "plain")
+    plain.sub("x/#", 2)
+    crypt = Client(node.tls, "tls", paho.MQTTv5, tls=True)
+    web = Client(node.ws, "ws", transport="websockets")
+    web.sub("x/#", 2)
+    for i in range(100):
+        crypt.c.publish("x/t", f"t{i}", i % 3)
+        web.c.publish("x/w", f"w{i}", i % 3)
+    big = "y" * 200000
+    web.c.publish("x/big", big, 1)
+    for c in (plain, web):
+        assert until(lambda: len(c.got) == 201), len(c.got)
+        assert sorted(c.payloads())[-1] == big
+    for c in (plain, crypt, web):
+        c.close()
+    raw_websocket(node.ws)
+    node.stop()
+    print("TLS and WebSocket: every QoS, 200 kB")
+
+
+def raw_websocket(port):
+    """[MQTT-6.0.0-4] the subprotocol comes back; [MQTT-6.0.0-2] packets need no frame borders;
+    [MQTT-6.0.0-1] a text frame ends the connection."""
+    s = socket.create_connection((HOST, port))
+    s.sendall(b"GET /mqtt HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+              b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+              b"Sec-WebSocket-Protocol: chat, mqtt\r\n\r\n")
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += s.recv(1000)
+    assert b"101" in head and b"sec-websocket-protocol: mqtt\r\n" in head.lower(), head
+
+    def frame(op, data):
+        s.sendall(bytes([0x80 | op, 0x80 | len(data)]) + b"\0\0\0\0" + data)
+
+    connect = b"\x10\x0d\0\4MQTT\4\2\0\x3c\0\1r"
+    frame(2, connect[:5])
+    frame(2, connect[5:] + b"\xc0\0\xc0")
+    frame(2, b"\0")
+    got = b""
+    while got.count(b"\xd0\0") < 2:
+        got += s.recv(1000)
+    assert b"\x20\2\0\0" in got
+    frame(1, b"\xc0\0")
+    s.settimeout(10)
+    while s.recv(1000):
+        pass
+    s.close()
+
+
 def mosquitto():
     node = Node()
 
@@ -234,5 +300,6 @@ def kill_and_count(rounds):
 
 every_qos_and_version()
 v5_features()
+tls_and_websocket()
 mosquitto()
 kill_and_count(3)

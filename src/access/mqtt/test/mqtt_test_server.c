@@ -1,14 +1,17 @@
 /* mqtt_test_server.c - the broker on a real loop, for real clients: everybody may do everything.
  *   mqtt_test_server ADDRESS:PORT [DATA-FOLDER [CHECKPOINT-BYTES]]
- * Without a folder nothing is durable. Prints "listening on ADDRESS:PORT". SIGTERM ends it in
- * order. User name "device:ID" makes the principal that device (a gateway when the id begins with
- * "gw"). SPDX-License-Identifier: Apache-2.0 */
+ * Without a folder (or with "-") nothing is durable. Prints the ports it opened: "tls on" and
+ * "websocket on" (any free port), last "listening on". SIGTERM ends it in order. User name
+ * "device:ID" makes the principal that device (a gateway when the id begins with "gw").
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <sh/http.h>
 #include <sh/journal.h>
 #include <sh/mqtt_server.h>
+#include <sh/tls.h>
 
 struct app {
     struct sh_env env;
@@ -18,9 +21,10 @@ struct app {
     struct sh_journal *j;
     struct mqtt_broker *b;
     struct mqtt_server *srv;
+    struct sh_tls *tls;
+    struct sh_http_server *http;
     struct sh_timer poll;
     sigset_t signals;
-    bool durable;
 };
 
 static void on_connect(void *ctx, const struct mqtt_connect_req *req, mqtt_auth_done *done,
@@ -57,10 +61,66 @@ static bool may(void *ctx, const struct mqtt_principal *p, struct sh_str topic)
     return p->device.n == 0;
 }
 
-static void on_stopped(void *ctx)
+static void on_http_stopped(void *ctx)
 {
     const struct app *a = ctx;
     sh_loop_stop(a->loop);
+}
+
+static void on_stopped(void *ctx)
+{
+    struct app *a = ctx;
+    sh_http_server_stop(a->http, 0, on_http_stopped, a);
+}
+
+static void on_request(void *ctx, struct sh_http_req *r)
+{
+    const struct app *a = ctx;
+    if (!sh_str_eqc(r->path, "/mqtt") || !sh_http_is_websocket(r)) {
+        sh_http_respond(r, 404, "text/plain", sh_bytes_of("no\n", 3));
+        return;
+    }
+    const struct sh_ws_opts o = {.subprotocol = SH_STR("mqtt"), .message_max = 2 << 20};
+    struct sh_stream *s = NULL;
+    if (sh_http_ws_accept(r, &o, &s) == SH_OK) {
+        mqtt_server_take(a->srv, s, true, 2);
+    }
+}
+
+static void tell(const char *what, const struct sh_addr *at)
+{
+    char text[SH_ADDR_CHARS];
+    const size_t n = sh_addr_print(at, text);
+    printf("%s on %.*s\n", what, (int)n, text);
+    (void)fflush(stdout);
+}
+
+/* The other two ways in: TLS with a certificate made now, and WebSocket. */
+static sh_err open_others(struct app *a)
+{
+    static const struct sh_http_handler handler = {.on_request = on_request};
+    struct sh_buf cert;
+    struct sh_buf key;
+    struct sh_addr bound;
+    struct sh_listener *ln = NULL;
+    sh_buf_init(&cert, a->env.alloc, 65536);
+    sh_buf_init(&key, a->env.alloc, 65536);
+    sh_err e = sh_tls_selfsigned(&a->env, SH_STR("localhost,127.0.0.1"), 2, &cert, &key);
+    if (e == SH_OK) {
+        const struct sh_tls_opts o = {.cert_pem = sh_buf_str(&cert), .key_pem = sh_buf_str(&key)};
+        e = sh_tls_server_new(&a->env, &o, NULL, &a->tls);
+    }
+    sh_buf_fini(&cert);
+    sh_buf_fini(&key);
+    SH_TRY(e);
+    SH_TRY(mqtt_server_listen(a->srv, SH_STR("127.0.0.1:0"), a->tls, 1, NULL, &bound));
+    tell("tls", &bound);
+    SH_TRY(sh_http_server_new(a->loop, NULL, &handler, a, &a->http));
+    const struct sh_listen_opts lo = {.address = SH_STR("127.0.0.1:0")};
+    SH_TRY(sh_http_server_listen(a->http, &lo, NULL, &ln));
+    bound = sh_listener_addr(ln);
+    tell("websocket", &bound);
+    return SH_OK;
 }
 
 static void on_poll(void *ctx)
@@ -98,8 +158,9 @@ static sh_err run(struct app *a, int argc, char **argv)
 {
     const struct mqtt_auth_ops auth = {on_connect, on_release, may, may, a};
     struct mqtt_broker_opts o = {.env = &a->env, .auth = &auth, .version = "songhua test"};
+    const bool durable = argc > 2 && strcmp(argv[2], "-") != 0;
     SH_TRY(sh_loop_new(&a->env, NULL, &a->loop));
-    if (argc > 2) {
+    if (durable) {
         SH_TRY(open_store(a, argv[2]));
         o.store = mqtt_journal_ops(a->mj);
     }
@@ -107,7 +168,7 @@ static sh_err run(struct app *a, int argc, char **argv)
         o.limits.checkpoint_bytes = strtoull(argv[3], NULL, 10);
     }
     SH_TRY(mqtt_broker_new(&o, &a->b));
-    if (argc > 2) {
+    if (durable) {
         SH_TRY(open_journal(a, argv[2]));
     }
     mqtt_broker_start(a->b);
@@ -116,11 +177,9 @@ static sh_err run(struct app *a, int argc, char **argv)
         mqtt_journal_wake(a->mj, a->srv);
     }
     struct sh_addr bound;
+    SH_TRY(open_others(a));
     SH_TRY(mqtt_server_listen(a->srv, sh_str_c(argv[1]), NULL, 0, NULL, &bound));
-    char text[SH_ADDR_CHARS];
-    const size_t n = sh_addr_print(&bound, text);
-    printf("listening on %.*s\n", (int)n, text);
-    (void)fflush(stdout);
+    tell("listening", &bound);
     sh_timer_init(&a->poll, on_poll, a);
     sh_timer_set(a->loop, &a->poll, 50000);
     sh_loop_run(a->loop);
@@ -150,6 +209,8 @@ int main(int argc, char **argv)
     }
     sh_journal_close(a.j);
     mqtt_server_free(a.srv);
+    sh_http_server_free(a.http);
+    sh_tls_free(a.tls);
     sh_workers_free(a.workers);
     sh_loop_free(a.loop);
     mqtt_broker_free(a.b);

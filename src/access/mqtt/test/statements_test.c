@@ -63,7 +63,7 @@ static int setup(void **state)
     assert_non_null(d);
     for (const struct dirent *e = readdir(d); e != NULL; e = readdir(d)) { /* NOLINT */
         const struct sh_str name = sh_str_c(e->d_name);
-        if (sh_str_ends(name, SH_STR("_test.c"))) {
+        if (sh_str_ends(name, SH_STR("_test.c")) || sh_str_ends(name, SH_STR("_test.py"))) {
             struct sh_str text = load(f, e->d_name);
             assert_ok(sh_buf_put_str(&f->source, text));
             sh_str_free(f->t.env.alloc, &text);
@@ -89,8 +89,15 @@ static bool test_exists(const struct files *f, struct sh_str name)
 {
     char def[160];
     char use[160];
-    (void)snprintf(def, sizeof def, "static void %.*s(void **state)", SH_PRI(name));
-    (void)snprintf(use, sizeof use, "cmocka_unit_test(%.*s)", SH_PRI(name));
+    const struct sh_str wire = SH_STR("clients_test.py:");
+    if (sh_str_starts(name, wire)) { /* with real clients */
+        const struct sh_str fn = sh_str_sub(name, wire.n, name.n);
+        (void)snprintf(def, sizeof def, "def %.*s(", SH_PRI(fn));
+        (void)snprintf(use, sizeof use, "    %.*s(", SH_PRI(fn));
+    } else {
+        (void)snprintf(def, sizeof def, "static void %.*s(void **state)", SH_PRI(name));
+        (void)snprintf(use, sizeof use, "cmocka_unit_test(%.*s)", SH_PRI(name));
+    }
     const char *all = (const char *)f->source.p;
     return strstr(all, def) != NULL && strstr(all, use) != NULL;
 }
@@ -153,12 +160,12 @@ static void check_table(struct files *f, const char *name, const struct section 
 
 static void test_statements_of_311_are_all_there(void **state)
 {
-    check_table(*state, "statements_311.tsv", v311, SH_COUNT(v311), 3);
+    check_table(*state, "statements_311.tsv", v311, SH_COUNT(v311), 1);
 }
 
 static void test_statements_of_5_are_all_there(void **state)
 {
-    check_table(*state, "statements_5.tsv", v5, SH_COUNT(v5), 2);
+    check_table(*state, "statements_5.tsv", v5, SH_COUNT(v5), 0);
 }
 
 int main(void)
