@@ -1,3 +1,5 @@
+/* multipart.c - the multipart/form-data parser.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <sh/http1.h>
 #include <sh/multipart.h>
 

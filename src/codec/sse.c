@@ -1,3 +1,5 @@
+/* sse.c - the Server-Sent Events writer.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <sh/sse.h>
 
 static bool one_line(struct sh_str s)

@@ -1,3 +1,5 @@
+/* url.c - query strings, paths and absolute URLs.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <sh/text.h>
 #include <sh/url.h>
 

@@ -1,8 +1,6 @@
 /* demo.c - the starter pack of the demo plant: thing models, assets, devices and channels, each
  * marked as demo. What exists already is left as it is, so people may change it.
  * SPDX-License-Identifier: Apache-2.0 */
-#include <stdlib.h>
-
 #include <sh/sim.h>
 
 #include "main_int.h"
@@ -30,14 +28,18 @@ static sh_err put_device(struct node *n, struct sh_str id, const json_t *body, s
 
 static sh_err put_channel(struct node *n, struct sh_str id, const json_t *body, struct sh_diag *d)
 {
-    char *text = json_dumps(body, JSON_COMPACT);
-    if (text == NULL) {
-        return SH_E_NOMEM;
-    }
+    struct sh_buf doc;
+    struct sh_jw w;
+    sh_buf_init(&doc, n->env.alloc, PACK_MAX);
+    sh_jw_init(&w, &doc);
+    sh_jw_json(&w, body);
+    sh_err err = sh_jw_end(&w);
     const struct sh_record_put p = {
-        .tenant = SH_TENANT_ROOT, .type = SH_STR("_channel"), .id = id, .doc = sh_str_c(text)};
-    const sh_err err = sh_record_put(n->record, &p, AUTHOR, NULL, d);
-    free(text); /* jansson took it from the C heap */
+        .tenant = SH_TENANT_ROOT, .type = SH_STR("_channel"), .id = id, .doc = sh_buf_str(&doc)};
+    if (err == SH_OK) {
+        err = sh_record_put(n->record, &p, AUTHOR, NULL, d);
+    }
+    sh_buf_fini(&doc);
     return err == SH_E_CONFLICT ? SH_E_EXISTS : err;
 }
 

@@ -6,7 +6,12 @@
 
 #include <sh/value.h>
 
-enum { ROW_BYTES = 8 + 8 + 4 + 1 + 1, WIRE_HEAD = SH_BATCH_HEAD, WIRE_VERSION = 1, FIRST_ROWS = 64 };
+enum {
+    ROW_BYTES = 8 + 8 + 4 + 1 + 1,
+    WIRE_HEAD = SH_BATCH_HEAD,
+    WIRE_VERSION = 1,
+    FIRST_ROWS = 64
+};
 
 static void place(struct sh_batch *b, uint8_t *block, uint32_t cap)
 {

@@ -11,11 +11,11 @@ struct sh_file; /* opaque; made by the implementation */
 
 enum {
     SH_FS_READ = 0,
-    SH_FS_WRITE = 1,   /* read and write */
-    SH_FS_CREATE = 2,  /* create when missing (mode 0600) */
-    SH_FS_EXCL = 4,    /* with CREATE: SH_E_EXISTS when it is there */
-    SH_FS_TRUNC = 8,   /* length 0 */
-    SH_FS_DSYNC = 16,  /* each write is durable when it returns (O_DSYNC) */
+    SH_FS_WRITE = 1,  /* read and write */
+    SH_FS_CREATE = 2, /* create when missing (mode 0600) */
+    SH_FS_EXCL = 4,   /* with CREATE: SH_E_EXISTS when it is there */
+    SH_FS_TRUNC = 8,  /* length 0 */
+    SH_FS_DSYNC = 16, /* each write is durable when it returns (O_DSYNC) */
 };
 
 struct sh_fs_map {

@@ -30,10 +30,10 @@ struct sh_test_env {
     struct sh_clock clock;
     struct sh_log log;
     struct sh_random random;
-    int64_t wall_us;    /* starts at 2026-01-01T00:00:00Z */
-    int64_t mono_us;    /* starts at 1 s */
-    size_t blocks;      /* live blocks */
-    long fail_after;    /* -1 = never; n = the n-th allocation from now on fails (0 = next) */
+    int64_t wall_us; /* starts at 2026-01-01T00:00:00Z */
+    int64_t mono_us; /* starts at 1 s */
+    size_t blocks;   /* live blocks */
+    long fail_after; /* -1 = never; n = the n-th allocation from now on fails (0 = next) */
     uint64_t rng;
     size_t log_lines[4]; /* per level */
     bool print_log;
@@ -65,11 +65,12 @@ const struct sh_fs *sh_memfs_fs(struct sh_memfs *m);
 void sh_memfs_cut_after(struct sh_memfs *m, long n);
 uint64_t sh_memfs_ops(const struct sh_memfs *m); /* writing operations so far */
 /* The power comes back: what was synced is there; of each unsynced write an arbitrary subset of
- * 512-byte sectors (seeded) is there too; unsynced names may be there or not. Open files are gone. */
+ * 512-byte sectors (seeded) is there too; unsynced names may be there or not. Open files are gone.
+ */
 void sh_memfs_reboot(struct sh_memfs *m);
 /* Faults that do not cut: the next `n` calls of that kind fail. */
-void sh_memfs_fail_sync(struct sh_memfs *m, int n);  /* SH_E_IO */
-void sh_memfs_fail_write(struct sh_memfs *m, int n); /* SH_E_IO after a short write */
+void sh_memfs_fail_sync(struct sh_memfs *m, int n);                /* SH_E_IO */
+void sh_memfs_fail_write(struct sh_memfs *m, int n);               /* SH_E_IO after a short write */
 void sh_memfs_set_space(struct sh_memfs *m, uint64_t total_bytes); /* SH_E_FULL beyond it */
 /* Direct access to a file's bytes (to damage them); false when there is no such file. */
 bool sh_memfs_poke(struct sh_memfs *m, const char *path, uint64_t off, uint8_t xor_with);

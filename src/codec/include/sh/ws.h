@@ -49,7 +49,7 @@ struct sh_ws {
     uint8_t frame;  /* opcode of the frame whose payload is being read */
     bool fin;
     bool in_frame;
-    bool begun;       /* a piece of the current message has been shown */
+    bool begun;     /* a piece of the current message has been shown */
     bool client;    /* we are the client: frames come unmasked (for tests and tools) */
     uint8_t utf8_n; /* bytes of a character that is cut by the end of a piece */
     uint8_t utf8[4];

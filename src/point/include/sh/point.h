@@ -1,8 +1,8 @@
 /* point.h - the catalogue of points, and the live picture (latest values).
  *
  * A point has an id (never reused), a tenant, a type that never changes, and names: its device and
- * property, aliases (names it had before), and perhaps a tag. Under one name a new type is a new id;
- * the old one stays reachable as `previous`. Every change is a record of the journal (owner
+ * property, aliases (names it had before), and perhaps a tag. Under one name a new type is a new
+ * id; the old one stays reachable as `previous`. Every change is a record of the journal (owner
  * CATALOGUE) before the first sample that needs it, and is applied in memory at once.
  *
  * Threads: lookups take no lock and may run on any thread while others change the catalogue; what
@@ -123,7 +123,8 @@ SH_MUST_CHECK sh_err sh_latest_update(struct sh_latest *l, const struct sh_batch
 /* Any thread. `text` (may be NULL) takes the bytes of texts. */
 SH_MUST_CHECK sh_err sh_latest_get(struct sh_latest *l, const uint32_t *points, size_t n,
                                    struct sh_latest_value *out, struct sh_buf *text);
-/* Forgets a point's value, so that the next sample is taken whatever its time (after a deletion). */
+/* Forgets a point's value, so that the next sample is taken whatever its time (after a deletion).
+ */
 void sh_latest_forget(struct sh_latest *l, uint32_t point);
 
 #endif /* SH_POINT_H */

@@ -44,7 +44,8 @@ struct sh_unit {
 SH_MUST_CHECK sh_err sh_unit_parse(struct sh_str code, struct sh_unit *out, struct sh_diag *diag);
 
 /* UCUM code for a name that is common on name plates and in tables but is no UCUM code ("kWh",
- * "rpm", "Nm3/h", "kvar"); p == NULL when there is none. The table is in units_table.c; static storage.
+ * "rpm", "Nm3/h", "kvar"); p == NULL when there is none. The table is in units_table.c; static
+ * storage.
  */
 struct sh_str sh_unit_alias(struct sh_str name);
 /* For what people type: a UCUM code, else an alias, else a UCUM code after the usual signs are
