@@ -500,10 +500,11 @@ static void test_zone_files_are_read(void **state)
 /* A TZif file (RFC 8536, 3.2) of one offset and a rule in its footer. */
 static size_t tzif_make(const char *rule, uint8_t *out)
 {
+    static const uint8_t magic[] = {'T', 'Z', 'i', 'f', '2'};
     size_t n = 0;
     for (int part = 0; part < 2; part++) {
         memset(out + n, 0, 44);
-        memcpy(out + n, "TZif2", 5);
+        memcpy(out + n, magic, sizeof magic);
         sh_put_be32(out + n + 36, 1); /* types */
         sh_put_be32(out + n + 40, 4); /* characters */
         n += 44;
@@ -513,8 +514,9 @@ static size_t tzif_make(const char *rule, uint8_t *out)
         n += 10;
     }
     out[n++] = '\n';
-    memcpy(out + n, rule, strlen(rule));
-    n += strlen(rule);
+    for (const char *c = rule; *c != '\0'; c++) {
+        out[n++] = (uint8_t)*c;
+    }
     out[n++] = '\n';
     return n;
 }
