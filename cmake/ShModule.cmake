@@ -97,6 +97,7 @@ function(sh_fuzz)
   else()
     add_test(NAME ${F_MODULE}.${F_UNIT}.corpus
              COMMAND ${exe} ${CMAKE_CURRENT_SOURCE_DIR}/${F_CORPUS})
+    add_dependencies(sh_tests ${exe})
     set_tests_properties(${F_MODULE}.${F_UNIT}.corpus PROPERTIES LABELS "unit;fuzz" TIMEOUT 60)
   endif()
   add_dependencies(sh_fuzzers ${exe})

@@ -4,8 +4,9 @@
  *   zigzag varint base, [mode 1, 2: zigzag varint first value], [mode 2: zigzag varint first
  * delta], packed (value - base) mod 2^width of n values (kernel_bits.h), exceptions: u16 index
  * each, then varint of (value - base) >> width each. In mode 1 position 0 and in mode 2 positions 0
- * and 1 stand for nothing and hold 0. All arithmetic is modulo 2^64. SPDX-License-Identifier:
- * Apache-2.0 */
+ * and 1 stand for nothing and hold 0. All arithmetic is modulo 2^64.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SH_HISTORY_INTS_H
 #define SH_HISTORY_INTS_H
 

@@ -8,8 +8,9 @@
  *   record  u32 len, u8 owner, u8 kind, u16 0, bytes, zeros up to a multiple of 8
  * Record i of a group has sequence first_seq + i. prev_seq is the last sequence of the group
  * written before, in whatever file: a gap that was no failed write shows. file_id is random, so
- * that groups of a recycled file's former life are not taken for its own. SPDX-License-Identifier:
- * Apache-2.0 */
+ * that groups of a recycled file's former life are not taken for its own.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SH_JOURNAL_LOG_H
 #define SH_JOURNAL_LOG_H
 

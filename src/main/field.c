@@ -389,34 +389,6 @@ struct state_call {
     struct sh_jw *w;
 };
 
-static void put_device_info(struct sh_jw *w, const struct sh_channel_device_info *d)
-{
-    sh_jw_obj(w);
-    sh_jw_key(w, "device");
-    sh_jw_str(w, d->id);
-    sh_jw_key(w, "state");
-    sh_jw_c(w, sh_comm_state_name(d->state));
-    sh_jw_key(w, "since");
-    sh_jw_time(w, d->since_us);
-    sh_jw_key(w, "rtt_ms");
-    sh_jw_f64(w, (double)d->rtt_avg_us / 1000);
-    sh_jw_key(w, "rtt_max_ms");
-    sh_jw_f64(w, (double)d->rtt_max_us / 1000);
-    sh_jw_key(w, "ok");
-    sh_jw_u64(w, d->ok);
-    sh_jw_key(w, "errors");
-    sh_jw_u64(w, d->refused + d->timeouts + d->garbled);
-    sh_jw_key(w, "timeouts");
-    sh_jw_u64(w, d->timeouts);
-    sh_jw_key(w, "requests_per_second");
-    sh_jw_f64(w, d->requests_per_s);
-    sh_jw_key(w, "writable");
-    sh_jw_bool(w, d->writable);
-    sh_jw_key(w, "last_error");
-    sh_jw_c(w, d->last_error);
-    sh_jw_obj_end(w);
-}
-
 static sh_err state_on_loop(void *ctx)
 {
     struct state_call *s = ctx;
@@ -424,32 +396,7 @@ static sh_err state_on_loop(void *ctx)
     if (l == NULL || l->channel == NULL) {
         return SH_E_NOTFOUND;
     }
-    struct sh_channel_info i;
-    struct sh_jw *w = s->w;
-    sh_channel_info(l->channel, &i);
-    sh_jw_obj(w);
-    sh_jw_key(w, "state");
-    sh_jw_c(w, sh_channel_state_name(i.state));
-    sh_jw_key(w, "since");
-    sh_jw_time(w, i.since_us);
-    sh_jw_key(w, "words");
-    sh_jw_c(w, i.words);
-    sh_jw_key(w, "connects");
-    sh_jw_u64(w, i.connects);
-    sh_jw_key(w, "samples");
-    sh_jw_u64(w, i.samples);
-    sh_jw_key(w, "dropped");
-    sh_jw_u64(w, i.dropped + l->dropped);
-    sh_jw_key(w, "devices");
-    sh_jw_arr(w);
-    for (uint32_t k = 0; k < i.n_devices; k++) {
-        struct sh_channel_device_info d;
-        if (sh_channel_device_info(l->channel, k, &d) == SH_OK) {
-            put_device_info(w, &d);
-        }
-    }
-    sh_jw_arr_end(w);
-    sh_jw_obj_end(w);
+    sh_channel_write_state(l->channel, s->w);
     return SH_OK;
 }
 
@@ -513,28 +460,8 @@ static sh_err connection_on_loop(void *ctx)
     struct state_call *s = ctx;
     uint32_t index = 0;
     const struct line *l = line_of_device(s->n->field, s->tenant, s->name, &index);
-    struct sh_channel_device_info d;
-    if (l != NULL && l->channel != NULL && sh_channel_device_info(l->channel, index, &d) == SH_OK) {
-        sh_jw_obj(s->w);
-        sh_jw_key(s->w, "kind");
-        sh_jw_str(s->w, l->config.driver);
-        sh_jw_key(s->w, "channel");
-        sh_jw_str(s->w, l->id);
-        sh_jw_key(s->w, "state");
-        sh_jw_c(s->w, sh_comm_state_name(d.state));
-        sh_jw_key(s->w, "since");
-        sh_jw_time(s->w, d.since_us);
-        sh_jw_key(s->w, "rtt_ms");
-        sh_jw_f64(s->w, (double)d.rtt_avg_us / 1000);
-        sh_jw_key(s->w, "ok");
-        sh_jw_u64(s->w, d.ok);
-        sh_jw_key(s->w, "errors");
-        sh_jw_u64(s->w, d.refused + d.timeouts + d.garbled);
-        sh_jw_key(s->w, "requests_per_second");
-        sh_jw_f64(s->w, d.requests_per_s);
-        sh_jw_key(s->w, "last_error");
-        sh_jw_c(s->w, d.last_error);
-        sh_jw_obj_end(s->w);
+    if (l != NULL && l->channel != NULL) {
+        sh_channel_write_device(l->channel, index, s->w);
         return SH_OK;
     }
     struct session_call c = {s, false};
