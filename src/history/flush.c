@@ -205,9 +205,9 @@ sh_err history_flush_locked(struct sh_history *h)
     }
     if (seq > atomic_load(&h->flushed_seq)) {
         atomic_store(&h->flushed_seq, seq);
-        if (h->o.flushed != NULL) {
-            h->o.flushed(h->o.ctx, seq);
-        }
+    }
+    if (seq != 0 && h->o.flushed != NULL) { /* after a crash the journal may be behind the files */
+        h->o.flushed(h->o.ctx, seq);
     }
     return SH_OK;
 }

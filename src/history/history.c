@@ -263,6 +263,12 @@ static sh_err segments_open(struct sh_history *h)
     sh_err err = fs->list(fs->ctx, h->dir, entry, &o);
     if (err == SH_OK) {
         settle(&o);
+        for (size_t i = 0; i < o.n; i++) {
+            const uint64_t seq = o.segs[i]->info.seq_max;
+            if (seq > atomic_load(&h->flushed_seq)) {
+                atomic_store(&h->flushed_seq, seq);
+            }
+        }
         err = history_view_change(h, NULL, 0, o.segs, o.n, NULL);
     }
     for (size_t i = 0; err != SH_OK && i < o.n; i++) {

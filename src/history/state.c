@@ -50,8 +50,9 @@ static sh_err state_take(struct sh_history *h, struct sh_str s)
     e->rows_cap = (size_t)rows + 1;
     e->holes_cap = (size_t)holes + 1;
     h->state_number = sh_le64(p + 16);
-    atomic_store(&h->flushed_seq, sh_le64(p + 24));
     e->seq = sh_le64(p + 32);
+    const uint64_t flushed = sh_le64(p + 24);
+    atomic_store(&h->flushed_seq, flushed > e->seq ? flushed : e->seq);
     p += STATE_HEAD;
     for (; e->nrows < rows; e->nrows++, p += ROW) {
         e->rows[e->nrows] = (struct edit_row){.point = sh_le32(p),

@@ -329,6 +329,7 @@ sh_err journal_recover(struct sh_journal *j)
         }
     }
     j->prev_seq = w.last;
+    w.last = w.last < j->o.after_seq ? j->o.after_seq : w.last;
     j->next_seq = w.last + 1;
     j->done_seq = w.last;
 out:

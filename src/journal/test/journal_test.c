@@ -398,6 +398,27 @@ static void test_damaged_checkpoint_replays_all(void **state)
     rig_fini(&r);
 }
 
+static void test_lost_log_goes_on_above_what_an_owner_knows(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    sh_journal_close(r.j);
+    r.o.after_seq = 1000;
+    rig_open(&r);
+    put(&r, 1);
+    assert_ok(sh_journal_step(r.j));
+    assert_int_equal(r.s->seq[0], 1001);
+    r.o.after_seq = 0;
+    reopen(&r);
+    assert_int_equal(r.s->seq[0], 1001);
+    assert_int_equal(r.s->reports[SH_JOURNAL_LOST], 0);
+    put(&r, 2);
+    assert_ok(sh_journal_step(r.j));
+    assert_int_equal(r.s->seq[1], 1002);
+    rig_fini(&r);
+}
+
 static void test_apply_error_is_given_to_done_and_goes_on(void **state)
 {
     (void)state;
@@ -448,6 +469,7 @@ int main(void)
         cmocka_unit_test(test_damage_in_the_middle_is_said_and_the_rest_served),
         cmocka_unit_test(test_damaged_file_head_still_serves_its_groups),
         cmocka_unit_test(test_damaged_checkpoint_replays_all),
+        cmocka_unit_test(test_lost_log_goes_on_above_what_an_owner_knows),
         cmocka_unit_test(test_apply_error_is_given_to_done_and_goes_on),
         cmocka_unit_test(test_bad_arguments_are_refused),
     };

@@ -248,7 +248,7 @@ struct sh_history_stats {
     uint64_t damaged_blocks;
     uint64_t set_aside; /* files */
     uint64_t edits;
-    uint64_t flushed_seq;
+    uint64_t flushed_seq; /* newest in the files; after open: for sh_journal_options.after_seq */
     uint64_t applied_seq;
 };
 void sh_history_stats(struct sh_history *h, struct sh_history_stats *out);

@@ -80,6 +80,8 @@ struct sh_journal_options {
     uint64_t segment_bytes; /* size of a log file; 0 = 64 MiB; at least 64 KiB; multiple of 4096 */
     uint64_t queue_bytes;   /* most bytes appended and not yet applied; 0 = 64 MiB */
     uint32_t max_record;    /* largest record; 0 = 16 MiB; at most segment_bytes / 2 */
+    uint64_t after_seq;     /* sequences go on above this too: the newest that an owner's own files
+                               know of, so that a lost log does not begin again at 1 */
     int64_t min_gap_us; /* at least this long between the starts of two commits; at most 10000 */
     const struct sh_journal_owner *owners;
     size_t owner_count;
