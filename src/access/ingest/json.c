@@ -14,7 +14,7 @@
 
 #include <math.h>
 
-/* A name of which each byte is written as \uXXXX. */
+/* A name of which each byte is written as an escape of six. */
 enum { MAX_RAW_NAME = SH_INGEST_MAX_NAME * 6 };
 
 struct doc {

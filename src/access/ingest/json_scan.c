@@ -97,7 +97,7 @@ static sh_err put_code_point(struct sh_buf *out, uint32_t cp)
     return sh_buf_put(out, b, n);
 }
 
-/* \uXXXX, with its partner when it is the high half of a pair. */
+/* An escape of four hex digits, with its partner when it is the high half of a pair. */
 static const char *unicode(const char *p, const char *to, uint32_t *cp)
 {
     uint32_t lowhalf = 0;

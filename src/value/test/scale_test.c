@@ -85,7 +85,7 @@ static void test_scale_factor_tenth_equals_decimal_for_all_u16(void **state)
 static void test_scale_into_integers_and_bools(void **state)
 {
     (void)state;
-    static const struct {
+    static const struct { /* NOLINT: rows read better in this order */
         const char *spec;
         enum sh_type type;
         int64_t raw;
@@ -146,6 +146,17 @@ static void test_scale_floats_keep_bits_and_nan(void **state)
     sh_test_env_fini(&t);
 }
 
+static union sh_cell nth_raw(bool number, size_t i)
+{
+    union sh_cell c;
+    if (number) {
+        c.f64 = (double)i / 3;
+    } else {
+        c.i64 = (int64_t)i * 173 - 9000;
+    }
+    return c;
+}
+
 static void test_scale_columns_equal_single_cells(void **state)
 {
     (void)state;
@@ -162,15 +173,13 @@ static void test_scale_columns_equal_single_cells(void **state)
         union sh_cell col[257];
         uint8_t quality[257];
         for (size_t i = 0; i < SH_COUNT(col); i++) {
-            col[i] = k == 2 ? (union sh_cell){.f64 = (double)i / 3}
-                            : (union sh_cell){.i64 = (int64_t)i * 173 - 9000};
+            col[i] = nth_raw(k == 2, i);
             quality[i] = SH_Q_GOOD;
         }
         sh_scale_apply(s, SH_COUNT(col), col, quality);
         for (size_t i = 0; i < SH_COUNT(col); i++) {
             uint8_t q = SH_Q_GOOD;
-            const union sh_cell raw = k == 2 ? (union sh_cell){.f64 = (double)i / 3}
-                                             : (union sh_cell){.i64 = (int64_t)i * 173 - 9000};
+            const union sh_cell raw = nth_raw(k == 2, i);
             assert_true(sh_scale_one(s, raw, &q).bits == col[i].bits);
             assert_int_equal(q, quality[i]);
         }
@@ -262,7 +271,7 @@ static void test_scale_text_of_other_types_and_inverse_edges(void **state)
     (void)state;
     struct sh_test_env t;
     sh_test_env_init(&t, NULL);
-    static const struct {
+    static const struct { /* NOLINT: rows read better in this order */
         const char *text;
         enum sh_type type;
         uint64_t bits;

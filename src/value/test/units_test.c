@@ -4,100 +4,101 @@
 #include <sh/units.h>
 
 /* from, to, x, y: y must come out to the bit. */
+static const struct {
+    const char *from;
+    const char *to;
+    double x;
+    double y;
+} known[] = {
+    /* 2.3.1 exact decimal prefixes and products */
+    {"kW.h", "MJ", 1, 3.6},
+    {"kW.h", "J", 0.1, 360000},
+    {"m3/h", "L/min", 6, 100},
+    {"L/min", "m3/h", 100, 6},
+    {"mm", "m", 3, 0.003},
+    {"bar", "kPa", 1.25, 125},
+    {"mbar", "Pa", 1013, 101300},
+    {"MPa", "bar", 0.7, 7},
+    {"kPa", "MPa", 101.3, 0.1013},
+    {"Pa", "N/m2", 12.5, 12.5},
+    {"t", "kg", 1.5, 1500},
+    {"h", "s", 1, 3600},
+    {"wk", "d", 1, 7},
+    {"km/h", "m/s", 36, 10},
+    {"{r}/min", "Hz", 3000, 50},
+    {"/min", "s-1", 60, 1},
+    {"A.h", "C", 1, 3600},
+    {"V.A", "W", 5, 5},
+    {"Ohm", "V/A", 7, 7},
+    {"S/m", "/(Ohm.m)", 2, 2},
+    {"uS/cm", "S/m", 500, 0.05},
+    {"mPa.s", "Pa.s", 1, 0.001},
+    {"cP", "mPa.s", 2, 2},
+    {"mm2/s", "St", 100, 1},
+    {"%", "1", 50, 0.5},
+    {"[ppm]", "%", 10000, 1},
+    {"10*3", "1", 2, 2000},
+    {"10^-6", "[ppm]", 5, 5},
+    {"KiBy", "bit", 1, 8192},
+    {"MBy/s", "Mbit/s", 1, 8},
+    {"J/(kg.K)", "kJ/(t.K)", 4186, 4186},
+    {"W/(m2.K)", "J/s/m2/K", 3, 3},
+    /* 4.2 natural and customary units: exact definitions */
+    {"[in_i]", "mm", 1, 25.4},
+    {"[ft_i]", "m", 1, 0.3048},
+    {"[lb_av]", "kg", 1, 0.45359237},
+    {"[gal_us]", "L", 1, 3.785411784},
+    {"[psi]", "Pa", 1, 6894.757293168362},
+    {"kgf/cm2", "kPa", 1, 98.0665},
+    {"att", "bar", 1, 0.980665},
+    {"atm", "Pa", 1, 101325},
+    {"mm[Hg]", "Pa", 1, 133.322},
+    {"mm[H2O]", "Pa", 1, 9.80665},
+    {"[in_i'Hg]", "Pa", 1, 3386.3788},
+    {"kcal_IT", "kJ", 1, 4.1868},
+    {"kcal", "kJ", 1, 4.184},
+    {"[Btu_IT]", "J", 1, 1055.05585262},
+    {"[g]", "m/s2", 1, 9.80665},
+    {"[nmi_i]", "km", 1, 1.852},
+    {"a", "d", 1, 365.25},
+    {"mol", "kmol", 1, 0.001},
+    {"eq", "mmol", 1, 1000},
+    /* 4.3 angles */
+    {"deg", "rad", 180, 3.141592653589793},
+    {"circ", "deg", 1, 360},
+    {"'", "''", 1, 60},
+    {"gon", "deg", 100, 90},
+    /* 2.5 special units: temperature scales (4.5) */
+    {"Cel", "K", 25, 298.15},
+    {"K", "Cel", 273.15, 0},
+    {"Cel", "[degF]", 25, 77},
+    {"[degF]", "Cel", 77, 25},
+    {"[degF]", "Cel", -40, -40},
+    {"Cel", "[degF]", 100, 212},
+    {"[degRe]", "Cel", 80, 100},
+    {"[degF]", "K", 32, 273.15},
+    {"[degR]", "K", 9, 5},
+    {"mCel", "Cel", 2500, 2.5},
+    {"Cel{body}", "Cel", 36.6, 36.6},
+};
+
 static void test_unit_convert_known_values(void **state)
 {
     (void)state;
-    static const struct {
-        const char *from;
-        const char *to;
-        double x;
-        double y;
-    } rows[] = {
-        /* 2.3.1 exact decimal prefixes and products */
-        {"kW.h", "MJ", 1, 3.6},
-        {"kW.h", "J", 0.1, 360000},
-        {"m3/h", "L/min", 6, 100},
-        {"L/min", "m3/h", 100, 6},
-        {"mm", "m", 3, 0.003},
-        {"bar", "kPa", 1.25, 125},
-        {"mbar", "Pa", 1013, 101300},
-        {"MPa", "bar", 0.7, 7},
-        {"kPa", "MPa", 101.3, 0.1013},
-        {"Pa", "N/m2", 12.5, 12.5},
-        {"t", "kg", 1.5, 1500},
-        {"h", "s", 1, 3600},
-        {"wk", "d", 1, 7},
-        {"km/h", "m/s", 36, 10},
-        {"{r}/min", "Hz", 3000, 50},
-        {"/min", "s-1", 60, 1},
-        {"A.h", "C", 1, 3600},
-        {"V.A", "W", 5, 5},
-        {"Ohm", "V/A", 7, 7},
-        {"S/m", "/(Ohm.m)", 2, 2},
-        {"uS/cm", "S/m", 500, 0.05},
-        {"mPa.s", "Pa.s", 1, 0.001},
-        {"cP", "mPa.s", 2, 2},
-        {"mm2/s", "St", 100, 1},
-        {"%", "1", 50, 0.5},
-        {"[ppm]", "%", 10000, 1},
-        {"10*3", "1", 2, 2000},
-        {"10^-6", "[ppm]", 5, 5},
-        {"KiBy", "bit", 1, 8192},
-        {"MBy/s", "Mbit/s", 1, 8},
-        {"J/(kg.K)", "kJ/(t.K)", 4186, 4186},
-        {"W/(m2.K)", "J/s/m2/K", 3, 3},
-        /* 4.2 natural and customary units: exact definitions */
-        {"[in_i]", "mm", 1, 25.4},
-        {"[ft_i]", "m", 1, 0.3048},
-        {"[lb_av]", "kg", 1, 0.45359237},
-        {"[gal_us]", "L", 1, 3.785411784},
-        {"[psi]", "Pa", 1, 6894.757293168362},
-        {"kgf/cm2", "kPa", 1, 98.0665},
-        {"att", "bar", 1, 0.980665},
-        {"atm", "Pa", 1, 101325},
-        {"mm[Hg]", "Pa", 1, 133.322},
-        {"mm[H2O]", "Pa", 1, 9.80665},
-        {"[in_i'Hg]", "Pa", 1, 3386.3788},
-        {"kcal_IT", "kJ", 1, 4.1868},
-        {"kcal", "kJ", 1, 4.184},
-        {"[Btu_IT]", "J", 1, 1055.05585262},
-        {"[g]", "m/s2", 1, 9.80665},
-        {"[nmi_i]", "km", 1, 1.852},
-        {"a", "d", 1, 365.25},
-        {"mol", "kmol", 1, 0.001},
-        {"eq", "mmol", 1, 1000},
-        /* 4.3 angles */
-        {"deg", "rad", 180, 3.141592653589793},
-        {"circ", "deg", 1, 360},
-        {"'", "''", 1, 60},
-        {"gon", "deg", 100, 90},
-        /* 2.5 special units: temperature scales (4.5) */
-        {"Cel", "K", 25, 298.15},
-        {"K", "Cel", 273.15, 0},
-        {"Cel", "[degF]", 25, 77},
-        {"[degF]", "Cel", 77, 25},
-        {"[degF]", "Cel", -40, -40},
-        {"Cel", "[degF]", 100, 212},
-        {"[degRe]", "Cel", 80, 100},
-        {"[degF]", "K", 32, 273.15},
-        {"[degR]", "K", 9, 5},
-        {"mCel", "Cel", 2500, 2.5},
-        {"Cel{body}", "Cel", 36.6, 36.6},
-    };
-    for (size_t i = 0; i < SH_COUNT(rows); i++) {
+    for (size_t i = 0; i < SH_COUNT(known); i++) {
         struct sh_unit a;
         struct sh_unit b;
         struct sh_unit_conv c;
         struct sh_diag d = {0};
-        if (sh_unit_lookup(sh_str_c(rows[i].from), &a, NULL, NULL, &d) != SH_OK ||
-            sh_unit_parse(sh_str_c(rows[i].to), &b, &d) != SH_OK) {
+        if (sh_unit_lookup(sh_str_c(known[i].from), &a, NULL, NULL, &d) != SH_OK ||
+            sh_unit_parse(sh_str_c(known[i].to), &b, &d) != SH_OK) {
             fail_msg("row %zu: %s", i, d.message);
         }
         assert_ok(sh_unit_conv(&a, &b, &c));
-        const double y = sh_unit_convert(&c, rows[i].x);
-        if (sh_f64_bits(y) != sh_f64_bits(rows[i].y)) {
-            fail_msg("%s -> %s: %.17g is %.17g, not %.17g", rows[i].from, rows[i].to, rows[i].x, y,
-                     rows[i].y);
+        const double y = sh_unit_convert(&c, known[i].x);
+        if (sh_f64_bits(y) != sh_f64_bits(known[i].y)) {
+            fail_msg("%s -> %s: %.17g is %.17g, not %.17g", known[i].from, known[i].to, known[i].x,
+                     y, known[i].y);
         }
     }
 }

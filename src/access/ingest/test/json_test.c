@@ -7,7 +7,7 @@ static void run(struct sh_ingest *in, struct fake *f, const struct sh_ingest_opt
     const size_t n = strlen(body);
     char *copy = malloc(n == 0 ? 1 : n); /* exact size: ASan sees a read past the end */
     assert_non_null(copy);
-    memcpy(copy, body, n);
+    memcpy(copy, body, n); /* NOLINT: a length, not a terminator */
     fake_clear(f);
     assert_ok(sh_ingest_json(in, &f->sink, o, sh_bytes_of(copy, n), r));
     free(copy);

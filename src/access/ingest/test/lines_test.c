@@ -9,103 +9,102 @@ static void run(struct sh_ingest *in, struct fake *f, const struct sh_ingest_opt
     const size_t n = strlen(body);
     char *copy = malloc(n == 0 ? 1 : n); /* exact size: ASan sees a read past the end */
     assert_non_null(copy);
-    memcpy(copy, body, n);
+    memcpy(copy, body, n); /* NOLINT: a length, not a terminator */
     fake_clear(f);
     assert_ok(sh_ingest_lines(in, &f->sink, o, sh_bytes_of(copy, n), r));
     free(copy);
 }
 
+static const struct {
+    const char *body;
+    const char *out;
+    const char *refused;
+} examples[] = {
+    /* syntax, optional parts */
+    {"m f=1.5 1000", "m/f=1.5@1\n", ""},
+    {"m f=1.5", "m/f=1.5@77\n", ""},
+    {"m f=1.5 ", "m/f=1.5@77\n", ""},
+    {"m,b=2,a=1 f=1 1000", "m.1.2/f=1@1\n", ""}, /* tags by key */
+    {"m f=1,g=2i,h=\"x\",k=t 1000\n", "m/f=1@1\nm/g=2i@1\nm/h='x'@1\nm/k=t@1\n", ""},
+    {"m f=1 1000\r\nm f=2 2000\r\n", "m/f=1@1\nm/f=2@2\n", ""},
+    {"\n\n  \n# comment\n  # comment\nm f=1 1000\n#end", "m/f=1@1\n", ""},
+    {"  m f=1 1000", "m/f=1@1\n", ""},
+    {"m   f=1   1000  ", "m/f=1@1\n", ""},
+    {"", "", ""},
+    /* data types: floats */
+    {"m f=-1.25e-3", "m/f=-0.00125@77\n", ""},
+    {"m f=1E+3", "m/f=1000@77\n", ""},
+    {"m f=0.1", "m/f=0.1@77\n", ""},
+    {"m f=73.96732207", "m/f=73.96732207@77\n", ""},
+    {"m f=2.2250738585072011e-308", "m/f=2.225073858507201e-308@77\n", ""},
+    {"m f=9007199254740993", "m/f=9007199254740992@77\n", ""}, /* ties to even */
+    {"m f=123456789012345678901234567890", "m/f=1.2345678901234568e+29@77\n", ""},
+    {"m f=-0", "m/f=-0.0@77\n", ""},
+    {"m f=007.5", "m/f=7.5@77\n", ""},
+    /* integers and unsigned */
+    {"m i=-9223372036854775808i", "m/i=-9223372036854775808i@77\n", ""},
+    {"m i=9223372036854775807i", "m/i=9223372036854775807i@77\n", ""},
+    {"m i=9223372036854775808i", "", "1:5 bad_number\n"},
+    {"m i=1.5i", "", "1:5 bad_number\n"},
+    {"m u=18446744073709551615u", "", "1:5 field_type_conflict\n"}, /* no u64 point */
+    {"m u=5u", "m/u=5i@77\n", ""},
+    {"m u=-5u", "", "1:5 bad_number\n"},
+    /* booleans */
+    {"m a=t,b=T,c=true,d=True,e=TRUE", "m/a=t@77\nm/b=t@77\nm/c=t@77\nm/d=t@77\nm/e=t@77\n", ""},
+    {"m a=f,b=F,c=false,d=False,e=FALSE", "m/a=f@77\nm/b=f@77\nm/c=f@77\nm/d=f@77\nm/e=f@77\n", ""},
+    {"m a=yes", "", "1:5 syntax_error\n"},
+    {"m a=NaN", "", "1:5 syntax_error\n"},
+    /* quotes and special characters */
+    {"m s=\"a b,c=d\"", "m/s='a b,c=d'@77\n", ""},
+    {"m s=\"a\\\"b\\\\c\\d\"", "m/s='a\"b\\c\\d'@77\n", ""},
+    {"m s=\"\"", "m/s=''@77\n", ""},
+    {"m s=\"open", "", "1:5 syntax_error\n"},
+    {"m s=\"a\nb\"", "", "1:5 syntax_error\n2:3 syntax_error\n"},
+    {"my\\ m,t\\=k=v\\,1\\ x f\\ 1=2", "my m.v,1 x/f 1=2@77\n", ""},
+    {"m\\,x f=1", "m,x/f=1@77\n", ""},
+    {"m\\x f\\y=1", "m\\x/f\\y=1@77\n", ""}, /* other backslashes are themselves */
+    {"\xE6\xB8\xA9\xE5\xBA\xA6,a=\xE4\xB8\x80 f=1",
+     "\xE6\xB8\xA9\xE5\xBA\xA6.\xE4\xB8\x80/f=1@77\n", ""},
+    {"m s=\"\xff\"", "", "1:6 bad_encoding\n"},
+    {"m\xff f=1", "", "1:4 bad_name\n"},
+    /* mistakes: one line is lost, the others are kept */
+    {"m f=1 1000\nm f=\nm f=3 3000", "m/f=1@1\nm/f=3@3\n", "2:5 syntax_error\n"},
+    {"m", "", "1:2 syntax_error\n"},
+    {"m ", "", "1:3 syntax_error\n"},
+    {",a=1 f=1", "", "1:1 syntax_error\n"},
+    {"m,a f=1", "", "1:3 syntax_error\n"},
+    {"m,a= f=1", "", "1:3 syntax_error\n"},
+    {"m,=1 f=1", "", "1:3 syntax_error\n"},
+    {"m,a=1,a=2 f=1", "", "1:7 syntax_error\n"},
+    {"m,a=1=2 f=1", "", "1:6 syntax_error\n"},
+    {"m f", "", "1:3 syntax_error\n"},
+    {"m =1", "", "1:3 syntax_error\n"},
+    {"m f=1,", "", "1:7 syntax_error\n"},
+    {"m f=1x", "", "1:6 syntax_error\n"},
+    {"m f=1.", "", "1:7 bad_number\n"},
+    {"m f=1e", "", "1:7 bad_number\n"},
+    {"m f=1e999", "", "1:5 bad_number\n"},
+    {"m f=1 12x", "", "1:9 syntax_error\n"},
+    {"m f=1 abc", "", "1:7 bad_time\n"},
+    {"m f=1 99999999999999999999", "", "1:7 bad_time\n"},
+    {"m a/b=1", "", "1:3 bad_name\n"}, /* a property holds no '/' */
+    {"m f=1,g=2 1000\nm f=\"x\",g=3 2000", "m/f=1@1\nm/g=2@1\n", "2:5 field_type_conflict\n"},
+};
+
 static void test_lines_reference_examples(void **state)
 {
     (void)state;
-    static const struct {
-        const char *body;
-        const char *out;
-        const char *refused;
-    } rows[] = {
-        /* syntax, optional parts */
-        {"m f=1.5 1000", "m/f=1.5@1\n", ""},
-        {"m f=1.5", "m/f=1.5@77\n", ""},
-        {"m f=1.5 ", "m/f=1.5@77\n", ""},
-        {"m,b=2,a=1 f=1 1000", "m.1.2/f=1@1\n", ""}, /* tags by key */
-        {"m f=1,g=2i,h=\"x\",k=t 1000\n", "m/f=1@1\nm/g=2i@1\nm/h='x'@1\nm/k=t@1\n", ""},
-        {"m f=1 1000\r\nm f=2 2000\r\n", "m/f=1@1\nm/f=2@2\n", ""},
-        {"\n\n  \n# comment\n  # comment\nm f=1 1000\n#end", "m/f=1@1\n", ""},
-        {"  m f=1 1000", "m/f=1@1\n", ""},
-        {"m   f=1   1000  ", "m/f=1@1\n", ""},
-        {"", "", ""},
-        /* data types: floats */
-        {"m f=-1.25e-3", "m/f=-0.00125@77\n", ""},
-        {"m f=1E+3", "m/f=1000@77\n", ""},
-        {"m f=0.1", "m/f=0.1@77\n", ""},
-        {"m f=73.96732207", "m/f=73.96732207@77\n", ""},
-        {"m f=2.2250738585072011e-308", "m/f=2.225073858507201e-308@77\n", ""},
-        {"m f=9007199254740993", "m/f=9007199254740992@77\n", ""}, /* ties to even */
-        {"m f=123456789012345678901234567890", "m/f=1.2345678901234568e+29@77\n", ""},
-        {"m f=-0", "m/f=-0.0@77\n", ""},
-        {"m f=007.5", "m/f=7.5@77\n", ""},
-        /* integers and unsigned */
-        {"m i=-9223372036854775808i", "m/i=-9223372036854775808i@77\n", ""},
-        {"m i=9223372036854775807i", "m/i=9223372036854775807i@77\n", ""},
-        {"m i=9223372036854775808i", "", "1:5 bad_number\n"},
-        {"m i=1.5i", "", "1:5 bad_number\n"},
-        {"m u=18446744073709551615u", "", "1:5 field_type_conflict\n"}, /* no u64 point */
-        {"m u=5u", "m/u=5i@77\n", ""},
-        {"m u=-5u", "", "1:5 bad_number\n"},
-        /* booleans */
-        {"m a=t,b=T,c=true,d=True,e=TRUE", "m/a=t@77\nm/b=t@77\nm/c=t@77\nm/d=t@77\nm/e=t@77\n",
-         ""},
-        {"m a=f,b=F,c=false,d=False,e=FALSE", "m/a=f@77\nm/b=f@77\nm/c=f@77\nm/d=f@77\nm/e=f@77\n",
-         ""},
-        {"m a=yes", "", "1:5 syntax_error\n"},
-        {"m a=NaN", "", "1:5 syntax_error\n"},
-        /* quotes and special characters */
-        {"m s=\"a b,c=d\"", "m/s='a b,c=d'@77\n", ""},
-        {"m s=\"a\\\"b\\\\c\\d\"", "m/s='a\"b\\c\\d'@77\n", ""},
-        {"m s=\"\"", "m/s=''@77\n", ""},
-        {"m s=\"open", "", "1:5 syntax_error\n"},
-        {"m s=\"a\nb\"", "", "1:5 syntax_error\n2:3 syntax_error\n"},
-        {"my\\ m,t\\=k=v\\,1\\ x f\\ 1=2", "my m.v,1 x/f 1=2@77\n", ""},
-        {"m\\,x f=1", "m,x/f=1@77\n", ""},
-        {"m\\x f\\y=1", "m\\x/f\\y=1@77\n", ""}, /* other backslashes are themselves */
-        {"\xE6\xB8\xA9\xE5\xBA\xA6,a=\xE4\xB8\x80 f=1",
-         "\xE6\xB8\xA9\xE5\xBA\xA6.\xE4\xB8\x80/f=1@77\n", ""},
-        {"m s=\"\xff\"", "", "1:6 bad_encoding\n"},
-        {"m\xff f=1", "", "1:4 bad_name\n"},
-        /* mistakes: one line is lost, the others are kept */
-        {"m f=1 1000\nm f=\nm f=3 3000", "m/f=1@1\nm/f=3@3\n", "2:5 syntax_error\n"},
-        {"m", "", "1:2 syntax_error\n"},
-        {"m ", "", "1:3 syntax_error\n"},
-        {",a=1 f=1", "", "1:1 syntax_error\n"},
-        {"m,a f=1", "", "1:3 syntax_error\n"},
-        {"m,a= f=1", "", "1:3 syntax_error\n"},
-        {"m,=1 f=1", "", "1:3 syntax_error\n"},
-        {"m,a=1,a=2 f=1", "", "1:7 syntax_error\n"},
-        {"m,a=1=2 f=1", "", "1:6 syntax_error\n"},
-        {"m f", "", "1:3 syntax_error\n"},
-        {"m =1", "", "1:3 syntax_error\n"},
-        {"m f=1,", "", "1:7 syntax_error\n"},
-        {"m f=1x", "", "1:6 syntax_error\n"},
-        {"m f=1.", "", "1:7 bad_number\n"},
-        {"m f=1e", "", "1:7 bad_number\n"},
-        {"m f=1e999", "", "1:5 bad_number\n"},
-        {"m f=1 12x", "", "1:9 syntax_error\n"},
-        {"m f=1 abc", "", "1:7 bad_time\n"},
-        {"m f=1 99999999999999999999", "", "1:7 bad_time\n"},
-        {"m a/b=1", "", "1:3 bad_name\n"}, /* a property holds no '/' */
-        {"m f=1,g=2 1000\nm f=\"x\",g=3 2000", "m/f=1@1\nm/g=2@1\n", "2:5 field_type_conflict\n"},
-    };
     struct sh_test_env t;
     sh_test_env_init(&t, NULL);
-    for (size_t i = 0; i < SH_COUNT(rows); i++) {
+    for (size_t i = 0; i < SH_COUNT(examples); i++) {
         struct sh_ingest *in;
         struct fake *f = fake_new(&t);
         struct sh_ingest_result r;
         assert_ok(sh_ingest_new(&t.env, 100, 100, &in));
-        run(in, f, &ns, rows[i].body, &r);
-        fake_expect(f, rows[i].body, rows[i].out, rows[i].refused);
-        run(in, f, &ns, rows[i].body, &r); /* again, from the cache */
-        fake_expect(f, rows[i].body, rows[i].out, rows[i].refused);
+        run(in, f, &ns, examples[i].body, &r);
+        fake_expect(f, examples[i].body, examples[i].out, examples[i].refused);
+        run(in, f, &ns, examples[i].body, &r); /* again, from the cache */
+        fake_expect(f, examples[i].body, examples[i].out, examples[i].refused);
         sh_ingest_free(in);
         fake_free(&t, f);
     }

@@ -21,7 +21,7 @@ static void check(const char *text)
     const size_t len = strlen(text);
     char *copy = malloc(len); /* exact size: ASan sees a read past the end */
     assert_non_null(copy);
-    memcpy(copy, text, len);
+    memcpy(copy, text, len); /* NOLINT: a length, not a terminator */
     if (!ingest_number_scan(copy, copy + len, false, &n) || n.to != copy + len ||
         !ingest_number_f64(&n, &v)) {
         fail_msg("%s was not read", text);
