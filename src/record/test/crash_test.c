@@ -182,7 +182,8 @@ static void test_backup_is_a_whole_store(void **state)
     struct sh_diag d = {.line = 0};
     char doc[20000];
     memset(doc, 'x', sizeof doc);
-    memcpy(doc, "{\"a\":\"", 6);
+    static const char head[] = {'{', '"', 'a', '"', ':', '"'};
+    memcpy(doc, head, sizeof head);
     memcpy(doc + sizeof doc - 3, "\"}", 3);
     for (int i = 0; i < 150; i++) { /* more than one step of the copy */
         char id[16];

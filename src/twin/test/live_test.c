@@ -135,7 +135,7 @@ static void test_command_needs_a_write_grant_that_ends(void **state)
     assert_int_equal(f->sent, 0);
     assert_int_equal(enable(f, " ", 60), SH_E_INVAL);
     assert_int_equal(enable(f, "tuning", -1), SH_E_INVAL);
-    assert_int_equal(enable(f, "tuning", 40 * 86400), SH_E_INVAL);
+    assert_int_equal(enable(f, "tuning", 40 * 86400LL), SH_E_INVAL);
     assert_ok(enable(f, "tuning", 60));
     fix_reopen(f);
     assert_true(sh_twin_writable(f->w, 1, SH_STR("p1")));

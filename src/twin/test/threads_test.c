@@ -4,8 +4,8 @@ enum { MAKERS = 3, EACH = 300 };
 
 struct job {
     struct fix *f;
-    int id;
     _Atomic int *stop;
+    int id;
     int failed;
 };
 
