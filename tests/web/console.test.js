@@ -211,7 +211,8 @@ describe('device page', () => {
 
   test('an unknown device says so and offers help', async () => {
     await go('/devices/no-such-device');
-    expect(await page.locator('[role=alert]').innerText()).toContain('no-such-device');
+    expect(await page.locator('[role=alert]').innerText()).toContain('怎么办');
+    expect(await page.locator('h1').innerText()).toContain('no-such-device');
   });
 });
 
@@ -374,6 +375,10 @@ describe('administration', () => {
     await go('/tokens');
     await page.getByRole('button', { name: '新建令牌' }).click();
     await page.fill('#name', mark);
+    await page.locator('.ant-modal-footer .ant-btn-primary').click();
+    await page.getByText('选择角色，或限定到一个设备').waitFor();
+    await page.getByLabel('角色').click();
+    await page.locator('.ant-select-item-option', { hasText: 'ingest' }).click();
     await page.locator('.ant-modal-footer .ant-btn-primary').click();
     const secret = await page.locator('.code pre').innerText();
     expect(secret.length).toBeGreaterThan(20);

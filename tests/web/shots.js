@@ -15,7 +15,7 @@ await page.waitForSelector('.live-card');
 await page.waitForTimeout(FILL_MS);
 await page.screenshot({ path: `${out}/overview.png` });
 const { device, points } = await pickDevice(page);
-await page.goto(platform.url + historyPath(device.id, points, 'last=8h'));
+await page.goto(platform.url + historyPath(device.id, points, process.env.SHOTS_RANGE ?? 'last=8h'));
 await page.waitForSelector('.legend tbody td.strong');
 await page.waitForTimeout(1500);
 await page.mouse.move(900, 330);

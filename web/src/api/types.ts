@@ -173,13 +173,17 @@ export interface AuditEntry {
 }
 
 export interface Overview {
-  devices: { total: number; online: number; offline: number; never: number };
+  /** Demo devices are counted apart, never among the real ones. */
+  devices: { total: number; online: number; offline: number; never: number; demo?: number; demo_online?: number };
   samples: { per_second: number; total: number; refused: number };
   mqtt?: {
     connections: number;
     sessions: number;
-    in_per_second: number;
-    out_per_second: number;
+    in_per_second?: number;
+    out_per_second?: number;
+    /** Counters since the start; rates are taken from them where the server gives none. */
+    publish_in?: number;
+    publish_out?: number;
   };
   storage: {
     bytes: number;

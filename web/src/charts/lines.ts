@@ -1,4 +1,5 @@
 // Pure parts of the line chart: columns for uPlot, gaps, the range after a pan or a zoom.
+import { qualityClass } from '../api/quality';
 import type { Cell } from '../api/types';
 
 export interface Range {
@@ -19,6 +20,11 @@ export function drawable(value: Cell | undefined): number | null {
   if (typeof value === 'number') return Number.isFinite(value) ? value : null;
   if (typeof value === 'boolean') return value ? 1 : 0;
   return null;
+}
+
+/** A bad value is no value: what stands there (often 0) was not measured. */
+export function measured(value: Cell | undefined, quality: number | undefined): number | null {
+  return quality !== undefined && qualityClass(quality) === 'bad' ? null : drawable(value);
 }
 
 function medianStep(time: number[]): number {

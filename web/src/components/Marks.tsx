@@ -1,5 +1,6 @@
 // Small marks that say one thing the same way everywhere: device state, quality, demo, age.
 import { useEffect, useState } from 'react';
+import { qualityClass } from '../api/quality';
 import type { DeviceState } from '../api/types';
 import { t, type WordKey } from '../i18n';
 import { ago, moment, toMs } from '../i18n/format';
@@ -35,11 +36,6 @@ const reasons: Record<number, WordKey> = {
   88: 'quality.time',
   216: 'quality.override',
 };
-
-export function qualityClass(quality: number): 'good' | 'uncertain' | 'bad' {
-  if (quality >= 192) return 'good';
-  return quality >= 64 && quality < 128 ? 'uncertain' : 'bad';
-}
 
 export function qualityWords(quality: number): string {
   const base = t(`quality.${qualityClass(quality)}`);

@@ -3,7 +3,7 @@ import { post } from '../api/client';
 import type { LiveSample } from '../api/stream';
 import type { Latest, QueryAnswer } from '../api/types';
 import { useLive } from '../api/useLive';
-import { drawable } from '../charts/lines';
+import { measured } from '../charts/lines';
 import type { SparkPoint } from '../charts/Sparkline';
 
 export const TREND_MS = 10 * 60_000;
@@ -20,10 +20,10 @@ export interface Trends {
 export function grown(old: SparkPoint[] | undefined, samples: LiveSample[]): SparkPoint[] {
   const end = samples[samples.length - 1]?.[0] ?? 0;
   const line = (old ?? []).filter(([time]) => time > end - TREND_MS);
-  for (const [time, value] of samples) {
+  for (const [time, value, quality] of samples) {
     const before = line[line.length - 2];
     if (before && time - before[0] < STEP_MS) line.pop();
-    line.push([time, drawable(value)]);
+    line.push([time, measured(value, quality)]);
   }
   return line;
 }
@@ -40,7 +40,7 @@ async function pastOf(points: string[]): Promise<Record<string, SparkPoint[]>> {
   return Object.fromEntries(
     answer.series.map((s) => [
       s.point,
-      s.time.map((time, i): SparkPoint => [Number(time), drawable(s.value?.[i])]),
+      s.time.map((time, i): SparkPoint => [Number(time), measured(s.value?.[i], s.quality?.[i])]),
     ]),
   );
 }

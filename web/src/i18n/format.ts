@@ -114,3 +114,8 @@ export function unit(code: string | undefined): string {
       .replaceAll('.', '·')
   );
 }
+
+/** "person:admin" as people say it: the name alone; tokens and devices keep their kind. */
+export function who(principal: string): string {
+  return principal.replace(/^person:/, '');
+}

@@ -108,6 +108,7 @@ const table = {
   'level.error': ['错误', 'Error'],
 
   'overview.devices': ['设备', 'Devices'],
+  'overview.demoDevices': ['另有演示设备 {n} 台，在线 {online}', 'besides {n} demo devices, {online} online'],
   'overview.samples': ['采样流入', 'Samples in'],
   'overview.samplesTrend': ['最近五分钟每秒样本数', 'Samples per second, last five minutes'],
   'overview.total': ['累计 {n}', '{n} in all'],
@@ -454,6 +455,7 @@ const table = {
   'tokens.never': ['永不到期', 'Never'],
   'tokens.life': ['有效期', 'Valid for'],
   'tokens.nameMissing': ['请给令牌起个名字', 'Give the token a name'],
+  'tokens.rolesMissing': ['选择角色，或限定到一个设备', 'Choose a role, or limit it to a device'],
   'tokens.rolesHint': ['只给需要的角色', 'Only the roles it needs'],
   'tokens.deviceHint': ['不填则不限设备', 'Empty: any device'],
   'tokens.provision': ['允许随数据自动建设备', 'May create devices as their data comes'],

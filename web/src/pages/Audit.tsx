@@ -8,13 +8,13 @@ import { EmptyState } from '../components/EmptyState';
 import { PageHeader } from '../components/PageHeader';
 import { useDelayed } from '../components/useDelayed';
 import { t, useLanguage } from '../i18n';
-import { moment } from '../i18n/format';
+import { moment, who } from '../i18n/format';
 
 function columnsOf(): Column<AuditEntry>[] {
   return [
     { key: 'seq', title: t('audit.seq'), width: 80, align: 'right', render: (e) => e.seq },
     { key: 'time', title: t('audit.time'), width: 160, render: (e) => moment(e.time) },
-    { key: 'principal', title: t('audit.who'), width: '14%', render: (e) => e.principal },
+    { key: 'principal', title: t('audit.who'), width: '14%', render: (e) => who(e.principal) },
     { key: 'act', title: t('audit.act'), width: '14%', render: (e) => <code>{e.act}</code> },
     { key: 'object', title: t('audit.object'), width: '20%', render: (e) => e.object },
     {

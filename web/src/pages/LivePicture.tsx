@@ -1,7 +1,8 @@
 // The plant at a glance: one line of each of the first devices that are online, moving.
 import { useMemo } from 'react';
 import { joinPoint, pointsText } from '../api/points';
-import type { Device, Page, Point } from '../api/types';
+import { readable } from '../api/quality';
+import type { Cell, Device, Latest, Page, Point } from '../api/types';
 import { useResource } from '../api/useResource';
 import { Sparkline } from '../charts/Sparkline';
 import { Panel } from '../components/Panel';
@@ -28,6 +29,11 @@ export function choosePoints(points: Point[], online: Device[], limit: number): 
     chosen.push(...round);
   }
   return chosen.slice(0, limit);
+}
+
+function newestOf(live: Latest | undefined, last: number | null | undefined): Cell {
+  if (!live) return last ?? null;
+  return readable(live.quality) ? live.value : null;
 }
 
 export function LivePicture() {
@@ -62,7 +68,7 @@ export function LivePicture() {
                 {title(point.device)} <span className="dim">{point.property}</span>
               </span>
               <span className="live-value">
-                {cell(values[name]?.value ?? last)} <small>{unit(point.unit)}</small>
+                {cell(newestOf(values[name], last))} <small>{unit(point.unit)}</small>
               </span>
               <Sparkline points={trend} height={34} windowMs={TREND_MS} label={t('point.trendOf', { point: name })} />
             </a>

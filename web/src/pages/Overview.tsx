@@ -12,10 +12,10 @@ import { Panel } from '../components/Panel';
 import { ProblemView } from '../components/ProblemView';
 import { useEvery } from '../components/useEvery';
 import { t, type WordKey } from '../i18n';
-import { bytes, compact, count, day, percent, span } from '../i18n/format';
+import { bytes, compact, count, day, percent, span, who } from '../i18n/format';
 import { words } from '../i18n/words';
 import { LivePicture } from './LivePicture';
-import { TRENDS_MS, useOverviewTrends, type OverviewTrends } from './overviewTrends';
+import { newest, TRENDS_MS, useOverviewTrends, type OverviewTrends } from './overviewTrends';
 
 const CHANGES_MS = 10_000;
 
@@ -54,6 +54,9 @@ function DevicesFigure({ devices }: { devices: Data['devices'] }) {
             {t(`device.${state}`)} {count(devices[state])}
           </a>
         ))}
+        {devices.demo ? (
+          <span>{t('overview.demoDevices', { n: count(devices.demo), online: count(devices.demo_online) })}</span>
+        ) : null}
       </div>
     </Figure>
   );
@@ -104,10 +107,10 @@ function Figures({ data, trends }: { data: Data; trends: OverviewTrends }) {
         </div>
       </Figure>
       <Figure label={t('overview.mqtt')} value={count(data.mqtt?.connections)} unit={t('unit.connections')}>
-        <Sparkline points={trends.mqtt} label={t('overview.mqttTrend')} windowMs={windowOf(trends.mqtt)} zero />
+        <Sparkline points={trends.mqttIn} label={t('overview.mqttTrend')} windowMs={windowOf(trends.mqttIn)} zero />
         <div className="figure-notes">
-          <span>{t('overview.mqttIn', { n: compact(data.mqtt?.in_per_second) })}</span>
-          <span>{t('overview.mqttOut', { n: compact(data.mqtt?.out_per_second) })}</span>
+          <span>{t('overview.mqttIn', { n: compact(newest(trends.mqttIn)) })}</span>
+          <span>{t('overview.mqttOut', { n: compact(newest(trends.mqttOut)) })}</span>
           <span>{t('overview.sessions', { n: count(data.mqtt?.sessions) })}</span>
         </div>
       </Figure>
@@ -207,7 +210,7 @@ function Changes() {
           <span className="dim">
             <Age time={c.time} />
           </span>
-          <span>{c.principal}</span>
+          <span>{who(c.principal)}</span>
           <code>{c.act}</code>
           <ObjectLink object={c.object} act={c.act} />
         </li>
@@ -252,7 +255,7 @@ export function Overview() {
         }
       />
       <Figures data={data} trends={trends} />
-      {data.devices.total === 0 ? <NothingYet /> : <LivePicture />}
+      {data.devices.total + (data.devices.demo ?? 0) === 0 ? <NothingYet /> : <LivePicture />}
       <div className="columns">
         <Panel title={t('overview.problems')} extra={<span className="dim">{data.problems?.length ?? 0}</span>}>
           <Troubles problems={data.problems ?? []} />

@@ -55,7 +55,20 @@ function Fields() {
       >
         <Input autoFocus placeholder="telegraf-hall-2" />
       </Form.Item>
-      <Form.Item name="roles" label={t('people.roles')} extra={t('tokens.rolesHint')}>
+      <Form.Item
+        name="roles"
+        label={t('people.roles')}
+        extra={t('tokens.rolesHint')}
+        dependencies={['device']}
+        rules={[
+          ({ getFieldValue }) => ({
+            validator: (_, roles?: string[]) =>
+              (roles ?? []).length > 0 || getFieldValue('device')
+                ? Promise.resolve()
+                : Promise.reject(new Error(t('tokens.rolesMissing'))),
+          }),
+        ]}
+      >
         <RolePicker />
       </Form.Item>
       <Form.Item name="device" label={t('tokens.device')} extra={t('tokens.deviceHint')}>

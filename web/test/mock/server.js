@@ -77,12 +77,21 @@ export class Mock {
 
   overview() {
     const all = [...this.devices.values()];
-    const of = (state) => all.filter((d) => d.state === state).length;
+    const demo = all.filter((d) => d.demo);
+    const own = all.filter((d) => !d.demo);
+    const of = (state) => own.filter((d) => d.state === state).length;
     const rate = 84 + Math.round(10 * Math.sin(Date.now() / 9000) + 4 * Math.random());
     this.total += rate;
     const hour = new Date(Date.now() - 3_600_000).toISOString();
     return {
-      devices: { total: all.length, online: of('online'), offline: of('offline'), never: of('never') },
+      devices: {
+        total: own.length,
+        online: of('online'),
+        offline: of('offline'),
+        never: of('never'),
+        demo: demo.length,
+        demo_online: demo.filter((d) => d.state === 'online').length,
+      },
       samples: { per_second: rate, total: this.total, refused: 12 },
       mqtt: { connections: 9, sessions: 11, in_per_second: rate / 4, out_per_second: 3 },
       storage: { bytes: 61_482_113, bytes_per_sample: 1.27, disk_free: 210e9, disk_total: 500e9, full_date: '2031-03-01' },

@@ -5,9 +5,11 @@ import { joinPoint, pointsFrom, pointsText, splitPoint } from '../../src/api/poi
 import { addressOf, byTag, fillPath, operations, type OpenApi } from '../../src/api/openapi';
 import { visibleRows } from '../../src/components/DataTable';
 import { treeOrder } from '../../src/components/Pickers';
-import { qualityClass } from '../../src/components/Marks';
+import { qualityClass, readable } from '../../src/api/quality';
 import { choiceFrom, followEveryMs } from '../../src/pages/history/range';
 import { queryFor } from '../../src/pages/history/useHistory';
+import { placeOf } from '../../src/pages/Overview';
+import { rate } from '../../src/pages/overviewTrends';
 import { choosePoints } from '../../src/pages/LivePicture';
 import { bytes, cell, compact, unit } from '../../src/i18n/format';
 
@@ -78,6 +80,10 @@ test.each([
   [128, 'bad'],
 ])('quality %i is %s', (byte, name) => expect(qualityClass(byte)).toBe(name));
 
+test('a bad value is read only as the last known one', () => {
+  expect([192, 84, 20, 8, 0].map(readable)).toEqual([true, true, true, false, false]);
+});
+
 describe('history', () => {
   test('the address says from and to, else last, else the default', () => {
     const now = 1_000_000_000;
@@ -138,6 +144,19 @@ describe('numbers', () => {
     [undefined, ''],
   ])('unit %s', (code, text) => expect(unit(code)).toBe(text));
 });
+
+test('a rate needs two readings of a counter that went on', () => {
+  expect(rate(10, 30, 2000)).toBe(10);
+  expect([rate(undefined, 30, 1000), rate(30, 10, 1000), rate(1, 2, 0)]).toEqual([undefined, undefined, undefined]);
+});
+
+test.each([
+  ['device:a b', '', '/devices/a%20b'],
+  ['pump-1', 'device.changed', '/devices/pump-1'],
+  ['pump', 'thing.created', '/things/pump'],
+  ['person:admin', 'session.created', null],
+  [undefined, 'device.changed', null],
+])('%s with act %s leads to %s', (object, act, place) => expect(placeOf(object, act)).toBe(place));
 
 describe('openapi', () => {
   const doc: OpenApi = {

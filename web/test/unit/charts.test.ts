@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { drawable, keyRange, pan, stepFor, withGaps, zoom } from '../../src/charts/lines';
+import { drawable, keyRange, measured, pan, stepFor, withGaps, zoom } from '../../src/charts/lines';
 import { grown } from '../../src/components/useTrends';
 import { sparkPath } from '../../src/charts/Sparkline';
 
@@ -44,6 +44,9 @@ describe('lines', () => {
     expect([1.5, true, false, 'NaN', null, undefined, Infinity].map((v) => drawable(v))).toEqual([
       1.5, 1, 0, null, null, null, null,
     ]);
+  });
+  test('a bad value is not drawn, whatever number stands there', () => {
+    expect([measured(0, 8), measured(5, 84), measured(5, 192), measured(5, undefined)]).toEqual([null, 5, 5, 5]);
   });
   test('a long silence breaks the line, the usual step does not', () => {
     const time = [0, 1, 2, 3, 4, 100, 101, 102].map((s) => s * 1000);

@@ -1,4 +1,5 @@
 import { useMemo } from 'react';
+import { readable } from '../../api/quality';
 import { joinPoint, pointsText } from '../../api/points';
 import { setQuery } from '../../app/router';
 import { Sparkline } from '../../charts/Sparkline';
@@ -20,6 +21,7 @@ interface Props {
 }
 
 function valueWords(row: PointRow): string {
+  if (row.latest && !readable(row.latest.quality)) return '–';
   const value = row.latest?.value;
   const word = row.model?.enum?.[String(typeof value === 'boolean' ? Number(value) : value)];
   return word ? pick(word, cell(value)) : cell(value);
@@ -44,8 +46,8 @@ function columnsOf(device: string): Column<PointRow>[] {
       align: 'right',
       width: '16%',
       render: (p) => (
-        <span className="value" data-point={p.property} data-quality={p.latest ? undefined : 'none'}>
-          {valueWords(p)} <small>{p.latest ? unit(p.unit) : ''}</small>
+        <span className="value" data-point={p.property} data-quality={p.latest && readable(p.latest.quality) ? undefined : 'none'}>
+          {valueWords(p)} <small>{p.latest && readable(p.latest.quality) ? unit(p.unit) : ''}</small>
         </span>
       ),
     },

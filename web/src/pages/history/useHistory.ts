@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'react';
 import { asProblem, post, type Problem } from '../../api/client';
 import type { Cell, QueryAnswer, QuerySeries } from '../../api/types';
-import { drawable, stepFor, type Line, type Range } from '../../charts/lines';
+import { measured, stepFor, type Line, type Range } from '../../charts/lines';
 
 export type Mode = 'auto' | 'raw' | 'mean' | 'min' | 'max' | 'sum' | 'count' | 'last' | 'twa' | 'rate';
 export const modes: Mode[] = ['auto', 'raw', 'mean', 'min', 'max', 'sum', 'count', 'last', 'twa', 'rate'];
@@ -60,7 +60,7 @@ function lineOf(series: QuerySeries, mode: Mode): Line {
     label: series.point,
     unit: mode === 'count' ? '' : (series.unit ?? ''),
     time: series.time.map(Number),
-    value: (column ?? []).map(drawable),
+    value: (column ?? []).map((v, i) => measured(v, series.quality?.[i])),
   };
 }
 
