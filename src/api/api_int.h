@@ -165,6 +165,6 @@ api_handler api_devices_list, api_devices_post, api_devices_get, api_devices_put
     api_command_get, api_device_write_enable, api_device_write_disable;
 api_handler api_assets_list, api_assets_post, api_assets_put, api_assets_delete;
 api_handler api_channels_list, api_channels_post, api_channels_get, api_channels_put,
-    api_channels_delete, api_drivers_list;
+    api_channels_delete, api_drivers_list, api_mappings_get, api_mappings_put;
 
 #endif /* SH_API_INT_H */

@@ -5,8 +5,6 @@
  * journal's apply thread - answers. So no worker waits for the disk, and 2xx means on disk.
  * When the journal's queue is full the worker waits for room, at most ten seconds.
  * SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
-
 #include <sh/gzip.h>
 
 #include "api_int.h"
@@ -198,9 +196,9 @@ static int failed(struct job *j, sh_err err)
     if (err != SH_E_LIMIT) {
         return api_error(r, err, NULL);
     }
-    char t[32];
-    const int n = snprintf(t, sizeof t, "%lld", (long long)((j->wait_us + 999999) / 1000000 + 1));
-    sh_http_header(r->http, "Retry-After", sh_str_of(t, (size_t)n));
+    char t[SH_I64_CHARS];
+    const size_t n = sh_i64_print((j->wait_us + 999999) / 1000000 + 1, t);
+    sh_http_header(r->http, "Retry-After", sh_str_of(t, n));
     if (j->wait_us > 0) {
         return api_problem(r, 429, "limit", "the tenant's rate of samples is used up",
                            "已达到租户的采样速率上限");
@@ -353,7 +351,7 @@ int api_write(struct api_req *r)
                            "precision 必须是 ns、us、ms 或 s");
     }
     const int status = job_new(r, true, &j);
-    return status != 0 ? status : decode(j, sh_ingest_lines, &opts);
+    return status != 0 || j == NULL ? status : decode(j, sh_ingest_lines, &opts);
 }
 
 struct zone_ctx {
@@ -428,5 +426,5 @@ int api_ingest(struct api_req *r)
     }
     struct job *j = NULL;
     const int status = job_new(r, false, &j);
-    return status != 0 ? status : decode(j, fn, &opts);
+    return status != 0 || j == NULL ? status : decode(j, fn, &opts);
 }

@@ -152,6 +152,10 @@ const struct api_route api_routes[] = {
      api_channels_delete, "Remove a channel.", "删除采集通道", NULL, NULL},
     {SH_HTTP_GET, V1 "drivers", "listDrivers", SH_PERM_CHANNELS_READ, 0, api_drivers_list,
      "Field protocols with their forms.", "现场协议及其配置表单", NULL, NULL},
+    {SH_HTTP_GET, V1 "mappings", "getMappings", SH_PERM_CHANNELS_READ, 0, api_mappings_get,
+     "MQTT topics with free JSON.", "自由 JSON 的主题映射", NULL, NULL},
+    {SH_HTTP_PUT, V1 "mappings", "putMappings", SH_PERM_CHANNELS_WRITE, 0, api_mappings_put,
+     "Say which device and property a topic means.", "设置主题对应的设备和属性", NULL, OBJ},
 
     /* samples */
     {SH_HTTP_GET, V1 "points", "listPoints", SH_PERM_POINTS_READ, 0, api_points_list, "Points.",

@@ -1,8 +1,8 @@
 /* field.c - channels of drivers into the gate, and commands back to them.
  *
  * The engine lives on the loop. What comes from workers (a channel put, a state asked for) is run
- * on the loop by on_loop(), which waits for it. A channel's `line` maps its tags to points; a tag
- * is resolved with its first sample and again when the catalogue's generation changes.
+ * on the loop by node_on_loop(), which waits for it. A channel's `line` maps its tags to points; a
+ * tag is resolved with its first sample and again when the catalogue's generation changes.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 #include <stdio.h>
@@ -68,7 +68,7 @@ static void call_run(void *ctx)
     sh_mutex_unlock(&c->lock);
 }
 
-static sh_err on_loop(struct node *n, sh_err (*fn)(void *ctx), void *ctx)
+sh_err node_on_loop(struct node *n, sh_err (*fn)(void *ctx), void *ctx)
 {
     if (sh_loop_here(n->loop)) {
         return fn(ctx);
@@ -183,7 +183,8 @@ static sh_err add_row(struct line *l, const struct sh_batch *b, uint32_t i)
     if (s != NULL) {
         cell = sh_scale_one(s, cell, &quality);
     }
-    if (t->target.type >= SH_T_TEXT) { /* enumeration words: the cell is a span of the scale */
+    if (s != NULL &&
+        t->target.type >= SH_T_TEXT) { /* enumeration words: the cell is a span of the scale */
         const struct sh_bytes word = sh_bytes_of(s->text + cell.span.off, cell.span.len);
         return sh_batch_add_bytes(&f->batch, t->target.point, b->time_us[i], t->target.type, word,
                                   quality);
@@ -346,7 +347,7 @@ sh_err field_put(void *ctx, uint32_t tenant, struct sh_str id, const json_t *con
         line_free(p.line);
         return SH_OK;
     }
-    const sh_err err = on_loop(n, put_on_loop, &p);
+    const sh_err err = node_on_loop(n, put_on_loop, &p);
     if (err != SH_OK) {
         line_free(p.line);
     }
@@ -403,7 +404,7 @@ static sh_err state_on_loop(void *ctx)
 sh_err field_state(void *ctx, uint32_t tenant, struct sh_str id, struct sh_jw *w)
 {
     struct state_call s = {ctx, tenant, id, w};
-    return on_loop(ctx, state_on_loop, &s);
+    return node_on_loop(ctx, state_on_loop, &s);
 }
 
 /* The line and index that serve a device; NULL when none does. */
@@ -472,7 +473,7 @@ static sh_err connection_on_loop(void *ctx)
 sh_err field_connection(void *ctx, uint32_t tenant, struct sh_str device, struct sh_jw *w)
 {
     struct state_call s = {ctx, tenant, device, w};
-    return on_loop(ctx, connection_on_loop, &s);
+    return node_on_loop(ctx, connection_on_loop, &s);
 }
 
 static const struct sh_driver *const drivers[] = {&sh_driver_modbus, NULL};

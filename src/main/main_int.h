@@ -90,6 +90,12 @@ sh_err field_state(void *ctx, uint32_t tenant, struct sh_str id, struct sh_jw *w
 sh_err field_connection(void *ctx, uint32_t tenant, struct sh_str device, struct sh_jw *w);
 void field_drivers(void *ctx, struct sh_jw *w);
 void field_write_changed(void *ctx, uint32_t tenant, struct sh_str device);
+/* mappings.c: topics of free JSON. */
+sh_err mappings_put(void *ctx, uint32_t tenant, const json_t *items, struct sh_diag *diag);
+void mappings_load(struct node *n);
+/* Runs fn(ctx) on the loop and waits for it (workers); on the loop at once. */
+sh_err node_on_loop(struct node *n, sh_err (*fn)(void *ctx), void *ctx);
+
 /* twin's sender: a driver's write or an MQTT message. */
 sh_err node_send(void *ctx, const struct sh_twin_command *c);
 

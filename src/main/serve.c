@@ -643,6 +643,7 @@ static sh_err open_api(struct node *n)
                   .mqtt_websocket = ws_mqtt,
                   .write_changed = field_write_changed,
                   .channel = field_put,
+                  .mappings = mappings_put,
                   .channel_state = field_state,
                   .drivers = field_drivers,
                   .ctx = n},
@@ -895,6 +896,7 @@ static sh_err node_open(struct node *n)
     }
     SH_TRY(open_servers(n));
     field_load(n->field);
+    mappings_load(n);
     return SH_OK;
 }
 

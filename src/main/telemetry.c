@@ -34,7 +34,8 @@ struct telemetry {
     struct group *group;
     struct sh_gate_who who; /* of the message being decoded */
     bool refused;
-    sh_err room; /* SH_E_LIMIT while the journal is full */
+    sh_err room;           /* SH_E_LIMIT while the journal is full */
+    struct sh_buf wrapped; /* a mapped message whose topic names the property */
 };
 
 enum sh_ingest_code node_ingest_code(enum sh_gate_refusal r)
@@ -187,6 +188,19 @@ static struct waiting *new_waiting(struct telemetry *t)
     return t->group->n < TOKENS ? &t->group->waiting[t->group->n++] : NULL;
 }
 
+/* {"property":payload}: the topic named the property, the payload is its value. */
+static sh_err wrap(struct telemetry *t, const struct mqtt_telemetry *m)
+{
+    struct sh_jw w;
+    sh_buf_clear(&t->wrapped);
+    sh_jw_init(&w, &t->wrapped);
+    sh_jw_obj(&w);
+    sh_jw_key_str(&w, m->property);
+    sh_jw_raw(&w, sh_bytes_str(m->payload));
+    sh_jw_obj_end(&w);
+    return sh_jw_end(&w);
+}
+
 static sh_err decode(struct telemetry *t, const struct mqtt_telemetry *m)
 {
     const struct sh_ingest_sink sink = {
@@ -201,8 +215,13 @@ static sh_err decode(struct telemetry *t, const struct mqtt_telemetry *m)
         .device = m->layout == MQTT_L_TB_GW_TELEMETRY ? SH_STR("") : m->device,
     };
     struct sh_ingest_result res;
+    struct sh_bytes body = m->payload;
     t->refused = false;
-    return sh_ingest_json(t->decoder, &sink, &opts, m->payload, &res);
+    if (m->layout == MQTT_L_MAPPED && m->property.n > 0) {
+        SH_TRY(wrap(t, m));
+        body = sh_buf_bytes(&t->wrapped);
+    }
+    return sh_ingest_json(t->decoder, &sink, &opts, body, &res);
 }
 
 static bool is_samples(enum mqtt_layout l)
@@ -281,6 +300,7 @@ sh_err telemetry_new(struct node *n, struct telemetry **out)
     }
     t->node = n;
     sh_batch_builder_init(&t->batch, n->env.alloc, 4 * ROWS, 2 * BYTES);
+    sh_buf_init(&t->wrapped, n->env.alloc, BYTES);
     const sh_err err = sh_ingest_new(&n->env, ROWS, SERIES, &t->decoder);
     if (err != SH_OK) {
         telemetry_free(t);
@@ -295,6 +315,7 @@ void telemetry_free(struct telemetry *t)
     if (t != NULL) {
         sh_ingest_free(t->decoder);
         sh_batch_builder_fini(&t->batch);
+        sh_buf_fini(&t->wrapped);
         sh_mem_free(t->node->env.alloc, t->group);
         sh_mem_free(t->node->env.alloc, t);
     }

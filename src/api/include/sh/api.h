@@ -20,6 +20,9 @@
 
 struct sh_api;
 
+/* Record kind of a tenant's topic mappings. */
+#define SH_API_MAPPING_KIND SH_STR("_mapping")
+
 /* Numbers of parts that the API does not use itself; each member may be NULL. Called on a worker or
  * the loop; must not block. */
 struct sh_api_seams {
@@ -39,6 +42,8 @@ struct sh_api_seams {
      * Worker. */
     sh_err (*channel)(void *ctx, uint32_t tenant, struct sh_str id, const json_t *config,
                       bool check_only, struct sh_diag *diag);
+    /* The tenant's mappings of free JSON topics, checked and set before they are stored. Worker. */
+    sh_err (*mappings)(void *ctx, uint32_t tenant, const json_t *items, struct sh_diag *diag);
     /* State of a channel as an object. SH_E_NOTFOUND. */
     sh_err (*channel_state)(void *ctx, uint32_t tenant, struct sh_str id, struct sh_jw *w);
     /* The drivers as items into an open array. */
