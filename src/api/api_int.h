@@ -152,7 +152,7 @@ api_handler api_tenants_list, api_tenants_post, api_tenants_get, api_tenants_put
 api_handler api_audit_list;
 api_handler api_write, api_ingest;
 api_handler api_history_query, api_history_export, api_history_delete, api_history_correct;
-api_handler api_latest, api_points_list, api_points_patch, api_stream;
+api_handler api_latest, api_latest_post, api_points_list, api_points_patch, api_stream;
 api_handler api_types_list, api_types_post, api_types_get, api_types_put, api_types_delete;
 api_handler api_records_list, api_records_post, api_records_get, api_records_put,
     api_records_delete, api_records_revisions, api_changes, api_blob_post, api_blob_get;

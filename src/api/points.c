@@ -136,47 +136,67 @@ static void put_value(struct api_req *r, const struct sh_latest_value *v, const 
     sh_jw_u64(&r->w, v->quality);
 }
 
-int api_latest(struct api_req *r)
+/* One point of the list; a status over 200 is a problem that was written. */
+static int put_latest(struct api_req *r, struct sh_str name, struct sh_buf *text,
+                      enum api_time_form form)
 {
-    enum { MOST = 1000 };
+    int status = 200;
+    struct sh_latest_value v;
+    const uint32_t id = api_point(r, name, &status);
+    if (id == 0) {
+        return status;
+    }
+    sh_buf_clear(text);
+    if (sh_latest_get(r->api->o.latest, &id, 1, &v, text) != SH_OK) {
+        return api_error(r, SH_E_NOMEM, NULL);
+    }
+    sh_jw_obj(&r->w);
+    sh_jw_key(&r->w, "point");
+    sh_jw_str(&r->w, name);
+    if (v.found) {
+        put_value(r, &v, text, form);
+    }
+    sh_jw_obj_end(&r->w);
+    return 200;
+}
+
+static int latest_of(struct api_req *r, struct sh_str list, const json_t *array, struct sh_str time)
+{
+    enum { MOST = 10000 };
     enum api_time_form form;
-    if (!api_time_form(api_query(r, "time"), &form)) {
+    int status = 200;
+    struct sh_buf text;
+    if (!api_time_form(time, &form)) {
         return api_problem(r, 400, "bad_request", "time must be ms or us", "time 须为 ms 或 us");
     }
-    struct sh_buf text;
     sh_buf_init(&text, r->api->env->alloc, 16 << 20);
     sh_jw_obj(&r->w);
     sh_jw_key(&r->w, "items");
     sh_jw_arr(&r->w);
-    int status = 200;
-    struct sh_str list = api_query(r, "points");
-    for (int n = 0; list.p != NULL && list.n > 0 && n < MOST; n++) {
-        const struct sh_str name = sh_str_cut(list, ',', &list);
-        const uint32_t id = api_point(r, name, &status);
-        struct sh_latest_value v;
-        sh_buf_clear(&text);
-        if (id == 0) {
-            break;
-        }
-        if (sh_latest_get(r->api->o.latest, &id, 1, &v, &text) != SH_OK) {
-            status = api_error(r, SH_E_NOMEM, NULL);
-            break;
-        }
-        sh_jw_obj(&r->w);
-        sh_jw_key(&r->w, "point");
-        sh_jw_str(&r->w, name);
-        if (v.found) {
-            put_value(r, &v, &text, form);
-        }
-        sh_jw_obj_end(&r->w);
+    for (size_t i = 0; i < json_array_size(array) && i < MOST && status == 200; i++) {
+        const json_t *v = json_array_get(array, i);
+        status = put_latest(r, sh_str_of(json_string_value(v), json_string_length(v)), &text, form);
+    }
+    for (int n = 0; list.p != NULL && list.n > 0 && n < MOST && status == 200; n++) {
+        status = put_latest(r, sh_str_cut(list, ',', &list), &text, form);
     }
     sh_buf_fini(&text);
-    if (status != 200) {
-        return status;
+    if (status == 200) {
+        sh_jw_arr_end(&r->w);
+        sh_jw_obj_end(&r->w);
     }
-    sh_jw_arr_end(&r->w);
-    sh_jw_obj_end(&r->w);
-    return 200;
+    return status;
+}
+
+int api_latest(struct api_req *r)
+{
+    return latest_of(r, api_query(r, "points"), NULL, api_query(r, "time"));
+}
+
+int api_latest_post(struct api_req *r)
+{
+    return latest_of(r, (struct sh_str){NULL, 0}, json_object_get(r->body, "points"),
+                     sh_json_get_str(r->body, "time"));
 }
 
 static int put_device_points(struct api_req *r, const uint32_t *ids, size_t n,

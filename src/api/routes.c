@@ -164,6 +164,8 @@ const struct api_route api_routes[] = {
      api_points_patch, "Set a point's tag or unit.", "设置点位的位号或单位", NULL, OBJ},
     {SH_HTTP_GET, V1 "latest", "latest", SH_PERM_POINTS_READ, 0, api_latest,
      "Newest values of points.", "点位最新值", "points,time", NULL},
+    {SH_HTTP_POST, V1 "latest", "latestOfMany", SH_PERM_POINTS_READ, 0, api_latest_post,
+     "Newest values of many points (a list in the body).", "批量读取点位最新值", NULL, OBJ},
     {SH_HTTP_POST, "/write", "writeLines", SH_PERM_INGEST_WRITE, API_F_RAW | API_F_INGEST,
      api_write, "InfluxDB line protocol.", "InfluxDB 行协议写入", "precision,db,bucket,org", TEXT},
     {SH_HTTP_POST, "/api/v2/write", "writeLinesV2", SH_PERM_INGEST_WRITE, API_F_RAW | API_F_INGEST,

@@ -15,7 +15,8 @@
 
 #include "main_int.h"
 
-enum { CONFIG_MAX = 1 << 20, TICKS_PER_CATALOGUE = 60, TICKS_PER_GUARD = 5 };
+enum { CONFIG_MAX = 1 << 20, TICKS_PER_CATALOGUE = 60, TICKS_PER_GUARD = 5, TICKS_PER_DAY = 86400 };
+#define BLOB_AGE_US INT64_C(86400000000)
 
 /* ---- configuration ---- */
 
@@ -465,8 +466,11 @@ static sh_err open_journal(struct node *n)
          .ctx = n},
         mqtt_journal_owner(n->mqtt_log),
     };
+    struct sh_history_stats hs;
+    sh_history_stats(n->history, &hs);
     const struct sh_journal_options jo = {
         .dir = dir,
+        .after_seq = hs.flushed_seq,
         .segment_bytes = (uint64_t)sh_config_int(n->config, "journal.segment"),
         .queue_bytes = (uint64_t)sh_config_int(n->config, "journal.queue"),
         .min_gap_us = sh_config_int(n->config, "journal.min_gap"),
@@ -686,6 +690,9 @@ static void tend(void *ctx)
     }
     if (n->seconds % TICKS_PER_GUARD == 0) {
         sh_guard_tick(n->guard);
+    }
+    if (err == SH_OK && n->seconds % TICKS_PER_DAY == 0) {
+        err = sh_record_blob_gc(n->record, BLOB_AGE_US, NULL);
     }
     if (err != SH_OK) {
         sh_log(n->env.log, SH_LOG_WARN, "main", "housekeeping: %s", sh_err_name(err));

@@ -1,11 +1,11 @@
 /* telemetry.c - MQTT payloads through the JSON decoder into the gate.
  *
- * Messages of one turn of the loop are decoded into one sh_ingest per tenant scope and gathered:
- * the decoder submits its batch for each message (a message is one body), so the gathering happens
- * in `batch`, a builder that takes the decoded rows of many messages and is submitted at the end of
- * the turn or when it is full. Each message that waits holds a token in the batch's list; the
- * journal's done posts the list back to the loop, where every token is answered.
- * All on the loop but committed(), which runs on the apply thread.
+ * The decoder holds the rows of many messages (opts.hold) and submits them as one batch at the end
+ * of the loop's turn, when it is full, or when another tenant speaks. Each message that waits for
+ * its acknowledgement is in the batch's group; the commit posts the group back to the loop, where
+ * every token is answered. A message that does not fit into one batch goes on in the next: an error
+ * of the first is carried over, so that half a message is never acknowledged.
+ * All on the loop but committed(), which runs on the apply thread, in the order of the batches.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "main_int.h"
 
@@ -14,7 +14,6 @@ enum { ROWS = 8192, BYTES = 4 << 20, SERIES = 200000, TOKENS = 4096 };
 struct waiting {
     mqtt_telemetry_done *done;
     void *token;
-    sh_err err; /* of the decode, when the message was refused in part or whole */
 };
 
 /* Messages whose samples are in one batch. */
@@ -22,6 +21,7 @@ struct group {
     struct sh_job job;
     struct telemetry *t;
     sh_err err;
+    bool continues; /* the next batch holds the rest of a message */
     size_t n;
     struct waiting waiting[TOKENS];
 };
@@ -29,12 +29,13 @@ struct group {
 struct telemetry {
     struct node *node;
     struct sh_ingest *decoder;
-    struct sh_batch_builder batch;
-    uint32_t tenant; /* of the batch */
-    struct group *group;
+    uint32_t tenant;        /* of the rows held */
+    struct group *group;    /* of the rows held; NULL when nobody waits for them */
     struct sh_gate_who who; /* of the message being decoded */
+    bool decoding;
     bool refused;
     sh_err room;           /* SH_E_LIMIT while the journal is full */
+    sh_err carried;        /* error of a batch that the next one continues */
     struct sh_buf wrapped; /* a mapped message whose topic names the property */
 };
 
@@ -79,25 +80,6 @@ static enum sh_ingest_code resolve(void *ctx, const struct sh_ingest_name *name,
     return node_ingest_code(r);
 }
 
-static sh_err add_row(struct telemetry *t, const struct sh_batch *b, uint32_t i)
-{
-    const enum sh_type type = (enum sh_type)b->type[i];
-    if (type >= SH_T_TEXT) {
-        return sh_batch_add_bytes(&t->batch, b->point[i], b->time_us[i], type, sh_batch_bytes(b, i),
-                                  b->quality[i]);
-    }
-    return sh_batch_add(&t->batch, b->point[i], b->time_us[i], type, b->value[i], b->quality[i]);
-}
-
-static sh_err gather(void *ctx, const struct sh_batch *b)
-{
-    struct telemetry *t = ctx;
-    for (uint32_t i = 0; i < b->len; i++) {
-        SH_TRY(add_row(t, b, i));
-    }
-    return SH_OK;
-}
-
 static void refuse(void *ctx, const struct sh_ingest_refusal *no)
 {
     struct telemetry *t = ctx;
@@ -112,9 +94,10 @@ static void answer(void *ctx)
 {
     struct group *g = ctx;
     struct telemetry *t = g->t;
+    const sh_err err = g->err != SH_OK ? g->err : t->carried;
+    t->carried = g->continues ? err : SH_OK;
     for (size_t i = 0; i < g->n; i++) {
-        const struct waiting *w = &g->waiting[i];
-        w->done(w->token, g->err != SH_OK ? g->err : w->err);
+        g->waiting[i].done(g->waiting[i].token, err);
     }
     if (t->node->mqtt != NULL) {
         mqtt_server_kick(t->node->mqtt);
@@ -132,61 +115,72 @@ static void committed(void *ctx, sh_err err, uint64_t seq)
     sh_loop_post_job(g->t->node->loop, &g->job);
 }
 
-/* Submits what was gathered. False: no room, it stays gathered. */
-static bool submit(struct telemetry *t)
+static struct group *want_group(struct telemetry *t)
 {
-    if (t->batch.view.len == 0) {
-        if (t->group != NULL) { /* messages without a sample: nothing to wait for */
-            struct group *g = t->group;
-            t->group = NULL;
-            g->err = SH_OK;
-            g->job.fn = answer;
-            g->job.ctx = g;
-            sh_loop_defer(t->node->loop, &g->job);
+    if (t->group == NULL) {
+        t->group = sh_mem_new(t->node->env.alloc, sizeof *t->group);
+        if (t->group != NULL) {
+            t->group->t = t;
         }
-        return true;
     }
-    const sh_err err = sh_gate_submit(t->node->gate, t->tenant, &t->batch.view,
-                                      t->group == NULL ? NULL : committed, t->group, NULL);
+    return t->group;
+}
+
+/* The decoder's submit: at the end of a turn, or in the middle of a message that is too big. */
+static sh_err submit(void *ctx, const struct sh_batch *b)
+{
+    struct telemetry *t = ctx;
+    if (t->decoding && want_group(t) == NULL) {
+        return SH_E_NOMEM;
+    }
+    struct group *g = t->group;
+    if (g != NULL) {
+        g->continues = t->decoding;
+    }
+    const sh_err err =
+        sh_gate_submit(t->node->gate, t->tenant, b, g == NULL ? NULL : committed, g, NULL);
+    if (err == SH_OK) {
+        t->group = NULL;
+    }
+    return err;
+}
+
+static const struct sh_ingest_sink *sink_of(struct telemetry *t, struct sh_ingest_sink *out);
+
+/* Submits what is held. False: no room, it stays held. */
+static bool flush(struct telemetry *t)
+{
+    struct sh_ingest_sink sink;
+    const sh_err err = sh_ingest_flush(t->decoder, sink_of(t, &sink));
     if (err == SH_E_LIMIT) {
         t->room = err;
         return false;
     }
-    if (err != SH_OK && t->group != NULL) {
-        committed(t->group, err, 0);
-    }
-    t->group = NULL;
-    sh_batch_builder_clear(&t->batch);
     t->room = SH_OK;
+    if (t->group != NULL) { /* refused, or messages without a row: told in the order of batches */
+        committed(t->group, err, 0);
+        t->group = NULL;
+    }
+    if (err != SH_OK) {
+        sh_ingest_drop(t->decoder);
+    }
     return true;
 }
 
 void telemetry_turn_end(void *ctx)
 {
-    (void)submit(((struct node *)ctx)->telemetry);
+    (void)flush(((struct node *)ctx)->telemetry);
 }
 
 void telemetry_resume(struct telemetry *t)
 {
-    if (submit(t)) {
+    if (flush(t)) {
         mqtt_broker_resume(t->node->broker);
         mqtt_server_kick(t->node->mqtt);
     }
 }
 
 /* ---- a message ---- */
-
-static struct waiting *new_waiting(struct telemetry *t)
-{
-    if (t->group == NULL) {
-        t->group = sh_mem_new(t->node->env.alloc, sizeof *t->group);
-        if (t->group == NULL) {
-            return NULL;
-        }
-        t->group->t = t;
-    }
-    return t->group->n < TOKENS ? &t->group->waiting[t->group->n++] : NULL;
-}
 
 /* {"property":payload}: the topic named the property, the payload is its value. */
 static sh_err wrap(struct telemetry *t, const struct mqtt_telemetry *m)
@@ -201,10 +195,16 @@ static sh_err wrap(struct telemetry *t, const struct mqtt_telemetry *m)
     return sh_jw_end(&w);
 }
 
-static sh_err decode(struct telemetry *t, const struct mqtt_telemetry *m)
+static const struct sh_ingest_sink *sink_of(struct telemetry *t, struct sh_ingest_sink *out)
 {
-    const struct sh_ingest_sink sink = {
-        .resolve = resolve, .submit = gather, .refuse = refuse, .ctx = t};
+    *out =
+        (struct sh_ingest_sink){.resolve = resolve, .submit = submit, .refuse = refuse, .ctx = t};
+    return out;
+}
+
+static sh_err decode(struct telemetry *t, const struct mqtt_telemetry *m, bool *taken)
+{
+    struct sh_ingest_sink sink;
     const uint64_t scope = sh_hash64(t->who.device.p, t->who.device.n, t->who.tenant);
     const struct sh_ingest_opts opts = {
         .now_us = m->received_us,
@@ -213,6 +213,7 @@ static sh_err decode(struct telemetry *t, const struct mqtt_telemetry *m)
         .scope = scope,
         .generation = sh_points_generation(t->node->points),
         .device = m->layout == MQTT_L_TB_GW_TELEMETRY ? SH_STR("") : m->device,
+        .hold = true,
     };
     struct sh_ingest_result res;
     struct sh_bytes body = m->payload;
@@ -221,7 +222,11 @@ static sh_err decode(struct telemetry *t, const struct mqtt_telemetry *m)
         SH_TRY(wrap(t, m));
         body = sh_buf_bytes(&t->wrapped);
     }
-    return sh_ingest_json(t->decoder, &sink, &opts, body, &res);
+    t->decoding = true;
+    const sh_err err = sh_ingest_json(t->decoder, sink_of(t, &sink), &opts, body, &res);
+    t->decoding = false;
+    *taken = res.samples > 0;
+    return err;
 }
 
 static bool is_samples(enum mqtt_layout l)
@@ -230,15 +235,13 @@ static bool is_samples(enum mqtt_layout l)
            l == MQTT_L_MAPPED;
 }
 
-/* Room for one more message: the batch of another tenant, or one that may become too full, leaves
- * first. */
+/* Room for one more message: the rows of another tenant leave first, and a full group. */
 static bool make_room(struct telemetry *t, const struct mqtt_telemetry *m)
 {
-    const bool other = t->batch.view.len > 0 && t->tenant != m->principal->tenant;
-    const bool full = t->batch.view.len + m->payload.n / 4 + 1 > ROWS ||
-                      t->batch.view.bytes_len + m->payload.n > BYTES ||
-                      (t->group != NULL && t->group->n >= TOKENS);
-    return (!other && !full) || submit(t);
+    const bool other =
+        t->tenant != m->principal->tenant && (sh_ingest_held(t->decoder) > 0 || t->group != NULL);
+    const bool full = t->group != NULL && t->group->n >= TOKENS;
+    return (!other && !full) || flush(t);
 }
 
 static void set_who(struct telemetry *t, const struct mqtt_telemetry *m)
@@ -270,25 +273,27 @@ sh_err telemetry_take(void *ctx, const struct mqtt_telemetry *m, mqtt_telemetry_
     if (t->room != SH_OK || !make_room(t, m)) {
         return SH_E_LIMIT;
     }
-    t->tenant = m->principal->tenant;
-    set_who(t, m);
-    const uint32_t before = t->batch.view.len;
-    const sh_err err = decode(t, m);
-    if (err != SH_OK) {
-        return err == SH_E_LIMIT ? SH_E_INVAL : err; /* one message bigger than a batch */
-    }
-    const bool nothing = t->batch.view.len == before;
-    if (done == NULL) {
-        return nothing && t->refused ? SH_E_PROTO : SH_OK;
-    }
-    if (nothing && t->refused) {
-        return SH_E_PROTO;
-    }
-    struct waiting *w = new_waiting(t);
-    if (w == NULL) {
+    if (done != NULL && want_group(t) == NULL) {
         return SH_E_NOMEM;
     }
-    *w = (struct waiting){done, token, SH_OK};
+    t->tenant = m->principal->tenant;
+    set_who(t, m);
+    bool taken = false;
+    const sh_err err = decode(t, m, &taken);
+    if (err != SH_OK) {
+        return err;
+    }
+    if (!taken && t->refused) {
+        return SH_E_PROTO;
+    }
+    if (done == NULL) {
+        return SH_OK;
+    }
+    struct group *g = want_group(t); /* a big message may have sent the first one off */
+    if (g == NULL) {
+        return SH_E_NOMEM;
+    }
+    g->waiting[g->n++] = (struct waiting){done, token};
     return SH_OK;
 }
 
@@ -299,7 +304,6 @@ sh_err telemetry_new(struct node *n, struct telemetry **out)
         return SH_E_NOMEM;
     }
     t->node = n;
-    sh_batch_builder_init(&t->batch, n->env.alloc, 4 * ROWS, 2 * BYTES);
     sh_buf_init(&t->wrapped, n->env.alloc, BYTES);
     const sh_err err = sh_ingest_new(&n->env, ROWS, SERIES, &t->decoder);
     if (err != SH_OK) {
@@ -314,7 +318,6 @@ void telemetry_free(struct telemetry *t)
 {
     if (t != NULL) {
         sh_ingest_free(t->decoder);
-        sh_batch_builder_fini(&t->batch);
         sh_buf_fini(&t->wrapped);
         sh_mem_free(t->node->env.alloc, t->group);
         sh_mem_free(t->node->env.alloc, t);
