@@ -24,10 +24,10 @@ sh_err sh_buf_reserve(struct sh_buf *b, size_t more)
     if (more > b->max - b->n) {
         return SH_E_LIMIT;
     }
-    const size_t need = b->n + more;
+    const size_t want = b->n + more;
     size_t cap = b->cap < 64 ? 64 : b->cap;
-    while (cap < need) {
-        cap = cap > SIZE_MAX / 2 ? need : cap * 2;
+    while (cap < want) {
+        cap = cap > SIZE_MAX / 2 ? want : cap * 2;
     }
     if (cap > b->max) {
         cap = b->max;

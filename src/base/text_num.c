@@ -36,7 +36,9 @@ size_t sh_i64_print(int64_t v, char out[SH_I64_CHARS])
     char digits[SH_I64_CHARS];
     const size_t n = sh_u64_print(0 - (uint64_t)v, digits);
     out[0] = '-';
-    memcpy(out + 1, digits, n);
+    for (size_t i = 0; i < n; i++) {
+        out[i + 1] = digits[i];
+    }
     return n + 1;
 }
 

@@ -40,10 +40,10 @@ static bool parse(int argc, char **argv, struct request *r)
 static int perform(CURL *c, const struct request *r, struct curl_slist **headers)
 {
     char url[4096];
-    char auth[512];
     const char *prefix = r->path[0] == '/' ? "" : "/api/v1/";
     (void)snprintf(url, sizeof url, "%s%s%s", r->url, prefix, r->path);
     if (r->token != NULL) {
+        char auth[512];
         (void)snprintf(auth, sizeof auth, "Authorization: Bearer %s", r->token);
         *headers = curl_slist_append(*headers, auth);
     }

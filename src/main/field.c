@@ -119,19 +119,22 @@ static bool convert(enum sh_type from, enum sh_type to, union sh_cell *v)
     }
     const bool whole = from == SH_T_I64 || from == SH_T_BOOL;
     if (to == SH_T_F64 && whole) {
-        v->f64 = (double)v->i64;
+        const double number = (double)v->i64;
+        v->f64 = number;
         return true;
     }
     if (to == SH_T_I64 && from == SH_T_F64 && fabs(v->f64) < 9007199254740992.0 &&
         rint(v->f64) == v->f64) {
-        v->i64 = (int64_t)v->f64;
+        const int64_t number = (int64_t)v->f64;
+        v->i64 = number;
         return true;
     }
     if (to == SH_T_I64 && from == SH_T_BOOL) {
         return true;
     }
     if (to == SH_T_BOOL && from == SH_T_I64) {
-        v->bits = v->i64 != 0 ? 1 : 0;
+        const uint64_t bit = v->i64 != 0 ? 1 : 0;
+        v->bits = bit;
         return true;
     }
     return false;

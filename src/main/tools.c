@@ -163,13 +163,13 @@ static int make_link(const struct args *a)
 
 static int new_password(const struct args *a)
 {
-    char typed[512] = "";
-    char shown[SH_SECRET_CHARS] = "";
     struct sh_diag d = {0};
     struct offline o;
     int code = offline_open(&o, a->data);
     code = code != 0 ? code : offline_guard(&o, a->data);
     if (code == 0) {
+        char typed[512] = "";
+        char shown[SH_SECRET_CHARS] = "";
         const struct sh_str password = read_password(typed, sizeof typed);
         const struct sh_str user = sh_str_c(a->user == NULL ? "admin" : a->user);
         const sh_err err = sh_guard_recover(o.guard, user, password, shown, &d);

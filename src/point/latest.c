@@ -30,7 +30,7 @@ sh_err sh_latest_new(const struct sh_env *env, uint32_t max_points, struct sh_la
     }
     l->env = env;
     l->max_points = max_points == 0 ? DEFAULT_MAX : max_points;
-    l->chunks = sh_mem_array(env->alloc, l->max_points / CHUNK + 1, sizeof l->chunks[0]);
+    l->chunks = sh_mem_array(env->alloc, l->max_points / CHUNK + 1, sizeof(struct slot *));
     if (l->chunks == NULL) {
         sh_mem_free(env->alloc, l);
         return SH_E_NOMEM;
