@@ -45,7 +45,9 @@ size_t sh_i64_print(int64_t v, char out[SH_I64_CHARS])
 static size_t put_word(char *out, const char *w)
 {
     const size_t n = strlen(w);
-    memcpy(out, w, n);
+    for (size_t i = 0; i < n; i++) {
+        out[i] = w[i];
+    }
     return n;
 }
 
