@@ -175,6 +175,10 @@ static int channel_put(struct api_req *r, struct sh_str id, uint64_t expect, int
     if (id.n == 0) {
         return api_problem(r, 400, "bad_request", "id is missing", "缺少 id");
     }
+    id = sh_arena_str(r->arena, id); /* it may stand in the member that is set now */
+    if (id.p == NULL) {
+        return api_error(r, SH_E_NOMEM, NULL);
+    }
     (void)json_object_set_new(r->body, "id", json_stringn(id.p, id.n));
     sh_err err = s->channel == NULL ? SH_E_UNSUPPORTED
                                     : s->channel(s->ctx, r->tenant, id, r->body, true, &d);
