@@ -6,6 +6,8 @@
 /* The broker's view of a principal, with guard's handle behind it. */
 struct who {
     struct mqtt_principal p;
+    struct who *prev; /* list node->guests */
+    struct who *next;
     struct sh_principal guard;
     char name[SH_NAME_MAX + 1];
     char device[SH_DEVICE_ID_MAX + 1];
@@ -34,6 +36,11 @@ static struct mqtt_principal *make(struct node *n, const struct sh_principal *g)
     if (sh_guard_check(n->guard, g, SH_PERM_INGEST_GATEWAY, g->tenant) == SH_OK) {
         w->p.flags |= MQTT_P_GATEWAY;
     }
+    w->next = n->guests;
+    if (w->next != NULL) {
+        w->next->prev = w;
+    }
+    n->guests = w;
     return &w->p;
 }
 
@@ -144,8 +151,40 @@ static void auth_connect(void *ctx, const struct mqtt_connect_req *req, mqtt_aut
 static void auth_release(void *ctx, struct mqtt_principal *p)
 {
     struct node *n = ctx;
+    struct who *w = p->priv;
     sh_guard_unuse(n->guard, p->tenant, SH_QUOTA_CONNECTIONS, 1);
-    sh_mem_free(n->env.alloc, p->priv);
+    if (w->prev == NULL) {
+        n->guests = w->next;
+    } else {
+        w->prev->next = w->next;
+    }
+    if (w->next != NULL) {
+        w->next->prev = w->prev;
+    }
+    sh_mem_free(n->env.alloc, w);
+}
+
+void node_auth_tick(struct node *n)
+{
+    enum { AT_ONCE = 64 };
+    struct {
+        uint32_t tenant;
+        uint64_t id;
+    } gone[AT_ONCE];
+    size_t k = 0;
+    for (const struct who *w = n->guests; w != NULL && k < AT_ONCE; w = w->next) {
+        if (sh_guard_check(n->guard, &w->guard, SH_PERM_MQTT_CONNECT, w->guard.tenant) != SH_OK) {
+            gone[k].tenant = w->p.tenant;
+            gone[k].id = w->p.id;
+            k++;
+        }
+    }
+    for (size_t i = 0; i < k; i++) { /* outside the walk: this may release them */
+        (void)mqtt_broker_kick(n->broker, gone[i].tenant, gone[i].id, SH_STR(""), false);
+    }
+    if (k > 0) {
+        mqtt_server_kick(n->mqtt);
+    }
 }
 
 /* A gateway that is bound to no device speaks for every device of its tenant. */

@@ -14,6 +14,8 @@ struct telemetry;
 struct field;
 
 /* Members are in the order of opening; node_close goes backwards. */
+struct who;
+
 struct node {
     struct sh_env env;
     struct sh_config *config;
@@ -33,6 +35,7 @@ struct node {
     struct mqtt_auth_ops auth_ops; /* the broker keeps these tables by pointer */
     struct mqtt_telemetry_ops telemetry_ops;
     struct mqtt_event_ops event_ops;
+    struct who *guests; /* principals of MQTT connections (loop) */
     struct mqtt_broker *broker;
     struct mqtt_journal *mqtt_log;
     struct sh_journal *journal;
@@ -67,6 +70,9 @@ struct sh_config *node_config(const struct sh_env *env, const char *file, char *
 
 /* auth.c: guard behind the broker's identity seam. ctx = the node. */
 extern const struct mqtt_auth_ops node_auth_ops;
+/* Ends the connections whose credential or right to connect is gone. On the loop, every few
+ * seconds. */
+void node_auth_tick(struct node *n);
 /* May this principal make devices by sending? */
 bool node_may_provision(const struct node *n, const struct mqtt_principal *p);
 

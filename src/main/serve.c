@@ -721,6 +721,7 @@ static void every_second(void *ctx)
     struct node *n = ctx;
     n->seconds++;
     take_counters(n);
+    node_auth_tick(n);
     if (!atomic_exchange(&n->tending, true) && sh_workers_run(n->workers, tend, n) != SH_OK) {
         atomic_store(&n->tending, false);
     }

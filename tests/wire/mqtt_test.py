@@ -328,6 +328,31 @@ def retained_and_sessions(s):
     a.end()
 
 
+def revoked(s, user, secret):
+    """A connection ends when its token, secret or person does."""
+    made = s.make_token(name="short", roles=["ingest"])
+    s.post("/api/v1/people", {"name": "wang", "password": "Songhua-river-1898", "roles": ["viewer"]})
+    s.post("/api/v1/devices", {"id": "short-lived"})
+    dev = s.post("/api/v1/devices/short-lived/secret")
+    c = [
+        Client(s, made["token"]),
+        Client(s, "wang", "Songhua-river-1898"),
+        Client(s, user, secret),
+        Client(s, dev["user"], dev["password"]),
+        Client(s, "admin", PASSWORD, version=V5),
+    ]
+    check("all are in", [x.code for x in c], [0] * 5)
+    s.delete(f"/api/v1/tokens/{made['id']}")
+    s.put("/api/v1/people/wang", {"roles": ["viewer"], "disabled": True})
+    s.post("/api/v1/devices/press/secret")
+    s.delete("/api/v1/devices/short-lived")
+    for what, x in zip(("token", "person", "secret", "device"), c):
+        until(f"the {what}'s connection ends", lambda x=x: x.closed is not None)
+    check("others stay", c[4].closed, None)
+    for x in c:
+        x.end()
+
+
 def kill_loop(s, token):
     """Publishes at full speed, kills in the middle; what was acknowledged is there to the bit, KILLS times."""
     rng = random.Random(7)
@@ -384,6 +409,8 @@ def main():
         print("mosquitto ok", flush=True)
         retained_and_sessions(s)
         print("retained_and_sessions ok", flush=True)
+        revoked(s, user, secret)
+        print("revoked ok", flush=True)
         kill_loop(s, token)
         print("kill_loop ok", flush=True)
     anonymous()
