@@ -57,6 +57,30 @@ static const struct api_route *find_route(enum sh_http_method method, struct sh_
     return NULL;
 }
 
+/* The path exists, but not with this method: RFC 9110 15.5.6 wants the Allow header. */
+static int wrong_method(struct api_req *r)
+{
+    static const struct {
+        enum sh_http_method method;
+        const char *name;
+    } names[] = {{SH_HTTP_GET, "GET, HEAD"},
+                 {SH_HTTP_POST, "POST"},
+                 {SH_HTTP_PUT, "PUT"},
+                 {SH_HTTP_PATCH, "PATCH"},
+                 {SH_HTTP_DELETE, "DELETE"}};
+    struct sh_str allow = SH_STR("");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct sh_str params[API_MAX_PARAMS];
+        bool other = false;
+        if (find_route(names[i].method, r->http->path, params, &other) != NULL) {
+            allow = sh_arena_printf(r->arena, "%.*s%s%s", SH_PRI(allow), allow.n > 0 ? ", " : "",
+                                    names[i].name);
+        }
+    }
+    sh_http_header(r->http, "Allow", allow);
+    return api_problem(r, 405, "method_not_allowed", "another method is needed", "请使用其他方法");
+}
+
 static sh_err decode_params(struct api_req *r)
 {
     for (size_t i = 0; i < API_MAX_PARAMS && r->params[i].p != NULL; i++) {
@@ -264,6 +288,24 @@ static void run(void *ctx)
     api_finish(r, status);
 }
 
+/* A principal that is bound to one device: the others do not exist for it, nor does what takes or
+ * shows all of them at once. */
+static int check_bound(struct api_req *r)
+{
+    if (!r->who.bound || r->route->permission < 0) {
+        return 0;
+    }
+    const struct sh_str path = sh_str_c(r->route->path);
+    if (sh_str_starts(path, SH_STR("/api/v1/devices/{id}")) && !api_sees(r, r->params[0])) {
+        return api_problem(r, 404, "not_found", "no such device", "设备不存在");
+    }
+    if (sh_str_eqc(path, "/api/v1/devices/import") || sh_str_eqc(path, "/api/v1/devices/export")) {
+        return api_problem(r, 403, "denied", "this token speaks for one device only",
+                           "该令牌只代表一台设备");
+    }
+    return 0;
+}
+
 static int route_request(struct api_req *r)
 {
     bool other = false;
@@ -273,8 +315,7 @@ static int route_request(struct api_req *r)
         if (!other && !api && (r->http->method == SH_HTTP_GET || r->http->method == SH_HTTP_HEAD)) {
             return api_static(r);
         }
-        return other ? api_problem(r, 405, "method_not_allowed", "another method is needed",
-                                   "请使用其他方法")
+        return other ? wrong_method(r)
                      : api_problem(r, 404, "unknown_route", "no route has this path",
                                    "没有这个路径的接口");
     }
@@ -288,7 +329,7 @@ static int route_request(struct api_req *r)
     if (status == 0 && decode_params(r) != SH_OK) {
         status = api_problem(r, 400, "bad_request", "the path is not valid", "路径无效");
     }
-    return status;
+    return status == 0 ? check_bound(r) : status;
 }
 
 static void on_request(void *ctx, struct sh_http_req *http)

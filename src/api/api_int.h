@@ -128,6 +128,8 @@ bool api_time_form(struct sh_str s, enum api_time_form *out);
 void api_put_time(struct sh_jw *w, int64_t us, enum api_time_form f);
 /* A cell as JSON; bytes for text and blob. */
 void api_put_cell(struct sh_jw *w, enum sh_type type, union sh_cell v, const uint8_t *bytes);
+/* False for a principal that is bound to another device: this one does not exist for it. */
+bool api_sees(struct api_req *r, struct sh_str device);
 /* Point by name in the caller's tenant; 0 and a 404 problem otherwise. */
 uint32_t api_point(struct api_req *r, struct sh_str name, int *status);
 

@@ -80,7 +80,8 @@ int api_points_list(struct api_req *r)
     sh_jw_arr(&r->w);
     for (; id <= last && n < limit; id++) {
         const struct sh_point *p = sh_points_get(points, (uint32_t)id);
-        if (p != NULL && p->tenant == r->tenant && wanted(p, device, q) && is_live(points, p)) {
+        if (p != NULL && p->tenant == r->tenant && wanted(p, device, q) && is_live(points, p) &&
+            api_sees(r, p->device)) {
             put_point(r, p);
             n++;
         }

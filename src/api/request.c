@@ -161,9 +161,19 @@ void api_put_cell(struct sh_jw *w, enum sh_type type, union sh_cell v, const uin
     }
 }
 
+bool api_sees(struct api_req *r, struct sh_str device)
+{
+    return !r->who.bound ||
+           sh_guard_check_device(r->api->o.guard, &r->who, (enum sh_permission)r->route->permission,
+                                 r->tenant, device) == SH_OK;
+}
+
 uint32_t api_point(struct api_req *r, struct sh_str name, int *status)
 {
-    const uint32_t id = sh_points_resolve(r->api->o.points, r->tenant, name);
+    uint32_t id = sh_points_resolve(r->api->o.points, r->tenant, name);
+    if (id != 0 && !api_sees(r, sh_points_get(r->api->o.points, id)->device)) {
+        id = 0;
+    }
     if (id == 0) {
         const struct sh_str en =
             sh_arena_printf(r->arena, "point '%.*s' does not exist", SH_PRI(name));

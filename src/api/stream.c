@@ -168,7 +168,8 @@ static void deliver(void *ctx)
     struct posted_event *e = ctx;
     struct api_streams *s = e->s;
     for (struct client *c = s->clients; c != NULL; c = c->next) {
-        if (sh_guard_tenant_within(s->a->o.guard, e->tenant, c->r->tenant)) {
+        /* Device ids mean something within their tenant only. */
+        if (e->tenant == c->r->tenant && !c->r->who.bound) {
             (void)send_event(c, e->kind == SH_EVENT_PROBLEM ? SH_STR("problem") : SH_STR("device"),
                              e->json);
         }
@@ -230,6 +231,9 @@ static int add_devices(struct client *c, struct sh_str list)
     uint32_t *ids = sh_arena_array(r->arena, API_STREAM_POINTS, sizeof *ids);
     while (list.p != NULL && ids != NULL) {
         const struct sh_str device = sh_str_cut(list, ',', &list);
+        if (!api_sees(r, device)) {
+            continue;
+        }
         size_t n = sh_points_of_device(r->api->o.points, r->tenant, device, ids, API_STREAM_POINTS);
         n = n > API_STREAM_POINTS ? API_STREAM_POINTS : n;
         for (size_t i = 0; i < n; i++) {
@@ -268,7 +272,8 @@ static int fill_client(struct client *c)
         }
     }
     const struct sh_str overview = api_query(r, "overview");
-    c->overview = overview.n > 0 && !sh_str_eqc(overview, "0");
+    c->overview = overview.n > 0 && !sh_str_eqc(overview, "0") &&
+                  api_check(r, SH_PERM_OVERVIEW_READ) == SH_OK;
     return add_devices(c, api_query(r, "devices"));
 }
 
