@@ -254,6 +254,8 @@ void mqtt_journal_wake(struct mqtt_journal *mj, struct mqtt_server *s)
 
 void mqtt_journal_settle(struct mqtt_journal *mj)
 {
+    mj->srv =
+        NULL; /* commits may still be told (at the latest by sh_loop_free), the server may go */
     sh_mutex_lock(&mj->lock);
     mj->settled = true;
     while (mj->writing) {

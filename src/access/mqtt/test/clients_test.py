@@ -5,6 +5,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
 import random
+import re
 import shutil
 import socket
 import ssl
@@ -265,6 +266,19 @@ def kill_and_count(rounds):
     keeper.sub("k/#", 2)
     keeper.close()
     pub = Client(node.port, "pub", clean=False)
+    # Paho 1.6 may send a PUBLISH again (without DUP) whose PUBREL it has sent before the connection
+    # broke, against [MQTT-4.3.3-6]; to a server that has taken the PUBREL it is a new message
+    # [MQTT-4.3.3-12]. Its log tells which, so that they are not counted against the server.
+    released, again = set(), set()
+
+    def on_log(client, user, level, text):
+        m = re.match(r"Sending (PUBLISH|PUBREL) .*?(?:m|Mid: )(\d+)\)", text)
+        if m and m.group(1) == "PUBREL":
+            released.add(int(m.group(2)))
+        elif m and int(m.group(2)) in released:
+            again.add(int(m.group(2)))
+
+    pub.c.on_log = on_log
     sent = {}
     random.seed(7)
     for r in range(rounds):
@@ -287,17 +301,19 @@ def kill_and_count(rounds):
     until(lambda: len(set(keeper.payloads())) == len(sent), 20)
     got = keeper.payloads()
     missing = set(sent) - set(got)
-    twice = [t for t in got if sent[t][0] == 2 and got.count(t) > 1]
+    twice = {t for t in got if sent[t][0] == 2 and got.count(t) > 1}
+    ours = {t for t in twice if sent[t][1].mid not in again}
     assert not missing, f"{len(missing)} acknowledged messages are lost: {sorted(missing)[:5]}"
     late = Client(node.port, "late")
     late.sub("k/2", 0)
+    assert not ours, f"QoS 2 more than once: {sorted(ours)[:5]}"
     assert until(lambda: late.payloads() == [f"{rounds - 1}.299"]), "the retained message is lost"
     for c in (pub, keeper, late):
         c.close()
     node.stop()
     shutil.rmtree(folder)
     print(f"kill -9: {rounds + 1} times, {len(sent)} acknowledged, none lost; of {want} with QoS 2 "
-          f"{len(set(twice))} came more than once")
+          f"{len(twice)} came more than once, each published again by the client")
 
 
 try:

@@ -158,6 +158,7 @@ static sh_err run(struct app *a, int argc, char **argv)
 {
     const struct mqtt_auth_ops auth = {on_connect, on_release, may, may, a};
     struct mqtt_broker_opts o = {.env = &a->env, .auth = &auth, .version = "songhua test"};
+    o.limits.max_queued = 100000; /* what clients repeat after a kill needs room too */
     const bool durable = argc > 2 && strcmp(argv[2], "-") != 0;
     SH_TRY(sh_loop_new(&a->env, NULL, &a->loop));
     if (durable) {

@@ -7,7 +7,8 @@
  *   -> sh_journal_open with mqtt_journal_owner among the owners (replays into the broker)
  *   -> mqtt_journal_attach -> sh_journal_start -> mqtt_broker_start -> mqtt_server_new, _listen.
  * And back: mqtt_server_stop -> (loop runs until stopped) -> mqtt_broker_checkpoint
- *   -> sh_journal_close -> mqtt_journal_free, mqtt_server_free, mqtt_broker_free.
+ *   -> mqtt_journal_settle -> sh_journal_close -> mqtt_server_free -> sh_loop_free (tells the last
+ *   commits) -> mqtt_broker_free -> mqtt_journal_free.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SH_MQTT_SERVER_H
 #define SH_MQTT_SERVER_H
@@ -59,7 +60,8 @@ struct sh_journal_owner mqtt_journal_owner(struct mqtt_journal *mj);
 void mqtt_journal_attach(struct mqtt_journal *mj, struct sh_journal *j);
 /* The server to wake after commits; may be NULL. */
 void mqtt_journal_wake(struct mqtt_journal *mj, struct mqtt_server *s);
-/* Waits until no checkpoint is being written (blocks); then checkpoints may be made no more. */
+/* Waits until no checkpoint is being written (blocks); then checkpoints may be made no more, and
+ * the server is not woken any more. Loop thread (or its loop has stopped). */
 void mqtt_journal_settle(struct mqtt_journal *mj);
 /* After sh_journal_close and mqtt_journal_settle. NULL is accepted. */
 void mqtt_journal_free(struct mqtt_journal *mj);
