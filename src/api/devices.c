@@ -143,9 +143,6 @@ static void credentials_gone(struct api_req *r, struct sh_str id)
         sh_log(r->api->env->log, SH_LOG_WARN, "api", "credentials of a device not removed: %s",
                sh_err_name(err));
     }
-    if (r->api->o.seams.device_closed != NULL) {
-        r->api->o.seams.device_closed(r->api->o.seams.ctx, r->tenant, id);
-    }
 }
 
 int api_devices_delete(struct api_req *r)
@@ -178,9 +175,6 @@ int api_device_rename(struct api_req *r)
     err = sh_guard_device_renamed(r->api->o.guard, r->tenant, r->params[0], to);
     if (err != SH_OK && err != SH_E_NOTFOUND) {
         return api_error(r, err, NULL);
-    }
-    if (r->api->o.seams.device_closed != NULL) {
-        r->api->o.seams.device_closed(r->api->o.seams.ctx, r->tenant, r->params[0]);
     }
     api_audit(r, "device.renamed", r->params[0], "ok", to);
     return show(r, to, 200);

@@ -34,8 +34,6 @@ struct sh_api_seams {
     sh_err (*connection)(void *ctx, uint32_t tenant, struct sh_str device, struct sh_jw *w);
     /* A WebSocket to /mqtt was accepted (loop). */
     void (*mqtt_websocket)(void *ctx, struct sh_stream *s);
-    /* A device's credentials ended: close its connections. Any thread. */
-    void (*device_closed)(void *ctx, uint32_t tenant, struct sh_str device);
     /* A device became writable or read-only. Any thread. */
     void (*write_changed)(void *ctx, uint32_t tenant, struct sh_str device);
     /* A channel's configuration: check_only before it is stored, then for good; NULL: removed.
