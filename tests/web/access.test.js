@@ -86,7 +86,7 @@ for (const theme of ['light', 'dark']) {
         device: [of, 'tbody tr'],
         connection: [`${of}?tab=connect`, '.code'],
         deviceHistory: [`${of}?tab=history`, '.line-chart'],
-        history: [historyPath(device.id, points, 'last=1h'), '.legend tbody tr'],
+        history: [historyPath(points.map((p) => `${device.id}/${p}`), 'last=1h'), '.legend tbody tr'],
       };
     });
     test.each([

@@ -108,9 +108,9 @@ export async function pickDevice(page) {
   throw new Error('no online device with two numeric points');
 }
 
-/** The address of the history explorer for some points of a device. */
-export function historyPath(device, properties, tail) {
-  const points = properties.map((p) => encodeURIComponent(`${device}/${p}`)).join(',');
+/** The address of the history explorer for some points (device/property). */
+export function historyPath(names, tail) {
+  const points = names.map(encodeURIComponent).join(',');
   return `/history?points=${encodeURIComponent(points)}&${tail}`;
 }
 

@@ -221,7 +221,7 @@ describe('history explorer', () => {
   beforeAll(async () => {
     await go('/');
     const { device, points } = await pickDevice(page);
-    path = (tail) => historyPath(device.id, points, tail);
+    path = (tail) => historyPath(points.map((p) => `${device.id}/${p}`), tail);
   });
 
   test('draws a month and says how long it took', async () => {

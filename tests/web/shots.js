@@ -1,5 +1,6 @@
 // npm run shots: takes the pictures of the README anew, into docs/images, from the mock or from the
-// platform named by SONGHUA_URL. SHOTS_LANGUAGE=en and SHOTS_THEME=dark change the look.
+// platform named by SONGHUA_URL. SHOTS_LANGUAGE=en and SHOTS_THEME=dark change the look,
+// SHOTS_POINTS=pump-101/flow,tank-101/level and SHOTS_RANGE=last=1h the history.
 import { historyPath, openPage, pickDevice, signIn, startBrowser, startPlatform } from './browser.js';
 
 const out = process.env.SHOTS_OUT ?? new URL('../../docs/images', import.meta.url).pathname;
@@ -15,7 +16,8 @@ await page.waitForSelector('.live-card');
 await page.waitForTimeout(FILL_MS);
 await page.screenshot({ path: `${out}/overview.png` });
 const { device, points } = await pickDevice(page);
-await page.goto(platform.url + historyPath(device.id, points, process.env.SHOTS_RANGE ?? 'last=8h'));
+const wanted = process.env.SHOTS_POINTS?.split(',') ?? points.map((p) => `${device.id}/${p}`);
+await page.goto(platform.url + historyPath(wanted, process.env.SHOTS_RANGE ?? 'last=8h'));
 await page.waitForSelector('.legend tbody td.strong');
 await page.waitForTimeout(1500);
 await page.mouse.move(900, 330);

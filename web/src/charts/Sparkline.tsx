@@ -1,4 +1,5 @@
 import { useMemo } from 'react';
+import { GAP, medianStep } from './lines';
 
 export type SparkPoint = [timeMs: number, value: number | null];
 
@@ -34,9 +35,13 @@ export function sparkPath(points: SparkPoint[], height: number, zero = false, wi
   const last = (points[points.length - 1] as SparkPoint)[0];
   const first = windowMs ? last - windowMs : (points[0] as SparkPoint)[0];
   const width = Math.max(1, last - first);
+  const silence = GAP * medianStep(points.map(([at]) => at));
   let path = '';
   let pen = 'M';
+  let before = first;
   for (const [at, value] of points) {
+    if (silence > 0 && at - before > silence) pen = 'M';
+    before = at;
     if (value === null) {
       pen = 'M';
       continue;

@@ -7,6 +7,9 @@ export interface Range {
   to: number;
 }
 
+/** A silence of so many usual steps is a gap. */
+export const GAP = 12;
+
 export interface Line {
   key: string;
   label: string;
@@ -27,7 +30,8 @@ export function measured(value: Cell | undefined, quality: number | undefined): 
   return quality !== undefined && qualityClass(quality) === 'bad' ? null : drawable(value);
 }
 
-function medianStep(time: number[]): number {
+/** The usual distance of two samples; 0 when there are too few to say. */
+export function medianStep(time: number[]): number {
   const steps: number[] = [];
   const stride = Math.max(1, Math.floor(time.length / 500));
   for (let i = 1; i < time.length; i += stride) {
@@ -45,7 +49,7 @@ export function withGaps(line: Line): Line {
   const value: (number | null)[] = [];
   line.time.forEach((at, i) => {
     const last = line.time[i - 1];
-    if (last !== undefined && at - last > 12 * usual) {
+    if (last !== undefined && at - last > GAP * usual) {
       time.push(last + usual);
       value.push(null);
     }

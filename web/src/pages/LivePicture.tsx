@@ -68,7 +68,7 @@ export function LivePicture() {
                 {title(point.device)} <span className="dim">{point.property}</span>
               </span>
               <span className="live-value">
-                {cell(newestOf(values[name], last))} <small>{unit(point.unit)}</small>
+                {cell(newestOf(values[name], last), 5)} <small>{unit(point.unit)}</small>
               </span>
               <Sparkline points={trend} height={34} windowMs={TREND_MS} label={t('point.trendOf', { point: name })} />
             </a>

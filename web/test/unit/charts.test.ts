@@ -79,6 +79,10 @@ describe('sparkline', () => {
     const path = sparkPath([[0, 1], [1, 2], [2, null], [3, 1], [4, 2]], 20);
     expect(path.match(/M/g)).toHaveLength(2);
   });
+  test('starts a new stroke after a long silence', () => {
+    const points = [0, 1, 2, 3, 4, 90, 91, 92].map((t): [number, number] => [t, t % 3]);
+    expect(sparkPath(points, 20).match(/M/g)).toHaveLength(2);
+  });
   test('a flat line is in the middle of its place', () => {
     expect(sparkPath([[0, 5], [10, 5]], 20)).toBe('M0.0 10.0L240.0 10.0');
   });
