@@ -285,6 +285,11 @@ describe('history explorer', () => {
     expect(await page.locator('.empty').first().innerText()).toContain('选择点位');
     const { device } = await pickDevice(page);
     await page.getByLabel('搜索设备、点位、位号').fill(device.id);
+    await until(
+      () => page.locator('.pick-list legend').allInnerTexts(),
+      (names) => names.length > 0 && names.every((name) => name.includes(device.id)),
+      'the list of the search',
+    );
     await page.locator('.pick-row input').first().check();
     await page.waitForSelector('.legend tbody tr');
     await page.waitForURL(/points=/);

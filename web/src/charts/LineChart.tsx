@@ -5,7 +5,7 @@ import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { useTheme, type Theme } from '../app/theme';
 import { cell, unit as unitSign } from '../i18n/format';
-import { keyRange, withGaps, zoom, type Line, type Range } from './lines';
+import { holdGaps, keyRange, withGaps, zoom, type Line, type Range } from './lines';
 import { chartColors, seriesColor } from './palette';
 
 export interface CursorAt {
@@ -70,7 +70,9 @@ function joined(lines: Line[]): uPlot.AlignedData {
   const tables = lines.map(
     (line) => [line.time.map((ms) => ms / 1000), line.value] as uPlot.AlignedData,
   );
-  return tables.length === 1 ? (tables[0] as uPlot.AlignedData) : uPlot.join(tables);
+  if (tables.length === 1) return tables[0] as uPlot.AlignedData;
+  const [time, ...columns] = uPlot.join(tables);
+  return [time, ...columns.map((c) => holdGaps(c as (number | null | undefined)[]))] as uPlot.AlignedData;
 }
 
 export function LineChart(props: Props) {

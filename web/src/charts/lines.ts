@@ -59,6 +59,16 @@ export function withGaps(line: Line): Line {
   return { ...line, time, value };
 }
 
+/** Columns of several lines on one time axis: a line has undefined where only others have a sample.
+ * The chart draws across undefined, also right behind a null, so a gap must be null up to its end. */
+export function holdGaps(column: (number | null | undefined)[]): (number | null | undefined)[] {
+  let inGap = false;
+  return column.map((value) => {
+    if (value !== undefined) inGap = value === null;
+    return value === undefined && inGap ? null : value;
+  });
+}
+
 /** Zooms around `at` (ms); factor below 1 comes nearer. */
 export function zoom(range: Range, at: number, factor: number, smallestMs = 1000): Range {
   const width = Math.max(smallestMs, (range.to - range.from) * factor);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { drawable, keyRange, measured, pan, stepFor, withGaps, zoom } from '../../src/charts/lines';
+import { drawable, holdGaps, keyRange, measured, pan, stepFor, withGaps, zoom } from '../../src/charts/lines';
 import { grown } from '../../src/components/useTrends';
 import { sparkPath } from '../../src/charts/Sparkline';
 
@@ -54,6 +54,10 @@ describe('lines', () => {
     expect(line.time).toHaveLength(9);
     expect(line.value[5]).toBeNull();
     expect(line.time[5]).toBe(5000);
+  });
+  test('a gap holds until the next value of its own line', () => {
+    const u = undefined;
+    expect(holdGaps([1, u, 2, null, u, u, 3, u])).toEqual([1, u, 2, null, null, null, 3, u]);
   });
   test('times stay in order', () => {
     const time = [0, 10, 20, 500, 510];
