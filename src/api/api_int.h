@@ -168,5 +168,7 @@ api_handler api_devices_list, api_devices_post, api_devices_get, api_devices_put
 api_handler api_assets_list, api_assets_post, api_assets_put, api_assets_delete;
 api_handler api_channels_list, api_channels_post, api_channels_get, api_channels_put,
     api_channels_delete, api_drivers_list, api_mappings_get, api_mappings_put;
+api_handler api_relations_get, api_relations_post, api_relations_delete, api_attributes_get,
+    api_attributes_patch;
 
 #endif /* SH_API_INT_H */

@@ -82,6 +82,9 @@ void telemetry_free(struct telemetry *t);
 sh_err telemetry_take(void *ctx, const struct mqtt_telemetry *m, mqtt_telemetry_done *done,
                       void *token);
 void telemetry_turn_end(void *ctx);
+/* reports.c: attributes and events of devices. */
+sh_err reports_take(struct node *n, const struct mqtt_telemetry *m, mqtt_telemetry_done *done,
+                    void *token);
 /* Room in the journal again (loop). */
 void telemetry_resume(struct telemetry *t);
 

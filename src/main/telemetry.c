@@ -252,23 +252,12 @@ static void set_who(struct telemetry *t, const struct mqtt_telemetry *m)
     t->who.provision = node_may_provision(t->node, p);
 }
 
-static void seen(struct telemetry *t, const struct mqtt_telemetry *m)
-{
-    if (m->device.n > 0) {
-        sh_twin_seen(t->node->twin, m->principal->tenant, m->device);
-    }
-}
-
 sh_err telemetry_take(void *ctx, const struct mqtt_telemetry *m, mqtt_telemetry_done *done,
                       void *token)
 {
     struct telemetry *t = ((struct node *)ctx)->telemetry;
     if (!is_samples(m->layout)) {
-        seen(t, m);
-        if (done != NULL) {
-            done(token, SH_OK);
-        }
-        return SH_OK;
+        return reports_take(t->node, m, done, token);
     }
     if (t->room != SH_OK || !make_room(t, m)) {
         return SH_E_LIMIT;
