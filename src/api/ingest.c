@@ -27,7 +27,7 @@ struct job {
     bool numbers_f64;
 };
 
-static enum sh_ingest_code code_of(enum sh_gate_refusal g)
+enum sh_ingest_code sh_api_refusal_code(enum sh_gate_refusal g)
 {
     switch (g) {
     case SH_GATE_OK:
@@ -72,7 +72,7 @@ static enum sh_ingest_code resolve(void *ctx, const struct sh_ingest_name *name,
     if (no == SH_GATE_OK) {
         *out = (struct sh_ingest_target){t.point, t.type, t.scale, t.raw_point};
     }
-    return code_of(no);
+    return sh_api_refusal_code(no);
 }
 
 static void release(struct job *j);

@@ -116,7 +116,4 @@ int node_passwd(int argc, char **argv);
 int node_check(int argc, char **argv, char **env);
 int node_ctl(int argc, char **argv);
 
-/* The one resolver of names for everything that comes in (gate behind the decoders). */
-enum sh_ingest_code node_ingest_code(enum sh_gate_refusal r);
-
 #endif /* SH_MAIN_INT_H */

@@ -39,29 +39,6 @@ struct telemetry {
     struct sh_buf wrapped; /* a mapped message whose topic names the property */
 };
 
-enum sh_ingest_code node_ingest_code(enum sh_gate_refusal r)
-{
-    switch (r) {
-    case SH_GATE_OK:
-        return SH_INGEST_OK;
-    case SH_GATE_BAD_NAME:
-        return SH_INGEST_NAME;
-    case SH_GATE_UNKNOWN_DEVICE:
-        return SH_INGEST_UNKNOWN_DEVICE;
-    case SH_GATE_UNKNOWN_PROPERTY:
-        return SH_INGEST_UNKNOWN_PROPERTY;
-    case SH_GATE_DEVICE_ID_CONFLICT:
-        return SH_INGEST_DEVICE_ID_CONFLICT;
-    case SH_GATE_FIELD_TYPE_CONFLICT:
-        return SH_INGEST_FIELD_TYPE_CONFLICT;
-    case SH_GATE_QUOTA:
-        return SH_INGEST_QUOTA;
-    case SH_GATE_DENIED:
-    default:
-        return SH_INGEST_DENIED;
-    }
-}
-
 static enum sh_ingest_code resolve(void *ctx, const struct sh_ingest_name *name,
                                    struct sh_ingest_target *out, char detail[160])
 {
@@ -77,7 +54,7 @@ static enum sh_ingest_code resolve(void *ctx, const struct sh_ingest_name *name,
     if (r == SH_GATE_OK) {
         *out = (struct sh_ingest_target){target.point, target.type, target.scale, target.raw_point};
     }
-    return node_ingest_code(r);
+    return sh_api_refusal_code(r);
 }
 
 static void refuse(void *ctx, const struct sh_ingest_refusal *no)

@@ -18,92 +18,22 @@
 
 #include "point_int.h"
 
-enum {
-    CHUNK = 4096,
-    DEFAULT_MAX = 4 << 20,
-    FIRST_SLOTS = 1024,
-    FRAME_HEAD = 8, /* u32 length, u32 crc32c */
-    PENDING_MAX = 256 << 20
-};
-#define ARENA_MAX (UINT64_C(8) << 30)
-#define LOG_MAX (UINT64_C(4) << 30)
-
-enum node_kind { NODE_NAME = 1, NODE_TAG = 2, NODE_DEVICE = 3 };
-
-/* Ids of a device's points; a longer list replaces it. */
-struct id_list {
-    size_t cap;
-    atomic_size_t n;
-    uint32_t ids[];
-};
-
-struct node {
-    enum node_kind kind;
-    uint32_t tenant;
-    uint64_t hash;
-    struct sh_str device; /* empty for a tag */
-    struct sh_str name;   /* property or tag; empty for a device */
-    atomic_uint id;
-    _Atomic(struct id_list *) list; /* NODE_DEVICE */
-    struct node *next_alias;        /* in its point's list */
-};
-
-struct table {
-    size_t cap;
-    _Atomic(struct node *) slots[];
-};
-
-struct entry {
-    struct sh_point point;
-    struct node *aliases; /* newest first */
-    _Atomic(const struct sh_scale *) scale;
-    atomic_uint raw_point;
-};
-
-struct owned_scale {
-    struct owned_scale *next;
-    struct sh_scale *scale;
-};
-
-typedef _Atomic(struct entry *) entry_slot;
-
-struct sh_points {
-    const struct sh_env *env;
-    struct sh_arena *arena;
-    struct sh_journal *journal;
-    char path[512];
-    char dir[480];
-    uint32_t max_points;
-    struct sh_mutex lock;
-    _Atomic(struct table *) table;
-    size_t names;
-    _Atomic(entry_slot *) *chunks;
-    atomic_uint last_id;
-    atomic_ullong generation;
-    uint64_t n; /* newest change in memory */
-    struct owned_scale *scales;
-    struct sh_buf pending;
-    uint64_t pending_seq;
-    uint64_t log_size;
-    struct sh_mutex file_lock; /* one checkpoint at a time */
-};
-
 /* ---- lookups ---- */
 
-static uint64_t key_hash(enum node_kind kind, uint32_t tenant, struct sh_str device,
+static uint64_t key_hash(enum point_node_kind kind, uint32_t tenant, struct sh_str device,
                          struct sh_str name)
 {
     const uint64_t h = sh_hash64(device.p, device.n, (uint64_t)kind << 32 | tenant);
     return sh_hash64(name.p, name.n, h);
 }
 
-static struct node *find_node(const struct sh_points *p, enum node_kind kind, uint32_t tenant,
-                              struct sh_str device, struct sh_str name)
+static struct point_node *find_node(const struct sh_points *p, enum point_node_kind kind,
+                                    uint32_t tenant, struct sh_str device, struct sh_str name)
 {
-    const struct table *t = atomic_load_explicit(&p->table, memory_order_acquire);
+    const struct point_table *t = atomic_load_explicit(&p->table, memory_order_acquire);
     const uint64_t hash = key_hash(kind, tenant, device, name);
     for (size_t i = (size_t)hash & (t->cap - 1);; i = (i + 1) & (t->cap - 1)) {
-        struct node *n = atomic_load_explicit(&t->slots[i], memory_order_acquire);
+        struct point_node *n = atomic_load_explicit(&t->slots[i], memory_order_acquire);
         if (n == NULL) {
             return NULL;
         }
@@ -114,24 +44,26 @@ static struct node *find_node(const struct sh_points *p, enum node_kind kind, ui
     }
 }
 
-static uint32_t node_id(const struct node *n)
+static uint32_t node_id(const struct point_node *n)
 {
     return n == NULL ? 0 : atomic_load_explicit(&n->id, memory_order_acquire);
 }
 
-static struct entry *entry_of(const struct sh_points *p, uint32_t id)
+static struct point_entry *entry_of(const struct sh_points *p, uint32_t id)
 {
     if (id == 0 || id > p->max_points) {
         return NULL;
     }
-    entry_slot *chunk = atomic_load_explicit(&p->chunks[id / CHUNK], memory_order_acquire);
-    return chunk == NULL ? NULL : atomic_load_explicit(&chunk[id % CHUNK], memory_order_acquire);
+    point_entry_slot *chunk =
+        atomic_load_explicit(&p->chunks[id / POINT_CHUNK], memory_order_acquire);
+    return chunk == NULL ? NULL
+                         : atomic_load_explicit(&chunk[id % POINT_CHUNK], memory_order_acquire);
 }
 
 uint32_t sh_points_find(const struct sh_points *p, uint32_t tenant, struct sh_str device,
                         struct sh_str property)
 {
-    return node_id(find_node(p, NODE_NAME, tenant, device, property));
+    return node_id(find_node(p, POINT_NODE_NAME, tenant, device, property));
 }
 
 uint32_t sh_points_resolve(const struct sh_points *p, uint32_t tenant, struct sh_str name)
@@ -142,14 +74,14 @@ uint32_t sh_points_resolve(const struct sh_points *p, uint32_t tenant, struct sh
         id = sh_points_find(p, tenant, sh_str_sub(name, 0, at), sh_str_sub(name, at + 1, name.n));
     }
     if (id == 0) {
-        id = node_id(find_node(p, NODE_TAG, tenant, SH_STR(""), name));
+        id = node_id(find_node(p, POINT_NODE_TAG, tenant, SH_STR(""), name));
     }
     return id;
 }
 
 const struct sh_point *sh_points_get(const struct sh_points *p, uint32_t id)
 {
-    const struct entry *e = entry_of(p, id);
+    const struct point_entry *e = entry_of(p, id);
     return e == NULL ? NULL : &e->point;
 }
 
@@ -161,8 +93,8 @@ uint32_t sh_points_last_id(const struct sh_points *p)
 size_t sh_points_of_device(const struct sh_points *p, uint32_t tenant, struct sh_str device,
                            uint32_t *out, size_t cap)
 {
-    const struct node *d = find_node(p, NODE_DEVICE, tenant, device, SH_STR(""));
-    const struct id_list *l =
+    const struct point_node *d = find_node(p, POINT_NODE_DEVICE, tenant, device, SH_STR(""));
+    const struct point_id_list *l =
         d == NULL ? NULL : atomic_load_explicit(&d->list, memory_order_acquire);
     if (l == NULL) {
         return 0;
@@ -174,12 +106,12 @@ size_t sh_points_of_device(const struct sh_points *p, uint32_t tenant, struct sh
     return n;
 }
 
-static void alias_walk(const struct node *a, uint32_t id,
+static void alias_walk(const struct point_node *a, uint32_t id,
                        bool (*fn)(void *ctx, struct sh_str device, struct sh_str property),
                        void *ctx)
 {
     enum { MOST = 256 };
-    const struct node *chain[MOST];
+    const struct point_node *chain[MOST];
     size_t n = 0;
     for (; a != NULL && n < MOST; a = a->next_alias) {
         if (node_id(a) == id) {
@@ -197,7 +129,7 @@ void sh_points_aliases(const struct sh_points *p, uint32_t id,
                        bool (*fn)(void *ctx, struct sh_str device, struct sh_str property),
                        void *ctx)
 {
-    const struct entry *e = entry_of(p, id);
+    const struct point_entry *e = entry_of(p, id);
     if (e != NULL) {
         alias_walk(e->aliases, id, fn, ctx);
     }
@@ -205,7 +137,7 @@ void sh_points_aliases(const struct sh_points *p, uint32_t id,
 
 const struct sh_scale *sh_points_scale(const struct sh_points *p, uint32_t id, uint32_t *raw_point)
 {
-    const struct entry *e = entry_of(p, id);
+    const struct point_entry *e = entry_of(p, id);
     *raw_point = e == NULL ? 0 : atomic_load_explicit(&e->raw_point, memory_order_acquire);
     return e == NULL ? NULL : atomic_load_explicit(&e->scale, memory_order_acquire);
 }
@@ -217,16 +149,16 @@ uint64_t sh_points_generation(const struct sh_points *p)
 
 /* ---- memory changes, under the lock ---- */
 
-static struct table *table_new(struct sh_points *p, size_t cap)
+struct point_table *point_table_new(struct sh_points *p, size_t cap)
 {
-    struct table *t = sh_arena_get(p->arena, sizeof *t + cap * sizeof t->slots[0]);
+    struct point_table *t = sh_arena_get(p->arena, sizeof *t + cap * sizeof t->slots[0]);
     if (t != NULL) {
         t->cap = cap;
     }
     return t;
 }
 
-static void table_put(struct table *t, struct node *n)
+static void table_put(struct point_table *t, struct point_node *n)
 {
     size_t i = (size_t)n->hash & (t->cap - 1);
     while (atomic_load_explicit(&t->slots[i], memory_order_relaxed) != NULL) {
@@ -235,16 +167,16 @@ static void table_put(struct table *t, struct node *n)
     atomic_store_explicit(&t->slots[i], n, memory_order_release);
 }
 
-static sh_err add_to_table(struct sh_points *p, struct node *n)
+static sh_err add_to_table(struct sh_points *p, struct point_node *n)
 {
-    struct table *t = atomic_load_explicit(&p->table, memory_order_relaxed);
+    struct point_table *t = atomic_load_explicit(&p->table, memory_order_relaxed);
     if (p->names + 1 > t->cap / 4 * 3) {
-        struct table *bigger = table_new(p, t->cap * 2);
+        struct point_table *bigger = point_table_new(p, t->cap * 2);
         if (bigger == NULL) {
             return SH_E_NOMEM;
         }
         for (size_t i = 0; i < t->cap; i++) {
-            struct node *old = atomic_load_explicit(&t->slots[i], memory_order_relaxed);
+            struct point_node *old = atomic_load_explicit(&t->slots[i], memory_order_relaxed);
             if (old != NULL) {
                 table_put(bigger, old);
             }
@@ -258,10 +190,10 @@ static sh_err add_to_table(struct sh_points *p, struct node *n)
 }
 
 /* The node of a key, made with id 0 when missing. NULL without memory. */
-static struct node *want_node(struct sh_points *p, enum node_kind kind, uint32_t tenant,
-                              struct sh_str device, struct sh_str name)
+static struct point_node *want_node(struct sh_points *p, enum point_node_kind kind, uint32_t tenant,
+                                    struct sh_str device, struct sh_str name)
 {
-    struct node *n = find_node(p, kind, tenant, device, name);
+    struct point_node *n = find_node(p, kind, tenant, device, name);
     if (n != NULL) {
         return n;
     }
@@ -273,8 +205,9 @@ static struct node *want_node(struct sh_points *p, enum node_kind kind, uint32_t
     n->tenant = tenant;
     n->hash = key_hash(kind, tenant, device, name);
     /* Points of one device share the text of its id. */
-    const struct node *d =
-        kind == NODE_NAME ? find_node(p, NODE_DEVICE, tenant, device, SH_STR("")) : NULL;
+    const struct point_node *d = kind == POINT_NODE_NAME
+                                     ? find_node(p, POINT_NODE_DEVICE, tenant, device, SH_STR(""))
+                                     : NULL;
     n->device = d != NULL ? d->device : sh_arena_str(p->arena, device);
     n->name = sh_arena_str(p->arena, name);
     if (n->device.p == NULL || n->name.p == NULL || add_to_table(p, n) != SH_OK) {
@@ -283,13 +216,13 @@ static struct node *want_node(struct sh_points *p, enum node_kind kind, uint32_t
     return n;
 }
 
-static sh_err list_add(struct sh_points *p, struct node *device, uint32_t id)
+static sh_err list_add(struct sh_points *p, struct point_node *device, uint32_t id)
 {
-    struct id_list *l = atomic_load_explicit(&device->list, memory_order_relaxed);
+    struct point_id_list *l = atomic_load_explicit(&device->list, memory_order_relaxed);
     const size_t n = l == NULL ? 0 : atomic_load_explicit(&l->n, memory_order_relaxed);
     if (l == NULL || n == l->cap) {
         const size_t cap = n == 0 ? 8 : n * 2;
-        struct id_list *bigger =
+        struct point_id_list *bigger =
             sh_arena_get(p->arena, sizeof *bigger + cap * sizeof bigger->ids[0]);
         if (bigger == NULL) {
             return SH_E_NOMEM;
@@ -309,11 +242,11 @@ static sh_err list_add(struct sh_points *p, struct node *device, uint32_t id)
 }
 
 /* A list is never shortened in place: a reader may be walking it. */
-static sh_err list_without(struct sh_points *p, struct node *device, uint32_t id)
+static sh_err list_without(struct sh_points *p, struct point_node *device, uint32_t id)
 {
-    const struct id_list *l = atomic_load_explicit(&device->list, memory_order_relaxed);
+    const struct point_id_list *l = atomic_load_explicit(&device->list, memory_order_relaxed);
     const size_t n = l == NULL ? 0 : atomic_load_explicit(&l->n, memory_order_relaxed);
-    struct id_list *shorter =
+    struct point_id_list *shorter =
         sh_arena_get(p->arena, sizeof *shorter + (n + 1) * sizeof shorter->ids[0]);
     if (shorter == NULL) {
         return SH_E_NOMEM;
@@ -330,18 +263,19 @@ static sh_err list_without(struct sh_points *p, struct node *device, uint32_t id
     return SH_OK;
 }
 
-static sh_err publish(struct sh_points *p, struct entry *e)
+static sh_err publish(struct sh_points *p, struct point_entry *e)
 {
     const uint32_t id = e->point.id;
-    entry_slot *chunk = atomic_load_explicit(&p->chunks[id / CHUNK], memory_order_relaxed);
+    point_entry_slot *chunk =
+        atomic_load_explicit(&p->chunks[id / POINT_CHUNK], memory_order_relaxed);
     if (chunk == NULL) {
-        chunk = sh_arena_array(p->arena, CHUNK, sizeof *chunk);
+        chunk = sh_arena_array(p->arena, POINT_CHUNK, sizeof *chunk);
         if (chunk == NULL) {
             return SH_E_NOMEM;
         }
-        atomic_store_explicit(&p->chunks[id / CHUNK], chunk, memory_order_release);
+        atomic_store_explicit(&p->chunks[id / POINT_CHUNK], chunk, memory_order_release);
     }
-    atomic_store_explicit(&chunk[id % CHUNK], e, memory_order_release);
+    atomic_store_explicit(&chunk[id % POINT_CHUNK], e, memory_order_release);
     if (id > atomic_load_explicit(&p->last_id, memory_order_relaxed)) {
         atomic_store_explicit(&p->last_id, id, memory_order_release);
     }
@@ -349,9 +283,9 @@ static sh_err publish(struct sh_points *p, struct entry *e)
 }
 
 /* A copy of an entry that may be changed and published; NULL without memory. */
-static struct entry *entry_copy(struct sh_points *p, const struct entry *from)
+static struct point_entry *entry_copy(struct sh_points *p, const struct point_entry *from)
 {
-    struct entry *e = sh_arena_get(p->arena, sizeof *e);
+    struct point_entry *e = sh_arena_get(p->arena, sizeof *e);
     if (e != NULL) {
         e->point = from->point;
         e->aliases = from->aliases;
@@ -372,9 +306,9 @@ static sh_err mem_define(struct sh_points *p, const struct point_change *c)
     if (entry_of(p, c->id) != NULL) {
         return SH_OK; /* known: an old change in a replay */
     }
-    struct node *device = want_node(p, NODE_DEVICE, c->tenant, c->a, SH_STR(""));
-    struct node *name = want_node(p, NODE_NAME, c->tenant, c->a, c->b);
-    struct entry *e = sh_arena_get(p->arena, sizeof *e);
+    struct point_node *device = want_node(p, POINT_NODE_DEVICE, c->tenant, c->a, SH_STR(""));
+    struct point_node *name = want_node(p, POINT_NODE_NAME, c->tenant, c->a, c->b);
+    struct point_entry *e = sh_arena_get(p->arena, sizeof *e);
     const struct sh_str unit = sh_arena_str(p->arena, c->c);
     if (device == NULL || name == NULL || e == NULL || unit.p == NULL) {
         return SH_E_NOMEM;
@@ -397,20 +331,21 @@ static sh_err mem_define(struct sh_points *p, const struct point_change *c)
 }
 
 /* True when the point has this name now (not as an alias). */
-static bool is_current(const struct sh_points *p, const struct node *n)
+static bool is_current(const struct sh_points *p, const struct point_node *n)
 {
-    const struct entry *e = entry_of(p, node_id(n));
+    const struct point_entry *e = entry_of(p, node_id(n));
     return e != NULL && sh_str_eq(e->point.device, n->device) &&
            sh_str_eq(e->point.property, n->name);
 }
 
-static sh_err move_point(struct sh_points *p, const struct entry *old, struct sh_str to)
+static sh_err move_point(struct sh_points *p, const struct point_entry *old, struct sh_str to)
 {
     const struct sh_point *pt = &old->point;
-    struct node *from_name = find_node(p, NODE_NAME, pt->tenant, pt->device, pt->property);
-    struct node *to_name = want_node(p, NODE_NAME, pt->tenant, to, pt->property);
-    struct node *to_device = want_node(p, NODE_DEVICE, pt->tenant, to, SH_STR(""));
-    struct entry *e = entry_copy(p, old);
+    struct point_node *from_name =
+        find_node(p, POINT_NODE_NAME, pt->tenant, pt->device, pt->property);
+    struct point_node *to_name = want_node(p, POINT_NODE_NAME, pt->tenant, to, pt->property);
+    struct point_node *to_device = want_node(p, POINT_NODE_DEVICE, pt->tenant, to, SH_STR(""));
+    struct point_entry *e = entry_copy(p, old);
     if (from_name == NULL || to_name == NULL || to_device == NULL || e == NULL) {
         return SH_E_NOMEM;
     }
@@ -425,8 +360,8 @@ static sh_err move_point(struct sh_points *p, const struct entry *old, struct sh
 
 static sh_err mem_rename(struct sh_points *p, const struct point_change *c)
 {
-    struct node *from = find_node(p, NODE_DEVICE, c->tenant, c->a, SH_STR(""));
-    const struct id_list *l = from == NULL ? NULL : atomic_load(&from->list);
+    struct point_node *from = find_node(p, POINT_NODE_DEVICE, c->tenant, c->a, SH_STR(""));
+    const struct point_id_list *l = from == NULL ? NULL : atomic_load(&from->list);
     const size_t n = l == NULL ? 0 : atomic_load(&l->n);
     for (size_t i = 0; i < n; i++) {
         SH_TRY(move_point(p, entry_of(p, l->ids[i]), c->b));
@@ -437,20 +372,22 @@ static sh_err mem_rename(struct sh_points *p, const struct point_change *c)
     return SH_OK;
 }
 
-static void free_names(struct sh_points *p, const struct entry *e)
+static void free_names(struct sh_points *p, const struct point_entry *e)
 {
-    struct node *now = find_node(p, NODE_NAME, e->point.tenant, e->point.device, e->point.property);
+    struct point_node *now =
+        find_node(p, POINT_NODE_NAME, e->point.tenant, e->point.device, e->point.property);
     const uint32_t id = e->point.id;
     if (node_id(now) == id) {
         atomic_store_explicit(&now->id, 0, memory_order_release);
     }
-    for (struct node *a = e->aliases; a != NULL; a = a->next_alias) {
+    for (struct point_node *a = e->aliases; a != NULL; a = a->next_alias) {
         if (node_id(a) == id) {
             atomic_store_explicit(&a->id, 0, memory_order_release);
         }
     }
     if (e->point.tag.n > 0) {
-        struct node *tag = find_node(p, NODE_TAG, e->point.tenant, SH_STR(""), e->point.tag);
+        struct point_node *tag =
+            find_node(p, POINT_NODE_TAG, e->point.tenant, SH_STR(""), e->point.tag);
         if (node_id(tag) == id) {
             atomic_store_explicit(&tag->id, 0, memory_order_release);
         }
@@ -459,8 +396,8 @@ static void free_names(struct sh_points *p, const struct entry *e)
 
 static sh_err mem_remove(struct sh_points *p, const struct point_change *c)
 {
-    struct node *d = find_node(p, NODE_DEVICE, c->tenant, c->a, SH_STR(""));
-    const struct id_list *l = d == NULL ? NULL : atomic_load(&d->list);
+    struct point_node *d = find_node(p, POINT_NODE_DEVICE, c->tenant, c->a, SH_STR(""));
+    const struct point_id_list *l = d == NULL ? NULL : atomic_load(&d->list);
     const size_t n = l == NULL ? 0 : atomic_load(&l->n);
     for (size_t i = 0; i < n; i++) {
         free_names(p, entry_of(p, l->ids[i]));
@@ -473,11 +410,11 @@ static sh_err mem_remove(struct sh_points *p, const struct point_change *c)
 
 static sh_err mem_text(struct sh_points *p, const struct point_change *c)
 {
-    const struct entry *old = entry_of(p, c->id);
+    const struct point_entry *old = entry_of(p, c->id);
     if (old == NULL) {
         return SH_E_NOTFOUND;
     }
-    struct entry *e = entry_copy(p, old);
+    struct point_entry *e = entry_copy(p, old);
     const struct sh_str text = sh_arena_str(p->arena, c->a);
     if (e == NULL || text.p == NULL) {
         return SH_E_NOMEM;
@@ -486,16 +423,17 @@ static sh_err mem_text(struct sh_points *p, const struct point_change *c)
         e->point.unit = text;
         return publish(p, e);
     }
-    struct node *now = NULL;
+    struct point_node *now = NULL;
     if (text.n > 0) {
-        now = want_node(p, NODE_TAG, e->point.tenant, SH_STR(""), text);
+        now = want_node(p, POINT_NODE_TAG, e->point.tenant, SH_STR(""), text);
         if (now == NULL) {
             return SH_E_NOMEM;
         }
     }
-    struct node *before = old->point.tag.n == 0
-                              ? NULL
-                              : find_node(p, NODE_TAG, e->point.tenant, SH_STR(""), old->point.tag);
+    struct point_node *before =
+        old->point.tag.n == 0
+            ? NULL
+            : find_node(p, POINT_NODE_TAG, e->point.tenant, SH_STR(""), old->point.tag);
     if (node_id(before) == c->id) {
         atomic_store_explicit(&before->id, 0, memory_order_release);
     }
@@ -507,7 +445,7 @@ static sh_err mem_text(struct sh_points *p, const struct point_change *c)
     return SH_OK;
 }
 
-static sh_err mem_apply(struct sh_points *p, const struct point_change *c)
+sh_err point_mem_apply(struct sh_points *p, const struct point_change *c)
 {
     if (c->n <= p->n) {
         return SH_OK;
@@ -543,7 +481,7 @@ static sh_err mem_apply(struct sh_points *p, const struct point_change *c)
 
 static sh_err pend(struct sh_points *p, struct sh_bytes data, uint64_t seq)
 {
-    SH_TRY(sh_buf_reserve(&p->pending, FRAME_HEAD + data.n));
+    SH_TRY(sh_buf_reserve(&p->pending, POINT_FRAME_HEAD + data.n));
     SH_TRY(sh_buf_put_le32(&p->pending, (uint32_t)data.n));
     SH_TRY(sh_buf_put_le32(&p->pending, sh_crc32c(0, data.p, data.n)));
     SH_TRY(sh_buf_put(&p->pending, data.p, data.n));
@@ -559,7 +497,7 @@ sh_err sh_points_apply(void *ctx, const struct sh_journal_record *rec)
     sh_mutex_lock(&p->lock);
     sh_err err = SH_OK;
     if (rec->obj == NULL && c.n > p->n) { /* a replay; points.log may hold it already */
-        err = mem_apply(p, &c);
+        err = point_mem_apply(p, &c);
     }
     if (err == SH_OK) {
         err = pend(p, rec->data, rec->seq);
@@ -627,7 +565,7 @@ static sh_err change(struct sh_points *p, struct point_change *c)
     c->n = p->n + 1;
     SH_TRY(point_change_write(c, &b));
     SH_TRY(journal_change(p, sh_buf_bytes(&b)));
-    return mem_apply(p, c);
+    return point_mem_apply(p, c);
 }
 
 static bool name_valid(struct sh_str s, bool property)
@@ -646,9 +584,9 @@ static bool name_valid(struct sh_str s, bool property)
 static sh_err define_locked(struct sh_points *p, const struct sh_point_def *d, bool replace,
                             uint32_t *id)
 {
-    const struct node *n = find_node(p, NODE_NAME, d->tenant, d->device, d->property);
+    const struct point_node *n = find_node(p, POINT_NODE_NAME, d->tenant, d->device, d->property);
     /* An alias is taken over by the new point. */
-    const struct entry *old = n != NULL && is_current(p, n) ? entry_of(p, node_id(n)) : NULL;
+    const struct point_entry *old = n != NULL && is_current(p, n) ? entry_of(p, node_id(n)) : NULL;
     if (old != NULL && old->point.type == d->type) {
         *id = old->point.id;
         return SH_OK;
@@ -691,15 +629,15 @@ sh_err sh_points_define(struct sh_points *p, const struct sh_point_def *d, bool 
 
 static sh_err rename_locked(struct sh_points *p, struct point_change *c)
 {
-    const struct node *from = find_node(p, NODE_DEVICE, c->tenant, c->a, SH_STR(""));
-    const struct id_list *l = from == NULL ? NULL : atomic_load(&from->list);
+    const struct point_node *from = find_node(p, POINT_NODE_DEVICE, c->tenant, c->a, SH_STR(""));
+    const struct point_id_list *l = from == NULL ? NULL : atomic_load(&from->list);
     const size_t n = l == NULL ? 0 : atomic_load(&l->n);
     if (n == 0) {
         return SH_E_NOTFOUND;
     }
     for (size_t i = 0; i < n; i++) {
         const struct sh_point *pt = &entry_of(p, l->ids[i])->point;
-        const struct node *to = find_node(p, NODE_NAME, c->tenant, c->b, pt->property);
+        const struct point_node *to = find_node(p, POINT_NODE_NAME, c->tenant, c->b, pt->property);
         if (to != NULL && is_current(p, to)) {
             return SH_E_EXISTS;
         }
@@ -737,10 +675,11 @@ sh_err sh_points_set_tag(struct sh_points *p, uint32_t id, struct sh_str tag)
     }
     struct point_change c = {.kind = POINT_TAG, .id = id, .a = tag};
     sh_mutex_lock(&p->lock);
-    const struct entry *e = entry_of(p, id);
+    const struct point_entry *e = entry_of(p, id);
     sh_err err = e == NULL ? SH_E_NOTFOUND : SH_OK;
     if (err == SH_OK && tag.n > 0) {
-        const uint32_t other = node_id(find_node(p, NODE_TAG, e->point.tenant, SH_STR(""), tag));
+        const uint32_t other =
+            node_id(find_node(p, POINT_NODE_TAG, e->point.tenant, SH_STR(""), tag));
         err = other != 0 && other != id ? SH_E_EXISTS : SH_OK;
     }
     if (err == SH_OK && !sh_str_eq(e->point.tag, tag)) {
@@ -757,7 +696,7 @@ sh_err sh_points_set_unit(struct sh_points *p, uint32_t id, struct sh_str unit)
     }
     struct point_change c = {.kind = POINT_UNIT, .id = id, .a = unit};
     sh_mutex_lock(&p->lock);
-    const struct entry *e = entry_of(p, id);
+    const struct point_entry *e = entry_of(p, id);
     sh_err err = e == NULL ? SH_E_NOTFOUND : SH_OK;
     if (err == SH_OK && !sh_str_eq(e->point.unit, unit)) {
         err = change(p, &c);
@@ -770,11 +709,11 @@ sh_err sh_points_set_scale(struct sh_points *p, uint32_t id, struct sh_scale *sc
                            uint32_t raw_point)
 {
     sh_mutex_lock(&p->lock);
-    struct entry *e = entry_of(p, id);
-    struct owned_scale *o = sh_arena_get(p->arena, sizeof *o);
+    struct point_entry *e = entry_of(p, id);
+    struct point_owned_scale *o = sh_arena_get(p->arena, sizeof *o);
     sh_err err = e == NULL ? SH_E_NOTFOUND : (o == NULL ? SH_E_NOMEM : SH_OK);
     if (err == SH_OK) {
-        *o = (struct owned_scale){p->scales, scale};
+        *o = (struct point_owned_scale){p->scales, scale};
         p->scales = o;
         atomic_store_explicit(&e->raw_point, raw_point, memory_order_release);
         atomic_store_explicit(&e->scale, scale, memory_order_release);
@@ -782,162 +721,4 @@ sh_err sh_points_set_scale(struct sh_points *p, uint32_t id, struct sh_scale *sc
     }
     sh_mutex_unlock(&p->lock);
     return err;
-}
-
-/* ---- points.log ---- */
-
-/* Reads frames; returns the length of the good part. */
-static uint64_t load_frames(struct sh_points *p, struct sh_str all)
-{
-    size_t at = 0;
-    while (all.n - at >= FRAME_HEAD) {
-        const uint8_t *head = (const uint8_t *)all.p + at;
-        const uint32_t n = sh_le32(head);
-        struct point_change c;
-        if (n == 0 || n > all.n - at - FRAME_HEAD ||
-            sh_crc32c(0, head + FRAME_HEAD, n) != sh_le32(head + 4) ||
-            point_change_read(sh_bytes_of(head + FRAME_HEAD, n), &c) != SH_OK) {
-            break;
-        }
-        if (mem_apply(p, &c) != SH_OK) {
-            break;
-        }
-        at += FRAME_HEAD + n;
-    }
-    return at;
-}
-
-static sh_err load_log(struct sh_points *p, const struct sh_points_options *o)
-{
-    struct sh_str all = {NULL, 0};
-    const sh_err err = sh_fs_read_all(p->env->fs, p->env->alloc, p->path, LOG_MAX, &all);
-    if (err == SH_E_NOTFOUND) {
-        return SH_OK;
-    }
-    SH_TRY(err);
-    p->log_size = load_frames(p, all);
-    if (p->log_size < all.n && o->report != NULL) {
-        o->report(o->ctx, p->path, p->log_size, "unreadable entries at the end were left out");
-    }
-    sh_str_free(p->env->alloc, &all);
-    return SH_OK;
-}
-
-static sh_err append_log(struct sh_points *p, struct sh_bytes data)
-{
-    const struct sh_fs *fs = p->env->fs;
-    struct sh_file *f = NULL;
-    SH_TRY(sh_fs_open(fs, p->path, SH_FS_WRITE | SH_FS_CREATE, &f));
-    uint64_t size = 0;
-    sh_err err = sh_fs_size(fs, f, &size);
-    if (err == SH_OK && size > p->log_size) { /* a torn end of an earlier try */
-        err = fs->truncate(fs->ctx, f, p->log_size);
-    }
-    if (err == SH_OK) {
-        err = sh_fs_pwrite(fs, f, data.p, data.n, p->log_size);
-    }
-    if (err == SH_OK) {
-        err = sh_fs_sync(fs, f);
-    }
-    sh_fs_close(fs, f);
-    if (err == SH_OK) {
-        err = sh_fs_sync_dir(fs, p->dir);
-    }
-    if (err == SH_OK) {
-        p->log_size += data.n;
-    }
-    return err;
-}
-
-sh_err sh_points_checkpoint(struct sh_points *p)
-{
-    sh_mutex_lock(&p->file_lock);
-    sh_mutex_lock(&p->lock);
-    struct sh_buf data = p->pending;
-    const uint64_t seq = p->pending_seq;
-    sh_buf_init(&p->pending, p->env->alloc, PENDING_MAX);
-    sh_mutex_unlock(&p->lock);
-    sh_err err = data.n == 0 ? SH_OK : append_log(p, sh_buf_bytes(&data));
-    if (err != SH_OK) { /* put it back in front */
-        sh_mutex_lock(&p->lock);
-        struct sh_buf later = p->pending;
-        p->pending = data;
-        if (sh_buf_put(&p->pending, later.p, later.n) != SH_OK) {
-            sh_log(p->env->log, SH_LOG_ERROR, "point", "changes since the checkpoint were lost");
-        }
-        sh_buf_fini(&later);
-        sh_mutex_unlock(&p->lock);
-    } else {
-        const bool some = data.n > 0;
-        sh_buf_fini(&data);
-        if (some && seq > 0 && p->journal != NULL) {
-            err = sh_journal_checkpoint(p->journal, SH_OWNER_CATALOGUE, seq);
-        }
-    }
-    sh_mutex_unlock(&p->file_lock);
-    return err;
-}
-
-/* ---- life ---- */
-
-static sh_err points_init(struct sh_points *p, const struct sh_points_options *o)
-{
-    p->max_points = o->max_points == 0 ? DEFAULT_MAX : o->max_points;
-    sh_mutex_init(&p->lock);
-    sh_mutex_init(&p->file_lock);
-    sh_buf_init(&p->pending, p->env->alloc, PENDING_MAX);
-    const int n = snprintf(p->dir, sizeof p->dir, "%s", o->dir);
-    if (n < 0 || (size_t)n >= sizeof p->dir) {
-        return SH_E_INVAL;
-    }
-    (void)snprintf(p->path, sizeof p->path, "%s/points.log", p->dir);
-    p->arena = sh_arena_new(p->env->alloc, ARENA_MAX);
-    if (p->arena == NULL) {
-        return SH_E_NOMEM;
-    }
-    struct table *t = table_new(p, FIRST_SLOTS);
-    p->chunks = sh_arena_array(p->arena, p->max_points / CHUNK + 1, sizeof p->chunks[0]);
-    if (t == NULL || p->chunks == NULL) {
-        return SH_E_NOMEM;
-    }
-    atomic_store(&p->table, t);
-    SH_TRY(sh_fs_mkdirs(p->env->fs, p->dir));
-    return load_log(p, o);
-}
-
-sh_err sh_points_open(const struct sh_env *env, const struct sh_points_options *o,
-                      struct sh_points **out)
-{
-    struct sh_points *p = sh_mem_new(env->alloc, sizeof *p);
-    if (p == NULL) {
-        return SH_E_NOMEM;
-    }
-    p->env = env;
-    const sh_err err = points_init(p, o);
-    if (err != SH_OK) {
-        sh_points_close(p);
-        return err;
-    }
-    *out = p;
-    return SH_OK;
-}
-
-void sh_points_attach(struct sh_points *p, struct sh_journal *j)
-{
-    p->journal = j;
-}
-
-void sh_points_close(struct sh_points *p)
-{
-    if (p == NULL) {
-        return;
-    }
-    for (struct owned_scale *o = p->scales; o != NULL; o = o->next) {
-        sh_scale_free(o->scale);
-    }
-    sh_buf_fini(&p->pending);
-    sh_arena_free(p->arena);
-    sh_mutex_fini(&p->lock);
-    sh_mutex_fini(&p->file_lock);
-    sh_mem_free(p->env->alloc, p);
 }

@@ -34,4 +34,81 @@ SH_MUST_CHECK sh_err point_change_write(const struct point_change *c, struct sh_
 /* SH_E_CORRUPT when the bytes are not one whole change. Views into in. */
 SH_MUST_CHECK sh_err point_change_read(struct sh_bytes in, struct point_change *out);
 
+/* ---- the catalogue in memory (invariants: catalogue.c) ---- */
+
+enum {
+    POINT_CHUNK = 4096,
+    POINT_DEFAULT_MAX = 4 << 20,
+    POINT_FIRST_SLOTS = 1024,
+    POINT_FRAME_HEAD = 8, /* u32 length, u32 crc32c */
+    POINT_PENDING_MAX = 256 << 20
+};
+#define POINT_ARENA_MAX (UINT64_C(8) << 30)
+#define POINT_LOG_MAX (UINT64_C(4) << 30)
+
+enum point_node_kind { POINT_NODE_NAME = 1, POINT_NODE_TAG = 2, POINT_NODE_DEVICE = 3 };
+
+/* Ids of a device's points; a longer list replaces it. */
+struct point_id_list {
+    size_t cap;
+    atomic_size_t n;
+    uint32_t ids[];
+};
+
+struct point_node {
+    enum point_node_kind kind;
+    uint32_t tenant;
+    uint64_t hash;
+    struct sh_str device; /* empty for a tag */
+    struct sh_str name;   /* property or tag; empty for a device */
+    atomic_uint id;
+    _Atomic(struct point_id_list *) list; /* POINT_NODE_DEVICE */
+    struct point_node *next_alias;        /* in its point's list */
+};
+
+struct point_table {
+    size_t cap;
+    _Atomic(struct point_node *) slots[];
+};
+
+struct point_entry {
+    struct sh_point point;
+    struct point_node *aliases; /* newest first */
+    _Atomic(const struct sh_scale *) scale;
+    atomic_uint raw_point;
+};
+
+struct point_owned_scale {
+    struct point_owned_scale *next;
+    struct sh_scale *scale;
+};
+
+typedef _Atomic(struct point_entry *) point_entry_slot;
+
+struct sh_points {
+    const struct sh_env *env;
+    struct sh_arena *arena;
+    struct sh_journal *journal;
+    char path[512];
+    char dir[480];
+    uint32_t max_points;
+    struct sh_mutex lock;
+    _Atomic(struct point_table *) table;
+    size_t names;
+    _Atomic(point_entry_slot *) *chunks;
+    atomic_uint last_id;
+    atomic_ullong generation;
+    uint64_t n; /* newest change in memory */
+    struct point_owned_scale *scales;
+    struct sh_buf pending;
+    uint64_t pending_seq;
+    uint64_t log_size;
+    struct sh_mutex file_lock; /* one checkpoint at a time */
+};
+
+/* Under the lock. New empty table of cap slots (a power of two), or NULL. */
+struct point_table *point_table_new(struct sh_points *p, size_t cap);
+/* Under the lock: makes a change in memory; an old one (n not above p->n) is passed over. */
+SH_MUST_CHECK sh_err point_mem_apply(struct sh_points *p, const struct point_change *c);
+
 #endif /* SH_POINT_INT_H */

@@ -13,6 +13,7 @@
 #include <sh/guard.h>
 #include <sh/history.h>
 #include <sh/http.h>
+#include <sh/ingest.h>
 #include <sh/journal.h>
 #include <sh/point.h>
 #include <sh/record.h>
@@ -77,6 +78,8 @@ void sh_api_free(struct sh_api *a);
 const struct sh_http_handler *sh_api_handler(void);
 /* The journal has room again: whoever waits in an ingest goes on. Any thread. */
 void sh_api_drained(struct sh_api *a);
+/* A refusal of the gate in the decoders' words. */
+enum sh_ingest_code sh_api_refusal_code(enum sh_gate_refusal r);
 /* Writes the OpenAPI 3.1 document (for tests and `songhua openapi`). */
 SH_MUST_CHECK sh_err sh_api_openapi(const char *version, struct sh_buf *out);
 
