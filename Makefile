@@ -26,7 +26,7 @@ test: test-setup web
 	@tools/test
 
 tsan: test-setup
-	@cmake --preset tsan >/dev/null && cmake --build build/tsan -j $(JOBS) --target sh_tests
+	@cmake --preset tsan >/dev/null && cmake --build build/tsan -j $(JOBS) --target sh_threads
 	@cd build/tsan && ctest -L threads --output-on-failure -j $(JOBS)
 
 fuzz: test-setup

@@ -163,6 +163,14 @@ static void tick(void *ctx)
 
 /* ---- events of the bus ---- */
 
+static struct sh_str event_name(enum sh_event_kind kind)
+{
+    if (kind == SH_EVENT_PROBLEM) {
+        return SH_STR("problem");
+    }
+    return kind == SH_EVENT_DEVICE_EVENT ? SH_STR("event") : SH_STR("device");
+}
+
 static void deliver(void *ctx)
 {
     struct posted_event *e = ctx;
@@ -170,12 +178,55 @@ static void deliver(void *ctx)
     for (struct client *c = s->clients; c != NULL; c = c->next) {
         /* Device ids mean something within their tenant only. */
         if (e->tenant == c->r->tenant && !c->r->who.bound) {
-            (void)send_event(c, e->kind == SH_EVENT_PROBLEM ? SH_STR("problem") : SH_STR("device"),
-                             e->json);
+            (void)send_event(c, event_name(e->kind), e->json);
         }
     }
     (void)atomic_fetch_sub(&s->waiting, 1);
     sh_mem_free(s->a->env->alloc, e);
+}
+
+/* What is sent: a device's state and changes get its id and the time in front of their own members.
+ */
+static sh_err event_json(const struct sh_event *ev, struct sh_buf *out)
+{
+    if (ev->kind != SH_EVENT_DEVICE_STATE && ev->kind != SH_EVENT_DEVICE_CHANGED) {
+        return sh_buf_put_str(out, ev->json);
+    }
+    struct sh_jw w;
+    sh_jw_init(&w, out);
+    sh_jw_obj(&w);
+    sh_jw_key(&w, "device");
+    sh_jw_str(&w, ev->object);
+    if (ev->time_us != 0) {
+        sh_jw_key(&w, "since");
+        sh_jw_time(&w, ev->time_us);
+    }
+    SH_TRY(sh_jw_end(&w));
+    const bool members = ev->json.n > 2 && ev->json.p[0] == '{';
+    SH_TRY(sh_buf_put_c(out, members ? "," : "}"));
+    return members ? sh_buf_put_str(out, sh_str_sub(ev->json, 1, ev->json.n)) : SH_OK;
+}
+
+static struct posted_event *posted_new(struct api_streams *s, const struct sh_event *ev)
+{
+    struct sh_buf json;
+    struct posted_event *e = NULL;
+    sh_buf_init(&json, s->a->env->alloc, 2 * EVENT_MAX);
+    if (event_json(ev, &json) == SH_OK) {
+        e = sh_mem_new(s->a->env->alloc, sizeof *e + json.n + 1);
+    }
+    if (e != NULL) {
+        char *text = (char *)(e + 1);
+        if (json.n > 0) {
+            memcpy(text, json.p, json.n);
+        }
+        *e = (struct posted_event){
+            .s = s, .tenant = ev->tenant, .kind = ev->kind, .json = sh_str_of(text, json.n)};
+        e->job.fn = deliver;
+        e->job.ctx = e;
+    }
+    sh_buf_fini(&json);
+    return e;
 }
 
 static void on_event(void *ctx, const struct sh_event *ev)
@@ -186,21 +237,13 @@ static void on_event(void *ctx, const struct sh_event *ev)
     }
     struct posted_event *e = NULL;
     if (atomic_fetch_add(&s->waiting, 1) < MAX_EVENTS) {
-        e = sh_mem_new(s->a->env->alloc, sizeof *e + ev->json.n + 1);
+        e = posted_new(s, ev);
     }
     if (e == NULL) {
         (void)atomic_fetch_sub(&s->waiting, 1);
         (void)atomic_fetch_add(&s->dropped, 1);
         return;
     }
-    char *text = (char *)(e + 1);
-    if (ev->json.n > 0) {
-        memcpy(text, ev->json.p, ev->json.n);
-    }
-    *e = (struct posted_event){
-        .s = s, .tenant = ev->tenant, .kind = ev->kind, .json = sh_str_of(text, ev->json.n)};
-    e->job.fn = deliver;
-    e->job.ctx = e;
     sh_loop_post_job(s->a->o.loop, &e->job);
 }
 

@@ -26,7 +26,8 @@ static sh_err put_device(struct node *n, struct sh_str id, const json_t *body, s
                               d);
 }
 
-static sh_err put_channel(struct node *n, struct sh_str id, const json_t *body, struct sh_diag *d)
+static sh_err put_record(struct node *n, struct sh_str type, struct sh_str id, const json_t *body,
+                         struct sh_diag *d)
 {
     struct sh_buf doc;
     struct sh_jw w;
@@ -35,12 +36,22 @@ static sh_err put_channel(struct node *n, struct sh_str id, const json_t *body, 
     sh_jw_json(&w, body);
     sh_err err = sh_jw_end(&w);
     const struct sh_record_put p = {
-        .tenant = SH_TENANT_ROOT, .type = SH_STR("_channel"), .id = id, .doc = sh_buf_str(&doc)};
+        .tenant = SH_TENANT_ROOT, .type = type, .id = id, .doc = sh_buf_str(&doc)};
     if (err == SH_OK) {
         err = sh_record_put(n->record, &p, AUTHOR, NULL, d);
     }
     sh_buf_fini(&doc);
     return err == SH_E_CONFLICT ? SH_E_EXISTS : err;
+}
+
+static sh_err put_channel(struct node *n, struct sh_str id, const json_t *body, struct sh_diag *d)
+{
+    return put_record(n, SH_STR("_channel"), id, body, d);
+}
+
+static sh_err put_chart(struct node *n, struct sh_str id, const json_t *body, struct sh_diag *d)
+{
+    return put_record(n, SH_STR("chart"), id, body, d);
 }
 
 static void import_list(struct node *n, const char *what, const char *name, put_one *put)
@@ -76,4 +87,5 @@ void demo_import(struct node *n)
     import_list(n, "assets", "assets", put_asset);
     import_list(n, "devices", "devices", put_device);
     import_list(n, "channels", "channels", put_channel);
+    import_list(n, "charts", "charts", put_chart);
 }

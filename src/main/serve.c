@@ -511,6 +511,24 @@ static sh_err open_twin(struct node *n)
     return err == SH_OK ? SH_OK : fail(n, "channels", err, NULL);
 }
 
+/* Record types that the console itself needs, in every tenant. */
+static sh_err make_types(struct node *n)
+{
+    static const char chart[] =
+        "{\"name\":\"chart\",\"title\":{\"zh\":\"曲线\",\"en\":\"Chart\"},\"schema\":{\"type\":"
+        "\"object\",\"required\":[\"name\",\"points\"],\"properties\":{\"points\":{\"type\":"
+        "\"array\","
+        "\"maxItems\":100,\"items\":{\"type\":\"string\"}},\"kind\":{\"type\":\"string\"},"
+        "\"window\":{"
+        "\"type\":\"string\"},\"demo\":{\"type\":\"boolean\"}}}}";
+    struct sh_diag d = {0};
+    const sh_err err = sh_record_type_put(n->record, SH_RECORD_PLATFORM, SH_STR("chart"),
+                                          sh_str_c(chart), 0, SH_STR("system"), NULL, &d);
+    return err == SH_OK || err == SH_E_CONFLICT || err == SH_E_EXISTS
+               ? SH_OK
+               : fail(n, "record types", err, &d);
+}
+
 /* ---- servers ---- */
 
 static bool listens(const struct node *n, const char *key, struct sh_str *out)
@@ -899,6 +917,7 @@ static sh_err node_open(struct node *n)
     SH_TRY(open_broker(n));
     SH_TRY(open_journal(n));
     SH_TRY(open_twin(n));
+    SH_TRY(make_types(n));
     if (sh_config_bool(n->config, "demo")) {
         demo_import(n);
     }
