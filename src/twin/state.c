@@ -203,6 +203,13 @@ static struct twin_slot *slot_of(struct sh_twin *t, uint32_t point, uint64_t gen
     return c->slot;
 }
 
+/* What we say of a device that does not answer is no word from the device. */
+static bool from_device(uint8_t quality)
+{
+    const uint8_t q = quality & 0xFC; /* without the limit bits */
+    return q != SH_Q_BAD_NOT_CONNECTED && q != SH_Q_BAD_COMM && q != SH_Q_BAD_LAST_KNOWN;
+}
+
 void twin_on_slab(void *ctx, struct sh_slab *slab, uint64_t seq)
 {
     struct sh_twin *t = ctx;
@@ -212,7 +219,7 @@ void twin_on_slab(void *ctx, struct sh_slab *slab, uint64_t seq)
     t->batches++;
     for (uint32_t i = 0; i < slab->batch.len; i++) {
         const uint32_t point = slab->batch.point[i];
-        if (point == before) {
+        if (point == before || !from_device(slab->batch.quality[i])) {
             continue;
         }
         before = point;

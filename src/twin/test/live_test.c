@@ -5,7 +5,7 @@ static void is_state(struct fix *f, const char *id, const char *state)
     fix_is(f, id, "state", state);
 }
 
-static void sample(struct fix *f, const char *device)
+static void sample_q(struct fix *f, const char *device, uint8_t quality)
 {
     const struct sh_point_def d = {
         .tenant = 1, .type = SH_T_F64, .device = sh_str_c(device), .property = SH_STR("t")};
@@ -14,11 +14,30 @@ static void sample(struct fix *f, const char *device)
     uint32_t id = 0;
     assert_ok(sh_points_define(f->p, &d, true, &id));
     sh_batch_builder_init(&b, &f->t.alloc, 16, 16);
-    assert_ok(sh_batch_add(&b, id, f->t.wall_us, SH_T_F64, (union sh_cell){.f64 = 1}, SH_Q_GOOD));
+    assert_ok(sh_batch_add(&b, id, f->t.wall_us, SH_T_F64, (union sh_cell){.f64 = 1}, quality));
     assert_ok(sh_slab_new(&f->t.alloc, &b.view, &slab));
     sh_bus_publish_slab(f->bus, slab, 1);
     sh_slab_unref(slab);
     sh_batch_builder_fini(&b);
+}
+
+static void sample(struct fix *f, const char *device)
+{
+    sample_q(f, device, SH_Q_GOOD);
+}
+
+/* A driver marks its points when the connection is lost: that must not make the device online. */
+static void test_bad_marks_of_a_lost_connection_are_no_sign_of_life(void **state)
+{
+    struct fix *f = *state;
+    assert_ok(fix_device(f, "d", SH_TWIN_CREATE, "{}"));
+    sh_twin_link(f->w, 1, SH_STR("d"), SH_TWIN_LINK_CHANNEL, true);
+    sh_twin_link(f->w, 1, SH_STR("d"), SH_TWIN_LINK_CHANNEL, false);
+    sample_q(f, "d", SH_Q_BAD_NOT_CONNECTED);
+    sample_q(f, "d", SH_Q_BAD_COMM | 1);
+    is_state(f, "d", "offline");
+    sample_q(f, "d", SH_Q_BAD_SENSOR); /* the device itself says so */
+    is_state(f, "d", "online");
 }
 
 static void test_samples_make_online_and_silence_offline(void **state)
@@ -322,6 +341,7 @@ int main(void)
 #define T(x) cmocka_unit_test_setup_teardown(x, fix_setup, fix_teardown)
     const struct CMUnitTest tests[] = {
         T(test_samples_make_online_and_silence_offline),
+        T(test_bad_marks_of_a_lost_connection_are_no_sign_of_life),
         T(test_links_hold_a_device_online),
         T(test_command_needs_a_write_grant_that_ends),
         T(test_command_has_one_final_state),
