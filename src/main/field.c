@@ -33,6 +33,7 @@ struct line {
     struct sh_channel_config config;
     struct tag *tags;
     struct sh_channel *channel;
+    bool *up; /* of each device: twin was told that this channel's link is up */
     uint64_t dropped;
 };
 
@@ -213,14 +214,34 @@ static sh_err take_samples(void *ctx, void *user, const struct sh_batch *b)
     return sh_gate_submit(f->node->gate, l->tenant, &f->batch.view, NULL, NULL, NULL);
 }
 
+/* twin counts the links of a device: each one that goes up must come down once. */
+static void link_device(struct line *l, uint32_t device, bool up)
+{
+    if (l->up[device] != up) {
+        l->up[device] = up;
+        sh_twin_link(l->field->node->twin, l->tenant, l->config.devices[device].id,
+                     SH_TWIN_LINK_CHANNEL, up);
+    }
+}
+
+static void link_none(struct line *l)
+{
+    for (uint32_t i = 0; i < l->config.n_devices; i++) {
+        link_device(l, i, false);
+    }
+}
+
 static void device_state(void *ctx, void *user, uint32_t device, enum sh_comm_state state,
                          int64_t wall_us, const char *words)
 {
     SH_UNUSED(wall_us);
     struct field *f = ctx;
-    const struct line *l = user;
+    struct line *l = user;
     const struct sh_str id = l->config.devices[device].id;
-    sh_twin_link(f->node->twin, l->tenant, id, SH_TWIN_LINK_CHANNEL, state == SH_COMM_ONLINE);
+    if (state == SH_COMM_OFFLINE && !l->up[device]) { /* never heard of: offline, not "never" */
+        sh_twin_link(f->node->twin, l->tenant, id, SH_TWIN_LINK_CHANNEL, false);
+    }
+    link_device(l, device, state == SH_COMM_ONLINE);
     if (words[0] != '\0') {
         sh_log(f->node->env.log, SH_LOG_INFO, "channels", "%.*s is %s: %s", SH_PRI(id),
                sh_comm_state_name(state), words);
@@ -246,10 +267,13 @@ static sh_err line_fill(struct line *l, uint32_t tenant, struct sh_str id, struc
     l->id = sh_arena_str(l->arena, id);
     l->name = sh_arena_printf(l->arena, "%u:%.*s", tenant, SH_PRI(id));
     l->config.id = l->name;
+    l->config.shown = l->id;
     l->tags = sh_arena_array(l->arena, l->config.n_tags + 1u, sizeof *l->tags);
+    l->up = sh_arena_array(l->arena, l->config.n_devices + 1u, sizeof *l->up);
     struct sh_channel_device *devices =
         sh_arena_array(l->arena, l->config.n_devices + 1u, sizeof *devices);
-    if (l->id.p == NULL || l->name.p == NULL || l->tags == NULL || devices == NULL) {
+    if (l->id.p == NULL || l->name.p == NULL || l->tags == NULL || l->up == NULL ||
+        devices == NULL) {
         return SH_E_NOMEM;
     }
     for (uint32_t i = 0; i < l->config.n_devices; i++) {
@@ -306,9 +330,7 @@ static void line_remove(struct field *f, uint32_t tenant, struct sh_str id)
         sh_log(f->node->env.log, SH_LOG_WARN, "channels", "channel not removed: %s",
                sh_err_name(err));
     }
-    for (uint32_t i = 0; i < l->config.n_devices; i++) {
-        sh_twin_link(f->node->twin, tenant, l->config.devices[i].id, SH_TWIN_LINK_CHANNEL, false);
-    }
+    link_none(l);
     *at = l->next;
     line_free(l);
 }
@@ -332,8 +354,17 @@ static sh_err put_on_loop(void *ctx)
     struct line **at = line_find(p->f, p->tenant, p->id);
     struct line *old = *at;
     SH_TRY(sh_channels_put(p->f->engine, &p->line->config, p->line, p->diag, &p->line->channel));
+    for (uint32_t i = 0; i < p->line->config.n_devices; i++) { /* what stayed up stays up */
+        struct sh_channel_device_info d;
+        if (sh_channel_device_info(p->line->channel, i, &d) == SH_OK) {
+            link_device(p->line, i, d.state == SH_COMM_ONLINE);
+        }
+    }
     p->line->next = old == NULL ? NULL : old->next;
     *at = p->line;
+    if (old != NULL) {
+        link_none(old);
+    }
     line_free(old);
     return SH_OK;
 }
@@ -624,7 +655,10 @@ static bool write_by_driver(struct command *c, const struct line *l, uint32_t de
         }
         json_decref(held);
         if (err != SH_OK) {
-            command_done(c, false, sh_str_c(sh_err_name(err)));
+            command_done(c, false,
+                         sh_str_c(err == SH_E_INVAL ? "the value does not fit the point's type "
+                                                      "or range"
+                                                    : sh_err_name(err)));
         }
         return true;
     }

@@ -120,7 +120,7 @@ void sh_channel_write_device(const struct sh_channel *c, uint32_t device, struct
     sh_jw_key(w, "kind");
     sh_jw_str(w, c->info.driver);
     sh_jw_key(w, "channel");
-    sh_jw_str(w, c->info.id);
+    sh_jw_str(w, c->plan->cfg.shown.n > 0 ? c->plan->cfg.shown : c->info.id);
     put_words(w, "state", sh_comm_state_name(d.state));
     put_time(w, "since", d.since_us);
     sh_jw_key(w, "write_enabled");

@@ -119,6 +119,7 @@ static sh_err plan_fill(struct chan_plan *p, const struct sh_driver *d,
 {
     p->cfg = *cfg;
     SH_TRY(copy_str(p->arena, &p->cfg.id));
+    SH_TRY(copy_str(p->arena, &p->cfg.shown));
     SH_TRY(copy_str(p->arena, &p->cfg.driver));
     SH_TRY(copy_str(p->arena, &p->cfg.address));
     SH_TRY(copy_bytes(p->arena, &p->cfg.registration));

@@ -41,6 +41,7 @@ struct sh_channel_tag {
 
 struct sh_channel_config {
     struct sh_str id;     /* unique */
+    struct sh_str shown;  /* what answers call it; empty: the id */
     struct sh_str driver; /* "modbus" */
     bool enabled;
     enum sh_channel_mode mode;
