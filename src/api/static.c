@@ -20,7 +20,7 @@ static void common_headers(struct sh_http_req *h)
 {
     sh_http_header_c(h, "X-Content-Type-Options", "nosniff");
     sh_http_header_c(h, "Referrer-Policy", "same-origin");
-    sh_http_header_c(h, "X-Frame-Options", "SAMEORIGIN");
+    sh_http_header_c(h, "X-Frame-Options", "DENY");
 }
 
 static sh_err put_with_nonce(struct sh_buf *out, struct sh_str page, struct sh_str nonce)
@@ -55,10 +55,9 @@ static int serve_index(struct api_req *r, const struct sh_api_asset *f)
     }
     const struct sh_str csp = sh_arena_printf(
         r->arena,
-        "default-src 'self'; script-src 'self' 'nonce-%.*s'; style-src 'self' 'nonce-%.*s'; "
-        "style-src-attr 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
-        "connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; "
-        "form-action 'self'; frame-ancestors 'self'",
+        "default-src 'none'; script-src 'self' 'nonce-%.*s'; style-src 'self' 'nonce-%.*s'; "
+        "img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; "
+        "form-action 'self'; frame-ancestors 'none'",
         SH_PRI(sh_buf_str(&nonce)), SH_PRI(sh_buf_str(&nonce)));
     sh_buf_fini(&nonce);
     if (err != SH_OK || csp.p == NULL) {

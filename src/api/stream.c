@@ -168,7 +168,10 @@ static struct sh_str event_name(enum sh_event_kind kind)
     if (kind == SH_EVENT_PROBLEM) {
         return SH_STR("problem");
     }
-    return kind == SH_EVENT_DEVICE_EVENT ? SH_STR("event") : SH_STR("device");
+    if (kind == SH_EVENT_DEVICE_EVENT) {
+        return SH_STR("event");
+    }
+    return kind == SH_EVENT_DEVICE_STATE ? SH_STR("device") : SH_STR("change");
 }
 
 static void deliver(void *ctx)
