@@ -7,6 +7,7 @@
 enum { MAX_POINTS = 1000, MAX_AGGS = 32, COLUMN_MAX = 256 << 20 };
 #define DEFAULT_ROWS UINT64_C(1000000)
 #define QUERY_TIME_US INT64_C(30000000)
+#define TIME_MAX (INT64_C(1) << 61) /* what history takes, both ways */
 
 /* One query as asked, on its way to JSON. Columns of a series are gathered as text, side by side,
  * because the engine gives rows and the answer has columns. */
@@ -99,8 +100,8 @@ static int ask_range(struct asked *a, const json_t *body)
 {
     const json_t *from = json_object_get(body, "from");
     const json_t *to = json_object_get(body, "to");
-    a->q.from_us = INT64_MIN / 2;
-    a->q.to_us = INT64_MAX / 2;
+    a->q.from_us = -TIME_MAX;
+    a->q.to_us = TIME_MAX;
     if (from != NULL && !api_time(from, &a->q.from_us)) {
         return bad(a->r, "from is not a time (RFC 3339 or milliseconds)",
                    "from 不是时间（RFC 3339 或毫秒整数）");
@@ -109,6 +110,8 @@ static int ask_range(struct asked *a, const json_t *body)
         return bad(a->r, "to is not a time (RFC 3339 or milliseconds)",
                    "to 不是时间（RFC 3339 或毫秒整数）");
     }
+    a->q.from_us = a->q.from_us < -TIME_MAX ? -TIME_MAX : a->q.from_us;
+    a->q.to_us = a->q.to_us > TIME_MAX ? TIME_MAX : a->q.to_us;
     const struct sh_str step = sh_json_get_str(body, "step");
     if (step.n > 0 && (sh_duration_parse(step, &a->q.step_us) != SH_OK || a->q.step_us <= 0)) {
         return bad(a->r, "step must be a duration such as 10s, 1m or 1h",
