@@ -484,6 +484,29 @@ static uint64_t points_count(struct sh_history *h, const struct view *v)
     return n;
 }
 
+static uint32_t last_point(struct sh_history *h, const struct view *v)
+{
+    uint32_t last = 0;
+    for (unsigned s = 0; s < h->nshards; s++) {
+        struct shard *sh = &h->shards[s];
+        sh_mutex_lock(&sh->lock);
+        for (uint32_t p = 0; p < sh->npages; p++) {
+            for (uint32_t i = 0; sh->pages[p] != NULL && i < HISTORY_PAGE; i++) {
+                const uint32_t id = (p * HISTORY_PAGE + i) * h->nshards + s;
+                last = sh->pages[p][i].type != 0 && id > last ? id : last;
+            }
+        }
+        sh_mutex_unlock(&sh->lock);
+    }
+    for (uint32_t i = 0; i < v->n; i++) {
+        enum sh_type type;
+        const size_t n = segment_series(v->segs[i]);
+        const uint32_t id = n == 0 ? 0 : segment_point(v->segs[i], n - 1, &type);
+        last = id > last ? id : last;
+    }
+    return last;
+}
+
 void sh_history_stats(struct sh_history *h, struct sh_history_stats *out)
 {
     memset(out, 0, sizeof *out);
@@ -494,6 +517,7 @@ void sh_history_stats(struct sh_history *h, struct sh_history_stats *out)
     }
     out->segments = v->n;
     out->points = points_count(h, v);
+    out->last_point = last_point(h, v);
     view_unref(v);
     out->head_samples = atomic_load(&h->head_rows);
     out->samples = out->segment_samples + out->head_samples;

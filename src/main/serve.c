@@ -448,6 +448,20 @@ static sh_err open_broker(struct node *n)
     return err == SH_OK ? SH_OK : fail(n, "mqtt", err, NULL);
 }
 
+/* History may know points that the catalogue lost: their ids are not given out again. */
+static void skip_lost_points(struct node *n)
+{
+    struct sh_history_stats hs;
+    sh_history_stats(n->history, &hs);
+    const uint32_t known = sh_points_last_id(n->points);
+    if (hs.last_point > known) {
+        sh_log(n->env.log, SH_LOG_ERROR, "point",
+               "history has points up to %u, the catalogue ends at %u: the rest is not reachable",
+               hs.last_point, known);
+        sh_points_skip(n->points, hs.last_point);
+    }
+}
+
 static sh_err open_journal(struct node *n)
 {
     char dir[4096];
@@ -489,6 +503,7 @@ static sh_err open_journal(struct node *n)
     sh_journal_stats(n->journal, &js);
     sh_log(n->env.log, SH_LOG_INFO, "journal", "replayed up to %llu in %lld ms",
            (unsigned long long)js.last_seq, (long long)(sh_mono_us(n->env.clock) - from) / 1000);
+    skip_lost_points(n);
     sh_points_attach(n->points, n->journal);
     sh_gate_attach(n->gate, n->journal);
     mqtt_journal_attach(n->mqtt_log, n->journal);

@@ -90,6 +90,15 @@ uint32_t sh_points_last_id(const struct sh_points *p)
     return atomic_load_explicit(&p->last_id, memory_order_acquire);
 }
 
+void sh_points_skip(struct sh_points *p, uint32_t last)
+{
+    sh_mutex_lock(&p->lock);
+    if (last > atomic_load(&p->last_id)) {
+        atomic_store(&p->last_id, last);
+    }
+    sh_mutex_unlock(&p->lock);
+}
+
 size_t sh_points_of_device(const struct sh_points *p, uint32_t tenant, struct sh_str device,
                            uint32_t *out, size_t cap)
 {

@@ -374,9 +374,14 @@ static void test_other_type_is_left_out_and_counted(void **state)
     add(&r, 1, t0, 1, 192);
     add_text(&r, 1, t0 + sec, "x");
     add(&r, 1, INT64_MAX, 1, 192);
+    add(&r, 7, t0, 1, 192);
     send(&r);
     sh_history_stats(r.h, &st);
     assert_int_equal(st.type_conflicts, 2);
+    assert_int_equal(st.last_point, 7);
+    assert_ok(sh_history_flush(r.h));
+    sh_history_stats(r.h, &st);
+    assert_int_equal(st.last_point, 7);
     check(&r, (struct sh_history_query){.from_us = t0, .to_us = t0 + hour}, 1, NULL, "0:1 ");
     rig_fini(&r);
 }

@@ -126,6 +126,15 @@ static void test_names_survive_restart_from_journal_and_from_log(void **state)
     assert_int_equal(define(&f, "fan", "speed", SH_T_F64), 5);
     assert_int_equal(find(&f, "fan/speed"), 5);
     assert_int_equal(find(&f, "fan9/speed"), 3);
+    /* Ids that history knows and the catalogue lost are left out, and stay so. */
+    sh_points_skip(f.p, 3);
+    sh_points_skip(f.p, 9);
+    assert_int_equal(define(&f, "fan", "power", SH_T_F64), 10);
+    assert_null(sh_points_get(f.p, 9));
+    fixture_close(&f);
+    fixture_open(&f);
+    assert_int_equal(find(&f, "fan/power"), 10);
+    assert_null(sh_points_get(f.p, 9));
     fixture_fini(&f);
 }
 

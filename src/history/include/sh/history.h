@@ -234,8 +234,9 @@ SH_MUST_CHECK sh_err sh_history_point_stats(struct sh_history *h, uint32_t point
                                             struct sh_history_point_stats *out);
 
 struct sh_history_stats {
-    uint64_t samples; /* stored, as above */
-    uint64_t points;  /* with at least one sample */
+    uint64_t samples;    /* stored, as above */
+    uint64_t points;     /* with at least one sample */
+    uint32_t last_point; /* largest id that a sample was ever taken for and is still there */
     uint64_t segment_bytes;
     uint64_t segments;
     uint64_t segment_samples;

@@ -63,6 +63,9 @@ uint32_t sh_points_resolve(const struct sh_points *p, uint32_t tenant, struct sh
 const struct sh_point *sh_points_get(const struct sh_points *p, uint32_t id);
 /* Largest id given out. */
 uint32_t sh_points_last_id(const struct sh_points *p);
+/* Ids up to `last` are taken, though no entry is there: after the end of the catalogue was lost, so
+ * that a new point does not inherit the samples of a lost one. Before the first definition. */
+void sh_points_skip(struct sh_points *p, uint32_t last);
 /* Points of a device by its present name, ids into out (may be NULL to count); returns how many
  * there are. */
 size_t sh_points_of_device(const struct sh_points *p, uint32_t tenant, struct sh_str device,
