@@ -9,7 +9,7 @@ import json
 import re
 import sys
 
-from songhua import PASSWORD, Problem, Songhua
+from songhua import PASSWORD, Songhua
 
 T = 1_700_000_000_000
 WORD = "Songhua-rights-1898"

@@ -1,0 +1,222 @@
+"""What the history answers, against Python's own computation on random data: aggregates, buckets of local days, filling, thinning,
+paging, corrections and deletions, CSV export, last values.
+SPDX-License-Identifier: Apache-2.0
+"""
+import csv
+import datetime
+import io
+import math
+import random
+import statistics
+import sys
+import zoneinfo
+
+from songhua import Problem, Songhua, number
+
+T0 = 1_700_000_000_000  # milliseconds
+END = T0 + 6 * 3_600_000
+GOOD = 192
+
+
+def check(what, have, want):
+    if have != want:
+        sys.exit(f"{what}:\n have {have!r}\n want {want!r}")
+
+
+def near(what, have, want):
+    if want is None or have is None:
+        return check(what, have, want)
+    if not math.isclose(number(have), want, rel_tol=1e-9, abs_tol=1e-9):
+        sys.exit(f"{what}:\n have {have!r}\n want {want!r}")
+    return None
+
+
+def refused(call, status, code):
+    try:
+        call()
+    except Problem as p:
+        check("refusal", (p.status, p.body["code"]), (status, code))
+        return p.body
+    return sys.exit(f"{code} was expected, but the call succeeded")
+
+
+def percentile(v, p):
+    v = sorted(v)
+    at = (len(v) - 1) * p / 100
+    low = math.floor(at)
+    return v[low] + (v[min(low + 1, len(v) - 1)] - v[low]) * (at - low)
+
+
+WANT = {
+    "count": len,
+    "sum": math.fsum,
+    "min": min,
+    "max": max,
+    "mean": statistics.fmean,
+    "first": lambda v: v[0],
+    "last": lambda v: v[-1],
+    "stddev": lambda v: statistics.stdev(v) if len(v) > 1 else None,
+    "p50": lambda v: percentile(v, 50),
+    "p95": lambda v: percentile(v, 95),
+}
+
+
+def make(s):
+    rng = random.Random(11)
+    out, t = [], T0
+    while t < END:
+        out.append((t, rng.gauss(20, 5)))
+        t += rng.choice((200, 1000, 5000, 60_000, 900_000) if rng.random() < 0.02 else (200, 1000, 5000))
+    rows = out[:]
+    rng.shuffle(rows)  # late and out of order
+    for i in range(0, len(rows), 1000):
+        s.post("/api/v1/ingest?device=h", [{"ts": t, "values": {"f": v}} for t, v in rows[i : i + 1000]])
+    return out
+
+
+def aggregates(s, data):
+    for step, ms in (("1m", 60_000), ("15m", 900_000), ("1h", 3_600_000)):
+        buckets = {}
+        for t, v in data:
+            buckets.setdefault(t // ms * ms, []).append(v)
+        got = s.query(["h/f"], T0, END, step=step, aggregate=list(WANT), time="ms")["h/f"]
+        check(f"{step}: buckets", got["time"], sorted(buckets))
+        for name, fn in WANT.items():
+            for t, have in zip(got["time"], got[name]):
+                near(f"{step} {name} at {t}", have, fn(buckets[t]))
+    whole = s.query(["h/f"], T0, END, aggregate=list(WANT), time="ms")["h/f"]
+    for name, fn in WANT.items():
+        near(f"whole {name}", whole[name][0], fn([v for _, v in data]))
+    # the last value held, over the whole range
+    twa = s.query(["h/f"], T0, END, aggregate=["twa"], time="ms")["h/f"]["twa"][0]
+    held = math.fsum(v * (t2 - t1) for (t1, v), (t2, _) in zip(data, data[1:] + [(END, 0)])) / (END - T0)
+    near("twa", twa, held)
+    # counters: resets do not count backwards
+    rows = [(T0, 10), (T0 + 10_000, 30), (T0 + 20_000, 5), (T0 + 30_000, 25)]
+    s.post("/api/v1/ingest?device=h", [{"ts": t, "values": {"n": v}} for t, v in rows])
+    near("rate", s.query(["h/n"], T0, T0 + 30_001, aggregate=["rate"])["h/n"]["rate"][0], 1.5)
+    s.post("/api/v1/ingest?device=h", [{"ts": T0 + i * 1000, "values": {"on": i % 4 == 0}} for i in range(40)])
+    near("duration", s.query(["h/on"], T0, T0 + 40_000, aggregate=["duration:true"])["h/on"]["duration:true"][0], 10)
+    refused(lambda: s.query(["h/f"], T0, END, aggregate=["median"]), 400, "bad_request")
+    refused(lambda: s.query(["h/f"], T0, END, step="1x", aggregate=["mean"]), 400, "bad_request")
+
+
+def days(s):
+    """Days of a zone: 23 and 25 hours where the clock is set."""
+    zone = zoneinfo.ZoneInfo("Europe/Berlin")
+    at = datetime.datetime(2023, 10, 27, tzinfo=zone)
+    rows, want = [], {}
+    for i in range(5 * 24 * 2):
+        t = int(at.timestamp() * 1000) + i * 1_800_000
+        rows.append({"ts": t, "values": {"z": 1}})
+        day = datetime.datetime.fromtimestamp(t / 1000, zone).replace(hour=0, minute=0, second=0)
+        key = int(datetime.datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000)
+        want[key] = want.get(key, 0) + 1
+    s.post("/api/v1/ingest?device=h", rows)
+    got = s.query(["h/z"], 0, 4_000_000_000_000, step="1d", aggregate=["count"], tz="Europe/Berlin", time="ms")["h/z"]
+    check("days of Berlin", dict(zip(got["time"], got["count"])), want)
+    check("one has 25 hours", 50 in want.values(), True)
+    refused(lambda: s.query(["h/z"], 0, 1, step="1d", aggregate=["count"], tz="Moon/Sea"), 400, "bad_request")
+
+
+def filling(s):
+    s.post("/api/v1/ingest?device=h", [{"ts": T0 // 60_000 * 60_000 + m * 60_000, "values": {"g": v}} for m, v in ((0, 10.0), (1, 20.0), (4, 50.0), (6, 0.0))])
+    start = T0 // 60_000 * 60_000
+    for fill, want in (
+        ("none", [10, 20, 50, 0]),
+        ("null", [10, 20, None, None, 50, None, 0]),
+        ("previous", [10, 20, 20, 20, 50, 50, 0]),
+        ("linear", [10, 20, 30, 40, 50, 25, 0]),
+    ):
+        got = s.query(["h/g"], start, start + 7 * 60_000, step="1m", aggregate=["mean"], fill=fill, time="ms")["h/g"]
+        check(fill, got["mean"], want)
+    refused(lambda: s.query(["h/g"], 0, 1, step="1m", aggregate=["mean"], fill="magic"), 400, "bad_request")
+
+
+def thinning(s, data):
+    have = {t: v for t, v in data}
+    for method in ("minmax", "lttb"):
+        got = s.query(["h/f"], T0, END, downsample={"method": method, "points": 200}, time="ms")["h/f"]
+        rows = list(zip(got["time"], got["value"]))
+        check(f"{method}: in order", got["time"], sorted(got["time"]))
+        check(f"{method}: few", 50 <= len(rows) <= 400, True)
+        check(f"{method}: only real samples", [r for r in rows if have.get(r[0]) != r[1]], [])
+        if method == "minmax":
+            check("the extremes stay", (min(got["value"]), max(got["value"])), (min(have.values()), max(have.values())))
+    refused(lambda: s.query(["h/f"], T0, END, downsample={"method": "lttb", "points": 1}), 400, "bad_request")
+
+
+def paging(s, data):
+    for limit in (1000, 777):
+        got = s.query(["h/f", "h/g"], T0 - 100_000, END, limit=limit, time="ms")
+        check("pages", list(zip(got["h/f"]["time"], got["h/f"]["value"])), data)
+        check("the second series", len(got["h/g"]["value"]), 4)
+    got = s.query(["h/f"], T0, END, step="1m", aggregate=["count"], limit=7, time="ms")["h/f"]
+    check("pages of buckets", sum(got["count"]), len(data))
+    refused(lambda: s.query(["h/f"], T0, END, cursor="rubbish!"), 400, "bad_request")
+    open_end = s.post("/api/v1/history/query", {"points": ["h/f"], "aggregate": ["count"]})
+    check("without from and to", open_end["series"][0]["count"], [len(data)])
+    inside = s.query(["h/f"], data[5][0], data[9][0], time="ms")["h/f"]["time"]
+    check("from inclusive, to exclusive", inside, [t for t, _ in data[5:9]])
+    check("backwards is empty", s.query(["h/f"], END, T0).get("h/f", {}).get("time", []), [])
+
+
+def edits(s):
+    s.post("/api/v1/ingest?device=e", [{"ts": T0 + i, "values": {"f": float(i)}} for i in range(10)])
+
+    def values():
+        return s.query(["e/f"], T0, T0 + 100, time="ms")["e/f"]
+
+    refused(lambda: s.post("/api/v1/history/correct", {"point": "e/f", "samples": [{"time": T0, "value": 1}]}), 400, "bad_request")
+    s.post("/api/v1/history/correct", {"point": "e/f", "samples": [{"time": T0 + 3, "value": 33.5}], "reason": "typing error"})
+    check("corrected", (values()["value"][3], values()["quality"][3]), (33.5, 216))
+    s.post("/api/v1/ingest?device=e", {"ts": T0 + 3, "values": {"f": 99}})
+    check("a later arrival does not change it", values()["value"][3], 33.5)
+    got = s.call("DELETE", "/api/v1/history", {"points": ["e/f"], "from": T0 + 5, "to": T0 + 8, "reason": "test run"})
+    check("deleted", got["deleted"], 3)
+    check("gone", values()["value"], [0, 1, 2, 33.5, 4, 8, 9])
+    s.post("/api/v1/ingest?device=e", {"ts": T0 + 6, "values": {"f": 66}})
+    check("stays deleted", values()["value"], [0, 1, 2, 33.5, 4, 8, 9])
+    near("aggregates see it", s.query(["e/f"], T0, T0 + 100, aggregate=["sum"])["e/f"]["sum"][0], 57.5)
+    refused(lambda: s.call("DELETE", "/api/v1/history", {"points": ["e/f"], "from": T0, "to": T0 + 1}), 400, "bad_request")
+    s.call("DELETE", "/api/v1/history", {"points": ["e/f"], "from": T0 + 9, "to": T0 + 10, "reason": "the last one"})
+    check("latest follows", s.get("/api/v1/latest?points=e/f")["items"][0]["value"], 8)
+    acts = [(a["act"], a["object"]) for a in s.get("/api/v1/audit?limit=20")["items"]]
+    for act in ("history.corrected", "history.deleted"):
+        check(f"audit has {act}", any(a == act and "e/f" in o for a, o in acts), True)
+    s.stop(kill=True)
+    s.start()
+    check("after kill -9", values()["value"], [0, 1, 2, 33.5, 4, 8])
+
+
+def export(s):
+    s.post("/api/v1/ingest?device=x", [{"ts": T0, "values": {"a": 1.5, "t": 'say "hi", 你好'}}, {"ts": T0 + 1, "values": {"a": -0.0}}, {"ts": T0 + 2, "values": {"t": "two\nlines"}}])
+    status, headers, data = s.raw("GET", f"/api/v1/history/export?points=x/a,x/t&from={T0}&to={T0 + 10}&format=csv")
+    check("CSV", (status, headers["Content-Type"], data[:3]), (200, "text/csv; charset=utf-8", b"\xef\xbb\xbf"))
+    rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+    check("rows", [r[1:] for r in rows], [["x/a", "x/t"], ["1.5", 'say "hi", 你好'], ["-0.0", ""], ["", "two\nlines"]])
+    check("time", rows[1][0][:19], "2023-11-14T22:13:20")
+    status, _, data = s.raw("GET", f"/api/v1/history/export?points=h/f&from={T0}&to={END}&step=1h&aggregate=mean")
+    check("buckets", len(data.decode().strip().splitlines()) >= 7, True)
+    check("an unknown point", s.raw("GET", "/api/v1/history/export?points=no/f")[0], 404)
+
+
+def last(s, data):
+    got = s.get("/api/v1/latest?points=h/f,x/t&time=ms")["items"]
+    check("last values", [(i["time"], i["value"]) for i in got], [data[-1], (T0 + 2, "two\nlines")])
+    s.post("/api/v1/ingest?device=h", {"ts": T0, "values": {"f": data[0][1]}})
+    check("a late sample is not the latest", s.get("/api/v1/latest?points=h/f&time=ms")["items"][0]["time"], data[-1][0])
+    refused(lambda: s.get("/api/v1/latest?points=h/none"), 404, "unknown_point")
+
+
+def main():
+    with Songhua() as s:
+        data = make(s)
+        print(f"{len(data)} samples, shuffled")
+        for part in (aggregates, days, filling, thinning, paging, edits, export, last):
+            part(s, data) if part in (aggregates, thinning, paging, last) else part(s)
+            print(part.__name__, "ok", flush=True)
+
+
+if __name__ == "__main__":
+    main()
