@@ -182,7 +182,7 @@ sh_err sh_workers_new(const struct sh_env *env, unsigned threads, size_t max_que
     return SH_OK;
 }
 
-void sh_workers_free(struct sh_workers *w)
+void sh_workers_stop(struct sh_workers *w)
 {
     if (w == NULL) {
         return;
@@ -194,6 +194,14 @@ void sh_workers_free(struct sh_workers *w)
     for (unsigned i = 0; i < w->threads; i++) {
         sh_thread_join(&w->thread[i]);
     }
+}
+
+void sh_workers_free(struct sh_workers *w)
+{
+    if (w == NULL) {
+        return;
+    }
+    sh_workers_stop(w);
     sh_cond_fini(&w->some);
     sh_mutex_fini(&w->lock);
     sh_mem_free(w->alloc, w->ring);
@@ -204,10 +212,10 @@ sh_err sh_workers_run(struct sh_workers *w, void (*fn)(void *ctx), void *ctx)
 {
     sh_err err = SH_OK;
     sh_mutex_lock(&w->lock);
-    if (w->n == w->cap) {
-        err = SH_E_LIMIT;
-    } else if (w->stop) {
+    if (w->stop) {
         err = SH_E_STATE;
+    } else if (w->n == w->cap) {
+        err = SH_E_LIMIT;
     } else {
         w->ring[(w->head + w->n) % w->cap] = (struct job){fn, ctx};
         w->n++;

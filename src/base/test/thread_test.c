@@ -22,6 +22,9 @@ static void test_workers_run_all_that_was_queued(void **state)
         }
         assert_ok(err);
     }
+    sh_workers_stop(w);
+    assert_int_equal(sh_workers_run(w, add_one, &n), SH_E_STATE);
+    sh_workers_stop(w); /* again: nothing to do */
     sh_workers_free(w);
     assert_int_equal(atomic_load(&n), 10000);
 }
