@@ -346,6 +346,13 @@ static void wipe_keys(struct sh_guard *g)
     sh_crypto_wipe(&g->key_box, sizeof g->key_box);
 }
 
+void sh_guard_stop(struct sh_guard *g)
+{
+    if (g != NULL) {
+        guard_password_cancel(g);
+    }
+}
+
 void sh_guard_close(struct sh_guard *g)
 {
     if (g == NULL) {
@@ -381,7 +388,7 @@ void sh_guard_close(struct sh_guard *g)
 
 void sh_guard_tick(struct sh_guard *g)
 {
-    if (g->workers == NULL) {
+    if (guard_password_claim(g)) { /* no workers, or they were too busy to take the job */
         guard_password_run(g);
     }
     guard_sessions_tick(g);

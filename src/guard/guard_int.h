@@ -231,6 +231,7 @@ struct sh_guard {
     struct guard_password_job **jobs_end;
     uint32_t waiting; /* queued jobs and blocked callers */
     bool jobs_running;
+    bool stopped; /* no password is hashed any more */
     struct sh_guard_stats stats;
     bool first_file; /* keys/first-password is there */
 
@@ -373,8 +374,11 @@ sh_err guard_password_check(struct sh_guard *g, struct sh_str user, struct sh_st
 /* As sh_guard_by_secret; *known: there is a device of that name with a secret. */
 sh_err guard_secret_check(struct sh_guard *g, struct sh_str user, struct sh_str secret,
                           struct sh_principal *out, bool *known);
+/* Some wait and nobody runs them: true, the caller now does. */
+bool guard_password_claim(struct sh_guard *g);
 /* Runs password jobs that wait. */
 void guard_password_run(struct sh_guard *g);
+/* Cancels them, and takes no more. */
 void guard_password_cancel(struct sh_guard *g);
 /* Under lock. Microseconds until the next try is allowed; 0 = now. */
 int64_t guard_fails_wait(const struct guard_fails *f, int64_t now_us);

@@ -163,7 +163,7 @@ static void audit_failure(struct sh_guard *g, const struct attempt *a, sh_err er
 static bool enter(struct sh_guard *g)
 {
     sh_mutex_lock(&g->lock);
-    const bool good = g->waiting < g->set.password_waiting;
+    const bool good = !g->stopped && g->waiting < g->set.password_waiting;
     g->waiting += good ? 1 : 0;
     sh_mutex_unlock(&g->lock);
     return good;
@@ -275,8 +275,20 @@ void guard_password_run(struct sh_guard *g)
     }
 }
 
+bool guard_password_claim(struct sh_guard *g)
+{
+    sh_mutex_lock(&g->lock);
+    const bool mine = g->jobs != NULL && !g->jobs_running;
+    g->jobs_running = g->jobs_running || mine;
+    sh_mutex_unlock(&g->lock);
+    return mine;
+}
+
 void guard_password_cancel(struct sh_guard *g)
 {
+    sh_mutex_lock(&g->lock);
+    g->stopped = true;
+    sh_mutex_unlock(&g->lock);
     for (struct guard_password_job *j = take_job(g); j != NULL; j = take_job(g)) {
         finish_job(g, j, true);
     }

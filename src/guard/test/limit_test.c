@@ -226,6 +226,28 @@ static void test_queue_of_passwords_is_bounded_and_canceled_by_close(void **stat
     assert_ok(try_in(f, "admin", ADMIN_PASSWORD, "::1", &wait));
 }
 
+static void test_stop_cancels_the_queue_and_takes_no_more(void **state)
+{
+    struct fixture *f = *state;
+    struct answer a[2];
+    struct answer over;
+    struct answer later;
+    assert_int_equal(connect_as(f, "admin", "wrong", &a[0]), SH_E_AGAIN);
+    assert_int_equal(connect_as(f, "admin", "wrong", &a[1]), SH_E_AGAIN);
+    sh_guard_stop(f->g);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(a[i].calls, 1);
+        assert_int_equal(a[i].err, SH_E_CANCELED);
+    }
+    assert_int_equal(connect_as(f, "admin", "wrong", &over), SH_E_LIMIT);
+    sh_guard_stop(f->g); /* again: nothing to do */
+    fixture_reopen(f);
+    assert_int_equal(over.calls, 0);
+    assert_int_equal(connect_as(f, "admin", "wrong", &later), SH_E_AGAIN);
+    sh_guard_tick(f->g);
+    assert_int_equal(later.calls, 1);
+}
+
 /* ---- quotas, rates, throttles ---- */
 
 static void test_quota_counts_at_the_tenant_and_above(void **state)
@@ -323,6 +345,7 @@ int main(void)
         FIXTURE_TEST(test_connect_by_each_kind_of_credential),
         FIXTURE_TEST(test_devices_that_knock_in_vain_do_not_lock_the_console),
         FIXTURE_TEST(test_queue_of_passwords_is_bounded_and_canceled_by_close),
+        FIXTURE_TEST(test_stop_cancels_the_queue_and_takes_no_more),
         FIXTURE_TEST(test_quota_counts_at_the_tenant_and_above),
         FIXTURE_TEST(test_rate_allows_a_burst_and_then_the_average),
         FIXTURE_TEST(test_throttle_is_per_key_and_bounded),

@@ -126,7 +126,15 @@ static void test_checks_run_while_everything_changes(void **state)
     for (int i = 0; i <= CHECKERS; i++) {
         sh_thread_join(&threads[i]);
     }
-    sh_workers_free(f->workers); /* runs what is queued */
+    sh_workers_stop(f->workers); /* runs what is queued */
+    struct sh_principal p;
+    const struct sh_credentials c = {
+        .user = SH_STR("li"), .password = SH_STR("late"), .peer = SH_STR("10.0.0.1")};
+    assert_int_equal(sh_guard_authenticate(f->g, &c, &p, answered, &s), SH_E_AGAIN);
+    asked++;
+    sh_guard_tick(f->g); /* no worker took that one: the tick does */
+    assert_int_equal(atomic_load(&s.answers), asked);
+    sh_workers_free(f->workers);
     f->workers = NULL;
     f->g->workers = NULL;
     sh_guard_tick(f->g);

@@ -137,6 +137,9 @@ SH_MUST_CHECK sh_err sh_guard_store_record(const struct sh_env *env, struct sh_r
  */
 SH_MUST_CHECK sh_err sh_guard_open(const struct sh_guard_options *o, struct sh_guard **out,
                                    struct sh_diag *diag);
+/* Closing down begins: passwords that wait to be hashed are answered SH_E_CANCELED here and now,
+ * later ones SH_E_LIMIT; the one being hashed is finished. Any thread. NULL is accepted. */
+void sh_guard_stop(struct sh_guard *g);
 /* After the workers have stopped and nobody calls any more. Writes what is waiting. */
 void sh_guard_close(struct sh_guard *g); /* NULL is accepted */
 /* Housekeeping: expired sessions, last-used times, posted audit entries. Every few
