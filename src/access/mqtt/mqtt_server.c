@@ -1,13 +1,22 @@
 /* mqtt_server.c - the broker's connections as streams of a loop.
  * A connection costs the stream, the engine's object and a `peer` of a few words; nothing is
  * buffered here: unread bytes stay in the stream, unsent ones in the engine.
- * States: open -> stopping (listeners closed, connections told) -> stopped (none left).
+ * States: open -> stopping (listeners closed, connections told; after GRACE_US those that still do
+ * not read are closed) -> stopped (none left).
  * SPDX-License-Identifier: Apache-2.0 */
 #include <sh/mqtt_server.h>
 
-enum { TICK_US = 250000, LISTENERS = 8, STREAM_MAX = 2 << 20, WRITE_MAX = 256 << 10 };
+enum {
+    TICK_US = 250000,
+    GRACE_US = 3000000,
+    LISTENERS = 8,
+    STREAM_MAX = 2 << 20,
+    WRITE_MAX = 256 << 10
+};
 
 struct peer {
+    struct peer *next;
+    struct peer **prev;
     struct mqtt_server *srv;
     struct sh_stream *stream;
     struct mqtt_conn *conn;
@@ -27,7 +36,8 @@ struct mqtt_server {
     struct sh_job flush;
     struct listener listeners[LISTENERS];
     size_t nlisteners;
-    size_t npeers;
+    struct peer *peers;
+    struct sh_timer grace;
     bool stopping;
     void (*on_stopped)(void *ctx);
     void *stop_ctx;
@@ -35,9 +45,10 @@ struct mqtt_server {
 
 static void stopped_if_empty(struct mqtt_server *s)
 {
-    if (s->stopping && s->npeers == 0 && s->on_stopped != NULL) {
+    if (s->stopping && s->peers == NULL && s->on_stopped != NULL) {
         void (*fn)(void *ctx) = s->on_stopped;
         s->on_stopped = NULL;
+        sh_timer_stop(&s->grace);
         fn(s->stop_ctx);
     }
 }
@@ -125,8 +136,11 @@ static void on_close(void *ctx, sh_err reason)
     struct mqtt_server *s = k->srv;
     SH_UNUSED(reason);
     mqtt_conn_closed(k->conn);
+    *k->prev = k->next;
+    if (k->next != NULL) {
+        k->next->prev = k->prev;
+    }
     sh_mem_free(s->env->alloc, k);
-    s->npeers--;
     mqtt_server_kick(s);
 }
 
@@ -156,7 +170,12 @@ void mqtt_server_take(struct mqtt_server *s, struct sh_stream *stream, bool webs
         sh_stream_close(stream, e);
         return;
     }
-    s->npeers++;
+    k->next = s->peers;
+    k->prev = &s->peers;
+    if (k->next != NULL) {
+        k->next->prev = &k->next;
+    }
+    s->peers = k;
     sh_stream_start(stream, &handler, k);
 }
 
@@ -203,6 +222,15 @@ sh_err mqtt_server_listen(struct mqtt_server *s, struct sh_str address, struct s
     return SH_OK;
 }
 
+/* on_close comes later, so the list stays as it is. */
+static void on_grace_over(void *ctx)
+{
+    struct mqtt_server *s = ctx;
+    for (struct peer *k = s->peers; k != NULL; k = k->next) {
+        sh_stream_close(k->stream, SH_E_CANCELED);
+    }
+}
+
 void mqtt_server_stop(struct mqtt_server *s, void (*on_stopped)(void *ctx), void *ctx)
 {
     s->stopping = true;
@@ -213,6 +241,8 @@ void mqtt_server_stop(struct mqtt_server *s, void (*on_stopped)(void *ctx), void
     }
     s->nlisteners = 0;
     sh_timer_stop(&s->tick);
+    sh_timer_init(&s->grace, on_grace_over, s);
+    sh_timer_set(s->loop, &s->grace, GRACE_US);
     mqtt_broker_shutdown(s->b);
     mqtt_server_kick(s);
 }
@@ -222,11 +252,12 @@ void mqtt_server_free(struct mqtt_server *s)
     if (s == NULL) {
         return;
     }
-    SH_ASSERT(s->npeers == 0);
+    SH_ASSERT(s->peers == NULL);
     for (size_t i = 0; i < s->nlisteners; i++) {
         sh_listener_close(s->listeners[i].ln);
     }
     sh_timer_stop(&s->tick);
+    sh_timer_stop(&s->grace);
     sh_job_cancel(s->loop, &s->flush);
     sh_mem_free(s->env->alloc, s);
 }

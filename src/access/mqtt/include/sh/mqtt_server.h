@@ -35,7 +35,8 @@ void mqtt_server_take(struct mqtt_server *s, struct sh_stream *stream, bool webs
 /* Writes out what the broker gathered, at the end of this turn. To be called after the platform
  * published or committed something outside of a server callback. */
 void mqtt_server_kick(struct mqtt_server *s);
-/* Closes listeners and connections; on_stopped (may be NULL) is called when none is left. */
+/* Closes listeners and connections; on_stopped (may be NULL) is called when none is left, at the
+ * latest soon after 3 seconds: by then peers that do not take what is left for them are cut off. */
 void mqtt_server_stop(struct mqtt_server *s, void (*on_stopped)(void *ctx), void *ctx);
 /* After on_stopped. NULL is accepted. */
 void mqtt_server_free(struct mqtt_server *s);
@@ -56,7 +57,8 @@ const struct mqtt_store_ops *mqtt_journal_ops(struct mqtt_journal *mj);
 SH_MUST_CHECK sh_err mqtt_journal_load(struct mqtt_journal *mj, struct mqtt_broker *b);
 /* Owner entry for sh_journal_open; replays into the broker given to mqtt_journal_load. */
 struct sh_journal_owner mqtt_journal_owner(struct mqtt_journal *mj);
-/* The journal is open: appends go there from now on. Borrowed until it is closed. */
+/* The journal is open: appends go there from now on. Borrowed until it is closed; then NULL: appends
+ * are refused with SH_E_LIMIT. */
 void mqtt_journal_attach(struct mqtt_journal *mj, struct sh_journal *j);
 /* The server to wake after commits; may be NULL. */
 void mqtt_journal_wake(struct mqtt_journal *mj, struct mqtt_server *s);
