@@ -278,7 +278,12 @@ static int parse_body(struct api_req *r)
 static void run(void *ctx)
 {
     struct api_req *r = ctx;
-    int status = parse_body(r);
+    int status = 0;
+    if (atomic_load(&r->api->stopping)) { /* it waited for a worker for too long */
+        sh_http_header_c(r->http, "Retry-After", "1");
+        status = api_problem(r, 503, "too_busy", "the server stops", "服务正在停止");
+    }
+    status = status != 0 ? status : parse_body(r);
     if (status == 0) {
         status = r->route->run(r);
         if (status == 0) {
