@@ -3,6 +3,8 @@
  * The engine lives on the loop. What comes from workers (a channel put, a state asked for) is run
  * on the loop by node_on_loop(), which waits for it. A channel's `line` maps its tags to points; a
  * tag is resolved with its first sample and again when the catalogue's generation changes.
+ * States: serving -> stopped (field_stop: no engine, no channel; puts are refused, states are not
+ * found, commands go by MQTT) -> freed.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 #include <stdio.h>
@@ -32,14 +34,15 @@ struct line {
     struct sh_str name; /* of the engine: tenant and id */
     struct sh_channel_config config;
     struct tag *tags;
-    struct sh_channel *channel;
+    struct sh_channel_device *devices; /* config.devices */
+    struct sh_channel *channel;        /* NULL after field_stop */
     bool *up; /* of each device: twin was told that this channel's link is up */
     uint64_t dropped;
 };
 
 struct field {
     struct node *node;
-    struct sh_channels *engine;
+    struct sh_channels *engine; /* NULL after field_stop */
     struct line *lines;
     struct sh_batch_builder batch;
     struct sh_buf text;
@@ -261,7 +264,6 @@ static void line_free(struct line *l)
 
 static sh_err line_fill(struct line *l, uint32_t tenant, struct sh_str id, struct sh_diag *diag)
 {
-    struct node *n = l->field->node;
     SH_TRY(sh_channel_config_parse(l->doc, l->arena, &l->config, diag));
     l->tenant = tenant;
     l->id = sh_arena_str(l->arena, id);
@@ -278,8 +280,8 @@ static sh_err line_fill(struct line *l, uint32_t tenant, struct sh_str id, struc
     }
     for (uint32_t i = 0; i < l->config.n_devices; i++) {
         devices[i] = l->config.devices[i];
-        devices[i].writable = sh_twin_writable(n->twin, tenant, devices[i].id);
     }
+    l->devices = devices;
     l->config.devices = devices;
     for (uint32_t i = 0; i < l->config.n_tags; i++) {
         l->tags[i].device = devices[l->config.tags[i].device].id;
@@ -346,6 +348,9 @@ struct put_call {
 static sh_err put_on_loop(void *ctx)
 {
     struct put_call *p = ctx;
+    if (p->f->engine == NULL) {
+        return SH_E_CLOSED;
+    }
     if (p->line == NULL) {
         line_remove(p->f, p->tenant, p->id);
         return SH_OK;
@@ -353,6 +358,11 @@ static sh_err put_on_loop(void *ctx)
     /* The engine keeps `user` by pointer: the new line takes over, then the old one goes. */
     struct line **at = line_find(p->f, p->tenant, p->id);
     struct line *old = *at;
+    /* Here and not before: a change of the permission is posted to the line that stands here. */
+    for (uint32_t i = 0; i < p->line->config.n_devices; i++) {
+        struct sh_channel_device *d = &p->line->devices[i];
+        d->writable = sh_twin_writable(p->f->node->twin, p->tenant, d->id);
+    }
     SH_TRY(sh_channels_put(p->f->engine, &p->line->config, p->line, p->diag, &p->line->channel));
     for (uint32_t i = 0; i < p->line->config.n_devices; i++) { /* what stayed up stays up */
         struct sh_channel_device_info d;
@@ -697,7 +707,9 @@ static void send_by_mqtt(struct command *c)
     }
     sh_buf_fini(&topic);
     sh_buf_fini(&body);
-    mqtt_server_kick(c->n->mqtt);
+    if (c->n->mqtt != NULL) {
+        mqtt_server_kick(c->n->mqtt);
+    }
     if (err != SH_OK) {
         command_done(c, false, sh_str_c(sh_err_name(err)));
         return;
@@ -798,15 +810,28 @@ sh_err field_new(struct node *n, struct field **out)
     return SH_OK;
 }
 
-void field_free(struct field *f)
+void field_stop(struct field *f)
 {
     if (f == NULL) {
         return;
     }
     if (f->replies != NULL) {
         mqtt_unsubscribe_internal(f->node->broker, f->replies);
+        f->replies = NULL;
     }
     sh_channels_free(f->engine);
+    f->engine = NULL;
+    for (struct line *l = f->lines; l != NULL; l = l->next) {
+        l->channel = NULL;
+    }
+}
+
+void field_free(struct field *f)
+{
+    if (f == NULL) {
+        return;
+    }
+    field_stop(f);
     while (f->lines != NULL) {
         struct line *next = f->lines->next;
         line_free(f->lines);

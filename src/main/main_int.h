@@ -38,7 +38,8 @@ struct node {
     struct who *guests; /* principals of MQTT connections (loop) */
     struct mqtt_broker *broker;
     struct mqtt_journal *mqtt_log;
-    struct sh_journal *journal;
+    struct sh_mutex journal_lock;
+    struct sh_journal *journal; /* set to NULL under the lock, for history_flushed */
     struct sh_twin *twin;
     struct telemetry *telemetry;
     struct field *field;
@@ -50,7 +51,7 @@ struct node {
     struct sh_timer second;  /* housekeeping on a worker */
     atomic_bool tending;     /* a housekeeping job runs */
     atomic_bool want_catalogue;
-    unsigned seconds;
+    atomic_uint seconds;
     /* The broker's counters as of the last second, for other threads. */
     struct sh_mutex counters_lock;
     struct mqtt_counters counters;
@@ -76,6 +77,9 @@ void node_auth_tick(struct node *n);
 /* May this principal make devices by sending? */
 bool node_may_provision(const struct node *n, const struct mqtt_principal *p);
 
+/* close.c: closes what was opened, backwards; also after a start that failed half-way. */
+void node_close(struct node *n);
+
 /* telemetry.c: MQTT payloads through the decoders into the gate. */
 SH_MUST_CHECK sh_err telemetry_new(struct node *n, struct telemetry **out);
 void telemetry_free(struct telemetry *t);
@@ -87,11 +91,17 @@ sh_err reports_take(struct node *n, const struct mqtt_telemetry *m, mqtt_telemet
                     void *token);
 /* Room in the journal again (loop). */
 void telemetry_resume(struct telemetry *t);
+/* Submits what is held, or refuses it to those who wait; nothing is taken after it. While the
+ * journal is open. NULL is accepted. */
+void telemetry_stop(struct telemetry *t);
 
 /* field.c: channels of drivers into the gate. */
 SH_MUST_CHECK sh_err field_new(struct node *n, struct field **out);
 /* Loads the stored channels; once the loop may run. */
 void field_load(struct field *f);
+/* Closes the connections; calls from workers are still answered. Loop. NULL is accepted. */
+void field_stop(struct field *f);
+/* After field_stop, when the workers and what they posted are done. NULL is accepted. */
 void field_free(struct field *f);
 sh_err field_put(void *ctx, uint32_t tenant, struct sh_str id, const json_t *config,
                  bool check_only, struct sh_diag *diag);

@@ -111,10 +111,12 @@ static void points_report(void *ctx, const char *file, uint64_t offset, const ch
 static void history_flushed(void *ctx, uint64_t seq)
 {
     struct node *n = ctx;
-    if (n->journal == NULL || seq == 0) {
-        return;
+    sh_err err = SH_OK;
+    sh_mutex_lock(&n->journal_lock); /* history's own thread goes on while the journal closes */
+    if (n->journal != NULL && seq != 0) {
+        err = sh_journal_checkpoint(n->journal, SH_OWNER_SAMPLES, seq);
     }
-    const sh_err err = sh_journal_checkpoint(n->journal, SH_OWNER_SAMPLES, seq);
+    sh_mutex_unlock(&n->journal_lock);
     if (err != SH_OK) {
         sh_log(n->env.log, SH_LOG_WARN, "journal", "checkpoint failed: %s", sh_err_name(err));
     }
@@ -146,18 +148,18 @@ static sh_err catalogue_apply(void *ctx, const struct sh_journal_record *rec)
 static void resume_loop(void *ctx)
 {
     struct node *n = ctx;
-    if (n->mqtt != NULL && n->telemetry != NULL) {
+    if (n->api != NULL) {
+        sh_api_drained(n->api);
+    }
+    if (n->mqtt != NULL) {
         telemetry_resume(n->telemetry);
     }
 }
 
 static void journal_drained(void *ctx)
 {
-    struct node *n = ctx;
-    if (n->api != NULL) {
-        sh_api_drained(n->api);
-    }
-    if (n->loop != NULL && sh_loop_post(n->loop, resume_loop, n) != SH_OK) {
+    struct node *n = ctx; /* on the apply thread: api and mqtt are the loop's to look at */
+    if (sh_loop_post(n->loop, resume_loop, n) != SH_OK) {
         sh_log(n->env.log, SH_LOG_WARN, "main", "a wake-up was lost; the next tick does it");
     }
 }
@@ -559,23 +561,29 @@ static sh_err read_pem(struct node *n, const char *key, struct sh_str *out)
     return sh_fs_read_all(n->env.fs, n->env.alloc, path, 1 << 20, out);
 }
 
-static sh_err tls_from_files(struct node *n, struct sh_str ca, bool reload, struct sh_diag *d)
+/* What TLS needs, read (which blocks) before the loop takes it. */
+struct pems {
+    struct node *n;
+    struct sh_buf ca;
+    struct sh_buf cert;
+    struct sh_buf key;
+    struct sh_diag diag;
+};
+
+static sh_err certificate_from_files(struct node *n, struct pems *p)
 {
     struct sh_str cert = {NULL, 0};
     struct sh_str key = {NULL, 0};
     sh_err err = read_pem(n, "tls.cert", &cert);
     err = err != SH_OK ? err : read_pem(n, "tls.key", &key);
-    const struct sh_tls_opts o = {
-        .cert_pem = cert, .key_pem = key, .ca_pem = ca, .client_cert = SH_TLS_CERT_ANY};
-    if (err == SH_OK) {
-        err = reload ? sh_tls_reload(n->tls, &o, d) : sh_tls_server_new(&n->env, &o, d, &n->tls);
-    }
+    err = err != SH_OK ? err : sh_buf_put_str(&p->cert, cert);
+    err = err != SH_OK ? err : sh_buf_put_str(&p->key, key);
     sh_str_free(n->env.alloc, &cert);
     sh_str_free(n->env.alloc, &key);
     return err;
 }
 
-static sh_err tls_self_signed(struct node *n, struct sh_str ca, bool reload, struct sh_diag *d)
+static sh_err certificate_self_signed(struct node *n, struct pems *p)
 {
     enum { MAX_NAMES = 16 };
     struct sh_str names[MAX_NAMES];
@@ -584,36 +592,41 @@ static sh_err tls_self_signed(struct node *n, struct sh_str ca, bool reload, str
     while (rest.p != NULL && rest.n > 0 && count < MAX_NAMES) {
         names[count++] = sh_str_trim(sh_str_cut(rest, ',', &rest));
     }
-    struct sh_buf cert;
-    struct sh_buf key;
-    sh_buf_init(&cert, n->env.alloc, 1 << 20);
-    sh_buf_init(&key, n->env.alloc, 1 << 20);
-    sh_err err = sh_guard_server_certificate(n->guard, names, count, &cert, &key);
-    const struct sh_tls_opts o = {.cert_pem = sh_buf_str(&cert),
-                                  .key_pem = sh_buf_str(&key),
-                                  .ca_pem = ca,
-                                  .client_cert = SH_TLS_CERT_ANY};
-    if (err == SH_OK) {
-        err = reload ? sh_tls_reload(n->tls, &o, d) : sh_tls_server_new(&n->env, &o, d, &n->tls);
-    }
-    sh_buf_fini(&cert);
-    sh_buf_fini(&key);
-    return err;
+    return sh_guard_server_certificate(n->guard, names, count, &p->cert, &p->key);
 }
 
-static sh_err open_tls(struct node *n, bool reload)
+/* Takes it into use: the first time, or for new connections. On the loop's thread. */
+static sh_err use_tls(void *ctx)
 {
-    struct sh_diag d = {0};
-    struct sh_buf ca;
-    sh_buf_init(&ca, n->env.alloc, 1 << 20);
-    sh_err err = sh_guard_device_ca(n->guard, &ca);
+    struct pems *p = ctx;
+    struct node *n = p->n;
+    const struct sh_tls_opts o = {.cert_pem = sh_buf_str(&p->cert),
+                                  .key_pem = sh_buf_str(&p->key),
+                                  .ca_pem = sh_buf_str(&p->ca),
+                                  .client_cert = SH_TLS_CERT_ANY};
+    return n->tls != NULL ? sh_tls_reload(n->tls, &o, &p->diag)
+                          : sh_tls_server_new(&n->env, &o, &p->diag, &n->tls);
+}
+
+/* Not on the loop while it serves: reads files and may make a certificate. */
+static sh_err open_tls(struct node *n)
+{
+    struct pems p = {.n = n};
+    sh_buf_init(&p.ca, n->env.alloc, 1 << 20);
+    sh_buf_init(&p.cert, n->env.alloc, 1 << 20);
+    sh_buf_init(&p.key, n->env.alloc, 1 << 20);
+    sh_err err = sh_guard_device_ca(n->guard, &p.ca);
     if (err == SH_OK) {
-        err = sh_config_get(n->config, "tls.cert").n > 0
-                  ? tls_from_files(n, sh_buf_str(&ca), reload, &d)
-                  : tls_self_signed(n, sh_buf_str(&ca), reload, &d);
+        err = sh_config_get(n->config, "tls.cert").n > 0 ? certificate_from_files(n, &p)
+                                                         : certificate_self_signed(n, &p);
     }
-    sh_buf_fini(&ca);
-    return err == SH_OK ? SH_OK : fail(n, "TLS", err, &d);
+    if (err == SH_OK) {
+        err = node_on_loop(n, use_tls, &p);
+    }
+    sh_buf_fini(&p.ca);
+    sh_buf_fini(&p.cert);
+    sh_buf_fini(&p.key);
+    return err == SH_OK ? SH_OK : fail(n, "TLS", err, &p.diag);
 }
 
 static sh_err listen_http(struct node *n, const char *key, struct sh_tls *tls)
@@ -702,7 +715,7 @@ static sh_err open_servers(struct node *n)
     mqtt_journal_wake(n->mqtt_log, n->mqtt);
     mqtt_broker_start(n->broker);
     if (listens(n, "https.listen", &unused) || listens(n, "mqtts.listen", &unused)) {
-        SH_TRY(open_tls(n, false));
+        SH_TRY(open_tls(n));
     }
     SH_TRY(listen_mqtt(n, "mqtt.listen", NULL, 1));
     SH_TRY(listen_mqtt(n, "mqtts.listen", n->tls, 2));
@@ -715,16 +728,17 @@ static sh_err open_servers(struct node *n)
 static void tend(void *ctx)
 {
     struct node *n = ctx;
+    const unsigned seconds = atomic_load(&n->seconds);
     const bool catalogue =
-        atomic_exchange(&n->want_catalogue, false) || n->seconds % TICKS_PER_CATALOGUE == 0;
+        atomic_exchange(&n->want_catalogue, false) || seconds % TICKS_PER_CATALOGUE == 0;
     sh_err err = sh_twin_tick(n->twin);
     if (err == SH_OK && catalogue) {
         err = sh_points_checkpoint(n->points);
     }
-    if (n->seconds % TICKS_PER_GUARD == 0) {
+    if (seconds % TICKS_PER_GUARD == 0) {
         sh_guard_tick(n->guard);
     }
-    if (err == SH_OK && n->seconds % TICKS_PER_DAY == 0) {
+    if (err == SH_OK && seconds % TICKS_PER_DAY == 0) {
         err = sh_record_blob_gc(n->record, BLOB_AGE_US, NULL);
     }
     if (err != SH_OK) {
@@ -752,7 +766,7 @@ static void take_counters(struct node *n)
 static void every_second(void *ctx)
 {
     struct node *n = ctx;
-    n->seconds++;
+    (void)atomic_fetch_add(&n->seconds, 1);
     take_counters(n);
     node_auth_tick(n);
     if (!atomic_exchange(&n->tending, true) && sh_workers_run(n->workers, tend, n) != SH_OK) {
@@ -768,28 +782,22 @@ static void every_quarter(void *ctx)
     sh_timer_set(n->loop, &n->quarter, 250000);
 }
 
-/* Waits for a signal on a thread of its own: the loop is told by sh_loop_stop or a post. */
-static void reload(void *ctx)
-{
-    struct node *n = ctx;
-    if (n->tls != NULL && open_tls(n, true) == SH_OK) {
-        sh_log(n->env.log, SH_LOG_INFO, "main", "certificates were read again");
-    }
-}
-
 struct signals {
     struct node *n;
     sigset_t set;
+    bool tls; /* there is a certificate to read again */
 };
 
+/* Waits for a signal on a thread of its own, which may block. It alone ends the loop's run, so the
+ * loop serves while a certificate is read again. */
 static void wait_for_signal(void *ctx)
 {
     const struct signals *s = ctx;
     for (;;) {
         int sig = 0;
         if (sigwait(&s->set, &sig) != 0 || sig == SIGHUP) {
-            if (sh_loop_post(s->n->loop, reload, s->n) != SH_OK) {
-                sh_log(s->n->env.log, SH_LOG_WARN, "main", "the reload was not taken");
+            if (s->tls && open_tls(s->n) == SH_OK) {
+                sh_log(s->n->env.log, SH_LOG_INFO, "main", "certificates were read again");
             }
             continue;
         }
@@ -822,7 +830,7 @@ static void notify(const char *state)
 
 static sh_err run(struct node *n)
 {
-    struct signals s = {.n = n};
+    struct signals s = {.n = n, .tls = n->tls != NULL};
     struct sh_thread t = {.running = false};
     (void)sigemptyset(&s.set);
     (void)sigaddset(&s.set, SIGINT);
@@ -841,87 +849,7 @@ static sh_err run(struct node *n)
     return SH_OK;
 }
 
-/* ---- closing ---- */
-
-static void stopped(void *ctx)
-{
-    struct node *n = ctx;
-    if (--n->stopping == 0) {
-        sh_loop_stop(n->loop);
-    }
-}
-
-static void stop_servers(struct node *n)
-{
-    if (n->loop == NULL) {
-        return;
-    }
-    sh_timer_stop(&n->quarter);
-    sh_timer_stop(&n->second);
-    field_free(n->field);
-    n->field = NULL;
-    if (n->api != NULL) {
-        sh_api_stop(n->api);
-    }
-    n->stopping = (n->http != NULL ? 1u : 0u) + (n->mqtt != NULL ? 1u : 0u);
-    if (n->stopping > 0) {
-        if (n->http != NULL) {
-            sh_http_server_stop(n->http, 3000000, stopped, n);
-        }
-        if (n->mqtt != NULL) {
-            mqtt_server_stop(n->mqtt, stopped, n);
-        }
-        sh_loop_run(n->loop);
-    }
-}
-
-static void node_close(struct node *n)
-{
-    stop_servers(n);
-    if (n->journal != NULL && n->broker != NULL) {
-        const sh_err err = mqtt_broker_checkpoint(n->broker);
-        if (err != SH_OK) {
-            sh_log(n->env.log, SH_LOG_WARN, "mqtt", "no last checkpoint: %s", sh_err_name(err));
-        }
-        mqtt_journal_settle(n->mqtt_log);
-        sh_loop_settle(n->loop, 100);
-    }
-    sh_workers_free(n->workers);
-    sh_twin_close(n->twin);
-    if (n->journal != NULL) {
-        sh_err err = sh_history_flush(n->history);
-        err = err != SH_OK ? err : sh_points_checkpoint(n->points);
-        if (err != SH_OK) {
-            sh_log(n->env.log, SH_LOG_WARN, "main", "the last flush failed: %s", sh_err_name(err));
-        }
-    }
-    if (n->loop != NULL) {
-        sh_loop_settle(n->loop, 100);
-    }
-    sh_journal_close(n->journal);
-    n->journal = NULL;
-    mqtt_server_free(n->mqtt);
-    sh_http_server_free(n->http);
-    sh_api_free(n->api);
-    sh_tls_free(n->tls);
-    sh_loop_settle(n->loop, 100);
-    mqtt_broker_free(n->broker);
-    mqtt_journal_free(n->mqtt_log);
-    telemetry_free(n->telemetry);
-    sh_loop_free(n->loop);
-    sh_history_close(n->history);
-    sh_gate_free(n->gate);
-    sh_latest_free(n->latest);
-    sh_points_close(n->points);
-    sh_bus_free(n->bus);
-    sh_guard_close(n->guard);
-    sh_record_close(n->record);
-    sh_crypto_free(n->crypto);
-    sh_mutex_fini(&n->counters_lock);
-    if (n->lock_fd >= 0) {
-        (void)close(n->lock_fd);
-    }
-}
+/* ---- opening all ---- */
 
 static sh_err node_open(struct node *n)
 {
@@ -1012,6 +940,7 @@ int node_serve(int argc, char **argv, char **env)
     }
     block_signals();
     sh_mutex_init(&n.counters_lock);
+    sh_mutex_init(&n.journal_lock);
     take_password(&n, env);
     unsigned bad = 0;
     n.config = node_config(&n.env, a.config, a.sets, a.nsets, env, &bad);

@@ -34,6 +34,7 @@ struct telemetry {
     struct sh_gate_who who; /* of the message being decoded */
     bool decoding;
     bool refused;
+    bool stopped;
     sh_err room;           /* SH_E_LIMIT while the journal is full */
     sh_err carried;        /* error of a batch that the next one continues */
     struct sh_buf wrapped; /* a mapped message whose topic names the property */
@@ -128,6 +129,9 @@ static const struct sh_ingest_sink *sink_of(struct telemetry *t, struct sh_inges
 static bool flush(struct telemetry *t)
 {
     struct sh_ingest_sink sink;
+    if (t->stopped) {
+        return true;
+    }
     const sh_err err = sh_ingest_flush(t->decoder, sink_of(t, &sink));
     if (err == SH_E_LIMIT) {
         t->room = err;
@@ -155,6 +159,26 @@ void telemetry_resume(struct telemetry *t)
         mqtt_broker_resume(t->node->broker);
         mqtt_server_kick(t->node->mqtt);
     }
+}
+
+void telemetry_stop(struct telemetry *t)
+{
+    if (t == NULL || t->stopped) {
+        return;
+    }
+    if (!flush(t)) {
+        const sh_err err = sh_journal_sync(t->node->journal); /* that makes room */
+        if (err != SH_OK || !flush(t)) {
+            sh_log(t->node->env.log, SH_LOG_WARN, "mqtt", "%u samples were not taken: %s",
+                   sh_ingest_held(t->decoder), sh_err_name(err));
+            sh_ingest_drop(t->decoder);
+        }
+    }
+    if (t->group != NULL) {
+        committed(t->group, SH_E_CANCELED, 0);
+        t->group = NULL;
+    }
+    t->stopped = true;
 }
 
 /* ---- a message ---- */
@@ -236,7 +260,7 @@ sh_err telemetry_take(void *ctx, const struct mqtt_telemetry *m, mqtt_telemetry_
     if (!is_samples(m->layout)) {
         return reports_take(t->node, m, done, token);
     }
-    if (t->room != SH_OK || !make_room(t, m)) {
+    if (t->stopped || t->room != SH_OK || !make_room(t, m)) {
         return SH_E_LIMIT;
     }
     if (done != NULL && want_group(t) == NULL) {

@@ -1,0 +1,136 @@
+/* close.c - closing a node: the servers first, the stores last.
+ *
+ * What is under way when the signal comes is finished in this order, and nothing is freed while
+ * somebody may still come back to it:
+ *  1. stop_servers: channels, listeners and connections close while the loop runs; requests that a
+ *     worker has are answered, those that wait for one get 503, passwords that wait are canceled.
+ *  2. stop_workers: no job runs any more; what jobs and the journal's threads posted is run.
+ *  3. The journal commits and applies what is queued and stops its threads; its last answers are
+ *     posted and run while broker and API still stand. From here on there is one thread.
+ *  4. The rest is freed, backwards.
+ * Every member may be NULL: a start may fail anywhere.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <unistd.h>
+
+#include "main_int.h"
+
+enum { TURNS = 100 };
+#define HTTP_GRACE_US INT64_C(3000000)
+
+static void settle(struct node *n)
+{
+    if (n->loop != NULL) {
+        sh_loop_settle(n->loop, TURNS);
+    }
+}
+
+static void stopped(void *ctx)
+{
+    struct node *n = ctx;
+    if (--n->stopping == 0) {
+        sh_loop_stop(n->loop);
+    }
+}
+
+static void stop_servers(struct node *n)
+{
+    if (n->loop == NULL) {
+        return;
+    }
+    sh_timer_stop(&n->quarter);
+    sh_timer_stop(&n->second);
+    sh_guard_stop(n->guard);
+    field_stop(n->field);
+    if (n->api != NULL) {
+        sh_api_stop(n->api);
+    }
+    n->stopping = (n->http != NULL ? 1u : 0u) + (n->mqtt != NULL ? 1u : 0u);
+    if (n->stopping > 0) {
+        if (n->http != NULL) {
+            sh_http_server_stop(n->http, HTTP_GRACE_US, stopped, n);
+        }
+        if (n->mqtt != NULL) {
+            mqtt_server_stop(n->mqtt, stopped, n);
+        }
+        sh_loop_run(n->loop);
+    }
+}
+
+/* No request is left (the HTTP server waited for them), so no job waits for the loop. */
+static void stop_workers(struct node *n)
+{
+    if (n->journal != NULL && n->mqtt != NULL) {
+        telemetry_stop(n->telemetry);
+        settle(n);
+        const sh_err err = mqtt_broker_checkpoint(n->broker);
+        if (err != SH_OK) {
+            sh_log(n->env.log, SH_LOG_WARN, "mqtt", "no last checkpoint: %s", sh_err_name(err));
+        }
+        mqtt_journal_settle(n->mqtt_log);
+    }
+    sh_workers_stop(n->workers);
+    settle(n);
+    field_free(n->field);
+    n->field = NULL;
+}
+
+static void close_journal(struct node *n)
+{
+    if (n->journal != NULL) {
+        sh_err err = sh_history_flush(n->history);
+        err = err != SH_OK ? err : sh_points_checkpoint(n->points);
+        if (err != SH_OK) {
+            sh_log(n->env.log, SH_LOG_WARN, "main", "the last flush failed: %s", sh_err_name(err));
+        }
+    }
+    sh_mutex_lock(&n->journal_lock);
+    struct sh_journal *j = n->journal;
+    n->journal = NULL;
+    sh_mutex_unlock(&n->journal_lock);
+    sh_journal_close(j);
+    if (n->mqtt_log != NULL) {
+        mqtt_journal_attach(n->mqtt_log, NULL);
+    }
+    settle(n);
+}
+
+static void free_servers(struct node *n)
+{
+    if (n->mqtt_log != NULL) {
+        mqtt_journal_wake(n->mqtt_log, NULL);
+    }
+    mqtt_server_free(n->mqtt);
+    n->mqtt = NULL;
+    sh_http_server_free(n->http);
+    sh_api_free(n->api);
+    n->api = NULL;
+    sh_tls_free(n->tls);
+    settle(n);
+    mqtt_broker_free(n->broker);
+    mqtt_journal_free(n->mqtt_log);
+    telemetry_free(n->telemetry);
+    sh_loop_free(n->loop);
+}
+
+void node_close(struct node *n)
+{
+    stop_servers(n);
+    stop_workers(n);
+    sh_twin_close(n->twin);
+    close_journal(n);
+    free_servers(n);
+    sh_history_close(n->history);
+    sh_gate_free(n->gate);
+    sh_latest_free(n->latest);
+    sh_points_close(n->points);
+    sh_bus_free(n->bus);
+    sh_guard_close(n->guard);
+    sh_record_close(n->record);
+    sh_crypto_free(n->crypto);
+    sh_workers_free(n->workers);
+    sh_mutex_fini(&n->counters_lock);
+    sh_mutex_fini(&n->journal_lock);
+    if (n->lock_fd >= 0) {
+        (void)close(n->lock_fd);
+    }
+}
