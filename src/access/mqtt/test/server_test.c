@@ -57,12 +57,12 @@ static void open_journal(struct node *n, const char *dir)
     assert_ok(sh_journal_start(n->j));
 }
 
-/* dir == NULL: nothing is durable. */
-static void node_open(struct node *n, const char *dir)
+/* dir == NULL: nothing is durable. clock == NULL: the test's. */
+static void node_open_at(struct node *n, const char *dir, const struct sh_clock *clock)
 {
     memset(n, 0, sizeof *n);
     sh_test_env_init(&n->t, NULL);
-    n->t.env.clock = sh_clock_system();
+    n->t.env.clock = clock != NULL ? clock : n->t.env.clock;
     n->who = (struct mqtt_principal){.tenant = 1, .id = 1, .name = SH_STR("x")};
     n->auth = (struct mqtt_auth_ops){on_connect, on_release, may, may, n};
     struct mqtt_broker_opts o = {.env = &n->t.env, .auth = &n->auth};
@@ -83,6 +83,11 @@ static void node_open(struct node *n, const char *dir)
     if (n->mj != NULL) {
         mqtt_journal_wake(n->mj, n->srv);
     }
+}
+
+static void node_open(struct node *n, const char *dir)
+{
+    node_open_at(n, dir, sh_clock_system());
 }
 
 static void on_stopped(void *ctx)
@@ -209,6 +214,44 @@ static void test_slow_stream_gets_everything_in_order(void **state)
     node_close(&n, false);
 }
 
+static void test_stop_cuts_off_who_does_not_read(void **state)
+{
+    (void)state;
+    struct node n;
+    node_open_at(&n, NULL, NULL);
+    const struct sh_fake_opts tight = {.write_max = 64, .window = 16};
+    struct sh_fakepeer *s = dial(&n, &tight);
+    struct sh_fakepeer *p = dial(&n, NULL);
+    SAY(s, "\x10\x0d\0\4MQTT\4\2\0\x3c\0\1s\x82\6\0\1\0\1t\0");
+    HEAR(&n, s, "\x20\2\0\0\x90\3\0\1\0");
+    SAY(p, "\x10\x0d\0\4MQTT\4\2\0\x3c\0\1p");
+    HEAR(&n, p, "\x20\2\0\0");
+    sh_fakepeer_block(s, true);
+    for (int i = 0; i < 100; i++) {
+        SAY(p, "\x30\x04\0\1t?");
+    }
+    turn(&n, 20);
+    mqtt_server_stop(n.srv, on_stopped, &n);
+    turn(&n, 20);
+    assert_false(n.stopped); /* what is queued for it may still leave */
+    sh_test_advance(&n.t, 2900000);
+    turn(&n, 20);
+    assert_false(n.stopped);
+    sh_test_advance(&n.t, 200000);
+    turn(&n, 20);
+    assert_true(n.stopped);
+    struct mqtt_counters c;
+    mqtt_broker_counters(n.b, 0, &c);
+    assert_int_equal(c.connections, 0);
+    sh_fakepeer_free(s);
+    sh_fakepeer_free(p);
+    turn(&n, 5);
+    mqtt_server_free(n.srv);
+    sh_loop_free(n.loop);
+    mqtt_broker_free(n.b);
+    sh_test_env_fini(&n.t);
+}
+
 static void test_state_is_in_the_journal(void **state)
 {
     (void)state;
@@ -273,6 +316,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_server_speaks_over_streams),
         cmocka_unit_test(test_slow_stream_gets_everything_in_order),
+        cmocka_unit_test(test_stop_cuts_off_who_does_not_read),
         cmocka_unit_test(test_state_is_in_the_journal),
         cmocka_unit_test(test_damaged_checkpoint_is_set_aside),
     };
