@@ -1,5 +1,5 @@
 # The words a newcomer types. CMake does the work; each target sets up what it needs.
-.PHONY: all setup build run test test-fast tsan fuzz lint check-all bench deb soak clean
+.PHONY: all setup build run test tsan fuzz lint check-all bench deb clean
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 FUZZ_SECONDS ?= 60
 
