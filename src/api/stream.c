@@ -214,7 +214,7 @@ static struct posted_event *posted_new(struct api_streams *s, const struct sh_ev
 {
     struct sh_buf json;
     struct posted_event *e = NULL;
-    sh_buf_init(&json, s->a->env->alloc, 2 * EVENT_MAX);
+    sh_buf_init(&json, s->a->env->alloc, (size_t)2 * EVENT_MAX);
     if (event_json(ev, &json) == SH_OK) {
         e = sh_mem_new(s->a->env->alloc, sizeof *e + json.n + 1);
     }

@@ -94,7 +94,7 @@ def routes(s):
 def request_of(route):
     name, method, path, _, has_body = route
     ids = {**IDS, **PARAMETERS.get(name, {})}
-    path = re.sub(r"\{(\w+)\}", lambda m: ids[m.group(1)], path) + QUERIES.get(name, "")
+    path = re.sub(r"\{(\w+)\}", lambda m: ids.get(m.group(1), "unused"), path) + QUERIES.get(name, "")
     body = BODIES.get(name, {} if has_body else None)
     return method.upper(), path, body
 
