@@ -6,6 +6,7 @@
  * its last good group, and the group goes to a new file under a new file id.
  * 3. One preallocated spare is kept as the reserve. When no further file can be made it becomes the
  *    current one and only urgent records are taken (`full`) until a spare exists again.
+ *    Where spares come from: spare.c.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,11 +16,6 @@
 void journal_log_path(const struct sh_journal *j, uint64_t number, char out[JOURNAL_PATH])
 {
     (void)snprintf(out, JOURNAL_PATH, "%.470s/%016" PRIx64 ".log", j->dir, number);
-}
-
-void journal_spare_path(const struct sh_journal *j, uint64_t number, char out[JOURNAL_PATH])
-{
-    (void)snprintf(out, JOURNAL_PATH, "%.470s/%016" PRIx64 ".spare", j->dir, number);
 }
 
 void journal_tell(struct sh_journal *j, const struct sh_journal_report *r)
@@ -56,34 +52,6 @@ struct journal_file *journal_file_add(struct sh_journal *j, uint64_t number)
     return f;
 }
 
-/* Makes one preallocated spare; files_lock is held. */
-sh_err journal_spare_make(struct sh_journal *j)
-{
-    const struct sh_fs *fs = j->env->fs;
-    char path[JOURNAL_PATH];
-    struct sh_file *f = NULL;
-    if (j->nspares >= JOURNAL_READY) {
-        return SH_OK;
-    }
-    const uint64_t number = j->next_number++;
-    journal_spare_path(j, number, path);
-    sh_err err = sh_fs_open(fs, path, SH_FS_WRITE | SH_FS_CREATE | SH_FS_TRUNC, &f);
-    if (err == SH_OK) {
-        err = fs->prealloc(fs->ctx, f, j->o.segment_bytes);
-    }
-    sh_fs_close(fs, f);
-    if (err == SH_OK) {
-        err = sh_fs_sync_dir(fs, j->dir);
-    }
-    if (err == SH_OK) {
-        j->spares[j->nspares++] = number;
-    } else {
-        const sh_err gone = sh_fs_unlink(fs, path);
-        SH_UNUSED(gone);
-    }
-    return err;
-}
-
 static void full_set(struct sh_journal *j, bool full)
 {
     sh_mutex_lock(&j->lock);
@@ -98,60 +66,18 @@ static void full_set(struct sh_journal *j, bool full)
     sh_mutex_unlock(&j->lock);
 }
 
-/* Turns a spare into the log file `number` and opens it; files_lock is held. */
-static sh_err spare_use(struct sh_journal *j, uint64_t spare, uint64_t number, uint64_t *id)
-{
-    const struct sh_fs *fs = j->env->fs;
-    char from[JOURNAL_PATH];
-    char to[JOURNAL_PATH];
-    struct sh_file *f = NULL;
-    uint8_t *block = sh_mem_new(j->env->alloc, LOG_BLOCK);
-    if (block == NULL) {
-        return SH_E_NOMEM;
-    }
-    journal_spare_path(j, spare, from);
-    journal_log_path(j, number, to);
-    struct log_file_head head = {.number = number, .recycled = 1};
-    sh_err err = j->env->random->fill(j->env->random->ctx, &head.file_id, sizeof head.file_id);
-    if (err == SH_OK) {
-        err = sh_fs_open(fs, from, SH_FS_WRITE | SH_FS_DSYNC, &f);
-    }
-    if (err == SH_OK) {
-        log_file_head_write(&head, block);
-        err = sh_fs_pwrite(fs, f, block, LOG_BLOCK, 0);
-    }
-    if (err == SH_OK) {
-        err = sh_fs_rename(fs, from, to);
-    }
-    if (err == SH_OK) {
-        err = sh_fs_sync_dir(fs, j->dir);
-    }
-    sh_mem_free(j->env->alloc, block);
-    if (err != SH_OK) {
-        sh_fs_close(fs, f);
-        return err;
-    }
-    *id = head.file_id;
-    j->cur = f;
-    return SH_OK;
-}
-
 /* Opens the next log file. SH_E_FULL when there is neither space nor reserve. */
 static sh_err roll(struct sh_journal *j)
 {
     sh_fs_close(j->env->fs, j->cur);
     j->cur = NULL;
     sh_mutex_lock(&j->files_lock);
-    sh_err err = SH_OK;
-    bool reserve = false;
-    if (j->nspares < JOURNAL_READY) {
-        err = journal_spare_make(j);
-        reserve = err != SH_OK && j->nspares > 0;
-    }
+    sh_err err = journal_spare_need(j);
+    const bool reserve = err != SH_OK && j->nspares > 0;
     if (err == SH_OK || reserve) {
         const uint64_t number = j->next_number++;
         uint64_t id = 0;
-        err = spare_use(j, j->spares[--j->nspares], number, &id);
+        err = journal_spare_use(j, j->spares[--j->nspares], number, &id);
         struct journal_file *f = err == SH_OK ? journal_file_add(j, number) : NULL;
         if (err == SH_OK && f == NULL) {
             sh_fs_close(j->env->fs, j->cur);
@@ -165,10 +91,11 @@ static sh_err roll(struct sh_journal *j)
         }
     }
     const bool none_left = j->nspares == 0;
-    sh_mutex_unlock(&j->files_lock);
+    sh_cond_broadcast(&j->prepare);
     if (reserve || (err == SH_E_FULL && none_left)) {
         full_set(j, true);
     }
+    sh_mutex_unlock(&j->files_lock);
     return err;
 }
 
@@ -259,8 +186,9 @@ void journal_space_retry(struct sh_journal *j)
 {
     sh_mutex_lock(&j->files_lock);
     const sh_err err = journal_spare_make(j);
-    sh_mutex_unlock(&j->files_lock);
     if (err == SH_OK) {
         full_set(j, false);
+        sh_cond_broadcast(&j->prepare);
     }
+    sh_mutex_unlock(&j->files_lock);
 }

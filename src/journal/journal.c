@@ -1,4 +1,4 @@
-/* journal.c - life cycle, the two threads, sync and figures.
+/* journal.c - life cycle, the threads, sync and figures.
  *
  * States of a journal: open -> (started) -> closing -> closed. Records: pending group -> written
  * queue -> applied. Invariants:
@@ -20,6 +20,7 @@ static sh_err options_check(struct sh_journal *j, const struct sh_journal_option
     j->o = *o;
     struct sh_journal_options *n = &j->o;
     n->segment_bytes = n->segment_bytes == 0 ? (uint64_t)64 << 20 : n->segment_bytes;
+    n->spares = n->spares == 0 ? JOURNAL_READY : n->spares;
     n->queue_bytes = n->queue_bytes == 0 ? (uint64_t)64 << 20 : n->queue_bytes;
     if (n->max_record == 0) {
         n->max_record = n->segment_bytes / 2 < (16 << 20) ? (uint32_t)(n->segment_bytes / 2)
@@ -27,7 +28,8 @@ static sh_err options_check(struct sh_journal *j, const struct sh_journal_option
     }
     if (o->dir == NULL || strlen(o->dir) >= JOURNAL_PATH - 48 || n->segment_bytes < (64 << 10) ||
         n->segment_bytes % LOG_BLOCK != 0 || n->segment_bytes > (uint64_t)1 << 31 ||
-        n->max_record > n->segment_bytes / 2 || n->min_gap_us < 0 || n->min_gap_us > MAX_GAP_US) {
+        n->max_record > n->segment_bytes / 2 || n->min_gap_us < 0 || n->min_gap_us > MAX_GAP_US ||
+        n->spares < JOURNAL_READY || n->spares > JOURNAL_SPARES) {
         return SH_E_INVAL;
     }
     (void)snprintf(j->dir, sizeof j->dir, "%s", o->dir);
@@ -59,6 +61,8 @@ static void free_all(struct sh_journal *j)
     sh_cond_fini(&j->work);
     sh_cond_fini(&j->ready);
     sh_cond_fini(&j->idle);
+    sh_cond_fini(&j->prepare);
+    sh_cond_fini(&j->made);
     sh_mutex_fini(&j->files_lock);
     sh_mutex_fini(&j->lock);
     sh_mem_free(j->env->alloc, j);
@@ -77,6 +81,8 @@ sh_err sh_journal_open(const struct sh_env *env, const struct sh_journal_options
     sh_cond_init(&j->work);
     sh_cond_init(&j->ready);
     sh_cond_init(&j->idle);
+    sh_cond_init(&j->prepare);
+    sh_cond_init(&j->made);
     sh_err err = options_check(j, o);
     if (err == SH_OK) {
         err = sh_fs_mkdirs(env->fs, j->dir);
@@ -85,7 +91,9 @@ sh_err sh_journal_open(const struct sh_env *env, const struct sh_journal_options
         err = journal_recover(j);
     }
     if (err == SH_OK && j->nspares == 0) {
+        sh_mutex_lock(&j->files_lock);
         err = journal_spare_make(j);
+        sh_mutex_unlock(&j->files_lock);
         if (err == SH_E_FULL) { /* start all the same: deletions will need us */
             j->st.full = true;
             err = SH_OK;
@@ -265,6 +273,7 @@ sh_err sh_journal_start(struct sh_journal *j)
         return err;
     }
     j->started = true;
+    journal_prepare_start(j);
     return SH_OK;
 }
 
@@ -332,6 +341,7 @@ void sh_journal_close(struct sh_journal *j)
     if (j->started) {
         sh_thread_join(&j->commit_thread);
         sh_thread_join(&j->apply_thread);
+        journal_prepare_stop(j);
     } else {
         const sh_err err = sh_journal_sync(j);
         SH_UNUSED(err); /* done() was told */

@@ -96,6 +96,11 @@ struct sh_journal {
     uint64_t spares[JOURNAL_SPARES]; /* numbers in their names */
     size_t nspares;
     uint64_t next_number;
+    struct sh_cond prepare; /* the preparation thread waits */
+    struct sh_cond made;    /* who needs the spare that is being made waits */
+    bool making;
+    bool made_wanted; /* the committer waits for it: no pauses */
+    bool prepare_stop;
 
     struct sh_file *cur;
     uint64_t cur_off;
@@ -105,16 +110,28 @@ struct sh_journal {
 
     struct sh_thread commit_thread;
     struct sh_thread apply_thread;
+    struct sh_thread prepare_thread;
 };
 
 /* commit.c */
 void journal_log_path(const struct sh_journal *j, uint64_t number, char out[JOURNAL_PATH]);
-void journal_spare_path(const struct sh_journal *j, uint64_t number, char out[JOURNAL_PATH]);
-sh_err journal_spare_make(struct sh_journal *j);
 sh_err journal_group_commit(struct sh_journal *j, struct journal_group *g);
 void journal_space_retry(struct sh_journal *j);
 struct journal_file *journal_file_add(struct sh_journal *j, uint64_t number);
 void journal_tell(struct sh_journal *j, const struct sh_journal_report *r);
+/* spare.c: all but the paths, start and stop with files_lock held, which they may give up while a
+ * file is made. */
+void journal_spare_path(const struct sh_journal *j, uint64_t number, char out[JOURNAL_PATH]);
+void journal_making_path(const struct sh_journal *j, uint64_t number, char out[JOURNAL_PATH]);
+/* Makes a spare unless JOURNAL_READY are there. */
+sh_err journal_spare_make(struct sh_journal *j);
+/* The same for the committer, counted. */
+sh_err journal_spare_need(struct sh_journal *j);
+sh_err journal_spare_use(struct sh_journal *j, uint64_t spare, uint64_t number, uint64_t *id);
+/* One turn of the preparation thread: makes a spare. SH_E_AGAIN: none is wanted. */
+sh_err journal_spare_prepare(struct sh_journal *j);
+void journal_prepare_start(struct sh_journal *j);
+void journal_prepare_stop(struct sh_journal *j);
 /* append.c */
 struct journal_group *journal_queue_take(struct journal_queue *q);
 void journal_queue_put(struct journal_queue *q, struct journal_group *g);

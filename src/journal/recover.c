@@ -209,12 +209,16 @@ static sh_err file_replay(struct sh_journal *j, struct walk *w, uint64_t number,
     return err;
 }
 
+enum { MAKING_MAX = 16 };
+
 struct listing {
     struct sh_journal *j;
     uint64_t *numbers;
     size_t n;
     size_t cap;
     size_t nspares;
+    uint64_t making[MAKING_MAX]; /* half-made by a run that ended; one each time at most */
+    size_t nmaking;
 };
 
 static bool name_number(const char *name, const char *suffix, uint64_t *out)
@@ -244,11 +248,18 @@ static sh_err list_entry(void *ctx, const char *name, bool is_dir)
     }
     const bool log = name_number(name, ".log", &number);
     const bool spare = !log && name_number(name, ".spare", &number);
-    if (!log && !spare) {
+    const bool making = !log && !spare && name_number(name, ".making", &number);
+    if (!log && !spare && !making) {
         return SH_OK;
     }
     if (number >= j->next_number) {
         j->next_number = number + 1;
+    }
+    if (making) {
+        if (l->nmaking < MAKING_MAX) { /* the rest at the next open */
+            l->making[l->nmaking++] = number;
+        }
+        return SH_OK;
     }
     if (l->n + l->nspares == l->cap) {
         const size_t cap = l->cap == 0 ? 64 : l->cap * 2;
@@ -298,6 +309,17 @@ static void spares_adopt(struct sh_journal *j, const uint64_t *numbers, size_t n
     }
 }
 
+/* They were never used: the rename comes when a file is whole. */
+static void half_made_remove(struct sh_journal *j, const struct listing *l)
+{
+    for (size_t i = 0; i < l->nmaking; i++) {
+        char path[JOURNAL_PATH];
+        journal_making_path(j, l->making[i], path);
+        const sh_err gone = sh_fs_unlink(j->env->fs, path);
+        SH_UNUSED(gone);
+    }
+}
+
 sh_err journal_recover(struct sh_journal *j)
 {
     const struct sh_fs *fs = j->env->fs;
@@ -320,6 +342,7 @@ sh_err journal_recover(struct sh_journal *j)
     if (err != SH_OK) {
         goto out;
     }
+    half_made_remove(j, &l);
     if (l.nspares != 0) {
         spares_adopt(j, l.numbers + l.n, l.nspares);
     }

@@ -1,7 +1,7 @@
 /* The power goes after the n-th writing operation, for every n: what was acknowledged is there. */
 #include <sh/test.h>
 
-#include <sh/journal.h>
+#include "../journal_int.h"
 
 enum { RECORDS = 40 };
 
@@ -56,8 +56,38 @@ static sh_err open_it(struct sh_test_env *t, struct book *b, struct sh_journal *
     return sh_journal_open(&t->env, &o, j);
 }
 
-/* Appends all, with checkpoints on the way; stops at nothing. *ckp: last checkpoint asked for. */
-static void scenario(struct sh_test_env *t, struct book *b, uint64_t *ckp)
+static void prepare(struct sh_journal *j)
+{
+    sh_mutex_lock(&j->files_lock);
+    const sh_err err = journal_spare_prepare(j);
+    SH_UNUSED(err); /* the committer makes the file then */
+    sh_mutex_unlock(&j->files_lock);
+}
+
+struct folder {
+    int half_made;
+};
+
+static sh_err entry(void *ctx, const char *name, bool is_dir)
+{
+    struct folder *f = ctx;
+    SH_UNUSED(is_dir);
+    f->half_made += strstr(name, ".making") != NULL;
+    return SH_OK;
+}
+
+static struct folder look(struct sh_memfs *mem)
+{
+    struct folder f = {0};
+    const struct sh_fs *fs = sh_memfs_fs(mem);
+    const sh_err err = fs->list(fs->ctx, "d", entry, &f);
+    SH_UNUSED(err); /* the cut may be before the folder */
+    return f;
+}
+
+/* Appends all, with checkpoints on the way; stops at nothing. *ckp: last checkpoint asked for.
+ * `ahead`: log files are made as the preparation thread makes them. */
+static void scenario(struct sh_test_env *t, struct book *b, uint64_t *ckp, bool ahead)
 {
     static uint8_t filler[12000];
     struct one ones[RECORDS + 1];
@@ -81,6 +111,9 @@ static void scenario(struct sh_test_env *t, struct book *b, uint64_t *ckp)
         if (err == SH_OK && i % 3 == 0) {
             err = sh_journal_step(j);
         }
+        if (ahead && i % 4 == 0) {
+            prepare(j);
+        }
         if (err == SH_OK && i % 12 == 0) {
             *ckp = i - 6; /* the owner has them elsewhere, whatever the answer is */
             const sh_err told = sh_journal_checkpoint(j, SH_OWNER_SAMPLES, i - 6);
@@ -90,10 +123,11 @@ static void scenario(struct sh_test_env *t, struct book *b, uint64_t *ckp)
     sh_journal_close(j);
 }
 
-static void test_power_cut_after_every_operation_keeps_what_was_acknowledged(void **state)
+/* The power goes after each operation in turn. The answer: how often a half-made file was found. */
+static int cut_everywhere(bool ahead)
 {
-    (void)state;
     bool all = false;
+    int half_made = 0;
     for (long n = 0; !all; n++) {
         struct sh_memfs *mem = sh_memfs_new((uint64_t)n * 7919 + 1);
         struct sh_test_env t;
@@ -101,14 +135,16 @@ static void test_power_cut_after_every_operation_keeps_what_was_acknowledged(voi
         uint64_t ckp = 0;
         sh_test_env_init(&t, sh_memfs_fs(mem));
         sh_memfs_cut_after(mem, n);
-        scenario(&t, &b, &ckp);
+        scenario(&t, &b, &ckp, ahead);
         all = (long)sh_memfs_ops(mem) < n;
         sh_memfs_cut_after(mem, -1);
         sh_memfs_reboot(mem);
+        half_made += look(mem).half_made;
         struct book again = {0};
         struct sh_journal *j = NULL;
         assert_ok(open_it(&t, &again, &j));
         assert_int_equal(again.damaged, 0);
+        assert_int_equal(look(mem).half_made, 0);
         for (uint32_t i = 1; i <= RECORDS; i++) {
             if (b.acked[i] && i > ckp && !again.seen[i]) {
                 fail_msg("cut after %ld: record %u was acknowledged and is lost", n, i);
@@ -124,12 +160,26 @@ static void test_power_cut_after_every_operation_keeps_what_was_acknowledged(voi
         sh_memfs_free(mem);
         assert_in_range(n, 0, 5000);
     }
+    return half_made;
+}
+
+static void test_power_cut_after_every_operation_keeps_what_was_acknowledged(void **state)
+{
+    (void)state;
+    (void)cut_everywhere(false);
+}
+
+static void test_power_cut_while_files_are_made_ahead_leaves_no_half_made_one(void **state)
+{
+    (void)state;
+    assert_true(cut_everywhere(true) > 0); /* the case was met */
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_power_cut_after_every_operation_keeps_what_was_acknowledged),
+        cmocka_unit_test(test_power_cut_while_files_are_made_ahead_leaves_no_half_made_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include <sh/journal.h>
+#include "../journal_int.h"
 
 /* What an owner saw: one text per record, and what done() said. */
 struct seen {
@@ -280,6 +280,92 @@ static void test_full_disk_refuses_but_keeps_a_reserve(void **state)
     rig_fini(&r);
 }
 
+static sh_err prepare(struct rig *r)
+{
+    sh_mutex_lock(&r->j->files_lock);
+    const sh_err err = journal_spare_prepare(r->j);
+    sh_mutex_unlock(&r->j->files_lock);
+    return err;
+}
+
+/* Each of these records fills a log file. */
+static void fill_file(struct rig *r, uint32_t number)
+{
+    assert_ok(put_as(r, SH_OWNER_SAMPLES, number, 32000, false));
+    assert_ok(put_as(r, SH_OWNER_SAMPLES, number + 1, 28000, false));
+    assert_ok(sh_journal_step(r->j));
+}
+
+static void test_spares_are_made_ahead_or_by_the_commit(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct sh_journal_stats st;
+    rig_init(&r);
+    sh_journal_close(r.j);
+    r.o.spares = 3;
+    rig_open(&r); /* has one, the reserve */
+    assert_ok(prepare(&r));
+    assert_ok(prepare(&r));
+    assert_int_equal(prepare(&r), SH_E_AGAIN);
+    fill_file(&r, 1);
+    fill_file(&r, 3);
+    sh_journal_stats(r.j, &st);
+    assert_int_equal(st.spares_prepared, 2);
+    assert_int_equal(st.spares_made_inline, 0);
+    fill_file(&r, 5); /* only the reserve is left */
+    sh_journal_stats(r.j, &st);
+    assert_int_equal(st.spares_made_inline, 1);
+    assert_int_equal(st.files, 3);
+    reopen(&r);
+    assert_int_equal(r.s->n, 6);
+    rig_fini(&r);
+}
+
+static void test_preparing_on_a_full_disk_leaves_the_reserve_alone(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct sh_journal_stats st;
+    rig_init(&r);
+    fill_file(&r, 1);
+    sh_memfs_set_space(r.mem, 128 << 10);
+    assert_int_equal(prepare(&r), SH_E_FULL);
+    sh_journal_stats(r.j, &st);
+    assert_false(st.full); /* there is room in the current file or the reserve */
+    fill_file(&r, 3);      /* takes the reserve */
+    sh_journal_stats(r.j, &st);
+    assert_true(st.full);
+    sh_memfs_set_space(r.mem, 10 << 20);
+    assert_int_equal(prepare(&r), SH_E_AGAIN); /* the committer ends the state */
+    assert_ok(sh_journal_step(r.j));
+    sh_journal_stats(r.j, &st);
+    assert_false(st.full);
+    assert_ok(prepare(&r));
+    rig_fini(&r);
+}
+
+static void test_half_made_files_are_removed_at_open(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    put(&r, 1);
+    const struct sh_fs *fs = sh_memfs_fs(r.mem);
+    static const char *const left[] = {"data/journal/00000000000000f0.making",
+                                       "data/journal/00000000000000f1.spare"};
+    for (size_t i = 0; i < 2; i++) { /* both shorter than a log file */
+        assert_ok(sh_fs_replace(fs, left[i], sh_bytes_of("half", 4)));
+    }
+    reopen(&r);
+    for (size_t i = 0; i < 2; i++) {
+        struct sh_file *f = NULL;
+        assert_int_equal(sh_fs_open(fs, left[i], SH_FS_READ, &f), SH_E_NOTFOUND);
+    }
+    assert_int_equal(r.s->n, 1);
+    rig_fini(&r);
+}
+
 static void test_queue_limit_refuses_then_drains(void **state)
 {
     (void)state;
@@ -464,6 +550,9 @@ int main(void)
         cmocka_unit_test(test_failed_sync_goes_on_in_a_new_file),
         cmocka_unit_test(test_dead_disk_tells_done_and_recovers),
         cmocka_unit_test(test_full_disk_refuses_but_keeps_a_reserve),
+        cmocka_unit_test(test_spares_are_made_ahead_or_by_the_commit),
+        cmocka_unit_test(test_preparing_on_a_full_disk_leaves_the_reserve_alone),
+        cmocka_unit_test(test_half_made_files_are_removed_at_open),
         cmocka_unit_test(test_queue_limit_refuses_then_drains),
         cmocka_unit_test(test_damage_at_the_end_is_cut_and_said),
         cmocka_unit_test(test_damage_in_the_middle_is_said_and_the_rest_served),

@@ -99,10 +99,65 @@ static void test_many_writers_everything_is_applied_once_in_order(void **state)
     sh_test_rmdir(dir);
 }
 
+static sh_err entry(void *ctx, const char *name, bool is_dir)
+{
+    int *half_made = ctx;
+    SH_UNUSED(is_dir);
+    *half_made += strstr(name, ".making") != NULL;
+    return SH_OK;
+}
+
+/* Opens and starts a journal that keeps 5 files ready, waits until `want` were made ahead, closes.
+ */
+static void prepare_then_close(const char *dir, uint64_t segment_bytes, uint64_t want)
+{
+    struct shared s = {0};
+    const struct sh_env env = sh_env_system();
+    const struct sh_journal_owner owner = {
+        .id = SH_OWNER_MQTT, .name = "mqtt", .apply = take, .ctx = &s};
+    const struct sh_journal_options o = {.dir = dir,
+                                         .segment_bytes = segment_bytes,
+                                         .spares = 5,
+                                         .owners = &owner,
+                                         .owner_count = 1};
+    struct sh_journal_stats st = {0};
+    assert_ok(sh_journal_open(&env, &o, &s.j));
+    assert_ok(sh_journal_start(s.j));
+    do {
+        sh_journal_stats(s.j, &st);
+    } while (st.spares_prepared < want);
+    assert_in_range(st.spares_prepared, want, 4); /* open made one */
+    assert_int_equal(st.spares_made_inline, 0);
+    sh_journal_close(s.j);
+    int half_made = 0;
+    assert_ok(env.fs->list(env.fs->ctx, dir, entry, &half_made));
+    assert_int_equal(half_made, 0);
+}
+
+static void test_files_are_made_ahead_up_to_the_count(void **state)
+{
+    (void)state;
+    char dir[64];
+    sh_test_tmpdir(dir);
+    prepare_then_close(dir, 64 << 10, 4);
+    sh_test_rmdir(dir);
+}
+
+static void test_close_while_a_file_is_made_leaves_none_half_made(void **state)
+{
+    (void)state;
+    char dir[64];
+    sh_test_tmpdir(dir);
+    prepare_then_close(dir, 16 << 20, 0);
+    sh_test_rmdir(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_many_writers_everything_is_applied_once_in_order),
+        cmocka_unit_test(test_files_are_made_ahead_up_to_the_count),
+        cmocka_unit_test(test_close_while_a_file_is_made_leaves_none_half_made),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,6 +82,8 @@ struct sh_journal_options {
     uint32_t max_record;    /* largest record; 0 = 16 MiB; at most segment_bytes / 2 */
     uint64_t after_seq;     /* sequences go on above this too: the newest that an owner's own files
                                know of, so that a lost log does not begin again at 1 */
+    uint32_t spares;        /* log files kept ready ahead of need, the reserve for urgent records
+                               included; 0 = 2; 2 to 5. Only once started: see sh_journal_start */
     int64_t min_gap_us; /* at least this long between the starts of two commits; at most 10000 */
     const struct sh_journal_owner *owners;
     size_t owner_count;
@@ -103,8 +105,8 @@ SH_MUST_CHECK sh_err sh_journal_open(const struct sh_env *env, const struct sh_j
 /* Commits and applies what is queued, stops the threads, closes. NULL is accepted. */
 void sh_journal_close(struct sh_journal *j);
 
-/* Starts the commit thread and the apply thread. Without it (tests) sh_journal_step does the work.
- */
+/* Starts the commit thread, the apply thread and the preparation thread, which makes log files
+ * ahead of need. Without it (tests) sh_journal_step does the work. */
 SH_MUST_CHECK sh_err sh_journal_start(struct sh_journal *j);
 /* Only before sh_journal_start: commits what is pending as one group and applies it, on this
  * thread. Returns the first error of the commit (the records' done() have been told). */
@@ -154,8 +156,11 @@ struct sh_journal_stats {
     uint64_t failed_groups; /* groups that could not be written */
     uint64_t sealed_files;  /* files left after a failed write or sync */
     uint64_t apply_errors;
-    int64_t last_commit_us; /* duration of the last commit */
-    int64_t p99_commit_us;  /* over the last 1024 commits */
+    uint64_t spares_prepared;    /* log files made ahead of need */
+    uint64_t spares_made_inline; /* made by the committer, in a commit: none was ready */
+    uint64_t spares_waited;      /* a commit waited for the one being made ahead */
+    int64_t last_commit_us;      /* duration of the last commit */
+    int64_t p99_commit_us;       /* over the last 1024 commits */
     bool full;
 };
 void sh_journal_stats(struct sh_journal *j, struct sh_journal_stats *out); /* any thread */
