@@ -55,8 +55,10 @@ static void parts_of_gen(const struct sh_history *h, const struct gen *g, struct
 /* Rows that go into one block, from row `at`: text blocks are closed by size too. */
 static uint32_t block_rows(const struct head *hd, uint32_t at)
 {
-    const uint32_t left = hd->n - at;
-    const uint32_t n = left < BLOCK_MAX ? left : BLOCK_MAX;
+    uint32_t n = hd->n - at;
+    if (n > BLOCK_MAX) {
+        n = BLOCK_MAX;
+    }
     if (hd->type < SH_T_TEXT) {
         return n;
     }
