@@ -245,6 +245,7 @@ void sh_listener_close(struct sh_listener *ln)
         }
         p = &(*p)->wait_next;
     }
+    net_tls_cancel(ln->loop, ln);
     close_handle(ln);
 }
 

@@ -58,6 +58,13 @@ struct net_tls_wait {
     struct net_tls_wait **prev; /* not NULL while waiting */
 };
 
+/* A TLS stream from its wrapping until it is given away or gone: nobody else knows of it. */
+struct net_tls_young {
+    struct net_tls_young *next;
+    struct net_tls_young **prev; /* NULL once given away */
+    const void *ctx;             /* of sh_tls_wrap */
+};
+
 struct sh_loop {
     const struct sh_env *env;
     uv_loop_t uv;
@@ -87,8 +94,9 @@ struct sh_loop {
     struct sh_listener *accept_waiting;
     struct net_tls_wait *tls_waiting;
     struct net_tls_wait **tls_waiting_tail;
-    uint8_t *read_buf;     /* NET_READ_BUF bytes, shared by all streams */
-    struct net_out *spare; /* empty output blocks */
+    struct net_tls_young *tls_young; /* not open yet, or failed and not closed yet */
+    uint8_t *read_buf;               /* NET_READ_BUF bytes, shared by all streams */
+    struct net_out *spare;           /* empty output blocks */
     unsigned spare_n;
     struct net_counts n;
 };
@@ -96,6 +104,8 @@ struct sh_loop {
 /* Called once a turn, after the poll. */
 void net_listeners_turn(struct sh_loop *l);
 void net_tls_turn(struct sh_loop *l);
+/* Closes the streams of this ctx that were not given away yet; on_fail is not called. */
+void net_tls_cancel(struct sh_loop *l, const void *ctx);
 
 /* ---- the common part of streams ---- */
 

@@ -9,6 +9,8 @@
  *  4. The stream is gone when the inner one is: only inner_close frees.
  *  5. A handshake step costs about 250 us of CPU, so a turn makes only so many; who comes later
  *     waits in loop->tls_waiting with its inner stream paused.
+ *  6. Until on_open the stream is in loop->tls_young, and its listener may close it there: nobody else
+ *     knows of it, also not after a handshake that failed and whose alert is still leaving.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
 
@@ -35,6 +37,7 @@ struct tls {
     struct sh_tls *set;
     SSL *ssl;
     struct handshake *hs;
+    struct net_tls_young young;
     const uint8_t *src;
     size_t src_n;
     uint8_t *out;
@@ -125,15 +128,50 @@ static void drop_handshake(struct tls *t)
     }
 }
 
+static void young_remove(struct net_tls_young *y)
+{
+    if (y->prev != NULL) {
+        *y->prev = y->next;
+        if (y->next != NULL) {
+            y->next->prev = y->prev;
+        }
+        y->prev = NULL;
+    }
+}
+
+static void young_add(struct tls *t, const void *ctx)
+{
+    struct sh_loop *l = t->n.s.loop;
+    t->young = (struct net_tls_young){.next = l->tls_young, .prev = &l->tls_young, .ctx = ctx};
+    if (t->young.next != NULL) {
+        t->young.next->prev = &t->young.next;
+    }
+    l->tls_young = &t->young;
+}
+
 static void free_tls(struct tls *t)
 {
     struct sh_loop *l = t->n.s.loop;
+    young_remove(&t->young);
     drop_handshake(t);
     SSL_free(t->ssl);
     tls_unref(t->set);
     sh_mem_free(l->env->alloc, t->out);
     net_stream_fini(&t->n);
     sh_mem_free(l->env->alloc, t);
+}
+
+void net_tls_cancel(struct sh_loop *l, const void *ctx)
+{
+    for (struct net_tls_young *y = l->tls_young; y != NULL; y = y->next) {
+        struct tls *t = NET_OWNER(y, struct tls, young);
+        if (y->ctx == ctx && t->inner != NULL) { /* the inner stream's on_close frees it later */
+            drop_handshake(t);
+            t->n.reason = (uint8_t)((t->n.flags & NET_CLOSING) != 0 ? t->n.reason : SH_E_CANCELED);
+            t->n.flags |= NET_CLOSING;
+            sh_stream_close(t->inner, SH_E_CANCELED);
+        }
+    }
 }
 
 static void handshake_failed(struct tls *t, sh_err e, const char *why)
@@ -319,6 +357,7 @@ static void opened(struct tls *t)
         net_add(&l->n.tls_resumed, 1);
     }
     drop_handshake(t);
+    young_remove(&t->young);
     sh_stream_pause(t->inner); /* until the owner starts it */
     on_open(ctx, &t->n.s);
 }
@@ -659,6 +698,7 @@ sh_err sh_tls_wrap(struct sh_tls *set, struct sh_stream *inner, const struct sh_
         sh_stream_close(inner, SH_E_NOMEM);
         return SH_E_NOMEM;
     }
+    young_add(t, w->ctx);
     sh_timer_set(l, &h->timer, w->timeout_us == 0 ? HANDSHAKE_US : w->timeout_us);
     sh_stream_start(inner, &inner_handler, t);
     if (!set->server) { /* a client speaks first */

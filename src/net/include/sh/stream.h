@@ -154,7 +154,7 @@ struct sh_listener;
 SH_MUST_CHECK sh_err sh_listen(struct sh_loop *l, const struct sh_listen_opts *opts,
                                void (*on_accept)(void *ctx, struct sh_stream *s), void *ctx,
                                struct sh_diag *diag, struct sh_listener **out);
-/* Stops accepting; streams live on. NULL is accepted. */
+/* Stops accepting; streams live on, but TLS handshakes that are not done end. NULL is accepted. */
 void sh_listener_close(struct sh_listener *ln);
 struct sh_addr sh_listener_addr(const struct sh_listener *ln);
 /* Streams made by it that are open. */
