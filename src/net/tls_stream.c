@@ -9,8 +9,8 @@
  *  4. The stream is gone when the inner one is: only inner_close frees.
  *  5. A handshake step costs about 250 us of CPU, so a turn makes only so many; who comes later
  *     waits in loop->tls_waiting with its inner stream paused.
- *  6. Until on_open the stream is in loop->tls_young, and its listener may close it there: nobody else
- *     knows of it, also not after a handshake that failed and whose alert is still leaving.
+ *  6. Until on_open the stream is in loop->tls_young, and its listener may close it there: nobody
+ * else knows of it, also not after a handshake that failed and whose alert is still leaving.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
 

@@ -1,5 +1,7 @@
 #include <sh/test.h>
 
+#include "../net_int.h"
+
 #include <sh/fakenet.h>
 #include <sh/tls.h>
 
@@ -120,6 +122,42 @@ static void connect_name(struct fix *f, const struct sh_fake_opts *fo, const cha
     assert_ok(sh_tls_wrap(f->server, x, &ws));
     assert_ok(sh_tls_wrap(f->client, y, &wc));
     sh_loop_settle(f->l, 10000);
+}
+
+/* What a closing listener does with a peer that stopped half-way, and with one that spoke nonsense
+ * and does not take the alert. */
+static void test_cancel_ends_streams_that_nobody_has_yet(void **state)
+{
+    (void)state;
+    struct fix f;
+    begin(&f);
+    const struct sh_tls_opts so = server_opts(&f);
+    const struct sh_tls_opts co = client_opts(&f);
+    make(&f, &so, &co);
+    struct sh_fakepeer *peers[2];
+    for (int i = 0; i < 2; i++) {
+        struct sh_stream *s = NULL;
+        peers[i] = sh_fakepeer_new(f.l, NULL, &s);
+        assert_non_null(peers[i]);
+        sh_fakepeer_block(peers[i], true);
+        const struct sh_tls_wrap w = {.on_open = on_open, .on_fail = on_fail, .ctx = &f.a};
+        assert_ok(sh_tls_wrap(f.server, s, &w));
+    }
+    sh_fakepeer_send_c(peers[0], "\x16\x03");
+    sh_fakepeer_send_c(peers[1], "GET / HTTP/1.1\r\n\r\n");
+    sh_loop_settle(f.l, 100);
+    const int failed = f.a.failed;
+    assert_non_null(f.l->tls_young);
+    net_tls_cancel(f.l, &f.b); /* another listener's */
+    assert_non_null(f.l->tls_young);
+    net_tls_cancel(f.l, &f.a);
+    sh_loop_settle(f.l, 100);
+    assert_null(f.l->tls_young);
+    assert_int_equal(f.a.opened, 0);
+    assert_int_equal(f.a.failed, failed);
+    sh_fakepeer_free(peers[0]);
+    sh_fakepeer_free(peers[1]);
+    finish(&f);
 }
 
 static void test_bytes_cross_in_any_pieces(void **state)
@@ -438,6 +476,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bytes_cross_in_any_pieces),
+        cmocka_unit_test(test_cancel_ends_streams_that_nobody_has_yet),
         cmocka_unit_test(test_verification_rows),
         cmocka_unit_test(test_client_certificate_rows),
         cmocka_unit_test(test_reload_keeps_open_connections),
