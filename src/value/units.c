@@ -49,7 +49,8 @@ static uint64_t gcd(uint64_t a, uint64_t b)
 static double strip(double x, int sign, int32_t *e10)
 {
     while (x >= two53) {
-        x = (double)(uint64_t)(x / 10 < two53 ? x / 10 + 0.5 : x / 10);
+        x /= 10; /* from 2^53 on every double is whole */
+        x = x < two53 ? floor(x + 0.5) : x;
         *e10 += sign;
     }
     uint64_t v = (uint64_t)x;

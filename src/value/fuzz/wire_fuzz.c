@@ -16,8 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) /* NOLINT */
     for (uint32_t i = 0; i < s->batch.len; i++) {
         if (s->batch.type[i] >= SH_T_TEXT) {
             const struct sh_bytes b = sh_batch_bytes(&s->batch, i);
-            SH_FUZZ_CHECK(b.p >= s->batch.bytes &&
-                          b.p + b.n <= s->batch.bytes + s->batch.bytes_len);
+            SH_FUZZ_CHECK(b.n == 0 || (b.p >= s->batch.bytes &&
+                                       b.p + b.n <= s->batch.bytes + s->batch.bytes_len));
         }
     }
     sh_mem_free(sh_alloc_heap(), out);
