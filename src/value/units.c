@@ -15,6 +15,7 @@
  * annotation | "(" term ")". "/" divides by the next component only; operators are left to right.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "units_int.h"
+#include <math.h>
 
 #include <sh/text.h>
 
