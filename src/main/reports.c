@@ -1,5 +1,6 @@
 /* reports.c - what devices report besides samples: attributes (merged into the twin, on a worker,
  * and acknowledged when they are stored) and events (to the bus).
+ *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "main_int.h"
 
