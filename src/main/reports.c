@@ -83,7 +83,7 @@ static sh_err take_event(struct node *n, const struct mqtt_telemetry *m)
         return SH_E_INVAL;
     }
     SH_TRY(sh_json_parse(sh_bytes_str(m->payload), EVENT_MAX, &v, NULL));
-    sh_buf_init(&b, n->env.alloc, 2 * EVENT_MAX);
+    sh_buf_init(&b, n->env.alloc, (size_t)2 * EVENT_MAX);
     sh_jw_init(&w, &b);
     sh_jw_obj(&w);
     sh_jw_key(&w, "device");

@@ -42,8 +42,8 @@ void sh_thread_join(struct sh_thread *t); /* does nothing when not running */
 struct sh_workers;
 SH_MUST_CHECK sh_err sh_workers_new(const struct sh_env *env, unsigned threads, size_t max_queued,
                                     struct sh_workers **out);
-/* Runs what is queued, then joins; sh_workers_run answers SH_E_STATE from now on, so that others may
- * keep the pool while they close down. Once, or again; not from a worker. NULL is accepted. */
+/* Runs what is queued, then joins; sh_workers_run answers SH_E_STATE from now on, so that others
+ * may keep the pool while they close down. Once, or again; not from a worker. NULL is accepted. */
 void sh_workers_stop(struct sh_workers *w);
 /* Stops, and frees. NULL is accepted. */
 void sh_workers_free(struct sh_workers *w);

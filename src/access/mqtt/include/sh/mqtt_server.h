@@ -57,8 +57,8 @@ const struct mqtt_store_ops *mqtt_journal_ops(struct mqtt_journal *mj);
 SH_MUST_CHECK sh_err mqtt_journal_load(struct mqtt_journal *mj, struct mqtt_broker *b);
 /* Owner entry for sh_journal_open; replays into the broker given to mqtt_journal_load. */
 struct sh_journal_owner mqtt_journal_owner(struct mqtt_journal *mj);
-/* The journal is open: appends go there from now on. Borrowed until it is closed; then NULL: appends
- * are refused with SH_E_LIMIT. */
+/* The journal is open: appends go there from now on. Borrowed until it is closed; then NULL:
+ * appends are refused with SH_E_LIMIT. */
 void mqtt_journal_attach(struct mqtt_journal *mj, struct sh_journal *j);
 /* The server to wake after commits; may be NULL. */
 void mqtt_journal_wake(struct mqtt_journal *mj, struct mqtt_server *s);
