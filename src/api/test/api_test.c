@@ -1,0 +1,129 @@
+#include <sh/test.h>
+
+#include <math.h>
+
+#include "../api_int.h"
+
+static void test_openapi_names_every_route_once(void **state)
+{
+    SH_UNUSED(state);
+    struct sh_buf b;
+    json_t *doc = NULL;
+    sh_buf_init(&b, sh_alloc_heap(), 4 << 20);
+    assert_ok(sh_api_openapi("1.2.3", &b));
+    assert_ok(sh_json_parse(sh_buf_str(&b), 4 << 20, &doc, NULL)); /* refuses duplicate keys */
+    const json_t *paths = json_object_get(doc, "paths");
+    for (const struct api_route *r = api_routes; r->path != NULL; r++) {
+        assert_non_null(json_object_get(paths, r->path));
+        for (const struct api_route *o = api_routes; o < r; o++) {
+            assert_string_not_equal(o->id, r->id);
+            assert_true(o->method != r->method || strcmp(o->path, r->path) != 0);
+        }
+        assert_true(strlen(r->english) > 0 && strlen(r->chinese) > 0);
+        assert_non_null(r->run);
+    }
+    json_decref(doc);
+    sh_buf_fini(&b);
+}
+
+static void test_every_problem_has_words_in_both_languages(void **state)
+{
+    SH_UNUSED(state);
+    static const char *const codes[] = {"bad_request",   "bad_json",      "bad_credentials",
+                                        "locked",        "not_signed_in", "csrf",
+                                        "bad_origin",    "denied",        "not_found",
+                                        "unknown_point", "exists",        "unknown_route",
+                                        "conflict",      "state",         "limit",
+                                        "too_busy",      "disk_full",     "partial_write",
+                                        "unsupported",   "internal",      "method_not_allowed"};
+    for (size_t i = 0; i < SH_COUNT(codes); i++) {
+        const struct api_words *w = api_words_of(codes[i], 400);
+        assert_string_equal(w->code, codes[i]);
+        assert_true(strlen(w->title_en) > 0 && strlen(w->remedy_en) > 0);
+        assert_true(sh_utf8_valid(sh_str_c(w->title_zh)) && sh_utf8_valid(sh_str_c(w->remedy_zh)));
+        assert_string_not_equal(w->title_en, w->title_zh);
+        assert_string_not_equal(w->remedy_en, w->remedy_zh);
+    }
+    assert_string_equal(api_words_of("no such code", 404)->code, "not_found");
+    assert_string_equal(api_words_of("no such code", 503)->code, "internal");
+    assert_string_equal(api_words_of("no such code", 422)->code, "bad_request");
+}
+
+static void test_times_in_and_out(void **state)
+{
+    SH_UNUSED(state);
+    int64_t us = 0;
+    json_t *v = json_integer(1700000000123);
+    assert_true(api_time(v, &us) && us == INT64_C(1700000000123000));
+    json_decref(v);
+    v = json_string("2026-01-02T11:04:05+08:00");
+    assert_true(api_time(v, &us) && us == INT64_C(1767323045000000));
+    json_decref(v);
+    v = json_integer(INT64_MAX);
+    assert_false(api_time(v, &us)); /* milliseconds past what microseconds hold */
+    json_decref(v);
+    v = json_real(1.5);
+    assert_false(api_time(v, &us));
+    json_decref(v);
+    assert_false(api_time(NULL, &us));
+    enum api_time_form f = API_TIME_TEXT;
+    assert_true(api_time_form(SH_STR("us"), &f) && f == API_TIME_US);
+    assert_true(api_time_form(SH_STR("ms"), &f) && f == API_TIME_MS);
+    assert_true(api_time_form(SH_STR(""), &f) && f == API_TIME_TEXT);
+    assert_false(api_time_form(SH_STR("ns"), &f));
+}
+
+static void test_cells_keep_every_bit(void **state)
+{
+    SH_UNUSED(state);
+    static const uint8_t bytes[] = {'x', '"', 0xe6, 0x9d, 0xbe, 0, 1, 2};
+    struct sh_buf b;
+    struct sh_jw w;
+    union sh_cell text = {.bits = 0};
+    union sh_cell blob = {.bits = 0};
+    text.span.len = 5;
+    blob.span.off = 5;
+    blob.span.len = 3;
+    sh_buf_init(&b, sh_alloc_heap(), 4096);
+    sh_jw_init(&w, &b);
+    sh_jw_arr(&w);
+    api_put_cell(&w, SH_T_F64, (union sh_cell){.f64 = -0.0}, NULL);
+    api_put_cell(&w, SH_T_F64, (union sh_cell){.f64 = 0.1}, NULL);
+    api_put_cell(&w, SH_T_F64, (union sh_cell){.f64 = (double)NAN}, NULL);
+    api_put_cell(&w, SH_T_F64, (union sh_cell){.f64 = -(double)INFINITY}, NULL);
+    api_put_cell(&w, SH_T_I64, (union sh_cell){.i64 = INT64_MIN}, NULL);
+    api_put_cell(&w, SH_T_BOOL, (union sh_cell){.bits = 1}, NULL);
+    api_put_cell(&w, SH_T_TEXT, text, bytes);
+    api_put_cell(&w, SH_T_BLOB, blob, bytes);
+    api_put_time(&w, -1, API_TIME_MS); /* floors */
+    api_put_time(&w, -1, API_TIME_US);
+    sh_jw_arr_end(&w);
+    assert_ok(sh_jw_end(&w));
+    assert_str(sh_buf_str(&b), "[-0.0,0.1,\"NaN\",\"-Infinity\",-9223372036854775808,true,"
+                               "\"x\\\"\xe6\x9d\xbe\",\"AAEC\",-1,-1]");
+    sh_buf_fini(&b);
+}
+
+static void test_refusals_keep_their_words(void **state)
+{
+    SH_UNUSED(state);
+    assert_int_equal(sh_api_refusal_code(SH_GATE_OK), SH_INGEST_OK);
+    assert_string_equal(sh_ingest_code_name(sh_api_refusal_code(SH_GATE_DEVICE_ID_CONFLICT)),
+                        "device_id_conflict");
+    assert_string_equal(sh_ingest_code_name(sh_api_refusal_code(SH_GATE_FIELD_TYPE_CONFLICT)),
+                        "field_type_conflict");
+    assert_string_equal(sh_ingest_code_name(sh_api_refusal_code(SH_GATE_UNKNOWN_DEVICE)),
+                        "unknown_device");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_openapi_names_every_route_once),
+        cmocka_unit_test(test_every_problem_has_words_in_both_languages),
+        cmocka_unit_test(test_times_in_and_out),
+        cmocka_unit_test(test_cells_keep_every_bit),
+        cmocka_unit_test(test_refusals_keep_their_words),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
