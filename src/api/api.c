@@ -106,8 +106,7 @@ static bool unsafe_method(enum sh_http_method m)
     return m != SH_HTTP_GET && m != SH_HTTP_HEAD && m != SH_HTTP_OPTIONS;
 }
 
-/* Requests of browsers that carry an Origin must name the host they were sent to. */
-static bool origin_ok(const struct sh_http_req *h)
+bool api_origin_ok(const struct sh_http_req *h)
 {
     const struct sh_str origin = sh_http_field_of(h, "Origin");
     if (origin.p == NULL) {
@@ -130,7 +129,7 @@ static int by_cookie(struct api_req *r)
         return 0;
     }
     r->session = sh_arena_str(r->arena, token);
-    if (!origin_ok(r->http)) {
+    if (!api_origin_ok(r->http)) {
         return api_problem(r, 403, "bad_origin", "Origin does not name this host",
                            "Origin 与本机地址不符");
     }

@@ -112,6 +112,8 @@ uint32_t api_limit(struct api_req *r, uint32_t dflt, uint32_t max);
 /* Quoted value of If-Match as a revision: 0 = none. False: malformed. */
 bool api_if_match(const struct api_req *r, uint64_t *rev);
 void api_etag(struct api_req *r, uint64_t rev);
+/* Requests of browsers that carry an Origin must name the host they were sent to. */
+bool api_origin_ok(const struct sh_http_req *h);
 /* Address of the peer as text, without the port; in the arena. */
 struct sh_str api_peer(struct api_req *r);
 sh_err api_check(struct api_req *r, enum sh_permission p);

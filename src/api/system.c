@@ -312,10 +312,7 @@ int api_ws_mqtt(struct api_req *r)
         return api_problem(r, 426, "bad_request", "this address speaks MQTT over WebSocket",
                            "此地址用于 MQTT over WebSocket");
     }
-    const struct sh_str origin = sh_http_field_of(http, "Origin");
-    const size_t at = sh_str_find(origin, '/');
-    if (origin.p != NULL && (at == SIZE_MAX || at + 2 > origin.n ||
-                             !sh_str_ieq(sh_str_sub(origin, at + 2, origin.n), http->host))) {
+    if (!api_origin_ok(http)) {
         return api_problem(r, 403, "bad_origin", "Origin does not name this host",
                            "Origin 与本机地址不符");
     }
