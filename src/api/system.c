@@ -237,6 +237,8 @@ static sh_err write_metrics(struct sh_api *a, struct sh_buf *out)
         {"history_points", "gauge", "Points with a sample.", (double)h.points},
         {"history_segment_bytes", "gauge", "Bytes in segments.", (double)h.segment_bytes},
         {"history_segments", "gauge", "Segment files.", (double)h.segments},
+        {"history_cold_bytes", "gauge", "Bytes in cold segments.", (double)h.cold_bytes},
+        {"history_cold_samples", "gauge", "Samples in cold segments.", (double)h.cold_samples},
         {"history_head_bytes", "gauge", "Bytes in heads.", (double)h.head_bytes},
         {"history_flushes_total", "counter", "Flushes.", (double)h.flushes},
         {"history_compactions_total", "counter", "Compactions.", (double)h.compactions},

@@ -7,7 +7,9 @@
 #include "kernel_bits.h"
 
 enum {
-    BLOCK_VERSION = 1,
+    VERSION_FIRST = 1, /* read only: exceptions by index */
+    VERSION_PACKED = 2,
+    VERSION_COLD = 3, /* ints may be entropy-coded */
     F64_DECIMAL = 0,
     F64_XOR = 1,
     MAX_E = 15,
@@ -49,8 +51,15 @@ static uint64_t gcd(uint64_t a, uint64_t b)
     return a;
 }
 
-static sh_err time_encode(struct block_scratch *s, const struct block_in *in, bool thorough,
-                          struct sh_buf *out)
+static sh_err numbers_encode(struct block_scratch *s, const uint64_t *v, uint32_t n, unsigned modes,
+                             enum block_effort effort, struct sh_buf *out)
+{
+    const unsigned more = effort == BLOCK_COLD ? 1U << INTS_ENTROPY : 0;
+    return ints_encode(&s->ints, v, n, modes | more, effort != BLOCK_QUICK, out);
+}
+
+static sh_err time_encode(struct block_scratch *s, const struct block_in *in,
+                          enum block_effort effort, struct sh_buf *out)
 {
     const uint64_t t0 = (uint64_t)in->time[0];
     uint64_t g = 0;
@@ -64,7 +73,7 @@ static sh_err time_encode(struct block_scratch *s, const struct block_in *in, bo
     }
     SH_TRY(sh_buf_put_varint(out, ints_zigzag(t0)));
     SH_TRY(sh_buf_put_varint(out, g));
-    return ints_encode(&s->ints, s->u, in->n, 1U << INTS_DELTA | 1U << INTS_DELTA2, thorough, out);
+    return numbers_encode(s, s->u, in->n, 1U << INTS_DELTA | 1U << INTS_DELTA2, effort, out);
 }
 
 /* Smallest e that makes integers of most of a sample; -1 when none does. */
@@ -95,7 +104,7 @@ static int decimals_choose(const struct block_in *in)
 }
 
 static sh_err decimal_encode(struct block_scratch *s, const struct block_in *in, unsigned e,
-                             bool thorough, struct sh_buf *out)
+                             enum block_effort effort, struct sh_buf *out)
 {
     uint32_t exceptions = 0;
     uint64_t prev = 0;
@@ -111,7 +120,7 @@ static sh_err decimal_encode(struct block_scratch *s, const struct block_in *in,
     SH_TRY(sh_buf_put_u8(out, F64_DECIMAL));
     SH_TRY(sh_buf_put_u8(out, (uint8_t)e));
     SH_TRY(sh_buf_put_varint(out, exceptions));
-    SH_TRY(ints_encode(&s->ints, s->u, in->n, ALL_MODES, thorough, out));
+    SH_TRY(numbers_encode(s, s->u, in->n, ALL_MODES, effort, out));
     for (uint32_t i = 0; i < exceptions; i++) {
         SH_TRY(sh_buf_put_le16(out, s->at[i]));
         SH_TRY(sh_buf_put_le64(out, in->value[s->at[i]].bits));
@@ -138,15 +147,15 @@ static sh_err xor_encode(struct block_scratch *s, const struct block_in *in, str
 }
 
 /* Writes the decimal form, and the xor form too when that may be smaller. */
-static sh_err f64_encode(struct block_scratch *s, const struct block_in *in, bool thorough,
-                         struct sh_buf *out)
+static sh_err f64_encode(struct block_scratch *s, const struct block_in *in,
+                         enum block_effort effort, struct sh_buf *out)
 {
     const size_t start = out->n;
     const int e = decimals_choose(in);
     if (e < 0) {
         return xor_encode(s, in, out);
     }
-    SH_TRY(decimal_encode(s, in, (unsigned)e, thorough, out));
+    SH_TRY(decimal_encode(s, in, (unsigned)e, effort, out));
     const size_t size = out->n - start;
     if (size < (size_t)in->n * 4) {
         return SH_OK;
@@ -187,10 +196,10 @@ static sh_err quality_encode(const struct block_in *in, struct sh_buf *out)
 }
 
 static sh_err value_encode(const struct sh_alloc *a, struct block_scratch *s,
-                           const struct block_in *in, bool thorough, struct sh_buf *out)
+                           const struct block_in *in, enum block_effort effort, struct sh_buf *out)
 {
     if (in->type == SH_T_F64) {
-        return f64_encode(s, in, thorough, out);
+        return f64_encode(s, in, effort, out);
     }
     if (in->type == SH_T_TEXT || in->type == SH_T_BLOB) {
         return text_encode(a, s, in, out);
@@ -198,20 +207,20 @@ static sh_err value_encode(const struct sh_alloc *a, struct block_scratch *s,
     for (uint32_t i = 0; i < in->n; i++) {
         s->u[i] = in->value[i].bits;
     }
-    return ints_encode(&s->ints, s->u, in->n, ALL_MODES, thorough, out);
+    return numbers_encode(s, s->u, in->n, ALL_MODES, effort, out);
 }
 
 /* The head has room for the two lengths as varints of 5 bytes each; they are closed up after. */
 sh_err block_encode(const struct sh_alloc *a, struct block_scratch *s, const struct block_in *in,
-                    bool thorough, struct sh_buf *out)
+                    enum block_effort effort, struct sh_buf *out)
 {
     const size_t start = out->n;
     const size_t room = BLOCK_HEAD + 10;
     SH_TRY(sh_buf_reserve(out, room));
     out->n += room;
-    SH_TRY(time_encode(s, in, thorough, out));
+    SH_TRY(time_encode(s, in, effort, out));
     const size_t time_len = out->n - start - room;
-    SH_TRY(value_encode(a, s, in, thorough, out));
+    SH_TRY(value_encode(a, s, in, effort, out));
     const size_t value_len = out->n - start - room - time_len;
     SH_TRY(quality_encode(in, out));
     const size_t body = out->n - start - room;
@@ -232,7 +241,7 @@ sh_err block_encode(const struct sh_alloc *a, struct block_scratch *s, const str
     sh_put_le32(p + 8, in->point);
     sh_put_le16(p + 12, (uint16_t)in->n);
     p[14] = (uint8_t)in->type;
-    p[15] = BLOCK_VERSION;
+    p[15] = effort == BLOCK_COLD ? VERSION_COLD : VERSION_PACKED;
     sh_put_le32(p, sh_crc32c(0, p + 4, at + body - 4));
     return SH_OK;
 }
@@ -248,10 +257,11 @@ sh_err block_peek(struct sh_bytes in, struct block_head *out)
     const struct block_head h = {.size = sh_le32(in.p + 4),
                                  .point = sh_le32(in.p + 8),
                                  .n = sh_le16(in.p + 12),
-                                 .type = (enum sh_type)in.p[14]};
+                                 .type = (enum sh_type)in.p[14],
+                                 .cold = in.p[15] == VERSION_COLD};
     if (h.size < BLOCK_HEAD || h.size > in.n || h.size > BLOCK_BYTES_MAX || h.n == 0 ||
         h.n > BLOCK_MAX || in.p[14] < SH_T_BOOL || in.p[14] > SH_T_BLOB ||
-        in.p[15] != BLOCK_VERSION) {
+        in.p[15] < VERSION_FIRST || in.p[15] > VERSION_COLD) {
         return SH_E_CORRUPT;
     }
     *out = h;

@@ -2,13 +2,12 @@
  * and decoded in memory; no I/O. Lossless bit for bit. Layout (little-endian):
  *
  *   u32 crc of all behind it up to `size`, u32 size (whole block, without padding), u32 point,
- *   u16 count, u8 type, u8 version=1, varint time bytes, varint value bytes, time, value, quality.
- *   time     zigzag varint t0, varint g, ints of (t - t0) / g      (ints.h)
- *   value    i64, bool: ints
- *            f64: u8 0 decimal: u8 e, varint x, ints of round(v * 10^e), x times {u16 index, u64
- * bits} u8 1 xor: u64 first bits, u8 shift, ints of (bits[i] ^ bits[i - 1]) >> shift text, blob:
- * see text.c quality  u8 0, u8 q: all equal; u8 1, varint runs, runs times {u8 q, varint length}
- * SPDX-License-Identifier: Apache-2.0 */
+ *   u16 count, u8 type, u8 version (1, 2; 3: cold), varint time bytes,
+ * varint value bytes, time, value, quality. time     zigzag varint t0, varint g, ints of (t - t0) /
+ * g      (ints.h) value    i64, bool: ints f64: u8 0 decimal: u8 e, varint x, ints of round(v *
+ * 10^e), x times {u16 index, u64 bits} u8 1 xor: u64 first bits, u8 shift, ints of (bits[i] ^
+ * bits[i - 1]) >> shift text, blob: see text.c quality  u8 0, u8 q: all equal; u8 1, varint runs,
+ * runs times {u8 q, varint length} SPDX-License-Identifier: Apache-2.0 */
 #ifndef SH_HISTORY_BLOCK_H
 #define SH_HISTORY_BLOCK_H
 
@@ -25,7 +24,7 @@ enum {
     BLOCK_BYTES_MAX = 72 << 20
 };
 
-/* Work memory of one encoder (about 50 KiB): heap. */
+/* Work memory of one encoder (about 60 KiB): heap. */
 struct block_scratch {
     struct ints_scratch ints;
     uint64_t u[BLOCK_MAX];
@@ -43,15 +42,19 @@ struct block_in {
     const uint8_t *quality;
     const uint8_t *bytes; /* text and blob cells */
 };
-/* Appends one block (not padded). thorough: spend time for size. */
+/* Time spent for size. Cold blocks are the smallest and the slowest to read. */
+enum block_effort { BLOCK_QUICK, BLOCK_PACKED, BLOCK_COLD };
+/* Appends one block (not padded). */
 SH_MUST_CHECK sh_err block_encode(const struct sh_alloc *a, struct block_scratch *s,
-                                  const struct block_in *in, bool thorough, struct sh_buf *out);
+                                  const struct block_in *in, enum block_effort effort,
+                                  struct sh_buf *out);
 
 struct block_head {
     uint32_t size;
     uint32_t point;
     uint32_t n;
     enum sh_type type;
+    bool cold; /* written with BLOCK_COLD */
 };
 /* Looks at the fixed head only (no crc). SH_E_CORRUPT. */
 SH_MUST_CHECK sh_err block_peek(struct sh_bytes in, struct block_head *out);

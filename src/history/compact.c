@@ -17,6 +17,7 @@ enum {
     COPY_ROWS = 768, /* a block at least this full is copied as it is */
     OLD_WEIGHT = 8
 };
+#define QUIET_US INT64_C(600000000) /* without new segments, before a partition becomes cold */
 
 /* ---- writing merged samples -------------------------------------------------------------------
  */
@@ -27,6 +28,7 @@ struct merger {
     struct block_cols *c; /* gathered rows */
     uint32_t point;
     enum sh_type type;
+    enum block_effort effort;
     sh_err err;
 };
 
@@ -43,7 +45,7 @@ static sh_err merger_flush(struct merger *m)
                                 .quality = m->c->quality,
                                 .bytes = m->c->text.p};
     m->c->n = 0;
-    const sh_err err = segment_writer_block(m->w, &in, true);
+    const sh_err err = segment_writer_block(m->w, &in, m->effort);
     sh_buf_clear(&m->c->text);
     return err;
 }
@@ -69,14 +71,16 @@ static sh_err merger_row(struct merger *m, const struct iter_run *run, uint32_t 
     return c->n == BLOCK_MAX ? merger_flush(m) : SH_OK;
 }
 
-/* A block that overlaps nothing is copied when it is full and nothing waits before it. */
+/* A block that overlaps nothing is copied when it is full, written with this effort, and nothing
+ * waits before it. */
 static bool block_copy(void *ctx, const struct block_ref *r)
 {
     struct merger *m = ctx;
     struct block_head head;
     const struct sh_bytes b = segment_block(r);
     if (m->err != SH_OK || m->c->n != 0 || r->n < COPY_ROWS || r->summary.n == 0 ||
-        block_peek(b, &head) != SH_OK || head.size != r->size || head.point != r->point ||
+        block_peek(b, &head) != SH_OK || (m->effort == BLOCK_COLD) != head.cold ||
+        head.size != r->size || head.point != r->point ||
         sh_crc32c(0, b.p + 4, head.size - 4) != sh_le32(b.p)) {
         return false;
     }
@@ -141,7 +145,10 @@ static sh_err segments_merge(struct sh_history *h, struct segment *const *segs, 
 {
     struct segment_writer w;
     uint64_t replaces[MERGE_MAX];
-    struct merger m = {.h = h, .w = &w, .c = block_cols_new(h->env->alloc)};
+    struct merger m = {.h = h,
+                       .w = &w,
+                       .c = block_cols_new(h->env->alloc),
+                       .effort = info.cold ? BLOCK_COLD : BLOCK_PACKED};
     info.seq_min = segs[0]->info.seq_min;
     info.seq_max = segs[0]->info.seq_max;
     for (size_t i = 0; i < n; i++) {
@@ -370,6 +377,20 @@ static bool partition_closed(struct sh_history *h, const struct segment *s)
     return history_partition(h, s->info.t_min) < history_partition(h, now) - 1;
 }
 
+/* segs become one segment in their place. */
+static sh_err merge(struct sh_history *h, struct segment *const *segs, size_t n, bool cold)
+{
+    const int64_t from = history_partition(h, segs[0]->info.t_min) * h->o.partition_us;
+    struct segment *out = NULL;
+    const struct segment_info info = {.id = h->next_id++, .cold = cold};
+    SH_TRY(segments_merge(h, segs, n, from, from + h->o.partition_us, info, &out));
+    const sh_err err = replace(h, segs, n, &out, out == NULL ? 0 : 1);
+    if (err == SH_OK) {
+        atomic_fetch_add(&h->compactions, 1);
+    }
+    return err;
+}
+
 static sh_err merge_some(struct sh_history *h, const struct view *v, bool *did)
 {
     struct segment *segs[MERGE_MAX];
@@ -386,17 +407,45 @@ static sh_err merge_some(struct sh_history *h, const struct view *v, bool *did)
         if (start == n || (n - start < MERGE_MIN && !closed)) {
             continue;
         }
-        const int64_t from = history_partition(h, segs[0]->info.t_min) * h->o.partition_us;
-        struct segment *out = NULL;
-        const struct segment_info info = {.id = h->next_id++};
-        SH_TRY(
-            segments_merge(h, segs + start, n - start, from, from + h->o.partition_us, info, &out));
-        *did = true;
-        const sh_err err = replace(h, segs + start, n - start, &out, out == NULL ? 0 : 1);
-        if (err == SH_OK) {
-            atomic_fetch_add(&h->compactions, 1);
+        bool cold = false; /* late data goes into the cold ones as such */
+        for (size_t k = start; k < n; k++) {
+            cold = cold || segs[k]->info.cold;
         }
-        return err;
+        *did = true;
+        return merge(h, segs + start, n - start, cold);
+    }
+    return SH_OK;
+}
+
+/* Old enough, quiet, and not worth leaving as it is: one cold segment beside a little late data. */
+static bool cold_due(struct sh_history *h, struct segment *const *segs, size_t n)
+{
+    const int64_t begin = history_partition(h, segs[0]->info.t_min) * h->o.partition_us;
+    const int64_t now = sh_wall_us(h->env->clock);
+    const int64_t quiet = h->o.cold_after_us < QUIET_US ? h->o.cold_after_us : QUIET_US;
+    uint64_t cold = 0;
+    uint64_t other = 0;
+    if (now - begin - h->o.partition_us < h->o.cold_after_us) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (sh_mono_us(h->env->clock) - segs[i]->since_mono_us < quiet) {
+            return false;
+        }
+        *(segs[i]->info.cold ? &cold : &other) += segs[i]->bytes;
+    }
+    return other > 0 && other * OLD_WEIGHT >= cold;
+}
+
+static sh_err cool_some(struct sh_history *h, const struct view *v, bool *did)
+{
+    struct segment *segs[MERGE_MAX];
+    for (uint32_t i = 0; h->o.cold_after_us != INT64_MAX && i < v->n; i++) {
+        const size_t n = v->segs[i]->info.unsplit ? 0 : partition_segments(h, v, i, segs);
+        if (n > 0 && n < MERGE_MAX && cold_due(h, segs, n)) {
+            *did = true;
+            return merge(h, segs, n, true);
+        }
     }
     return SH_OK;
 }
@@ -431,6 +480,9 @@ sh_err history_compact_one(struct sh_history *h, bool *did)
     }
     if (err == SH_OK && !*did) {
         err = merge_some(h, v, did);
+    }
+    if (err == SH_OK && !*did) {
+        err = cool_some(h, v, did);
     }
     view_unref(v);
     if (err != SH_OK) {

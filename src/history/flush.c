@@ -88,7 +88,7 @@ static sh_err head_write(struct sh_history *h, struct segment_writer *w, uint32_
                                     .value = hd.value + at,
                                     .quality = hd.quality + at,
                                     .bytes = hd.text.p};
-        err = segment_writer_block(w, &in, true);
+        err = segment_writer_block(w, &in, BLOCK_PACKED);
         at += n;
     }
     head_fini(h->env->alloc, &hd);

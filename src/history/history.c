@@ -285,12 +285,13 @@ static sh_err options_check(struct sh_history *h, const struct sh_history_option
     h->nshards = n->shards == 0 ? DEFAULT_SHARDS : n->shards;
     n->partition_us = n->partition_us == 0 ? (int64_t)86400 * 1000000 : n->partition_us;
     n->head_bytes = n->head_bytes == 0 ? (uint64_t)64 << 20 : n->head_bytes;
+    n->cold_after_us = n->cold_after_us == 0 ? (int64_t)7 * 86400 * 1000000 : n->cold_after_us;
     n->flush_after_us = n->flush_after_us == 0 ? (int64_t)600 * 1000000 : n->flush_after_us;
     n->query_bytes = n->query_bytes == 0 ? (uint64_t)64 << 20 : n->query_bytes;
     n->max_points = n->max_points == 0 ? (uint32_t)4 << 20 : n->max_points;
     n->max_edits = n->max_edits == 0 ? (uint32_t)1 << 20 : n->max_edits;
     if (o->dir == NULL || strlen(o->dir) > 440 || h->nshards > HISTORY_MAX_SHARDS ||
-        n->partition_us < (int64_t)60 * 1000000 || n->retention_us < 0) {
+        n->partition_us < (int64_t)60 * 1000000 || n->retention_us < 0 || n->cold_after_us < 0) {
         return SH_E_INVAL;
     }
     (void)snprintf(h->dir, sizeof h->dir, "%s", o->dir);
@@ -514,6 +515,11 @@ void sh_history_stats(struct sh_history *h, struct sh_history_stats *out)
     for (uint32_t i = 0; i < v->n; i++) {
         out->segment_bytes += v->segs[i]->bytes;
         out->segment_samples += v->segs[i]->info.samples;
+        if (v->segs[i]->info.cold) {
+            out->cold_segments++;
+            out->cold_samples += v->segs[i]->info.samples;
+            out->cold_bytes += v->segs[i]->bytes;
+        }
     }
     out->segments = v->n;
     out->points = points_count(h, v);

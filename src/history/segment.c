@@ -76,8 +76,8 @@ static bool footer_good(const uint8_t *f)
     uint8_t copy[SEG_FOOTER];
     memcpy(copy, f, sizeof copy);
     sh_put_le32(copy + 12, 0);
-    return memcmp(f, segment_footer_magic, 8) == 0 && sh_le32(f + 8) == SEG_VERSION &&
-           sh_crc32c(0, copy, sizeof copy) == sh_le32(f + 12);
+    return memcmp(f, segment_footer_magic, 8) == 0 && sh_le32(f + 8) >= 1 &&
+           sh_le32(f + 8) <= SEG_VERSION && sh_crc32c(0, copy, sizeof copy) == sh_le32(f + 12);
 }
 
 static sh_err footer_read(struct segment *s)
@@ -105,7 +105,9 @@ static sh_err footer_read(struct segment *s)
                                     .part = sh_le32(f + 88),
                                     .parts = sh_le32(f + 92),
                                     .series = series,
-                                    .unsplit = (sh_le32(f + 112) & 1) != 0};
+                                    .unsplit = (sh_le32(f + 112) & SEG_F_UNSPLIT) != 0,
+                                    .cold = (sh_le32(f + 112) & SEG_F_COLD) != 0};
+    s->version = sh_le32(f + 8);
     if (dir_off > end || (end - dir_off) / SEG_DIR_ENTRY < series || replaces_off > end ||
         (end - replaces_off) / 8 < replaces || replaces > SEG_REPLACES_MAX ||
         sh_crc32c(0, m->p + dir_off, (size_t)series * SEG_DIR_ENTRY) != sh_le32(f + 36)) {
@@ -217,6 +219,7 @@ sh_err segment_open(const struct sh_env *env, const char *path, uint64_t id, str
     }
     atomic_init(&s->refs, 1);
     s->env = env;
+    s->since_mono_us = sh_mono_us(env->clock);
     s->info.id = id;
     (void)snprintf(s->path, sizeof s->path, "%s", path);
     struct sh_file *file = NULL;
@@ -299,32 +302,79 @@ enum sh_type segment_type(const struct segment *s, uint32_t point)
     return (enum sh_type)0;
 }
 
-static sh_err meta_next(struct sh_rd *r, uint64_t limit, struct block_ref *b)
+/* The block before the next one, and the distance in time of its samples. */
+struct meta_at {
+    struct block_ref b;
+    uint64_t step;
+};
+
+static sh_err meta_times(struct sh_rd *r, bool even, struct meta_at *m)
 {
-    uint64_t gap = 0;
-    uint64_t size = 0;
-    uint64_t n = 0;
+    struct block_ref *b = &m->b;
     uint64_t first = 0;
     uint64_t span = 0;
-    uint64_t sum = 0;
-    const uint64_t prev_end = b->off + b->size;
-    SH_TRY(sh_rd_varint(r, &gap));
-    SH_TRY(sh_rd_varint(r, &size));
-    SH_TRY(sh_rd_varint(r, &n));
+    if (even) {
+        if (m->step == 0) {
+            return SH_E_CORRUPT;
+        }
+        b->t_first = (int64_t)((uint64_t)b->t_last + m->step);
+        b->t_last = (int64_t)((uint64_t)b->t_first + m->step * (b->n - 1));
+        return SH_OK;
+    }
     SH_TRY(sh_rd_varint(r, &first));
     SH_TRY(sh_rd_varint(r, &span));
-    SH_TRY(sh_rd_varint(r, &sum));
-    SH_TRY(sh_rd_bytes(r, sum <= SIZE_MAX ? (size_t)sum : 0, &b->summary));
+    b->t_first = (int64_t)((uint64_t)b->t_last + ints_unzigzag(first));
+    b->t_last = (int64_t)((uint64_t)b->t_first + span);
+    m->step = meta_step(b->t_first, b->t_last, b->n);
+    return SH_OK;
+}
+
+/* Where it is: behind `prev_end`, whole, before `limit`. */
+static sh_err meta_place(struct block_ref *b, uint64_t prev_end, uint64_t gap, uint64_t size,
+                         uint64_t limit)
+{
     if (gap > limit || prev_end > limit - gap || size > limit - gap - prev_end ||
-        size < BLOCK_HEAD || n == 0 || n > BLOCK_MAX) {
+        size < BLOCK_HEAD) {
         return SH_E_CORRUPT;
     }
     b->off = prev_end + gap;
     b->size = (uint32_t)size;
-    b->n = (uint32_t)n;
-    b->t_first = (int64_t)((uint64_t)b->t_last + ints_unzigzag(first));
-    b->t_last = (int64_t)((uint64_t)b->t_first + span);
     return SH_OK;
+}
+
+static sh_err meta_next(struct sh_rd *r, uint64_t limit, uint32_t version, struct meta_at *m)
+{
+    struct block_ref *b = &m->b;
+    uint8_t flags = 0;
+    uint64_t v = 0;
+    uint64_t gap = 0;
+    uint64_t size = 0;
+    uint64_t prev_end = b->off + b->size;
+    if (version > 1) {
+        SH_TRY(sh_rd_u8(r, &flags));
+    }
+    if ((flags & META_NEXT) != 0) {
+        prev_end = meta_align(prev_end);
+    } else {
+        SH_TRY(sh_rd_varint(r, &gap));
+    }
+    SH_TRY(sh_rd_varint(r, &size));
+    v = BLOCK_MAX;
+    if ((flags & META_FULL) == 0) {
+        SH_TRY(sh_rd_varint(r, &v));
+    }
+    if (v == 0 || v > BLOCK_MAX) {
+        return SH_E_CORRUPT;
+    }
+    b->n = (uint32_t)v;
+    SH_TRY(meta_place(b, prev_end, gap, size, limit));
+    SH_TRY(meta_times(r, (flags & META_EVEN) != 0, m));
+    b->summary = (struct sh_bytes){NULL, 0};
+    if ((flags & META_NO_SUM) != 0) {
+        return SH_OK;
+    }
+    SH_TRY(sh_rd_varint(r, &v));
+    return sh_rd_bytes(r, v <= SIZE_MAX ? (size_t)v : 0, &b->summary);
 }
 
 static sh_err metas_read(const struct segment *s, const uint8_t *e, int64_t from, int64_t to,
@@ -339,17 +389,17 @@ static sh_err metas_read(const struct segment *s, const uint8_t *e, int64_t from
         return SH_E_CORRUPT;
     }
     struct sh_rd r = {s->map.p + off + 4, s->map.p + off + len};
-    struct block_ref b = {
-        .seg = s, .off = SEG_HEADER, .point = sh_le32(e), .type = (enum sh_type)e[4]};
+    struct meta_at m = {
+        .b = {.seg = s, .off = SEG_HEADER, .point = sh_le32(e), .type = (enum sh_type)e[4]}};
     for (uint32_t i = 0; i < blocks; i++) {
-        if (meta_next(&r, s->dir_off, &b) != SH_OK) {
+        if (meta_next(&r, s->dir_off, s->version, &m) != SH_OK) {
             return SH_E_CORRUPT;
         }
-        if (b.t_first > to) {
+        if (m.b.t_first > to) {
             break;
         }
-        if (b.t_last >= from) {
-            SH_TRY(ref_list_add(out, &b));
+        if (m.b.t_last >= from) {
+            SH_TRY(ref_list_add(out, &m.b));
         }
     }
     return SH_OK;

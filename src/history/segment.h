@@ -1,18 +1,18 @@
 /* segment.h - a segment: an immutable file of blocks with an index. Layout (little-endian):
  *
- *   header   "SHSEG1\r\n" u32 version=1 u32 crc (of the 40 bytes with this field zero) u64 id
+ *   header   "SHSEG1\r\n" u32 version=2 u32 crc (of the 40 bytes with this field zero) u64 id
  *            u64 seq_min u64 seq_max
  *   blocks   block.h, each padded to a multiple of 4; ascending by point, then time
- *   metas    per series: u32 crc of what follows, then per block: varint gap (offset - end of the
- *            last one, in the file), varint size, varint count, zigzag varint t_first - last t_last
- *            (first: - 0), varint t_last - t_first, varint summary bytes, summary (summary.h)
- *   dir      per series 24 bytes: u32 point, u8 type, u8 0, u16 0, u32 blocks, u32 meta bytes (crc
- *            included), u64 meta offset; ascending by point
- *   replaces u64 ids of the segments that this one (with all parts of its group) replaces
- *   footer   128 bytes: "SHSEGF1\n" u32 version=1 u32 crc (with this field zero) u64 id u64 dir_off
- *            u32 series u32 dir_crc i64 t_min i64 t_max u64 seq_min u64 seq_max u64 samples
- *            u64 group u32 part u32 parts u64 replaces_off u32 replaces u32 replaces_crc u32 flags
- *            (1 = unsplit: over several partitions), zeros
+ *   metas    per series: u32 crc of what follows, then per block: u8 flags (META_ in
+ * segment_int.h), varint gap (offset - end of the last one, in the file), varint size, varint
+ * count, zigzag varint t_first - last t_last (first: - 0), varint t_last - t_first, varint summary
+ * bytes, summary (summary.h); the flags say what is left out. Version 1, which is read too, has no
+ * flags and leaves nothing out. dir      per series 24 bytes: u32 point, u8 type, u8 0, u16 0, u32
+ * blocks, u32 meta bytes (crc included), u64 meta offset; ascending by point replaces u64 ids of
+ * the segments that this one (with all parts of its group) replaces footer   128 bytes: "SHSEGF1\n"
+ * u32 version=2 u32 crc (with this field zero) u64 id u64 dir_off u32 series u32 dir_crc i64 t_min
+ * i64 t_max u64 seq_min u64 seq_max u64 samples u64 group u32 part u32 parts u64 replaces_off u32
+ * replaces u32 replaces_crc u32 flags (1 = unsplit: over several partitions, 2 = cold), zeros
  *
  * A segment holds what arrived with journal sequences seq_min..seq_max; of two samples of one time
  * and equal quality class the one of the segment with the greater (seq_max, id) is newer.
@@ -71,13 +71,17 @@ struct segment_info {
     uint32_t parts;
     uint32_t series;
     bool unsplit;
+    bool cold; /* its blocks were written with BLOCK_COLD */
 };
+enum { SEG_F_UNSPLIT = 1, SEG_F_COLD = 2 };
 
 struct segment {
     atomic_uint refs;
     const struct sh_env *env;
     char path[SEG_PATH];
     struct segment_info info;
+    uint32_t version;
+    int64_t since_mono_us; /* opened */
     uint64_t bytes;
     struct sh_fs_map map;
     const uint8_t *dir;
@@ -129,6 +133,7 @@ struct segment_writer {
     uint32_t blocks;
     uint64_t prev_end;
     int64_t prev_t;
+    uint64_t step; /* distance in time of the last block's samples; 0 = not even */
     struct segment_info info;
     uint64_t size;
 };
@@ -137,7 +142,7 @@ void segment_path(const char *dir, uint64_t id, const char *suffix, char out[SEG
 SH_MUST_CHECK sh_err segment_writer_open(struct segment_writer *w, const struct sh_env *env,
                                          const char *dir, const struct segment_info *info);
 SH_MUST_CHECK sh_err segment_writer_block(struct segment_writer *w, const struct block_in *in,
-                                          bool thorough);
+                                          enum block_effort effort);
 /* Copies an encoded block as it is, with its summary. */
 SH_MUST_CHECK sh_err segment_writer_copy(struct segment_writer *w, const struct block_ref *r);
 /* Index, footer, sync, rename, sync of the folder. */

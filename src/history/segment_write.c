@@ -88,20 +88,37 @@ static sh_err series_begin(struct segment_writer *w, uint32_t point, enum sh_typ
     w->type = type;
     w->prev_t = 0;
     w->prev_end = SEG_HEADER;
+    w->step = 0;
     return SH_OK;
 }
 
 static sh_err meta_put(struct segment_writer *w, const struct block_ref *r)
 {
-    SH_TRY(sh_buf_put_varint(&w->series, r->off - w->prev_end));
-    SH_TRY(sh_buf_put_varint(&w->series, r->size));
-    SH_TRY(sh_buf_put_varint(&w->series, r->n));
-    SH_TRY(sh_buf_put_varint(&w->series, ints_zigzag((uint64_t)r->t_first - (uint64_t)w->prev_t)));
-    SH_TRY(sh_buf_put_varint(&w->series, (uint64_t)r->t_last - (uint64_t)r->t_first));
-    SH_TRY(sh_buf_put_varint(&w->series, r->summary.n));
-    if (r->summary.n != 0) {
-        SH_TRY(sh_buf_put(&w->series, r->summary.p, r->summary.n));
+    const bool next = w->blocks != 0 && r->off == meta_align(w->prev_end);
+    const bool full = r->n == BLOCK_MAX;
+    const bool even = w->blocks != 0 && w->step != 0 &&
+                      (uint64_t)r->t_first == (uint64_t)w->prev_t + w->step &&
+                      (uint64_t)r->t_last == (uint64_t)r->t_first + w->step * (r->n - 1);
+    struct sh_buf *o = &w->series;
+    SH_TRY(sh_buf_put_u8(o, (uint8_t)((next ? META_NEXT : 0) | (full ? META_FULL : 0) |
+                                      (even ? META_EVEN : 0) |
+                                      (r->summary.n == 0 ? META_NO_SUM : 0))));
+    if (!next) {
+        SH_TRY(sh_buf_put_varint(o, r->off - w->prev_end));
     }
+    SH_TRY(sh_buf_put_varint(o, r->size));
+    if (!full) {
+        SH_TRY(sh_buf_put_varint(o, r->n));
+    }
+    if (!even) {
+        SH_TRY(sh_buf_put_varint(o, ints_zigzag((uint64_t)r->t_first - (uint64_t)w->prev_t)));
+        SH_TRY(sh_buf_put_varint(o, (uint64_t)r->t_last - (uint64_t)r->t_first));
+    }
+    if (r->summary.n != 0) {
+        SH_TRY(sh_buf_put_varint(o, r->summary.n));
+        SH_TRY(sh_buf_put(o, r->summary.p, r->summary.n));
+    }
+    w->step = even ? w->step : meta_step(r->t_first, r->t_last, r->n);
     w->prev_t = r->t_last;
     w->prev_end = r->off + r->size;
     w->blocks++;
@@ -119,7 +136,8 @@ static sh_err pad(struct segment_writer *w)
     return drain(w, OUT_SOFT);
 }
 
-sh_err segment_writer_block(struct segment_writer *w, const struct block_in *in, bool thorough)
+sh_err segment_writer_block(struct segment_writer *w, const struct block_in *in,
+                            enum block_effort effort)
 {
     struct summary sum;
     struct sh_buf text;
@@ -129,7 +147,7 @@ sh_err segment_writer_block(struct segment_writer *w, const struct block_in *in,
                           .t_first = in->time[0],
                           .t_last = in->time[in->n - 1]};
     const size_t start = w->out.n;
-    SH_TRY(block_encode(w->env->alloc, w->scratch, in, thorough, &w->out));
+    SH_TRY(block_encode(w->env->alloc, w->scratch, in, effort, &w->out));
     r.size = (uint32_t)(w->out.n - start);
     summary_make(in->type, in->n, in->time, in->value, in->quality, &sum);
     sh_buf_init(&text, w->env->alloc, 4096);
@@ -175,7 +193,7 @@ static void footer_make(const struct segment_writer *w, uint64_t dir_off, uint32
     sh_put_le64(f + 96, dir_off + w->index.n);
     sh_put_le32(f + 104, nreplaces);
     sh_put_le32(f + 108, replaces_crc);
-    sh_put_le32(f + 112, i->unsplit ? 1 : 0);
+    sh_put_le32(f + 112, (i->unsplit ? SEG_F_UNSPLIT : 0) | (i->cold ? SEG_F_COLD : 0));
     sh_put_le32(f + 12, sh_crc32c(0, f, SEG_FOOTER));
 }
 

@@ -39,10 +39,16 @@ static inline double summary_number(enum sh_type t, union sh_cell c)
 void summary_make(enum sh_type type, uint32_t n, const int64_t *time, const union sh_cell *value,
                   const uint8_t *quality, struct summary *out);
 
-/* u8 1 = second set follows; varint n_bad, n_uncertain, n_nan; per set: varint n; unless 0: varint
- * t_first - block's first, varint block's last - t_last; for numbers: sum, m2, integral, min, max,
- * first, last. f64: u8 e and zigzag varint (value = integer / 10^e) or 255 and 8 bytes; i64 and
- * bool values: zigzag varint. */
+/* Version 2 is written: u8 0x80 | 1 second set follows | 2 nothing bad, uncertain or NaN; unless
+ * 2: varint n_bad, n_uncertain, n_nan; per set: u8 1 whole block | 2 the integral follows from sum
+ * and last (equal steps) | 4 m2 is 0 | e << 4; unless 1: varint n; unless n is 0: varint t_first -
+ * block's first, varint block's last - t_last. For numbers, e = 0..6: zigzag varint sum * 10^e and
+ * min * 10^e, varint (max - min), (first - min), (last - min), all * 10^e; e = 15: sum, min, max,
+ * first, last each in its own form; then m2 and integral as 8 bytes unless the flags give them.
+ * Version 1 is read: u8 1 = second set follows, else 0; varint n_bad, n_uncertain, n_nan; per set:
+ * varint n; unless 0: both times as above; for numbers: sum, m2, integral, min, max, first, last in
+ * their own form. Own form, f64: u8 e and zigzag varint (value = integer / 10^e) or 255 and 8
+ * bytes; i64 and bool values: zigzag varint. */
 SH_MUST_CHECK sh_err summary_write(enum sh_type type, const struct summary *s, int64_t t_first,
                                    int64_t t_last, struct sh_buf *out);
 /* SH_E_CORRUPT. n: samples of the block. */

@@ -391,11 +391,13 @@ static sh_err open_samples(struct node *n)
     if (err != SH_OK) {
         return fail(n, "points", err, NULL);
     }
+    const int64_t cold_after = sh_config_int(n->config, "history.cold_after");
     const struct sh_history_options ho = {
         .dir = dir,
         .head_bytes = (uint64_t)sh_config_int(n->config, "history.head"),
         .max_points = max_points,
         .retention_us = sh_config_int(n->config, "history.retention"),
+        .cold_after_us = cold_after == 0 ? INT64_MAX : cold_after,
         .report = history_report,
         .flushed = history_flushed,
         .ctx = n,

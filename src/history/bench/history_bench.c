@@ -191,7 +191,7 @@ static void queries(struct bench *b, const uint32_t *points)
            (double)scanned / filter / 1e6);
 }
 
-static void decode_rate(struct bench *b)
+static void decode_rate(struct bench *b, const char *kind, enum block_effort effort)
 {
     struct block_scratch *s = malloc(sizeof *s);
     struct block_cols *c = block_cols_new(b->env.alloc);
@@ -217,17 +217,40 @@ static void decode_rate(struct bench *b)
     double at = now_s();
     for (int i = 0; i < 2000; i++) {
         sh_buf_clear(&out);
-        SH_ASSERT(block_encode(b->env.alloc, s, &in, false, &out) == SH_OK);
+        SH_ASSERT(block_encode(b->env.alloc, s, &in, effort, &out) == SH_OK);
     }
-    printf(",\"encode_M_per_s\":%.1f", 2000.0 * BLOCK_MAX / (now_s() - at) / 1e6);
+    printf(",\"%sencode_M_per_s\":%.1f", kind, 2000.0 * BLOCK_MAX / (now_s() - at) / 1e6);
     at = now_s();
     for (int i = 0; i < 50000; i++) {
         SH_ASSERT(block_decode(sh_buf_bytes(&out), false, c) == SH_OK);
     }
-    printf(",\"decode_G_per_s\":%.3f", 50000.0 * BLOCK_MAX / (now_s() - at) / 1e9);
+    printf(",\"%sdecode_G_per_s\":%.3f", kind, 50000.0 * BLOCK_MAX / (now_s() - at) / 1e9);
     sh_buf_fini(&out);
     block_cols_free(b->env.alloc, c);
     free(s);
+}
+
+/* The same files once more, as cold ones. */
+static void cold(struct bench *b, const struct sh_history_options *hot, const char *k,
+                 const uint32_t *points)
+{
+    struct sh_history_options o = *hot;
+    struct sh_history_stats st;
+    uint64_t scanned = 0;
+    const double rows = (double)SERIES * TICKS;
+    sh_history_close(b->h);
+    o.cold_after_us = 1;
+    SH_ASSERT(sh_history_open(&b->env, &o, &b->h) == SH_OK);
+    const double at = now_s();
+    SH_ASSERT(sh_history_compact(b->h) == SH_OK);
+    const double took = now_s() - at;
+    sh_history_stats(b->h, &st);
+    const struct sh_history_query q = {
+        .points = points, .npoints = 100, .from_us = t0, .to_us = t0 + (int64_t)TICKS * tick};
+    const double scan = query_ms(b, &q, sink, &scanned);
+    printf(
+        ",\"%s_cold_M_per_s\":%.2f,\"%s_cold_bytes_per_sample\":%.4f,\"%s_cold_scan_G_per_s\":%.3f",
+        k, rows / took / 1e6, k, (double)st.cold_bytes / rows, k, (double)scanned / scan / 1e6);
 }
 
 static void one_kind(const char *root, bool integers, const uint32_t *points)
@@ -235,7 +258,8 @@ static void one_kind(const char *root, bool integers, const uint32_t *points)
     char dir[512];
     struct bench b = {.env = sh_env_system(), .rng = 88172645463325252U, .integers = integers};
     (void)snprintf(dir, sizeof dir, "%s/%s", root, integers ? "int" : "walk");
-    const struct sh_history_options o = {.dir = dir, .head_bytes = (uint64_t)1 << 30};
+    const struct sh_history_options o = {
+        .dir = dir, .head_bytes = (uint64_t)1 << 30, .cold_after_us = INT64_MAX};
     b.state = calloc(SERIES, sizeof *b.state);
     SH_ASSERT(b.state != NULL && sh_history_open(&b.env, &o, &b.h) == SH_OK);
     for (int i = 0; i < SERIES; i++) {
@@ -261,8 +285,10 @@ static void one_kind(const char *root, bool integers, const uint32_t *points)
            (unsigned long long)st.segments);
     if (!integers) {
         queries(&b, points);
-        decode_rate(&b);
+        decode_rate(&b, "", BLOCK_PACKED);
+        decode_rate(&b, "cold_", BLOCK_COLD);
     }
+    cold(&b, &o, k, points);
     sh_batch_builder_fini(&b.b);
     sh_history_close(b.h);
     free(b.state);

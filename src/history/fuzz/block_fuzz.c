@@ -19,7 +19,7 @@ static void again(struct block_cols *c)
                                 .value = c->value,
                                 .quality = c->quality,
                                 .bytes = c->text.p};
-    if (s != NULL && c2 != NULL && block_encode(a, s, &in, false, &b) == SH_OK) {
+    if (s != NULL && c2 != NULL && block_encode(a, s, &in, BLOCK_COLD, &b) == SH_OK) {
         SH_FUZZ_CHECK(block_decode(sh_buf_bytes(&b), false, c2) == SH_OK);
         SH_FUZZ_CHECK(c2->n == c->n);
         SH_FUZZ_CHECK(memcmp(c->time, c2->time, c->n * sizeof c->time[0]) == 0);
@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) /* NOLINT */
         memcpy(copy, data, size);
         sh_put_le32(copy + 4, (uint32_t)size);
         copy[14] = (uint8_t)(1 + data[14] % 5);
-        copy[15] = 1;
+        copy[15] = (uint8_t)(1 + data[15] % 3);
         sh_put_le32(copy, sh_crc32c(0, copy + 4, size - 4));
         const struct sh_bytes in = {copy, size};
         if (block_decode(in, false, c) == SH_OK) {

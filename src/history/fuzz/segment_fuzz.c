@@ -47,7 +47,7 @@ static void crcs_mend(uint8_t *p, size_t n)
     const uint64_t dir_len = (uint64_t)sh_le32(f + 32) * SEG_DIR_ENTRY;
     static const uint8_t magic[8] = {'S', 'H', 'S', 'E', 'G', 'F', '1', '\n'};
     memcpy(f, magic, sizeof magic);
-    sh_put_le32(f + 8, 1);
+    sh_put_le32(f + 8, 1 + (f[8] & 1U));
     if (dir <= n && dir_len <= n - dir) {
         for (uint64_t e = dir; e + SEG_DIR_ENTRY <= dir + dir_len; e += SEG_DIR_ENTRY) {
             const uint64_t off = sh_le64(p + e + 16);
@@ -105,7 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) /* NOLINT */
         struct one_file o = {copy, size};
         const struct sh_fs fs = {
             .open = f_open, .close = f_close, .map = f_map, .unmap = f_unmap, .ctx = &o};
-        const struct sh_env env = {.alloc = a, .fs = &fs};
+        const struct sh_env env = {.alloc = a, .fs = &fs, .clock = sh_env_system().clock};
         struct segment *s = NULL;
         if (segment_open(&env, "x", 1, &s) == SH_OK) {
             walk(s, size);

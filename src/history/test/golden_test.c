@@ -1,5 +1,6 @@
 /* Files of every released format version open and say what they said. tests/golden/history/vN were
- * written by this program when vN was current: `history_golden_test write DIR`. */
+ * written by this program when vN was current: `history_golden_test write DIR` (v2),
+ * `history_golden_test cold DIR` (v2_cold). */
 #include <sh/test.h>
 
 #include <stdio.h>
@@ -42,7 +43,7 @@ static void batch_make(struct sh_batch_builder *b)
     }
 }
 
-static int write_files(const char *dir)
+static int write_files(const char *dir, bool cold)
 {
     const struct sh_env env = sh_env_system();
     struct sh_history *h = NULL;
@@ -50,7 +51,7 @@ static int write_files(const char *dir)
     struct sh_slab *slab = NULL;
     struct sh_buf wire;
     static const uint32_t point = 3;
-    const struct sh_history_options o = {.dir = dir};
+    const struct sh_history_options o = {.dir = dir, .cold_after_us = cold ? 1 : 0};
     sh_buf_init(&wire, env.alloc, 1 << 20);
     batch_make(&b);
     const struct sh_history_edit e = {.kind = SH_EDIT_DELETE,
@@ -60,7 +61,8 @@ static int write_files(const char *dir)
                                       .to_us = t0 + 50000000};
     if (sh_history_open(&env, &o, &h) != SH_OK || sh_slab_new(env.alloc, &b.view, &slab) != SH_OK ||
         sh_history_apply(h, slab, 1) != SH_OK || sh_history_edit_encode(&e, &wire) != SH_OK ||
-        sh_history_edit_apply(h, sh_buf_bytes(&wire), 2) != SH_OK || sh_history_flush(h) != SH_OK) {
+        sh_history_edit_apply(h, sh_buf_bytes(&wire), 2) != SH_OK || sh_history_flush(h) != SH_OK ||
+        (cold && sh_history_compact(h) != SH_OK)) {
         return 1;
     }
     sh_slab_unref(slab);
@@ -121,13 +123,12 @@ static void fail_on_report(void *ctx, const struct sh_history_report *r)
     fail_msg("%s", r->file);
 }
 
-static void test_golden_version_1_reads_as_written(void **state)
+static void version_reads_as_written(const char *from)
 {
-    (void)state;
     const struct sh_env env = sh_env_system();
     char dir[64];
     sh_test_tmpdir(dir);
-    const char *dirs[2] = {SH_GOLDEN_DIR "/history/v1", dir};
+    const char *dirs[2] = {from, dir};
     const struct sh_fs *fs = sh_fs_system();
     assert_ok(fs->list(fs->ctx, dirs[0], copy_file, dirs));
     struct sh_history *h = NULL;
@@ -148,13 +149,27 @@ static void test_golden_version_1_reads_as_written(void **state)
     sh_test_rmdir(dir);
 }
 
+static void test_golden_version_1_reads_as_written(void **state)
+{
+    (void)state;
+    version_reads_as_written(SH_GOLDEN_DIR "/history/v1");
+}
+
+static void test_golden_version_2_reads_as_written(void **state)
+{
+    (void)state;
+    version_reads_as_written(SH_GOLDEN_DIR "/history/v2");
+    version_reads_as_written(SH_GOLDEN_DIR "/history/v2_cold");
+}
+
 int main(int argc, char **argv)
 {
-    if (argc == 3 && strcmp(argv[1], "write") == 0) {
-        return write_files(argv[2]);
+    if (argc == 3 && (strcmp(argv[1], "write") == 0 || strcmp(argv[1], "cold") == 0)) {
+        return write_files(argv[2], argv[1][0] == 'c');
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden_version_1_reads_as_written),
+        cmocka_unit_test(test_golden_version_2_reads_as_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,6 +48,8 @@ struct rig {
     uint64_t seq;
     uint64_t rng;
     uint64_t flushed;
+    uint64_t cold; /* samples that were seen in cold segments */
+    int64_t cold_after_us;
     int reports;
 };
 
@@ -83,6 +85,7 @@ static void rig_open(struct rig *r)
     const struct sh_history_options o = {.dir = "h",
                                          .shards = 3,
                                          .partition_us = (int64_t)600 * sec,
+                                         .cold_after_us = r->cold_after_us,
                                          .report = report,
                                          .flushed = flushed,
                                          .ctx = r};
@@ -667,12 +670,24 @@ static void check_last(struct rig *r)
     sh_buf_fini(&text);
 }
 
+static void compact(struct rig *r)
+{
+    struct sh_history_stats st;
+    assert_ok(sh_history_compact(r->h));
+    sh_test_advance(&r->t, 2); /* what was merged has been quiet for long enough */
+    assert_ok(sh_history_compact(r->h));
+    sh_history_stats(r->h, &st);
+    r->cold += st.cold_samples;
+}
+
+/* Every other run turns what is compacted into cold blocks at once. */
 static void run(uint64_t seed, int steps)
 {
-    struct rig r = {.rng = seed * 2654435761U + 1};
+    struct rig r = {.rng = seed * 2654435761U + 1, .cold_after_us = seed % 2 == 0 ? 1 : INT64_MAX};
     r.mem = sh_memfs_new(seed);
     sh_test_env_init(&r.t, sh_memfs_fs(r.mem));
     r.m = test_calloc(1, sizeof *r.m);
+    sh_test_advance(&r.t, (int64_t)30 * 86400 * sec);
     rig_open(&r);
     for (int i = 0; i < steps; i++) {
         const uint64_t what = rnd(&r) % 40;
@@ -688,7 +703,7 @@ static void run(uint64_t seed, int steps)
             assert_ok(sh_history_flush(r.h));
             assert_int_equal(r.flushed, r.seq);
         } else if (what < 35) {
-            assert_ok(sh_history_compact(r.h));
+            compact(&r);
         } else if (what < 36) {
             sh_history_close(r.h);
             rig_open(&r);
@@ -699,11 +714,12 @@ static void run(uint64_t seed, int steps)
         }
     }
     assert_ok(sh_history_flush(r.h));
-    assert_ok(sh_history_compact(r.h));
+    compact(&r);
     check_raw(&r);
     check_aggregates(&r);
     check_last(&r);
     assert_int_equal(r.reports, 0);
+    assert_true((r.cold > 0) == (seed % 2 == 0));
     sh_history_close(r.h);
     test_free(r.m);
     sh_test_env_fini(&r.t);

@@ -42,6 +42,9 @@ struct sh_history_options {
     uint32_t max_points;    /* largest point id; 0 = 4 Mi */
     uint32_t max_edits;     /* corrected samples and deletions kept; 0 = 1 Mi */
     int64_t retention_us;   /* 0 = keep all */
+    /* A partition that ended this long ago is written once more as one segment of entropy-coded
+     * blocks, the smallest and the slowest to read. 0 = 7 days; INT64_MAX = never. */
+    int64_t cold_after_us;
     /* May be NULL; from the thread that found it (open, background, a query). */
     void (*report)(void *ctx, const struct sh_history_report *r);
     /* All that was applied up to `seq` is in segments, durably: checkpoint the journal. Called by
@@ -240,6 +243,9 @@ struct sh_history_stats {
     uint64_t segment_bytes;
     uint64_t segments;
     uint64_t segment_samples;
+    uint64_t cold_segments; /* among them */
+    uint64_t cold_samples;
+    uint64_t cold_bytes;
     uint64_t head_samples;
     uint64_t head_bytes;
     uint64_t applied;        /* rows taken since open */
