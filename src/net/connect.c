@@ -1,9 +1,10 @@
 /* connect.c - outgoing connections: name, address after address, TLS, under one deadline.
  * States: naming -> connecting (one address at a time) -> securing -> done. `pending` says that a
- * callback of libuv or TLS is still to come; the object is freed when it is done and nothing is
+ * look-up or TLS has still to come back; the object is freed when it is done and nothing is
  * pending. After done no callback of the owner follows.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
 
@@ -17,16 +18,14 @@ struct sh_connect {
     void *ctx;
     struct sh_timer timer;
     struct sh_job job; /* the first step, so that nothing calls back at once */
-    union {
-        uv_getaddrinfo_t gai;
-        uv_connect_t conn;
-    } req;
+    uv_getaddrinfo_t gai;
+    struct net_connecting told;
     struct net_tcp *tcp;
     struct sh_addr addrs[ADDRS_MAX];
     unsigned naddrs;
     unsigned at;
     bool pending;
-    bool naming; /* what is pending is req.gai */
+    bool naming; /* what is pending is gai */
     bool done;
     bool public_only;
     bool refused; /* an address was refused by public_only */
@@ -55,7 +54,7 @@ static void stop_work(struct sh_connect *c)
     sh_timer_stop(&c->timer);
     sh_job_cancel(c->loop, &c->job);
     if (c->naming) {
-        (void)uv_cancel((uv_req_t *)&c->req.gai); /* unless a thread works on it already */
+        (void)uv_cancel((uv_req_t *)&c->gai); /* unless a thread works on it already */
     }
     if (c->tcp != NULL) {
         net_tcp_abort(c->tcp);
@@ -125,18 +124,15 @@ static void secure_or_open(struct sh_connect *c)
 
 static void next_address(struct sh_connect *c, int last_error);
 
-static void on_connected(uv_connect_t *req, int status)
+static void on_connected(void *ctx, int error)
 {
-    struct sh_connect *c = req->data;
-    c->pending = false;
-    if (!c->done) {
-        if (status == 0) {
-            secure_or_open(c);
-        } else {
-            net_tcp_abort(c->tcp);
-            c->tcp = NULL;
-            next_address(c, status);
-        }
+    struct sh_connect *c = ctx;
+    if (error == 0) {
+        secure_or_open(c);
+    } else {
+        net_tcp_abort(c->tcp);
+        c->tcp = NULL;
+        next_address(c, error);
     }
     release(c);
 }
@@ -145,20 +141,14 @@ static void next_address(struct sh_connect *c, int last_error)
 {
     while (c->at < c->naddrs) {
         const struct sh_addr *a = &c->addrs[c->at++];
-        struct sockaddr_storage ss;
-        (void)net_addr_to(a, &ss);
-        if (net_tcp_new(c->loop, &c->stream, &c->tcp) != SH_OK) {
-            fail(c, SH_E_NOMEM, "not enough memory for a connection");
+        last_error = net_tcp_connect(c->loop, a, &c->stream, &c->tcp);
+        if (last_error != 0) {
+            continue;
+        }
+        if (net_tcp_when_connected(c->tcp, &c->told) == SH_OK) {
             return;
         }
-        c->req.conn.data = c;
-        const int r =
-            uv_tcp_connect(&c->req.conn, net_tcp_uv(c->tcp), (struct sockaddr *)&ss, on_connected);
-        if (r == 0) {
-            c->pending = true;
-            return;
-        }
-        last_error = r;
+        last_error = EIO;
         net_tcp_abort(c->tcp);
         c->tcp = NULL;
     }
@@ -168,7 +158,7 @@ static void next_address(struct sh_connect *c, int last_error)
     }
     char why[160];
     (void)snprintf(why, sizeof why, "cannot connect to %.*s port %u: %s", SH_PRI(c->host),
-                   (unsigned)c->port, last_error == 0 ? "no address" : uv_strerror(last_error));
+                   (unsigned)c->port, last_error == 0 ? "no address" : uv_strerror(-last_error));
     fail(c, last_error == 0 ? SH_E_NOTFOUND : SH_E_IO, why);
 }
 
@@ -224,8 +214,8 @@ static void begin(void *ctx)
         return;
     }
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    c->req.gai.data = c;
-    if (uv_getaddrinfo(&c->loop->uv, &c->req.gai, on_resolved, c->host.p, NULL, &hints) != 0) {
+    c->gai.data = c;
+    if (uv_getaddrinfo(&c->loop->uv, &c->gai, on_resolved, c->host.p, NULL, &hints) != 0) {
         fail(c, SH_E_NOTFOUND, "the name cannot be looked up");
         release(c);
         return;
@@ -270,6 +260,7 @@ sh_err sh_connect_start(struct sh_loop *l, const struct sh_connect_opts *opts,
     c->deadline_us = sh_loop_now_us(l) + timeout;
     sh_timer_init(&c->timer, on_deadline, c);
     sh_timer_set(l, &c->timer, timeout);
+    c->told = (struct net_connecting){.fn = on_connected, .ctx = c};
     c->job = (struct sh_job){.fn = begin, .ctx = c};
     sh_loop_defer(l, &c->job);
     if (out != NULL) {

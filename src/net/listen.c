@@ -1,8 +1,9 @@
 /* listen.c - TCP listeners.
- * A listener is freed when it was closed and the last stream it made is gone (refs). When the
- * accepts of a turn are used up, the accepted connection stays with libuv, which then stops asking
- * the listening socket, until the next turn takes it (net_listeners_turn).
+ * A listener is freed when it was closed and the last stream it made is gone (refs). What is not
+ * accepted in a turn stays in the system's queue, and the poll tells it again. Without descriptors
+ * or memory for more it stops asking for a while: the others wait in the queue, too.
  * SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE 1 /* NOLINT: accept4 */
 #include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -10,11 +11,13 @@
 
 #include "net_int.h"
 
+enum { REST_US = 100 * 1000, BACKLOG = 4096 };
+
 struct sh_listener {
-    uv_tcp_t uv;
+    struct net_watch w;
     struct sh_loop *loop;
-    struct sh_listener *wait_next;
-    bool waiting;
+    struct sh_timer rest; /* until the poll is asked again */
+    struct sh_job end;    /* the last step of closing */
     bool closed;
     size_t refs; /* one for the open handle, one for each stream */
     struct sh_listen_opts o;
@@ -48,22 +51,17 @@ static void on_ready(void *ctx, struct sh_stream *s)
     ln->on_accept(ln->ctx, s);
 }
 
-static void accept_one(struct sh_listener *ln)
+static void take(struct sh_listener *ln, int fd)
 {
     struct sh_loop *l = ln->loop;
     struct net_tcp *t = NULL;
-    if (net_tcp_new(l, &ln->o.stream, &t) != SH_OK) {
-        net_add(&l->n.accept_errors, 1);
-        return;
-    }
-    if (uv_accept((uv_stream_t *)&ln->uv, (uv_stream_t *)net_tcp_uv(t)) != 0) {
-        net_add(&l->n.accept_errors, 1);
-        net_tcp_abort(t);
-        return;
-    }
     if (ln->refs - 1 >= ln->o.max_conns) {
         net_add(&l->n.accept_refused, 1);
-        net_tcp_abort(t);
+        (void)close(fd);
+        return;
+    }
+    if (net_tcp_new(l, fd, &ln->o.stream, &t) != SH_OK) {
+        net_add(&l->n.accept_errors, 1);
         return;
     }
     ln->refs++;
@@ -85,36 +83,41 @@ static void accept_one(struct sh_listener *ln)
     }
 }
 
-static void on_connection(uv_stream_t *us, int status)
+static void ask(void *ctx)
 {
-    struct sh_listener *ln = NET_OWNER(us, struct sh_listener, uv);
-    struct sh_loop *l = ln->loop;
-    if (status < 0) {
-        net_add(&l->n.accept_errors, 1);
-        return;
+    struct sh_listener *ln = ctx;
+    if (!ln->closed && net_watch_set(ln->loop, &ln->w, NET_IN) != SH_OK) {
+        sh_timer_set(ln->loop, &ln->rest, REST_US);
     }
-    if (l->accepts_left == 0) {
-        if (!ln->waiting) {
-            ln->waiting = true;
-            ln->wait_next = l->accept_waiting;
-            l->accept_waiting = ln;
-        }
-        return;
-    }
-    l->accepts_left--;
-    accept_one(ln);
 }
 
-void net_listeners_turn(struct sh_loop *l)
+/* Nothing can be accepted now: asked at once, the poll would tell the same again. */
+static void rest(struct sh_listener *ln)
 {
-    struct sh_listener *list = l->accept_waiting;
-    l->accept_waiting = NULL;
-    while (list != NULL) {
-        struct sh_listener *ln = list;
-        list = ln->wait_next;
-        ln->wait_next = NULL;
-        ln->waiting = false;
-        accept_one(ln);
+    const sh_err e = net_watch_set(ln->loop, &ln->w, 0);
+    SH_UNUSED(e);
+    sh_timer_set(ln->loop, &ln->rest, REST_US);
+}
+
+void net_listener_ready(struct net_watch *w, unsigned events)
+{
+    struct sh_listener *ln = NET_OWNER(w, struct sh_listener, w);
+    struct sh_loop *l = ln->loop;
+    SH_UNUSED(events);
+    while (!ln->closed && l->accepts_left > 0) {
+        const int fd = accept4(ln->w.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            l->accepts_left--;
+            take(ln, fd);
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            return;
+        } else {
+            net_add(&l->n.accept_errors, 1);
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+                rest(ln);
+                return;
+            }
+        } /* else: that connection is gone (accept(2)), the next one may be there */
     }
 }
 
@@ -144,40 +147,42 @@ static int bound_socket(const struct sh_addr *a, bool reuse_port, sh_err *e)
     return fd;
 }
 
-static void on_listener_closed(uv_handle_t *h)
+static void ended(void *ctx)
 {
-    net_listener_unref(NET_OWNER(h, struct sh_listener, uv));
+    net_listener_unref(ctx);
 }
 
-static void close_handle(struct sh_listener *ln)
+static void close_socket(struct sh_listener *ln)
 {
     ln->closed = true;
-    uv_close((uv_handle_t *)&ln->uv, on_listener_closed);
+    net_watch_close(ln->loop, &ln->w);
+    sh_timer_stop(&ln->rest);
+    ln->end = (struct sh_job){.fn = ended, .ctx = ln};
+    sh_loop_defer(ln->loop, &ln->end); /* an event that was fetched may still name it */
 }
 
-/* Opens the socket and listens; the handle is initialised already. */
+/* Opens the socket and listens. */
 static sh_err open_listener(struct sh_listener *ln, struct sh_addr a, int backlog)
 {
     sh_err e = SH_OK;
+    struct sockaddr_storage ss = {0};
+    socklen_t len = sizeof ss;
     const int fd = bound_socket(&a, ln->o.reuse_port, &e);
     if (fd < 0) {
         return e;
     }
-    if (uv_tcp_open(&ln->uv, fd) != 0) {
+    if (listen(fd, backlog) != 0) {
+        e = errno == EADDRINUSE ? SH_E_EXISTS : SH_E_IO;
+    } else if (getsockname(fd, (struct sockaddr *)&ss, &len) != 0) {
+        e = SH_E_IO;
+    }
+    if (e != SH_OK) {
         (void)close(fd);
-        return SH_E_IO;
-    }
-    const int r = uv_listen((uv_stream_t *)&ln->uv, backlog, on_connection);
-    if (r != 0) {
-        return r == UV_EADDRINUSE ? SH_E_EXISTS : SH_E_IO;
-    }
-    struct sockaddr_storage ss = {0};
-    int len = sizeof ss;
-    if (uv_tcp_getsockname(&ln->uv, (struct sockaddr *)&ss, &len) != 0) {
-        return SH_E_IO;
+        return e;
     }
     ln->addr = net_addr_of(&ss);
-    return SH_OK;
+    ln->w = (struct net_watch){.fd = fd, .kind = NET_WATCH_LISTENER};
+    return net_watch_set(ln->loop, &ln->w, NET_IN);
 }
 
 static void explain(struct sh_diag *diag, struct sh_str address, sh_err e)
@@ -214,17 +219,15 @@ sh_err sh_listen(struct sh_loop *l, const struct sh_listen_opts *opts,
     ln->on_accept = on_accept;
     ln->ctx = ctx;
     ln->refs = 1;
-    if (uv_tcp_init(&l->uv, &ln->uv) != 0) {
-        sh_mem_free(l->env->alloc, ln);
-        return SH_E_IO;
-    }
-    e = open_listener(ln, a, opts->backlog == 0 ? 4096 : opts->backlog);
+    ln->w.fd = -1;
+    sh_timer_init(&ln->rest, ask, ln);
+    e = open_listener(ln, a, opts->backlog == 0 ? BACKLOG : opts->backlog);
     if (e == SH_E_UNSUPPORTED && opts->address.p[0] == ':') { /* a machine without IPv6 */
         a = (struct sh_addr){.family = 4, .port = a.port};
-        e = open_listener(ln, a, opts->backlog == 0 ? 4096 : opts->backlog);
+        e = open_listener(ln, a, opts->backlog == 0 ? BACKLOG : opts->backlog);
     }
     if (e != SH_OK) {
-        close_handle(ln);
+        close_socket(ln);
         explain(diag, opts->address, e);
         return e;
     }
@@ -237,16 +240,8 @@ void sh_listener_close(struct sh_listener *ln)
     if (ln == NULL || ln->closed) {
         return;
     }
-    struct sh_listener **p = &ln->loop->accept_waiting;
-    while (*p != NULL) {
-        if (*p == ln) {
-            *p = ln->wait_next;
-            break;
-        }
-        p = &(*p)->wait_next;
-    }
     net_tls_cancel(ln->loop, ln);
-    close_handle(ln);
+    close_socket(ln);
 }
 
 struct sh_addr sh_listener_addr(const struct sh_listener *ln)

@@ -1,7 +1,7 @@
 /* loop.c - the event loop: turns, deferred calls, posts.
  * Invariants:
  *  1. All work of a turn that is not input happens in run_turn, after the poll: posts in order,
- *     due timers, listeners and handshakes put off, then the calls deferred so far.
+ *     due timers, handshakes put off, then the calls deferred so far.
  *  2. While anything is deferred, the idle handle keeps the poll from blocking.
  *  3. A post is pushed on an atomic list; who finds the list empty wakes the loop. So a wake-up is
  *     never lost, and a thousand posts cost one.
@@ -128,7 +128,6 @@ static void run_turn(struct sh_loop *l)
     net_wheel_run(&l->wheel, begin / 1000);
     l->accepts_left = l->accepts_per_turn;
     l->handshakes_left = l->handshakes_per_turn;
-    net_listeners_turn(l);
     net_tls_turn(l);
     run_deferred(l);
     set_idle(l);
@@ -184,10 +183,17 @@ static sh_err start_handles(struct sh_loop *l)
     if (uv_loop_init(&l->uv) != 0) {
         return SH_E_IO;
     }
-    /* Of these only uv_async_init can fail, and it comes first. */
+    /* Of these only the first two can fail. */
     if (uv_async_init(&l->uv, &l->wake, on_wake) != 0) {
         (void)uv_loop_close(&l->uv);
         return SH_E_IO;
+    }
+    const sh_err e = net_poll_open(l);
+    if (e != SH_OK) {
+        uv_close((uv_handle_t *)&l->wake, NULL);
+        (void)uv_run(&l->uv, UV_RUN_DEFAULT);
+        (void)uv_loop_close(&l->uv);
+        return e;
     }
     (void)uv_check_init(&l->uv, &l->check);
     (void)uv_prepare_init(&l->uv, &l->prepare);
@@ -206,7 +212,7 @@ static unsigned dflt(unsigned v, unsigned d)
     return v == 0 ? d : v;
 }
 
-/* libuv writes without MSG_NOSIGNAL: a peer that has gone must not end the process. */
+/* libcurl and OpenSSL may write to a peer that has gone: that must not end the process. */
 static void block_sigpipe(void)
 {
     sigset_t set;
@@ -272,6 +278,7 @@ void sh_loop_free(struct sh_loop *l)
     uv_close((uv_handle_t *)&l->prepare, NULL);
     uv_close((uv_handle_t *)&l->idle, NULL);
     uv_close((uv_handle_t *)&l->alarm, NULL);
+    net_poll_close(l);
     /* Streams that were closed just now end here too, and name look-ups that were cancelled while
      * they ran; their callbacks may still defer. */
     do {

@@ -65,9 +65,26 @@ struct net_tls_young {
     const void *ctx;             /* of sh_tls_wrap */
 };
 
+/* ---- readiness of sockets (poll.c) ---- */
+
+enum net_watch_kind { NET_WATCH_TCP, NET_WATCH_LISTENER };
+enum { NET_IN = 1, NET_OUT = 2 };
+
+/* A socket that a loop asks for readiness. Lives in its object. */
+struct net_watch {
+    int fd; /* -1 = closed */
+    uint8_t kind;
+    uint8_t events; /* asked for */
+};
+/* From the poll: some of what was asked for. */
+void net_tcp_ready(struct net_watch *w, unsigned events);
+void net_listener_ready(struct net_watch *w, unsigned events);
+
 struct sh_loop {
     const struct sh_env *env;
     uv_loop_t uv;
+    uv_poll_t poll; /* the epoll set */
+    int epoll;
     uv_async_t wake;
     uv_check_t check;
     uv_idle_t idle;
@@ -91,7 +108,6 @@ struct sh_loop {
     unsigned accepts_left;
     unsigned handshakes_per_turn;
     unsigned handshakes_left;
-    struct sh_listener *accept_waiting;
     struct net_tls_wait *tls_waiting;
     struct net_tls_wait **tls_waiting_tail;
     struct net_tls_young *tls_young; /* not open yet, or failed and not closed yet */
@@ -101,8 +117,13 @@ struct sh_loop {
     struct net_counts n;
 };
 
+SH_MUST_CHECK sh_err net_poll_open(struct sh_loop *l);
+void net_poll_close(struct sh_loop *l); /* at the end of the loop */
+/* Asks for these events from now on; 0 = none. Errors of epoll_ctl(2). */
+SH_MUST_CHECK sh_err net_watch_set(struct sh_loop *l, struct net_watch *w, unsigned events);
+void net_watch_close(struct sh_loop *l, struct net_watch *w);
+
 /* Called once a turn, after the poll. */
-void net_listeners_turn(struct sh_loop *l);
 void net_tls_turn(struct sh_loop *l);
 /* Closes the streams of this ctx that were not given away yet; on_fail is not called. */
 void net_tls_cancel(struct sh_loop *l, const void *ctx);
@@ -116,11 +137,11 @@ enum net_flag {
     NET_CLOSING = 8, /* sh_stream_close was called, or the end was reached */
     NET_EOF = 16,    /* the peer will send no more */
     NET_EOF_SHOWN = 32,
-    NET_HIGH = 64,      /* on_drain is due */
-    NET_SHOW = 128,     /* kept input is to be shown */
-    NET_FLUSH = 256,    /* queued output is to be sent */
-    NET_SHUT = 512,     /* our side is closed */
-    NET_READING = 1024, /* the system is asked for input */
+    NET_HIGH = 64,     /* on_drain is due */
+    NET_SHOW = 128,    /* kept input is to be shown */
+    NET_FLUSH = 256,   /* queued output is to be sent */
+    NET_SHUT = 512,    /* our side is closed */
+    NET_OPENED = 1024, /* given to an owner */
 };
 
 struct net_stream {
@@ -165,23 +186,32 @@ void net_tell_closed(struct net_stream *n);
 
 /* ---- TCP ---- */
 
+/* Output that was not sent yet: data[off..n). */
 struct net_out {
-    uv_write_t req; /* used when the system would not take all at once */
     struct net_out *next;
+    uint32_t off;
     uint32_t n;
     uint32_t cap;
     uint8_t data[];
 };
 
-/* A TCP stream object whose uv_tcp_t is initialised and not yet connected. */
 struct net_tcp;
-SH_MUST_CHECK sh_err net_tcp_new(struct sh_loop *l, const struct sh_stream_opts *o,
+/* Takes a connected (or connecting) socket, which is closed when this fails. */
+SH_MUST_CHECK sh_err net_tcp_new(struct sh_loop *l, int fd, const struct sh_stream_opts *o,
                                  struct net_tcp **out);
-uv_tcp_t *net_tcp_uv(struct net_tcp *t);
 /* It is connected: counts it, sets socket options, gives the stream. */
 struct sh_stream *net_tcp_open(struct net_tcp *t, const struct sh_stream_opts *o);
 /* Closes one that never was given to an owner. */
 void net_tcp_abort(struct net_tcp *t);
+/* Begins to connect. Returns an errno. */
+int net_tcp_connect(struct sh_loop *l, const struct sh_addr *a, const struct sh_stream_opts *o,
+                    struct net_tcp **out);
+struct net_connecting {
+    void (*fn)(void *ctx, int error);
+    void *ctx;
+};
+/* Borrowed until it is told. SH_E_IO. */
+SH_MUST_CHECK sh_err net_tcp_when_connected(struct net_tcp *t, const struct net_connecting *c);
 /* `counter` goes down by one when the stream is gone. */
 void net_tcp_count_in(struct net_tcp *t, struct sh_listener *ln);
 void net_listener_unref(struct sh_listener *ln);

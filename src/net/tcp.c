@@ -1,19 +1,22 @@
-/* tcp.c - TCP streams over uv_tcp_t.
- * States: open -> ending (sh_stream_end: output drains, then our side is shut, input is discarded)
- *              -> closing (uv_close is under way) -> gone. Open may go to closing directly.
+/* tcp.c - TCP streams over a socket and the loop's poll.
+ * States: [connecting ->] open -> ending (sh_stream_end: output drains, then our side is shut,
+ * input is discarded) -> closing (the socket is closed) -> gone. Open may go to closing directly.
  * Invariants:
- *  1. `out` collects writes; it is tried once, with uv_try_write, when the owner returns from
- *     on_bytes, else at the end of the turn. Only when the system does not take all does it become
- *     `flying`, a uv_write. So an idle stream has no
- *     output block, and at most one is flying.
- *  2. queued = out->n + what libuv still holds; the loop's counter is kept equal to the sum.
- *  3. The system is asked for input (NET_READING) exactly while started or ending, not paused, not
- *     at EOF and not closing.
- *  4. on_close is called from the close callback of libuv only.
+ *  1. `out` collects writes; it is tried once, when the owner returns from on_bytes, else at the
+ *     end of the turn. What the system does not take stays in it, and the poll is asked for room.
+ *     So an idle stream has no output block.
+ *  2. The loop's counter of queued bytes is the sum of all out->n - out->off.
+ *  3. The poll is asked for input exactly while started or ending, not paused, not at EOF and not
+ *     closing; for room exactly while the system did not take all. watch_set keeps both.
+ *  4. on_close is called, and the stream freed, from its deferred job only.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "net_int.h"
 
@@ -23,8 +26,13 @@ enum {
     DIRECT_MIN = 8192, /* from here a write is tried without copying it first */
     FLUSH_AT = 65536,  /* more than this does not wait for the end of the turn */
     READ_STEP = 16384,
+    READS = 4, /* of a full buffer, before others have their turn */
+    PARTS = 8, /* of a write that goes out without a copy */
     LINGER_US = 2 * 1000 * 1000,
     STALL_US = 10 * 1000 * 1000,
+    KEEPALIVE_S = 60,
+    KEEPALIVE_STEP_S = 1,
+    KEEPALIVE_TRIES = 10,
 };
 
 struct lingering {
@@ -34,12 +42,14 @@ struct lingering {
 
 struct net_tcp {
     struct net_stream n;
-    uv_tcp_t uv;
+    struct net_watch w;
+    bool blocked; /* the system would not take all of out */
     struct net_out *out;
-    struct net_out *flying;
     struct sh_listener *listener;
-    struct lingering *linger;
-    bool opened; /* counted in streams */
+    union {
+        struct lingering *linger;          /* when opened */
+        const struct net_connecting *wait; /* before */
+    };
 };
 
 static struct net_tcp *tcp_of(const struct sh_stream *s)
@@ -56,12 +66,14 @@ static struct net_out *out_new(struct sh_loop *l, size_t need)
         l->spare = o->next;
         l->spare_n--;
         o->n = 0;
+        o->off = 0;
         return o;
     }
     const size_t cap = need < OUT_SMALL ? OUT_SMALL : need;
     struct net_out *o = sh_mem_resize(l->env->alloc, NULL, sizeof *o + cap);
     if (o != NULL) {
         o->n = 0;
+        o->off = 0;
         o->cap = (uint32_t)cap;
     }
     return o;
@@ -85,6 +97,11 @@ static sh_err out_room(struct net_tcp *t, size_t more)
         t->out = out_new(l, more);
         return t->out == NULL ? SH_E_NOMEM : SH_OK;
     }
+    if (t->out->off > 0 && t->out->n + more > t->out->cap) {
+        memmove(t->out->data, t->out->data + t->out->off, t->out->n - t->out->off);
+        t->out->n -= t->out->off;
+        t->out->off = 0;
+    }
     const size_t need = t->out->n + more;
     if (need <= t->out->cap) {
         return SH_OK;
@@ -102,20 +119,34 @@ static sh_err out_room(struct net_tcp *t, size_t more)
 
 /* ---- closing ---- */
 
-static void on_uv_closed(uv_handle_t *h)
+static void close_now(struct net_tcp *t, sh_err reason)
 {
-    struct net_tcp *t = NET_OWNER(h, struct net_tcp, uv);
-    struct sh_loop *l = t->n.s.loop;
-    if (t->out != NULL) {
-        net_sub(&l->n.queued_bytes, t->out->n);
-        out_free(l, t->out);
+    if ((t->n.flags & NET_CLOSING) == 0) {
+        t->n.flags |= NET_CLOSING;
+        t->n.reason = (uint8_t)reason;
+        net_watch_close(t->n.s.loop, &t->w);
+        net_want(&t->n, 0);
     }
-    if (t->linger != NULL) {
+}
+
+static size_t tcp_queued(const struct sh_stream *s)
+{
+    const struct net_out *o = tcp_of(s)->out;
+    return o == NULL ? 0 : o->n - o->off;
+}
+
+/* The last step of a stream that was closed. */
+static void gone(struct net_tcp *t)
+{
+    struct sh_loop *l = t->n.s.loop;
+    net_sub(&l->n.queued_bytes, tcp_queued(&t->n.s));
+    out_free(l, t->out);
+    if ((t->n.flags & NET_OPENED) != 0 && t->linger != NULL) {
         sh_timer_stop(&t->linger->timer);
         sh_mem_free(l->env->alloc, t->linger);
     }
     net_stream_fini(&t->n);
-    if (t->opened) {
+    if ((t->n.flags & NET_OPENED) != 0) {
         net_sub(&l->n.streams, 1);
         net_tell_closed(&t->n);
     }
@@ -125,28 +156,31 @@ static void on_uv_closed(uv_handle_t *h)
     sh_mem_free(l->env->alloc, t);
 }
 
-static void close_now(struct net_tcp *t, sh_err reason)
+static sh_err reason_of(int error)
 {
-    if ((t->n.flags & NET_CLOSING) == 0) {
-        t->n.flags |= NET_CLOSING;
-        t->n.reason = (uint8_t)reason;
-        uv_close((uv_handle_t *)&t->uv, on_uv_closed);
+    return error == EPIPE ? SH_E_CLOSED : SH_E_IO;
+}
+
+static bool wants_input(const struct net_tcp *t)
+{
+    const unsigned f = t->n.flags;
+    return (f & (NET_CLOSING | NET_EOF)) == 0 &&
+           ((f & NET_ENDING) != 0 || (f & (NET_STARTED | NET_PAUSED)) == NET_STARTED);
+}
+
+/* Asks the poll for what the state wants. */
+static void watch_set(struct net_tcp *t)
+{
+    if ((t->n.flags & NET_CLOSING) != 0) {
+        return;
+    }
+    const unsigned want = (wants_input(t) ? NET_IN : 0U) | (t->blocked ? NET_OUT : 0U);
+    if (net_watch_set(t->n.s.loop, &t->w, want) != SH_OK) {
+        close_now(t, SH_E_IO);
     }
 }
 
-static sh_err reason_of(int uv_status)
-{
-    return uv_status == UV_EPIPE || uv_status == UV_EOF ? SH_E_CLOSED : SH_E_IO;
-}
-
 /* ---- output ---- */
-
-static size_t tcp_queued(const struct sh_stream *s)
-{
-    const struct net_tcp *t = tcp_of(s);
-    return (t->out == NULL ? 0 : t->out->n) +
-           uv_stream_get_write_queue_size((const uv_stream_t *)&t->uv);
-}
 
 static void shut(struct net_tcp *t);
 
@@ -167,84 +201,71 @@ static void check_drain(struct net_tcp *t)
     }
 }
 
-static void flush_out(struct net_tcp *t);
-
-static void on_written(uv_write_t *req, int status)
+static void drop_out(struct net_tcp *t)
 {
-    struct net_out *o = NET_OWNER(req, struct net_out, req);
-    struct net_tcp *t = req->data;
     struct sh_loop *l = t->n.s.loop;
-    net_sub(&l->n.queued_bytes, o->n);
-    if (status == 0) {
-        net_add(&l->n.bytes_out, o->n);
-    }
-    t->flying = NULL;
-    out_free(l, o);
-    if ((t->n.flags & NET_CLOSING) != 0) {
-        return;
-    }
-    if (status < 0) {
-        close_now(t, reason_of(status));
-        return;
-    }
-    flush_out(t);
-    check_drain(t);
+    net_sub(&l->n.queued_bytes, tcp_queued(&t->n.s));
+    out_free(l, t->out);
+    t->out = NULL;
 }
 
-/* Sends the collected block, or makes it the flying one. Never calls the owner. */
+/* Sends what was collected, as far as the system takes it. Never calls the owner. */
 static void flush_out(struct net_tcp *t)
 {
     struct sh_loop *l = t->n.s.loop;
     struct net_out *o = t->out;
     t->n.flags = (uint16_t)(t->n.flags & ~(unsigned)NET_FLUSH);
-    if (o == NULL || t->flying != NULL || (t->n.flags & NET_CLOSING) != 0) {
+    if (o == NULL || t->blocked || (t->n.flags & NET_CLOSING) != 0) {
         return;
     }
-    t->out = NULL;
-    uv_buf_t b = uv_buf_init((char *)o->data, o->n);
-    const int sent = uv_try_write((uv_stream_t *)&t->uv, &b, 1);
-    if (sent == (int)o->n) {
-        net_sub(&l->n.queued_bytes, o->n);
-        net_add(&l->n.bytes_out, o->n);
-        out_free(l, o);
-        return;
-    }
-    if (sent < 0 && sent != UV_EAGAIN) {
-        net_sub(&l->n.queued_bytes, o->n);
-        out_free(l, o);
-        close_now(t, reason_of(sent));
+    ssize_t sent = 0;
+    do {
+        sent = send(t->w.fd, o->data + o->off, o->n - o->off, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
+        const sh_err why = reason_of(errno);
+        drop_out(t);
+        close_now(t, why);
         return;
     }
     const uint32_t done = sent > 0 ? (uint32_t)sent : 0;
     net_add(&l->n.bytes_out, done);
     net_sub(&l->n.queued_bytes, done);
-    b = uv_buf_init((char *)o->data + done, o->n - done);
-    o->n -= done;
-    o->req.data = t;
-    if (uv_write(&o->req, (uv_stream_t *)&t->uv, &b, 1, on_written) != 0) {
-        net_sub(&l->n.queued_bytes, o->n);
+    o->off += done;
+    if (o->off == o->n) {
+        t->out = NULL;
         out_free(l, o);
-        close_now(t, SH_E_IO);
         return;
     }
-    t->flying = o;
+    t->blocked = true;
+    watch_set(t);
+}
+
+/* The system has room again. */
+static void on_room(struct net_tcp *t)
+{
+    t->blocked = false;
+    flush_out(t);
+    watch_set(t);
+    check_drain(t);
 }
 
 /* Tries a big write at once, without copying it; returns how much went out. */
 static size_t write_direct(struct net_tcp *t, const struct sh_bytes *parts, size_t n)
 {
-    uv_buf_t b[8];
-    if (n > sizeof b / sizeof b[0] || t->out != NULL || t->flying != NULL) {
+    struct iovec v[PARTS];
+    if (n > PARTS || t->out != NULL) {
         return 0;
     }
     for (size_t i = 0; i < n; i++) {
         union {
             const uint8_t *in;
-            char *out;
-        } p = {.in = parts[i].p}; /* libuv's buffers are not const, but it only reads them */
-        b[i] = uv_buf_init(p.out, (unsigned)parts[i].n);
+            uint8_t *out;
+        } p = {.in = parts[i].p}; /* an iovec is not const, but it is only read */
+        v[i] = (struct iovec){.iov_base = p.out, .iov_len = parts[i].n};
     }
-    const int sent = uv_try_write((uv_stream_t *)&t->uv, b, (unsigned)n);
+    const struct msghdr m = {.msg_iov = v, .msg_iovlen = n};
+    const ssize_t sent = sendmsg(t->w.fd, &m, MSG_NOSIGNAL);
     if (sent > 0) {
         net_add(&t->n.s.loop->n.bytes_out, (uint64_t)sent);
         return (size_t)sent;
@@ -291,7 +312,7 @@ static sh_err tcp_write(struct sh_stream *s, const struct sh_bytes *parts, size_
     if (q + left > t->n.write_max / 2) {
         t->n.flags |= NET_HIGH;
     }
-    if (t->out->n >= FLUSH_AT) {
+    if (tcp_queued(s) >= FLUSH_AT) {
         flush_out(t);
     }
     net_want(&t->n, NET_FLUSH);
@@ -309,22 +330,6 @@ static void tcp_flush(struct sh_stream *s)
 
 /* ---- input ---- */
 
-static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
-{
-    SH_UNUSED(suggested);
-    struct net_tcp *t = NET_OWNER(h, struct net_tcp, uv);
-    struct sh_loop *l = t->n.s.loop;
-    if (t->n.in_n == 0) {
-        *buf = uv_buf_init((char *)l->read_buf, NET_READ_BUF);
-        return;
-    }
-    size_t room = 0;
-    uint8_t *p = net_in_room(&t->n, t->n.in_n > READ_STEP ? t->n.in_n : READ_STEP, &room);
-    *buf = uv_buf_init((char *)p, p == NULL ? 0 : (unsigned)room);
-}
-
-static void set_reading(struct net_tcp *t);
-
 /* What the owner wrote in on_bytes leaves at once: the block is still in the cache and serves the
  * next stream again. */
 static void flush_early(struct net_tcp *t)
@@ -333,7 +338,7 @@ static void flush_early(struct net_tcp *t)
         return;
     }
     flush_out(t);
-    if ((t->n.flags & (NET_SHOW | NET_HIGH | NET_ENDING)) == 0) {
+    if ((t->n.flags & (NET_SHOW | NET_HIGH | NET_ENDING | NET_CLOSING)) == 0) {
         sh_job_cancel(t->n.s.loop, &t->n.job);
     }
 }
@@ -353,59 +358,85 @@ static void after_input(struct net_tcp *t, sh_err e)
         }
     }
     flush_early(t);
-    set_reading(t);
+    watch_set(t);
 }
 
-static void on_read(uv_stream_t *us, ssize_t nread, const uv_buf_t *buf)
+static void on_end(struct net_tcp *t)
 {
-    struct net_tcp *t = NET_OWNER(us, struct net_tcp, uv);
-    struct sh_loop *l = t->n.s.loop;
-    if (nread == 0) {
-        return;
-    }
-    if (nread == UV_EOF) {
-        t->n.flags |= NET_EOF;
-        if ((t->n.flags & NET_ENDING) != 0) {
-            if ((t->n.flags & NET_SHUT) != 0) {
-                close_now(t, (sh_err)t->n.reason);
-            }
-            set_reading(t);
-            return;
-        }
+    t->n.flags |= NET_EOF;
+    if ((t->n.flags & NET_ENDING) == 0) {
         after_input(t, SH_OK);
         return;
     }
-    if (nread < 0) {
-        close_now(t, nread == UV_ENOBUFS ? SH_E_NOMEM : reason_of((int)nread));
-        return;
+    if ((t->n.flags & NET_SHUT) != 0) {
+        close_now(t, (sh_err)t->n.reason);
     }
-    net_add(&l->n.bytes_in, (uint64_t)nread);
-    if ((t->n.flags & NET_ENDING) != 0) {
-        return; /* thrown away */
+    watch_set(t);
+}
+
+/* One read. True: the buffer was filled, there may be more. */
+static bool read_once(struct net_tcp *t)
+{
+    struct sh_loop *l = t->n.s.loop;
+    uint8_t *at = l->read_buf;
+    size_t room = NET_READ_BUF;
+    const bool behind = t->n.in_n != 0; /* what is kept comes first */
+    if (behind) {
+        at = net_in_room(&t->n, t->n.in_n > READ_STEP ? t->n.in_n : READ_STEP, &room);
+        if (at == NULL) {
+            close_now(t, SH_E_NOMEM);
+            return false;
+        }
     }
-    if (buf->base == (char *)l->read_buf) {
-        after_input(t, net_input(&t->n, l->read_buf, (size_t)nread));
-    } else {
-        after_input(t, net_input_put(&t->n, (size_t)nread));
+    const ssize_t n = recv(t->w.fd, at, room, 0);
+    if (n == 0) {
+        on_end(t);
+        return false;
+    }
+    if (n < 0) {
+        if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+            close_now(t, reason_of(errno));
+        }
+        return false;
+    }
+    net_add(&l->n.bytes_in, (uint64_t)n);
+    if ((t->n.flags & NET_ENDING) == 0) { /* else it is thrown away */
+        after_input(t, behind ? net_input_put(&t->n, (size_t)n)
+                              : net_input(&t->n, l->read_buf, (size_t)n));
+    }
+    return (size_t)n == room;
+}
+
+static void on_connected(struct net_tcp *t)
+{
+    const struct net_connecting *c = t->wait;
+    int error = 0;
+    socklen_t len = sizeof error;
+    if (getsockopt(t->w.fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0) {
+        error = errno;
+    }
+    t->wait = NULL;
+    if (net_watch_set(t->n.s.loop, &t->w, 0) != SH_OK && error == 0) {
+        error = EIO;
+    }
+    if (c != NULL) {
+        c->fn(c->ctx, error);
     }
 }
 
-static void set_reading(struct net_tcp *t)
+void net_tcp_ready(struct net_watch *w, unsigned events)
 {
-    const unsigned f = t->n.flags;
-    const bool want = (f & (NET_CLOSING | NET_EOF)) == 0 &&
-                      ((f & NET_ENDING) != 0 || (f & (NET_STARTED | NET_PAUSED)) == NET_STARTED);
-    if (want == ((f & NET_READING) != 0) || (f & NET_CLOSING) != 0) {
+    struct net_tcp *t = NET_OWNER(w, struct net_tcp, w);
+    if ((t->n.flags & NET_OPENED) == 0) {
+        on_connected(t);
         return;
     }
-    if (want) {
-        t->n.flags |= NET_READING;
-        if (uv_read_start((uv_stream_t *)&t->uv, on_alloc, on_read) != 0) {
-            close_now(t, SH_E_IO);
+    if ((events & NET_OUT) != 0 && t->blocked) {
+        on_room(t);
+    }
+    if ((events & NET_IN) != 0) {
+        for (unsigned i = 0; i < READS && wants_input(t) && read_once(t); i++) {
         }
-    } else {
-        t->n.flags = (uint16_t)(f & ~(unsigned)NET_READING);
-        (void)uv_read_stop((uv_stream_t *)&t->uv);
     }
 }
 
@@ -415,6 +446,7 @@ static void tcp_turn(void *ctx)
 {
     struct net_tcp *t = tcp_of(ctx);
     if ((t->n.flags & NET_CLOSING) != 0) {
+        gone(t);
         return;
     }
     if ((t->n.flags & NET_SHOW) != 0) {
@@ -434,7 +466,7 @@ static void tcp_start(struct sh_stream *s)
         return;
     }
     t->n.flags |= NET_STARTED;
-    set_reading(t);
+    watch_set(t);
     if (t->n.in_n > 0 || (t->n.flags & NET_EOF) != 0) {
         net_want(&t->n, NET_SHOW);
     }
@@ -445,7 +477,7 @@ static void tcp_pause(struct sh_stream *s)
     struct net_tcp *t = tcp_of(s);
     if ((t->n.flags & (NET_ENDING | NET_CLOSING)) == 0) {
         t->n.flags |= NET_PAUSED;
-        set_reading(t);
+        watch_set(t);
     }
 }
 
@@ -454,7 +486,7 @@ static void tcp_resume(struct sh_stream *s)
     struct net_tcp *t = tcp_of(s);
     if ((t->n.flags & NET_PAUSED) != 0) {
         t->n.flags = (uint16_t)(t->n.flags & ~(unsigned)NET_PAUSED);
-        set_reading(t);
+        watch_set(t);
         net_want(&t->n, NET_SHOW);
     }
 }
@@ -477,14 +509,12 @@ static void on_linger(void *ctx)
 static void shut(struct net_tcp *t)
 {
     t->n.flags |= NET_SHUT;
-    uv_os_fd_t fd = -1;
-    if ((t->n.flags & NET_EOF) != 0 || uv_fileno((uv_handle_t *)&t->uv, &fd) != 0 ||
-        shutdown(fd, SHUT_WR) != 0 || t->linger == NULL) {
+    if ((t->n.flags & NET_EOF) != 0 || shutdown(t->w.fd, SHUT_WR) != 0 || t->linger == NULL) {
         close_now(t, (sh_err)t->n.reason);
         return;
     }
     sh_timer_set(t->n.s.loop, &t->linger->timer, LINGER_US);
-    set_reading(t);
+    watch_set(t);
 }
 
 static void tcp_end(struct sh_stream *s)
@@ -500,7 +530,7 @@ static void tcp_end(struct sh_stream *s)
         t->linger->left = tcp_queued(s);
         sh_timer_set(s->loop, &t->linger->timer, STALL_US);
     }
-    set_reading(t);
+    watch_set(t);
     net_want(&t->n, NET_FLUSH);
 }
 
@@ -517,8 +547,8 @@ static size_t tcp_write_max(const struct sh_stream *s)
 static struct sh_addr tcp_peer(const struct sh_stream *s)
 {
     struct sockaddr_storage ss = {0};
-    int len = sizeof ss;
-    if (uv_tcp_getpeername(&tcp_of(s)->uv, (struct sockaddr *)&ss, &len) != 0) {
+    socklen_t len = sizeof ss;
+    if (getpeername(tcp_of(s)->w.fd, (struct sockaddr *)&ss, &len) != 0) {
         return (struct sh_addr){0};
     }
     return net_addr_of(&ss);
@@ -527,8 +557,8 @@ static struct sh_addr tcp_peer(const struct sh_stream *s)
 static struct sh_addr tcp_local(const struct sh_stream *s)
 {
     struct sockaddr_storage ss = {0};
-    int len = sizeof ss;
-    if (uv_tcp_getsockname(&tcp_of(s)->uv, (struct sockaddr *)&ss, &len) != 0) {
+    socklen_t len = sizeof ss;
+    if (getsockname(tcp_of(s)->w.fd, (struct sockaddr *)&ss, &len) != 0) {
         return (struct sh_addr){0};
     }
     return net_addr_of(&ss);
@@ -564,41 +594,71 @@ static const struct sh_stream_ops tcp_ops = {
     .secure = tcp_secure,
 };
 
-sh_err net_tcp_new(struct sh_loop *l, const struct sh_stream_opts *o, struct net_tcp **out)
+sh_err net_tcp_new(struct sh_loop *l, int fd, const struct sh_stream_opts *o, struct net_tcp **out)
 {
     struct net_tcp *t = sh_mem_new(l->env->alloc, sizeof *t);
     if (t == NULL) {
+        (void)close(fd);
         return SH_E_NOMEM;
     }
     net_stream_init(&t->n, &tcp_ops, l, o, tcp_turn);
-    if (uv_tcp_init(&l->uv, &t->uv) != 0) {
-        sh_mem_free(l->env->alloc, t);
-        return SH_E_IO;
-    }
+    t->w = (struct net_watch){.fd = fd, .kind = NET_WATCH_TCP};
     *out = t;
     return SH_OK;
 }
 
-uv_tcp_t *net_tcp_uv(struct net_tcp *t)
+static void option(int fd, int level, int name, unsigned value)
 {
-    return &t->uv;
+    const int v = value > INT_MAX ? INT_MAX : (int)value;
+    (void)setsockopt(fd, level, name, &v, sizeof v); /* without it the connection still works */
 }
 
 struct sh_stream *net_tcp_open(struct net_tcp *t, const struct sh_stream_opts *o)
 {
-    t->opened = true;
+    const int fd = t->w.fd;
+    t->n.flags |= NET_OPENED;
+    t->linger = NULL;
     net_add(&t->n.s.loop->n.streams, 1);
     if (!o->no_delay_off) {
-        (void)uv_tcp_nodelay(&t->uv, 1);
+        option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     }
     if (o->keepalive_s != UINT_MAX) {
-        (void)uv_tcp_keepalive(&t->uv, 1, o->keepalive_s == 0 ? 60 : o->keepalive_s);
+        option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+        option(fd, IPPROTO_TCP, TCP_KEEPIDLE, o->keepalive_s == 0 ? KEEPALIVE_S : o->keepalive_s);
+        option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_STEP_S);
+        option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_TRIES);
     }
     return &t->n.s;
 }
 
+int net_tcp_connect(struct sh_loop *l, const struct sh_addr *a, const struct sh_stream_opts *o,
+                    struct net_tcp **out)
+{
+    struct sockaddr_storage ss;
+    const socklen_t len = net_addr_to(a, &ss);
+    const int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        return errno;
+    }
+    if (connect(fd, (const struct sockaddr *)&ss, len) != 0 && errno != EINPROGRESS) {
+        const int error = errno;
+        (void)close(fd);
+        return error;
+    }
+    return net_tcp_new(l, fd, o, out) == SH_OK ? 0 : ENOMEM;
+}
+
+sh_err net_tcp_when_connected(struct net_tcp *t, const struct net_connecting *c)
+{
+    t->wait = c;
+    return net_watch_set(t->n.s.loop, &t->w, NET_OUT) == SH_OK ? SH_OK : SH_E_IO;
+}
+
 void net_tcp_abort(struct net_tcp *t)
 {
+    if ((t->n.flags & NET_OPENED) == 0) {
+        t->wait = NULL;
+    }
     close_now(t, SH_E_CANCELED);
 }
 

@@ -1,6 +1,11 @@
 /* Real sockets on 127.0.0.1, free ports. */
 #include <sh/test.h>
 
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <sh/net.h>
 
 struct conn {
@@ -394,6 +399,76 @@ static void count_datagram(void *ctx, const struct sh_addr *from, struct sh_byte
     f->failed++;
 }
 
+/* Without a descriptor for one more connection the listener rests instead of asking at every turn,
+ * and takes what waited once there is one. */
+static void test_accept_without_descriptors_rests_and_goes_on(void **state)
+{
+    (void)state;
+    enum { HELD = 4096 };
+    static int held[HELD];
+    struct fix f;
+    begin(&f, NULL);
+    struct rlimit was;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+    const struct rlimit low = {.rlim_cur = 256, .rlim_max = was.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    const int client = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(client >= 0);
+    size_t n = 0;
+    while (n < HELD && (held[n] = dup(client)) >= 0) {
+        n++;
+    }
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons(sh_listener_addr(f.ln).port),
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    assert_int_equal(connect(client, (const struct sockaddr *)&a, sizeof a), 0);
+    struct sh_net_stats st;
+    do {
+        (void)sh_loop_turn(f.l);
+        sh_loop_stats(f.l, &st, false);
+    } while (st.accept_errors == 0);
+    for (int i = 0; i < 50; i++) {
+        (void)sh_loop_turn(f.l);
+    }
+    sh_loop_stats(f.l, &st, false);
+    assert_true(st.accept_errors < 10); /* it would be one a turn */
+    assert_int_equal(f.n_in, 0);
+    while (n > 0) {
+        (void)close(held[--n]);
+    }
+    UNTIL(&f, f.n_in == 1);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+    (void)close(client);
+    UNTIL(&f, f.in[0].closed == 1);
+    finish(&f);
+}
+
+/* A reset that shows while we answer closes the stream once, and frees it. */
+static void test_reset_while_answering_closes_once(void **state)
+{
+    (void)state;
+    struct fix f;
+    begin(&f, NULL);
+    const int client = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(client >= 0);
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons(sh_listener_addr(f.ln).port),
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    assert_int_equal(connect(client, (const struct sockaddr *)&a, sizeof a), 0);
+    UNTIL(&f, f.n_in == 1);
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    assert_int_equal(setsockopt(client, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+    assert_int_equal(send(client, "hello", 5, 0), 5);
+    (void)close(client); /* RST: the echo meets it */
+    UNTIL(&f, f.in[0].closed == 1);
+    assert_int_equal(f.in[0].reason, SH_E_IO);
+    for (int i = 0; i < 5; i++) {
+        (void)sh_loop_turn(f.l);
+    }
+    assert_int_equal(f.in[0].closed, 1);
+    finish(&f);
+}
+
 static void test_udp(void **state)
 {
     (void)state;
@@ -469,6 +544,8 @@ int main(void)
         cmocka_unit_test(test_listener_limits_and_errors),
         cmocka_unit_test(test_tls_over_tcp),
         cmocka_unit_test(test_few_accepts_a_turn),
+        cmocka_unit_test(test_accept_without_descriptors_rests_and_goes_on),
+        cmocka_unit_test(test_reset_while_answering_closes_once),
         cmocka_unit_test(test_udp),
         cmocka_unit_test(test_addresses),
     };
