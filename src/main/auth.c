@@ -9,26 +9,29 @@ struct who {
     struct who *prev; /* list node->guests */
     struct who *next;
     struct sh_principal guard;
-    char name[SH_NAME_MAX + 1];
-    char device[SH_DEVICE_ID_MAX + 1];
+    char text[]; /* name, device */
 };
 
 static struct mqtt_principal *make(struct node *n, const struct sh_principal *g)
 {
     struct sh_principal_info info;
-    struct who *w = sh_mem_new(n->env.alloc, sizeof *w);
-    if (w == NULL || sh_guard_describe(n->guard, g, &info) != SH_OK) {
-        sh_mem_free(n->env.alloc, w);
+    if (sh_guard_describe(n->guard, g, &info) != SH_OK) {
+        return NULL;
+    }
+    const struct sh_str name = sh_str_c(info.name);
+    const struct sh_str device = sh_str_c(info.device);
+    struct who *w = sh_mem_new(n->env.alloc, sizeof *w + name.n + device.n);
+    if (w == NULL) {
         return NULL;
     }
     w->guard = *g;
-    memcpy(w->name, info.name, sizeof w->name);
-    memcpy(w->device, info.device, sizeof w->device);
+    memcpy(w->text, name.p, name.n);
+    memcpy(w->text + name.n, device.p, device.n);
     w->p.tenant = g->tenant;
     /* Stable over restarts: the label names kind, name and tenant. */
     w->p.id = sh_hash64(info.label, strlen(info.label), g->kind);
-    w->p.name = sh_str_c(w->name);
-    w->p.device = sh_str_c(w->device);
+    w->p.name = (struct sh_str){w->text, name.n};
+    w->p.device = (struct sh_str){w->text + name.n, device.n};
     w->p.priv = w;
     if (g->kind == SH_PRINCIPAL_ANONYMOUS) {
         w->p.flags |= MQTT_P_NO_TELEMETRY;

@@ -80,7 +80,6 @@ sh_err mqtt_broker_new(const struct mqtt_broker_opts *o, struct mqtt_broker **ou
     if (o->env->random->fill(o->env->random->ctx, &b->seed, sizeof b->seed) != SH_OK) {
         b->seed = (uint64_t)(uintptr_t)b;
     }
-    sh_map_init(&b->sessions_by_key, b->alloc, (size_t)b->lim.max_sessions + 1, b->seed);
     sh_map_init(&b->by_sid, b->alloc, (size_t)b->lim.max_sessions + 1, b->seed);
     sh_map_init(&b->devices, b->alloc, DEVICES_MAX, b->seed);
     sh_buf_init(&b->rec, b->alloc, REC_MAX);
@@ -128,8 +127,10 @@ void mqtt_broker_free(struct mqtt_broker *b)
             mqtt_session_unpin(b, w->s);
         }
     }
-    while (b->sessions != NULL) {
-        mqtt_session_free(b, b->sessions);
+    struct mqtt_session *next = NULL;
+    for (struct mqtt_session *s = mqtt_session_next(b, NULL); s != NULL; s = next) {
+        next = mqtt_session_next(b, s);
+        mqtt_session_free(b, s);
     }
     mqtt_internals_free(b);
     while (b->deferred != NULL) {
@@ -147,7 +148,7 @@ void mqtt_broker_free(struct mqtt_broker *b)
     for (uint32_t i = 0; i < b->npool; i++) {
         sh_mem_free(b->alloc, b->pool[i]);
     }
-    sh_map_fini(&b->sessions_by_key);
+    sh_mem_free(b->alloc, b->slots);
     sh_map_fini(&b->by_sid);
     sh_map_fini(&b->devices);
     sh_buf_fini(&b->rec);
@@ -250,6 +251,13 @@ void mqtt_broker_shutdown(struct mqtt_broker *b)
     mqtt_broker_flush(b);
 }
 
+void mqtt_broker_conns(const struct mqtt_broker *b, void (*fn)(void *ctx))
+{
+    for (const struct mqtt_conn *c = b->conns; c != NULL; c = c->next) {
+        fn(c->ctx);
+    }
+}
+
 /* ---- publishing for the platform ---- */
 
 static sh_err publish_now(struct mqtt_broker *b, struct mqtt_tenant *t, struct sh_str topic,
@@ -349,11 +357,11 @@ size_t mqtt_broker_kick(struct mqtt_broker *b, uint32_t tenant, uint64_t princip
     mqtt_now(b);
     size_t n = 0;
     struct mqtt_session *next = NULL;
-    for (struct mqtt_session *s = b->sessions; s != NULL; s = next) {
-        next = s->next;
+    for (struct mqtt_session *s = mqtt_session_next(b, NULL); s != NULL; s = next) {
+        next = mqtt_session_next(b, s);
         if ((tenant != 0 && s->tenant->id != tenant) ||
             (principal != 0 && s->principal != principal) ||
-            (client_id.n > 0 && !sh_str_eq(s->client_id, client_id))) {
+            (client_id.n > 0 && !sh_str_eq(mqtt_session_client_id(s), client_id))) {
             continue;
         }
         n++;
@@ -387,15 +395,16 @@ void mqtt_broker_counters(const struct mqtt_broker *b, uint32_t tenant, struct m
 void mqtt_broker_sessions(const struct mqtt_broker *b, uint32_t tenant,
                           bool (*fn)(void *ctx, const struct mqtt_session_info *s), void *ctx)
 {
-    for (const struct mqtt_session *s = b->sessions; s != NULL; s = s->next) {
+    for (const struct mqtt_session *s = mqtt_session_next(b, NULL); s != NULL;
+         s = mqtt_session_next(b, s)) {
         if (tenant != 0 && s->tenant->id != tenant) {
             continue;
         }
         const struct mqtt_conn *c = s->conn;
         struct mqtt_session_info i = {.tenant = s->tenant->id,
                                       .principal = s->principal,
-                                      .client_id = s->client_id,
-                                      .device = s->device,
+                                      .client_id = mqtt_session_client_id(s),
+                                      .device = mqtt_session_device(s),
                                       .connected = c != NULL,
                                       .persistent = s->persistent,
                                       .version = s->version,
@@ -409,7 +418,7 @@ void mqtt_broker_sessions(const struct mqtt_broker *b, uint32_t tenant,
                                       .dropped = s->dropped};
         if (c != NULL) {
             i.principal_name = c->p->name;
-            i.address = c->address;
+            i.address = mqtt_conn_address(c);
             i.tls = c->tls;
             i.websocket = c->websocket;
             i.keep_alive_s = c->keep_alive_s;

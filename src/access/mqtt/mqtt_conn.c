@@ -4,26 +4,36 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "mqtt_int.h"
 
+enum { ROOM_MAX = 1024, ADDRESS_MAX = 255 };
+
+void *mqtt_conn_room(struct mqtt_conn *c)
+{
+    return c + 1;
+}
+
 sh_err mqtt_conn_new(struct mqtt_broker *b, const struct mqtt_conn_ops *ops, void *ctx,
                      const struct mqtt_conn_info *info, struct mqtt_conn **out)
 {
+    if (info->room > ROOM_MAX || info->address.n > ADDRESS_MAX) {
+        return SH_E_INVAL;
+    }
     mqtt_now(b);
     if (b->n.connections >= b->lim.max_connections) {
         b->n.connects_refused++;
         return SH_E_LIMIT;
     }
-    struct mqtt_conn *c = sh_mem_new(b->alloc, sizeof *c);
+    struct mqtt_conn *c = sh_mem_new(b->alloc, sizeof *c + info->room + info->address.n);
     if (c == NULL) {
         return SH_E_NOMEM;
     }
-    c->address = sh_str_dup(b->alloc, info->address);
-    if (c->address.p == NULL) {
-        sh_mem_free(b->alloc, c);
-        return SH_E_NOMEM;
+    c->address_at = (uint16_t)(sizeof *c + info->room);
+    c->address_n = (uint8_t)info->address.n;
+    if (info->address.n > 0) {
+        memcpy((char *)c + c->address_at, info->address.p, info->address.n);
     }
     c->b = b;
     c->ops = ops;
-    c->ctx = ctx;
+    c->ctx = info->room > 0 ? mqtt_conn_room(c) : ctx;
     c->loopback = info->loopback;
     c->tls = info->tls;
     c->websocket = info->websocket;
@@ -117,9 +127,7 @@ void mqtt_conn_stall(struct mqtt_conn *c)
 
 static void conn_free(struct mqtt_conn *c)
 {
-    struct mqtt_broker *b = c->b;
-    sh_str_free(b->alloc, &c->address);
-    sh_mem_free(b->alloc, c);
+    sh_mem_free(c->b->alloc, c);
 }
 
 void mqtt_conn_unpin(struct mqtt_conn *c)

@@ -79,7 +79,8 @@ void mqtt_device_event(struct mqtt_conn *c, bool online)
         sh_log(b->env->log, SH_LOG_WARN, "mqtt", "no memory to count a device's connections");
     }
     if (online ? now == 0 : now <= 1) {
-        b->events->device(b->events->ctx, c->p, c->s->client_id, c->address, online);
+        b->events->device(b->events->ctx, c->p, mqtt_session_client_id(c->s), mqtt_conn_address(c),
+                          online);
     }
 }
 
@@ -106,7 +107,8 @@ static sh_err session_for(struct mqtt_conn *c, const struct mqtt_connect *k, str
         if (t == NULL) {
             return SH_E_NOMEM;
         }
-        SH_TRY(mqtt_session_new(b, t, c->p->id, id, &s));
+        const struct mqtt_session_key key = {c->p->id, id, c->p->device};
+        SH_TRY(mqtt_session_new(b, t, &key, &s));
     }
     c->s = s;
     return SH_OK;
@@ -150,7 +152,7 @@ static sh_err connack_props(struct mqtt_conn *c, const struct mqtt_connect *k, b
     put_u32(o, MQTT_PR_MAX_PACKET_SIZE, &o->max_packet_size, b->lim.max_packet);
     put_u16(o, MQTT_PR_TOPIC_ALIAS_MAX, &o->topic_alias_max, b->lim.topic_alias_max);
     if (assigned) {
-        o->assigned_client_id = s->client_id;
+        o->assigned_client_id = mqtt_session_client_id(s);
         mqtt_set(o, MQTT_PR_ASSIGNED_CLIENT_ID);
     }
     if (c->keep_alive_s != k->keep_alive) {
@@ -159,7 +161,8 @@ static sh_err connack_props(struct mqtt_conn *c, const struct mqtt_connect *k, b
     if (mqtt_has(&k->props, MQTT_PR_REQUEST_RESPONSE_INFO) && k->props.request_response_info == 1) {
         sh_buf_clear(&b->path);
         SH_TRY(sh_buf_put_c(&b->path, c->p->device.n > 0 ? "sh/v1/" : "response/"));
-        SH_TRY(mqtt_topic_put_device(&b->path, c->p->device.n > 0 ? c->p->device : s->client_id));
+        SH_TRY(mqtt_topic_put_device(&b->path, c->p->device.n > 0 ? c->p->device
+                                                                  : mqtt_session_client_id(s)));
         SH_TRY(sh_buf_put_c(&b->path, c->p->device.n > 0 ? "/response/" : "/"));
         o->response_info = sh_buf_str(&b->path);
         mqtt_set(o, MQTT_PR_RESPONSE_INFO);
@@ -245,9 +248,6 @@ static sh_err session_take(struct mqtt_conn *c, const struct mqtt_connect *k, ui
     s->expiry_s = expiry_of(b, k);
     const bool was_persistent = s->persistent;
     s->persistent = s->expiry_s != MQTT_NO_EXPIRY;
-    if (s->device.p == NULL && c->p->device.n > 0) {
-        s->device = sh_str_dup(b->alloc, c->p->device);
-    }
     if (mqtt_durable(b) && (s->persistent || was_persistent)) {
         return mqtt_log_session(b, s, true, rn);
     }
@@ -445,7 +445,7 @@ void mqtt_on_connect(struct mqtt_conn *c, const struct mqtt_packet *p)
                                          .user = k->user,
                                          .password = k->password,
                                          .peer_cert = has_cert ? &cert : NULL,
-                                         .address = c->address,
+                                         .address = mqtt_conn_address(c),
                                          .loopback = c->loopback,
                                          .listener = c->listener};
     c->state = MQTT_C_AUTH;

@@ -195,8 +195,7 @@ struct mqtt_rlist {
 };
 
 struct mqtt_session {
-    struct mqtt_session *next; /* all sessions */
-    struct mqtt_session *prev;
+    struct mqtt_session *chain; /* others of its slot in b->slots */
     struct mqtt_tenant *tenant;
     struct mqtt_conn *conn; /* NULL while away */
     struct mqtt_sub *subs;
@@ -205,8 +204,6 @@ struct mqtt_session {
     uint16_t *in2; /* QoS 2 packet ids received and not released, sorted */
     uint64_t sid;
     uint64_t principal;
-    struct sh_str client_id;
-    struct sh_str device; /* for lists; may be empty */
     struct mqtt_oq q;
     int64_t ends_us;  /* mono: when away, the session ends then; MQTT_FAR */
     int64_t will_us;  /* mono: the will is due then; MQTT_FAR */
@@ -224,10 +221,21 @@ struct mqtt_session {
     bool dead;       /* ended; freed when pins is 0 */
     bool pids_wrapped;
     bool replayed; /* was connected in the log that is being replayed */
+    uint16_t client_id_n;
+    uint16_t device_n;
     uint64_t publish_in;
     uint64_t publish_out;
     uint64_t dropped;
+    char text[]; /* client id, device (for lists; may be empty) */
 };
+static inline struct sh_str mqtt_session_client_id(const struct mqtt_session *s)
+{
+    return (struct sh_str){s->text, s->client_id_n};
+}
+static inline struct sh_str mqtt_session_device(const struct mqtt_session *s)
+{
+    return (struct sh_str){s->text + s->client_id_n, s->device_n};
+}
 
 /* ---- tenants ---- */
 
@@ -309,8 +317,6 @@ struct mqtt_conn {
     uint32_t out_off;
     uint32_t out_cap;
     struct mqtt_ackq acks;
-    struct sh_str address;
-    struct sh_str me;    /* device id as in topics; empty until needed */
     int64_t opened_us;   /* mono; of the connection, later of the last packet */
     uint32_t max_packet; /* the client's; UINT32_MAX = no limit */
     uint32_t tokens;     /* PUBLISH left in this second, with max_rate */
@@ -320,6 +326,7 @@ struct mqtt_conn {
     uint16_t keep_alive_s;
     uint16_t unacked1; /* QoS 1 received, PUBACK not written */
     uint16_t listener;
+    uint16_t address_at; /* bytes from the beginning of this struct */
     uint8_t state;
     uint8_t version;
     bool open_told; /* CONNACK has been written */
@@ -330,10 +337,16 @@ struct mqtt_conn {
     bool loopback;
     bool tls;
     bool websocket;
-    bool given;         /* the PUBLISH at the front was given to telemetry before it stalled */
-    bool no_read;       /* the transport was told to stop reading */
+    bool given;   /* the PUBLISH at the front was given to telemetry before it stalled */
+    bool no_read; /* the transport was told to stop reading */
+    uint8_t address_n;
     uint32_t given_ack; /* then: running number of its answer */
+    /* Behind it: the transport's memory (ctx, when it asked for some), then the address. */
 };
+static inline struct sh_str mqtt_conn_address(const struct mqtt_conn *c)
+{
+    return (struct sh_str){(const char *)c + c->address_at, c->address_n};
+}
 
 /* What telemetry's done() gets: which answer waits. */
 struct mqtt_token {
@@ -400,10 +413,10 @@ struct mqtt_broker {
     uint64_t seed;
     struct mqtt_counters n;
     struct mqtt_tenant *tenants;
-    struct sh_map sessions_by_key;
-    struct sh_map by_sid;  /* recovery only */
-    struct sh_map devices; /* connections per device */
-    struct mqtt_session *sessions;
+    struct mqtt_session **slots; /* sessions by (tenant, principal, client id): chains */
+    size_t nslots;               /* a power of two, or 0 */
+    struct sh_map by_sid;        /* recovery only */
+    struct sh_map devices;       /* connections per device */
     struct mqtt_conn *conns;
     struct mqtt_conn *dirty;
     struct mqtt_conn *in_input; /* whose bytes are being read */
@@ -492,9 +505,16 @@ void mqtt_retain_tick(struct mqtt_broker *b, struct mqtt_tenant *t);
 /* mqtt_session.c */
 struct mqtt_session *mqtt_session_find(struct mqtt_broker *b, uint32_t tenant, uint64_t principal,
                                        struct sh_str client_id);
+/* What a session is found by, and what stays with it. */
+struct mqtt_session_key {
+    uint64_t principal;
+    struct sh_str client_id;
+    struct sh_str device;
+};
 SH_MUST_CHECK sh_err mqtt_session_new(struct mqtt_broker *b, struct mqtt_tenant *t,
-                                      uint64_t principal, struct sh_str client_id,
-                                      struct mqtt_session **out);
+                                      const struct mqtt_session_key *k, struct mqtt_session **out);
+/* Walks all sessions: the one after s, NULL = the first. s may be ended once its next is known. */
+struct mqtt_session *mqtt_session_next(const struct mqtt_broker *b, const struct mqtt_session *s);
 /* Ends it: will (unless told not to), subscriptions, queue, log. */
 void mqtt_session_end(struct mqtt_broker *b, struct mqtt_session *s);
 void mqtt_session_free(struct mqtt_broker *b, struct mqtt_session *s); /* no log, no will */

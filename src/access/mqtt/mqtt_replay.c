@@ -120,7 +120,8 @@ static sh_err session_make(struct mqtt_broker *b, struct mqtt_tenant *t, const s
     if (s != NULL) {
         forget(b, s);
     }
-    SH_TRY(mqtt_session_new(b, t, v->principal, v->client_id, &s));
+    const struct mqtt_session_key key = {v->principal, v->client_id, v->device};
+    SH_TRY(mqtt_session_new(b, t, &key, &s));
     s->sid = v->sid;
     if (b->next_sid < v->sid) {
         b->next_sid = v->sid;
@@ -175,9 +176,6 @@ static sh_err apply_session(struct mqtt_broker *b, struct sh_rd *r)
     s->since_us = (int64_t)v.since;
     s->next_pid = v.pid > s->next_pid ? v.pid : s->next_pid;
     s->pids_wrapped = true; /* numbers in use are looked for */
-    if (s->device.p == NULL && v.device.n > 0) {
-        s->device = sh_str_dup(b->alloc, v.device);
-    }
     return SH_OK;
 }
 
@@ -538,8 +536,8 @@ void mqtt_broker_start(struct mqtt_broker *b)
     b->recovering = false;
     const int64_t wall = sh_wall_us(b->env->clock);
     struct mqtt_session *next = NULL;
-    for (struct mqtt_session *s = b->sessions; s != NULL; s = next) {
-        next = s->next;
+    for (struct mqtt_session *s = mqtt_session_next(b, NULL); s != NULL; s = next) {
+        next = mqtt_session_next(b, s);
         if (s->replayed) { /* it was connected when we stopped: away from now on */
             s->replayed = false;
             mqtt_session_away(b, s, true);

@@ -14,9 +14,8 @@ enum {
     WRITE_MAX = 256 << 10
 };
 
+/* In the room of its connection. */
 struct peer {
-    struct peer *next;
-    struct peer **prev;
     struct mqtt_server *srv;
     struct sh_stream *stream;
     struct mqtt_conn *conn;
@@ -36,7 +35,7 @@ struct mqtt_server {
     struct sh_job flush;
     struct listener listeners[LISTENERS];
     size_t nlisteners;
-    struct peer *peers;
+    size_t peers;
     struct sh_timer grace;
     bool stopping;
     void (*on_stopped)(void *ctx);
@@ -45,7 +44,7 @@ struct mqtt_server {
 
 static void stopped_if_empty(struct mqtt_server *s)
 {
-    if (s->stopping && s->peers == NULL && s->on_stopped != NULL) {
+    if (s->stopping && s->peers == 0 && s->on_stopped != NULL) {
         void (*fn)(void *ctx) = s->on_stopped;
         s->on_stopped = NULL;
         sh_timer_stop(&s->grace);
@@ -135,12 +134,8 @@ static void on_close(void *ctx, sh_err reason)
     struct peer *k = ctx;
     struct mqtt_server *s = k->srv;
     SH_UNUSED(reason);
+    s->peers--;
     mqtt_conn_closed(k->conn);
-    *k->prev = k->next;
-    if (k->next != NULL) {
-        k->next->prev = k->prev;
-    }
-    sh_mem_free(s->env->alloc, k);
     mqtt_server_kick(s);
 }
 
@@ -150,32 +145,23 @@ static const struct sh_stream_handler handler = {
 void mqtt_server_take(struct mqtt_server *s, struct sh_stream *stream, bool websocket,
                       uint16_t listener)
 {
-    struct peer *k = sh_mem_new(s->env->alloc, sizeof *k);
-    if (k == NULL || s->stopping) {
-        sh_mem_free(s->env->alloc, k);
-        sh_stream_close(stream, SH_E_LIMIT);
-        return;
-    }
     char text[SH_ADDR_CHARS];
+    struct mqtt_conn *c = NULL;
     const struct sh_addr peer = sh_stream_peer(stream);
     const struct mqtt_conn_info info = {.address = {text, sh_addr_print(&peer, text)},
+                                        .room = sizeof(struct peer),
                                         .loopback = sh_addr_is_loopback(&peer),
                                         .tls = sh_stream_secure(stream),
                                         .websocket = websocket,
                                         .listener = listener};
-    *k = (struct peer){.srv = s, .stream = stream};
-    const sh_err e = mqtt_conn_new(s->b, &conn_ops, k, &info, &k->conn);
+    const sh_err e = s->stopping ? SH_E_LIMIT : mqtt_conn_new(s->b, &conn_ops, NULL, &info, &c);
     if (e != SH_OK) {
-        sh_mem_free(s->env->alloc, k);
         sh_stream_close(stream, e);
         return;
     }
-    k->next = s->peers;
-    k->prev = &s->peers;
-    if (k->next != NULL) {
-        k->next->prev = &k->next;
-    }
-    s->peers = k;
+    struct peer *k = mqtt_conn_room(c);
+    *k = (struct peer){.srv = s, .stream = stream, .conn = c};
+    s->peers++;
     sh_stream_start(stream, &handler, k);
 }
 
@@ -222,13 +208,16 @@ sh_err mqtt_server_listen(struct mqtt_server *s, struct sh_str address, struct s
     return SH_OK;
 }
 
-/* on_close comes later, so the list stays as it is. */
+static void cut_off(void *ctx)
+{
+    const struct peer *k = ctx;
+    sh_stream_close(k->stream, SH_E_CANCELED); /* on_close comes later */
+}
+
 static void on_grace_over(void *ctx)
 {
     struct mqtt_server *s = ctx;
-    for (struct peer *k = s->peers; k != NULL; k = k->next) {
-        sh_stream_close(k->stream, SH_E_CANCELED);
-    }
+    mqtt_broker_conns(s->b, cut_off);
 }
 
 void mqtt_server_stop(struct mqtt_server *s, void (*on_stopped)(void *ctx), void *ctx)
@@ -252,7 +241,7 @@ void mqtt_server_free(struct mqtt_server *s)
     if (s == NULL) {
         return;
     }
-    SH_ASSERT(s->peers == NULL);
+    SH_ASSERT(s->peers == 0);
     for (size_t i = 0; i < s->nlisteners; i++) {
         sh_listener_close(s->listeners[i].ln);
     }

@@ -8,57 +8,100 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "mqtt_int.h"
 
-enum { KEY_HEAD = 12, CLIENT_ID_MAX = 1024 };
+enum { FIRST_SLOTS = 64, TEXT_MAX = UINT16_MAX };
 
-/* Key: tenant, principal, client id. Client ids are at most CLIENT_ID_MAX long. */
-static struct sh_str make_key(char out[KEY_HEAD + CLIENT_ID_MAX], uint32_t tenant,
-                              uint64_t principal, struct sh_str client_id)
+static size_t slot_of(const struct mqtt_broker *b, uint32_t tenant, uint64_t principal,
+                      struct sh_str client_id)
 {
-    const size_t n = client_id.n < CLIENT_ID_MAX ? client_id.n : CLIENT_ID_MAX;
-    sh_put_be32((uint8_t *)out, tenant);
-    sh_put_be64((uint8_t *)out + 4, principal);
-    if (client_id.n > 0) {
-        memcpy(out + KEY_HEAD, client_id.p, n);
-    }
-    return (struct sh_str){out, KEY_HEAD + n};
+    const uint64_t seed = (b->seed ^ principal) + tenant;
+    return (size_t)sh_hash64(client_id.p, client_id.n, seed) & (b->nslots - 1);
+}
+
+static size_t slot_of_session(const struct mqtt_broker *b, const struct mqtt_session *s)
+{
+    return slot_of(b, s->tenant->id, s->principal, mqtt_session_client_id(s));
 }
 
 struct mqtt_session *mqtt_session_find(struct mqtt_broker *b, uint32_t tenant, uint64_t principal,
                                        struct sh_str client_id)
 {
-    char buf[KEY_HEAD + CLIENT_ID_MAX];
-    return sh_map_get(&b->sessions_by_key, make_key(buf, tenant, principal, client_id));
+    struct mqtt_session *s =
+        b->nslots == 0 ? NULL : b->slots[slot_of(b, tenant, principal, client_id)];
+    while (s != NULL && (s->tenant->id != tenant || s->principal != principal ||
+                         !sh_str_eq(mqtt_session_client_id(s), client_id))) {
+        s = s->chain;
+    }
+    return s;
 }
 
-sh_err mqtt_session_new(struct mqtt_broker *b, struct mqtt_tenant *t, uint64_t principal,
-                        struct sh_str client_id, struct mqtt_session **out)
+struct mqtt_session *mqtt_session_next(const struct mqtt_broker *b, const struct mqtt_session *s)
 {
-    if (b->n.sessions >= b->lim.max_sessions) {
+    if (s != NULL && s->chain != NULL) {
+        return s->chain;
+    }
+    size_t i = s == NULL ? 0 : slot_of_session(b, s) + 1;
+    while (i < b->nslots && b->slots[i] == NULL) {
+        i++;
+    }
+    return i < b->nslots ? b->slots[i] : NULL;
+}
+
+/* Twice as many slots. Without memory the chains get longer, unless there is no slot yet. */
+static sh_err slots_grow(struct mqtt_broker *b)
+{
+    const size_t n = b->nslots == 0 ? FIRST_SLOTS : b->nslots * 2;
+    struct mqtt_session **was = b->slots;
+    const size_t nwas = b->nslots;
+    struct mqtt_session **v = sh_mem_array(b->alloc, n, sizeof(struct mqtt_session *));
+    if (v == NULL) {
+        return nwas == 0 ? SH_E_NOMEM : SH_OK;
+    }
+    b->slots = v;
+    b->nslots = n;
+    for (size_t i = 0; i < nwas; i++) {
+        struct mqtt_session *next = NULL;
+        for (struct mqtt_session *s = was[i]; s != NULL; s = next) {
+            next = s->chain;
+            struct mqtt_session **at = &v[slot_of_session(b, s)];
+            s->chain = *at;
+            *at = s;
+        }
+    }
+    sh_mem_free(b->alloc, was);
+    return SH_OK;
+}
+
+sh_err mqtt_session_new(struct mqtt_broker *b, struct mqtt_tenant *t,
+                        const struct mqtt_session_key *k, struct mqtt_session **out)
+{
+    if (b->n.sessions >= b->lim.max_sessions || k->client_id.n > TEXT_MAX ||
+        k->device.n > TEXT_MAX) {
         return SH_E_LIMIT;
     }
-    struct mqtt_session *s = sh_mem_new(b->alloc, sizeof *s);
+    if (b->n.sessions >= b->nslots) {
+        SH_TRY(slots_grow(b));
+    }
+    struct mqtt_session *s = sh_mem_new(b->alloc, sizeof *s + k->client_id.n + k->device.n);
     if (s == NULL) {
         return SH_E_NOMEM;
     }
-    s->client_id = sh_str_dup(b->alloc, client_id);
-    char buf[KEY_HEAD + CLIENT_ID_MAX];
-    const struct sh_str key = make_key(buf, t->id, principal, client_id);
-    if (s->client_id.p == NULL || sh_map_put(&b->sessions_by_key, key, s) != SH_OK) {
-        sh_str_free(b->alloc, &s->client_id);
-        sh_mem_free(b->alloc, s);
-        return SH_E_NOMEM;
+    s->client_id_n = (uint16_t)k->client_id.n;
+    s->device_n = (uint16_t)k->device.n;
+    if (k->client_id.n > 0) {
+        memcpy(s->text, k->client_id.p, k->client_id.n);
+    }
+    if (k->device.n > 0) {
+        memcpy(s->text + k->client_id.n, k->device.p, k->device.n);
     }
     s->tenant = t;
-    s->principal = principal;
+    s->principal = k->principal;
     s->sid = ++b->next_sid;
     s->ends_us = MQTT_FAR;
     s->will_us = MQTT_FAR;
     s->since_us = sh_wall_us(b->env->clock);
-    s->next = b->sessions;
-    if (s->next != NULL) {
-        s->next->prev = s;
-    }
-    b->sessions = s;
+    struct mqtt_session **at = &b->slots[slot_of_session(b, s)];
+    s->chain = *at;
+    *at = s;
     MQTT_COUNT(b, t, sessions, 1);
     *out = s;
     return SH_OK;
@@ -66,24 +109,17 @@ sh_err mqtt_session_new(struct mqtt_broker *b, struct mqtt_tenant *t, uint64_t p
 
 void mqtt_session_free(struct mqtt_broker *b, struct mqtt_session *s)
 {
-    char buf[KEY_HEAD + CLIENT_ID_MAX];
-    (void)sh_map_del(&b->sessions_by_key, make_key(buf, s->tenant->id, s->principal, s->client_id));
-    if (s->prev != NULL) {
-        s->prev->next = s->next;
-    } else {
-        b->sessions = s->next;
+    struct mqtt_session **at = &b->slots[slot_of_session(b, s)];
+    while (*at != s) {
+        at = &(*at)->chain;
     }
-    if (s->next != NULL) {
-        s->next->prev = s->prev;
-    }
+    *at = s->chain;
     mqtt_subs_clear(b, s);
     mqtt_q_clear(b, s);
     mqtt_retain_drop_list(b, s);
     mqtt_will_drop(b, s);
     sh_mem_free(b->alloc, s->in2);
     s->in2 = NULL;
-    sh_str_free(b->alloc, &s->client_id);
-    sh_str_free(b->alloc, &s->device);
     MQTT_COUNT(b, s->tenant, sessions, (uint64_t)-1);
     s->dead = true;
     s->conn = NULL;
@@ -143,8 +179,8 @@ void mqtt_session_away(struct mqtt_broker *b, struct mqtt_session *s, bool with_
 void mqtt_session_tick(struct mqtt_broker *b)
 {
     struct mqtt_session *next = NULL;
-    for (struct mqtt_session *s = b->sessions; s != NULL; s = next) {
-        next = s->next;
+    for (struct mqtt_session *s = mqtt_session_next(b, NULL); s != NULL; s = next) {
+        next = mqtt_session_next(b, s);
         if (s->conn != NULL) {
             mqtt_pump(b, s); /* what waited for the log or for memory */
             mqtt_q_rest(b, s);

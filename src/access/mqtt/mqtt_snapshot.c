@@ -130,7 +130,8 @@ static sh_err write_all(struct writer *w)
     for (struct mqtt_tenant *t = b->tenants; t != NULL; t = t->next) {
         SH_TRY(put_retained(w, t));
     }
-    for (const struct mqtt_session *s = b->sessions; s != NULL; s = s->next) {
+    for (const struct mqtt_session *s = mqtt_session_next(b, NULL); s != NULL;
+         s = mqtt_session_next(b, s)) {
         if (s->persistent) {
             SH_TRY(put_session(w, s));
         }

@@ -221,8 +221,10 @@ sh_err mqtt_put_session(struct mqtt_broker *b, struct sh_buf *o, const struct mq
     SH_TRY(sh_buf_put_u8(o, connected));
     SH_TRY(sh_buf_put_le64(o, (uint64_t)s->since_us));
     SH_TRY(sh_buf_put_le16(o, s->next_pid));
-    SH_TRY(mqtt_put_text(o, s->client_id.p, s->client_id.n));
-    SH_TRY(mqtt_put_text(o, s->device.p, s->device.n));
+    const struct sh_str client_id = mqtt_session_client_id(s);
+    const struct sh_str device = mqtt_session_device(s);
+    SH_TRY(mqtt_put_text(o, client_id.p, client_id.n));
+    SH_TRY(mqtt_put_text(o, device.p, device.n));
     return put_will(o, s->will);
 }
 

@@ -235,6 +235,9 @@ void mqtt_broker_flush(struct mqtt_broker *b);
 void mqtt_broker_resume(struct mqtt_broker *b);
 /* DISCONNECT 0x8B (5.0) to all and close. */
 void mqtt_broker_shutdown(struct mqtt_broker *b);
+/* Calls fn with the ctx of each connection that was not closed yet; fn must not close any at once.
+ */
+void mqtt_broker_conns(const struct mqtt_broker *b, void (*fn)(void *ctx));
 
 /* ---- a connection, as the transport drives it
  * ---------------------------------------------------- */
@@ -255,14 +258,18 @@ struct mqtt_conn_ops {
 };
 
 struct mqtt_conn_info {
-    struct sh_str address; /* copied */
+    struct sh_str address; /* copied; at most 255 bytes */
+    /* Memory for the transport, zeroed, behind the connection's own: then it is the ctx of ops, and
+     * mqtt_conn_room finds it. It lives until mqtt_conn_closed. At most 1024 bytes; 0 = none. */
+    size_t room;
     bool loopback;
     bool tls;
     bool websocket;
     uint16_t listener;
 };
+void *mqtt_conn_room(struct mqtt_conn *c);
 
-/* SH_E_LIMIT at max_connections. ops and ctx stay valid until mqtt_conn_closed. */
+/* SH_E_LIMIT at max_connections; SH_E_INVAL. ops and ctx stay valid until mqtt_conn_closed. */
 SH_MUST_CHECK sh_err mqtt_conn_new(struct mqtt_broker *b, const struct mqtt_conn_ops *ops,
                                    void *ctx, const struct mqtt_conn_info *info,
                                    struct mqtt_conn **out);
