@@ -52,6 +52,7 @@ struct node {
     atomic_bool tending;     /* a housekeeping job runs */
     atomic_bool want_catalogue;
     atomic_uint seconds;
+    uint64_t crowd; /* tend: most connections since the heap was trimmed */
     /* The broker's counters as of the last second, for other threads. */
     struct sh_mutex counters_lock;
     struct mqtt_counters counters;

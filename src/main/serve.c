@@ -15,7 +15,13 @@
 
 #include "main_int.h"
 
-enum { CONFIG_MAX = 1 << 20, TICKS_PER_CATALOGUE = 60, TICKS_PER_GUARD = 5, TICKS_PER_DAY = 86400 };
+enum {
+    MANY_LEFT = 1000, /* connections, after which the heap is worth trimming */
+    CONFIG_MAX = 1 << 20,
+    TICKS_PER_CATALOGUE = 60,
+    TICKS_PER_GUARD = 5,
+    TICKS_PER_DAY = 86400
+};
 #define BLOB_AGE_US INT64_C(86400000000)
 
 /* ---- configuration ---- */
@@ -727,6 +733,20 @@ static sh_err open_servers(struct node *n)
 
 /* ---- running ---- */
 
+/* Their memory is free then, but still the process's. */
+static void trim_after_many_left(struct node *n)
+{
+    sh_mutex_lock(&n->counters_lock);
+    const uint64_t now = n->counters.connections;
+    sh_mutex_unlock(&n->counters_lock);
+    if (now + MANY_LEFT < n->crowd) {
+        sh_heap_trim();
+        n->crowd = now;
+    } else if (now > n->crowd) {
+        n->crowd = now;
+    }
+}
+
 static void tend(void *ctx)
 {
     struct node *n = ctx;
@@ -739,6 +759,7 @@ static void tend(void *ctx)
     }
     if (seconds % TICKS_PER_GUARD == 0) {
         sh_guard_tick(n->guard);
+        trim_after_many_left(n);
     }
     if (err == SH_OK && seconds % TICKS_PER_DAY == 0) {
         err = sh_record_blob_gc(n->record, BLOB_AGE_US, NULL);

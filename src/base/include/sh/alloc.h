@@ -14,6 +14,9 @@ struct sh_alloc {
 
 /* The C library's heap. */
 const struct sh_alloc *sh_alloc_heap(void);
+/* Gives the heap's free pages back to the system. Takes milliseconds when there are many, and who
+ * allocates meanwhile waits: for quiet moments after much was freed. Any thread. */
+void sh_heap_trim(void);
 
 /* New zeroed block of n bytes (n > 0), or NULL. */
 void *sh_mem_new(const struct sh_alloc *a, size_t n);
