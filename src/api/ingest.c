@@ -190,9 +190,24 @@ static int accepted(struct job *j)
     return 200;
 }
 
+static int disk_full(struct api_req *r, bool begun)
+{
+    sh_http_header_c(r->http, "Retry-After", "60");
+    if (begun) {
+        return api_problem(r, 507, "disk_full",
+                           "the disk has no room for new samples; send the whole request again",
+                           "磁盘没有空间接收新数据；请整体重发本次请求");
+    }
+    return api_problem(r, 507, "disk_full", "the disk has no room for new samples; none was taken",
+                       "磁盘没有空间接收新数据；本次数据未被接收");
+}
+
 static int failed(struct job *j, sh_err err)
 {
     struct api_req *r = j->r;
+    if (err == SH_E_FULL) {
+        return disk_full(r, true);
+    }
     if (err != SH_E_LIMIT) {
         return api_error(r, err, NULL);
     }
@@ -261,6 +276,9 @@ typedef sh_err decoder(struct sh_ingest *in, const struct sh_ingest_sink *sink,
 static int job_new(struct api_req *r, bool lines, struct job **out)
 {
     struct sh_principal_info info;
+    if (sh_gate_admit(r->api->o.gate) != SH_OK) {
+        return disk_full(r, false);
+    }
     struct job *j = sh_arena_get(r->arena, sizeof *j);
     if (j == NULL || sh_guard_describe(r->api->o.guard, &r->who, &info) != SH_OK) {
         return api_error(r, SH_E_NOMEM, NULL);

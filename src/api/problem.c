@@ -42,8 +42,10 @@ static const struct api_words table[] = {
     {"too_busy", "The platform is busy", "平台繁忙", "Send it again after the time in Retry-After.",
      "请在 Retry-After 所示的时间后重发。"},
     {"disk_full", "The disk is full", "磁盘已满",
-     "Free space or set a retention; nothing was lost.",
-     "请清理磁盘或设置保留期限；已确认的数据没有丢失。"},
+     "Free space, or let disk.policy=oldest or history.retention remove old history; what was "
+     "acknowledged is safe. Send it again later.",
+     "请清理磁盘，或用 disk.policy=oldest、history.retention 清除旧数据；已确认的数据没有丢失。稍后"
+     "请重发。"},
     {"partial_write", "Some lines were refused", "部分数据被拒绝",
      "The other lines were stored; correct the listed ones and send only those again.",
      "其余数据已保存；请改正所列部分后只重发这些。"},

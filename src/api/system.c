@@ -17,7 +17,8 @@ int api_readyz(struct api_req *r)
 {
     struct sh_journal_stats j;
     sh_journal_stats(r->api->o.journal, &j);
-    const bool ready = !j.full && !atomic_load(&r->api->stopping);
+    const bool ready =
+        !j.full && !sh_gate_closed(r->api->o.gate) && !atomic_load(&r->api->stopping);
     sh_jw_obj(&r->w);
     sh_jw_key(&r->w, "status");
     sh_jw_c(&r->w, ready ? "ok" : "not_ready");
@@ -31,13 +32,29 @@ static void put_u64(struct sh_jw *w, const char *key, uint64_t v)
     sh_jw_u64(w, v);
 }
 
+static void disk_state(const struct sh_api *a, struct sh_disk_state *out)
+{
+    *out = (struct sh_disk_state){.level = SH_DISK_OK};
+    if (a->o.disk != NULL) {
+        sh_disk_state(a->o.disk, out);
+    }
+}
+
+static void put_date(struct sh_jw *w, int64_t us)
+{
+    if (us > 0) {
+        sh_jw_time(w, us / 1000000 * 1000000);
+    } else {
+        sh_jw_null(w);
+    }
+}
+
 static void put_storage(struct sh_api *a, struct sh_jw *w)
 {
     struct sh_history_stats h;
-    uint64_t disk_free = 0;
-    uint64_t disk_total = 0;
+    struct sh_disk_state s;
     sh_history_stats(a->o.history, &h);
-    const sh_err err = a->env->fs->space(a->env->fs->ctx, a->o.data_dir, &disk_free, &disk_total);
+    disk_state(a, &s);
     sh_jw_key(w, "storage");
     sh_jw_obj(w);
     put_u64(w, "bytes", h.segment_bytes);
@@ -48,20 +65,12 @@ static void put_storage(struct sh_api *a, struct sh_jw *w)
     } else {
         sh_jw_f64(w, (double)h.segment_bytes / (double)h.segment_samples);
     }
-    put_u64(w, "disk_free", err == SH_OK ? disk_free : 0);
-    put_u64(w, "disk_total", err == SH_OK ? disk_total : 0);
+    put_u64(w, "disk_free", s.free_bytes);
+    put_u64(w, "disk_total", s.total_bytes);
+    sh_jw_key(w, "disk_level");
+    sh_jw_c(w, sh_disk_level_name(s.level));
     sh_jw_key(w, "full_date");
-    const double up = (double)(sh_wall_us(a->env->clock) - a->started_us) / 1e6;
-    const double per_s =
-        h.applied == 0 || h.segment_samples == 0 || up < 60
-            ? 0
-            : (double)h.applied / up * (double)h.segment_bytes / (double)h.segment_samples;
-    const double left_s = per_s > 0 ? (double)disk_free / per_s : 0;
-    if (left_s > 0 && left_s < 3.2e9) {
-        sh_jw_time(w, sh_wall_us(a->env->clock) / 1000000 * 1000000 + (int64_t)left_s * 1000000);
-    } else {
-        sh_jw_null(w);
-    }
+    put_date(w, s.full_us);
     sh_jw_obj_end(w);
 }
 
@@ -79,14 +88,49 @@ static void put_problem(struct sh_jw *w, const char *level, const char *code, co
     sh_jw_obj_end(w);
 }
 
+/* A mark that the disk has passed, with the figures its words need. */
+static void put_disk_problem(const struct sh_disk_state *s, struct sh_jw *w)
+{
+    static const struct {
+        const char *level;
+        const char *code;
+        const char *text;
+    } words[] = {
+        [SH_DISK_WARN] = {"warning", "disk_warn", "the disk is filling"},
+        [SH_DISK_ACT] = {"warning", "disk_act", "the disk is nearly full"},
+        [SH_DISK_STOP] = {"error", "disk_stop",
+                          "the disk is nearly full: new data is refused, nothing acknowledged is "
+                          "lost"},
+    };
+    if (s->level == SH_DISK_OK) {
+        return;
+    }
+    sh_jw_obj(w);
+    sh_jw_key(w, "level");
+    sh_jw_c(w, words[(size_t)s->level].level);
+    sh_jw_key(w, "code");
+    sh_jw_c(w, words[(size_t)s->level].code);
+    sh_jw_key(w, "text");
+    sh_jw_c(w, words[(size_t)s->level].text);
+    put_u64(w, "count", 1);
+    sh_jw_key(w, "percent");
+    sh_jw_f64(w, (double)(int64_t)(s->percent * 10) / 10);
+    sh_jw_key(w, "date");
+    put_date(w, s->full_us);
+    sh_jw_obj_end(w);
+}
+
 static void put_problems(struct sh_api *a, const struct sh_journal_stats *j, struct sh_jw *w)
 {
     struct sh_history_stats h;
     struct sh_guard_stats g;
+    struct sh_disk_state s;
     sh_history_stats(a->o.history, &h);
     sh_guard_stats(a->o.guard, &g);
     sh_jw_key(w, "problems");
     sh_jw_arr(w);
+    disk_state(a, &s);
+    put_disk_problem(&s, w);
     if (j->full) {
         put_problem(w, "error", "disk_full", "the disk is full: intake is refused", 1);
     }

@@ -4,6 +4,8 @@
  * journal and leaves the slab with the record; the apply thread calls sh_gate_apply with it - or,
  * in a replay, without it, and the slab is read from the record - which feeds history, the live
  * picture and the bus; then submit_done gives the slab up and tells the sender.
+ * A closed gate (sh_gate_close: the disk has passed its last mark) refuses before the append, so
+ * what is left of the disk serves edits, which are never refused, audit and records.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdatomic.h>
 #include <stdio.h>
@@ -16,6 +18,7 @@ struct sh_gate {
     const struct sh_env *env;
     struct sh_gate_options o;
     struct sh_journal *journal;
+    atomic_bool closed; /* the disk has passed its last mark */
     atomic_ullong samples;
     atomic_ullong batches;
     atomic_ullong refused_rate;
@@ -54,6 +57,25 @@ void sh_gate_free(struct sh_gate *g)
 static void count(atomic_ullong *c, uint64_t n)
 {
     (void)atomic_fetch_add_explicit(c, n, memory_order_relaxed);
+}
+
+void sh_gate_close(struct sh_gate *g, bool closed)
+{
+    atomic_store(&g->closed, closed);
+}
+
+bool sh_gate_closed(const struct sh_gate *g)
+{
+    return atomic_load_explicit(&g->closed, memory_order_relaxed);
+}
+
+sh_err sh_gate_admit(struct sh_gate *g)
+{
+    if (!sh_gate_closed(g)) {
+        return SH_OK;
+    }
+    count(&g->refused_full, 1);
+    return SH_E_FULL;
 }
 
 /* ---- names ---- */
@@ -209,6 +231,7 @@ sh_err sh_gate_submit(struct sh_gate *g, uint32_t tenant, const struct sh_batch 
     if (b->len == 0) {
         return SH_E_INVAL;
     }
+    SH_TRY(sh_gate_admit(g));
     if (g->o.guard != NULL && sh_guard_rate(g->o.guard, tenant, b->len, &wait) != SH_OK) {
         count(&g->refused_rate, 1);
         if (wait_us != NULL) {

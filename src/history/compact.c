@@ -452,7 +452,7 @@ static sh_err cool_some(struct sh_history *h, const struct view *v, bool *did)
 
 static sh_err retention(struct sh_history *h, const struct view *v, bool *did)
 {
-    const int64_t floor = sh_history_floor(h);
+    const int64_t floor = history_retained(h);
     for (uint32_t i = 0; floor != INT64_MIN && i < v->n; i++) {
         struct segment *s = v->segs[i];
         if (s->info.t_max < floor) {
@@ -462,6 +462,61 @@ static sh_err retention(struct sh_history *h, const struct view *v, bool *did)
         }
     }
     return SH_OK;
+}
+
+/* End of the oldest partition that has a segment; false: there is none. */
+static bool oldest_end(struct sh_history *h, const struct view *v, int64_t *end)
+{
+    int64_t first = INT64_MAX;
+    for (uint32_t i = 0; i < v->n; i++) {
+        first = v->segs[i]->info.t_min < first ? v->segs[i]->info.t_min : first;
+    }
+    if (v->n == 0) {
+        return false;
+    }
+    *end = (history_partition(h, first) + 1) * h->o.partition_us;
+    return true;
+}
+
+static sh_err drop_until(struct sh_history *h, const struct view *v, struct sh_history_dropped *out)
+{
+    sh_err err = SH_OK;
+    for (uint32_t i = 0; err == SH_OK && i < v->n; i++) {
+        struct segment *s = v->segs[i];
+        if (s->info.t_max >= out->to_us) {
+            continue;
+        }
+        err = replace(h, &s, 1, NULL, 0);
+        if (err == SH_OK) {
+            out->from_us =
+                out->segments == 0 || s->info.t_min < out->from_us ? s->info.t_min : out->from_us;
+            out->segments++;
+            out->samples += s->info.samples;
+            out->bytes += s->bytes;
+        }
+    }
+    return err;
+}
+
+sh_err sh_history_drop_oldest(struct sh_history *h, int64_t before_us,
+                              struct sh_history_dropped *out)
+{
+    *out = (struct sh_history_dropped){.segments = 0};
+    sh_mutex_lock(&h->flush_lock);
+    struct view *v = history_view(h);
+    sh_err err = oldest_end(h, v, &out->to_us) && out->to_us <= before_us ? SH_OK : SH_E_NOTFOUND;
+    if (err == SH_OK) {
+        err = drop_until(h, v, out);
+    }
+    if (err == SH_OK && out->segments == 0) {
+        err = SH_E_NOTFOUND; /* one segment over many partitions: compaction splits it first */
+    }
+    if (out->segments > 0 && out->to_us > atomic_load(&h->dropped_us)) {
+        atomic_store(&h->dropped_us, out->to_us);
+    }
+    view_unref(v);
+    sh_mutex_unlock(&h->flush_lock);
+    return err;
 }
 
 sh_err history_compact_one(struct sh_history *h, bool *did)

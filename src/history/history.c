@@ -297,6 +297,7 @@ static sh_err options_check(struct sh_history *h, const struct sh_history_option
     (void)snprintf(h->dir, sizeof h->dir, "%s", o->dir);
     n->dir = h->dir;
     atomic_init(&h->retention_us, n->retention_us);
+    atomic_init(&h->dropped_us, INT64_MIN);
     return SH_OK;
 }
 
@@ -451,7 +452,7 @@ sh_err sh_history_compact(struct sh_history *h)
 /* ---- retention and figures --------------------------------------------------------------------
  */
 
-int64_t sh_history_floor(struct sh_history *h)
+int64_t history_retained(struct sh_history *h)
 {
     const int64_t keep = atomic_load(&h->retention_us);
     if (keep == 0) {
@@ -459,6 +460,13 @@ int64_t sh_history_floor(struct sh_history *h)
     }
     const int64_t now = sh_wall_us(h->env->clock);
     return history_partition(h, now - keep) * h->o.partition_us;
+}
+
+int64_t sh_history_floor(struct sh_history *h)
+{
+    const int64_t retained = history_retained(h);
+    const int64_t dropped = atomic_load(&h->dropped_us);
+    return retained > dropped ? retained : dropped;
 }
 
 void sh_history_set_retention(struct sh_history *h, int64_t retention_us)

@@ -112,6 +112,7 @@ struct sh_history {
     unsigned nshards;
     struct shard shards[HISTORY_MAX_SHARDS];
     atomic_llong retention_us;
+    atomic_llong dropped_us; /* end of what sh_history_drop_oldest removed; INT64_MIN: nothing */
 
     struct sh_mutex apply_lock;
     uint32_t *order; /* rows of a batch, by shard */
@@ -153,6 +154,8 @@ void view_unref(struct view *v);
  * (reference taken over from the caller when it differs from the present). view_lock is held. */
 sh_err history_view_change(struct sh_history *h, struct segment *const *drop, size_t ndrop,
                            struct segment *const *add, size_t nadd, struct gen *frozen);
+/* What retention keeps begins here; INT64_MIN: all. */
+int64_t history_retained(struct sh_history *h);
 int64_t history_partition(const struct sh_history *h, int64_t time_us);
 
 /* apply.c */

@@ -121,6 +121,7 @@ void node_close(struct node *n)
     free_servers(n);
     sh_history_close(n->history);
     sh_gate_free(n->gate);
+    sh_disk_free(n->disk);
     sh_latest_free(n->latest);
     sh_points_close(n->points);
     sh_bus_free(n->bus);

@@ -5,6 +5,7 @@
 
 #include <sh/api.h>
 #include <sh/channels.h>
+#include <sh/disk.h>
 #include <sh/ingest.h>
 #include <sh/mqtt.h>
 #include <sh/mqtt_server.h>
@@ -31,6 +32,12 @@ struct node {
     struct sh_latest *latest;
     struct sh_history *history;
     struct sh_gate *gate;
+    struct sh_disk *disk;
+    atomic_bool disk_stop; /* the broker looks at it before it stores a message */
+    atomic_bool nothing_to_drop;
+    atomic_ullong dropped_partitions; /* removed by disk.policy since the start */
+    atomic_ullong dropped_samples;
+    atomic_ullong dropped_bytes;
     struct sh_loop *loop;
     struct mqtt_auth_ops auth_ops; /* the broker keeps these tables by pointer */
     struct mqtt_telemetry_ops telemetry_ops;
@@ -118,6 +125,13 @@ sh_err node_on_loop(struct node *n, sh_err (*fn)(void *ctx), void *ctx);
 
 /* twin's sender: a driver's write or an MQTT message. */
 sh_err node_send(void *ctx, const struct sh_twin_command *c);
+
+/* disk.c: the marks of the disk. disk_tick measures and acts (worker, or before the servers). */
+SH_MUST_CHECK sh_err disk_open(struct node *n);
+void disk_tick(struct node *n);
+/* Size of a log file that fits the file system; a configured one is taken as it is. */
+uint64_t disk_log_bytes(const struct node *n);
+void disk_metrics(const struct node *n, struct sh_buf *out);
 
 /* demo.c: the starter pack. */
 void demo_import(struct node *n);

@@ -289,6 +289,7 @@ static void add_metrics(void *ctx, struct sh_buf *out)
             return;
         }
     }
+    disk_metrics(n, out);
 }
 
 /* ---- opening ---- */
@@ -424,7 +425,12 @@ static sh_err open_samples(struct node *n)
         .max_future_us = sh_config_int(n->config, "history.max_future"),
     };
     err = sh_gate_new(&n->env, &go, &n->gate);
-    return err == SH_OK ? SH_OK : fail(n, "gate", err, NULL);
+    err = err != SH_OK ? err : disk_open(n);
+    if (err != SH_OK) {
+        return fail(n, "gate", err, NULL);
+    }
+    disk_tick(n); /* the marks hold from the first sample on */
+    return SH_OK;
 }
 
 static sh_err open_broker(struct node *n)
@@ -451,6 +457,7 @@ static sh_err open_broker(struct node *n)
         .telemetry = &n->telemetry_ops,
         .store = mqtt_journal_ops(n->mqtt_log),
         .events = &n->event_ops,
+        .full = &n->disk_stop,
         .version = SH_VERSION,
     };
     err = mqtt_broker_new(&bo, &n->broker);
@@ -495,7 +502,7 @@ static sh_err open_journal(struct node *n)
     const struct sh_journal_options jo = {
         .dir = dir,
         .after_seq = hs.flushed_seq,
-        .segment_bytes = (uint64_t)sh_config_int(n->config, "journal.segment"),
+        .segment_bytes = disk_log_bytes(n),
         .queue_bytes = (uint64_t)sh_config_int(n->config, "journal.queue"),
         .min_gap_us = sh_config_int(n->config, "journal.min_gap"),
         .owners = owners,
@@ -690,6 +697,7 @@ static sh_err open_api(struct node *n)
         .history = n->history,
         .journal = n->journal,
         .gate = n->gate,
+        .disk = n->disk,
         .bus = n->bus,
         .config = n->config,
         .data_dir = n->dir,
@@ -751,6 +759,7 @@ static void tend(void *ctx)
 {
     struct node *n = ctx;
     const unsigned seconds = atomic_load(&n->seconds);
+    disk_tick(n);
     const bool catalogue =
         atomic_exchange(&n->want_catalogue, false) || seconds % TICKS_PER_CATALOGUE == 0;
     sh_err err = sh_twin_tick(n->twin);

@@ -257,6 +257,9 @@ sh_err telemetry_take(void *ctx, const struct mqtt_telemetry *m, mqtt_telemetry_
                       void *token)
 {
     struct telemetry *t = ((struct node *)ctx)->telemetry;
+    if (m->layout != MQTT_L_SH_EVENT && sh_gate_closed(t->node->gate)) {
+        return SH_E_FULL; /* before devices and points are made for it */
+    }
     if (!is_samples(m->layout)) {
         return reports_take(t->node, m, done, token);
     }

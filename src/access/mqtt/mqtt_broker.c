@@ -74,6 +74,7 @@ sh_err mqtt_broker_new(const struct mqtt_broker_opts *o, struct mqtt_broker **ou
     b->auth = o->auth;
     b->telemetry = o->telemetry;
     b->store = o->store;
+    b->full = o->full;
     b->events = o->events;
     b->recovering = o->store != NULL; /* until mqtt_broker_start */
     b->deferred_tail = &b->deferred;

@@ -197,6 +197,14 @@ static void ack_pop(struct mqtt_conn *c)
     c->acks.n--;
 }
 
+/* "Not now": the same message may be taken later. 5.0 has reason codes for it; the acknowledgement
+ * of 3.1.1 would say that it was stored, so its message waits. */
+static bool not_now(const struct mqtt_conn *c, sh_err err)
+{
+    return err == SH_E_LIMIT || (c->version != MQTT_V5 && (err == SH_E_FULL || err == SH_E_NOMEM ||
+                                                           err == SH_E_IO || err == SH_E_CLOSED));
+}
+
 /* QoS 1 and 2: the answer waits until telemetry is done. SH_E_LIMIT: no room now; else *why. */
 static sh_err give_waiting(struct mqtt_conn *c, const struct mqtt_publish *p,
                            const struct mqtt_telemetry *t, enum mqtt_reason *why)
@@ -218,7 +226,7 @@ static sh_err give_waiting(struct mqtt_conn *c, const struct mqtt_publish *p,
         token_back(k);
         ack_pop(c);
         *why = mqtt_reason_from_err(err);
-        return err == SH_E_LIMIT ? SH_E_LIMIT : SH_OK;
+        return not_now(c, err) ? SH_E_LIMIT : SH_OK;
     }
     if (p->qos == 1) {
         c->unacked1++;
@@ -249,7 +257,7 @@ static sh_err give_telemetry(struct mqtt_conn *c, const struct mqtt_publish *p,
         e = give_waiting(c, p, &t, why);
     } else {
         e = b->telemetry->telemetry(b->telemetry->ctx, &t, NULL, NULL);
-        if (e == SH_E_LIMIT) {
+        if (e == SH_E_LIMIT || e == SH_E_FULL) {
             MQTT_COUNT(b, tn, telemetry_lost, 1);
         } else if (e != SH_OK) {
             *why = mqtt_reason_from_err(e);

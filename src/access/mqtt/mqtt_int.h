@@ -406,6 +406,7 @@ struct mqtt_broker {
     const struct mqtt_auth_ops *auth;
     const struct mqtt_telemetry_ops *telemetry;
     const struct mqtt_store_ops *store;
+    const atomic_bool *full;
     const struct mqtt_event_ops *events;
     struct sh_str version;
     int64_t now_us; /* mono, read at each entry from outside */

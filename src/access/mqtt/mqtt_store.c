@@ -286,6 +286,10 @@ sh_err mqtt_log_msg(struct mqtt_broker *b, const struct mqtt_pub *p, bool retain
     for (uint32_t i = 0; i < n; i++) {
         logged += v[i].logged;
     }
+    const bool shrinks = p->payload.n == 0 && logged == 0; /* removes a retained message */
+    if (b->full != NULL && !shrinks && atomic_load_explicit(b->full, memory_order_relaxed)) {
+        return SH_E_LIMIT;
+    }
     struct sh_buf *o = mqtt_rec_begin(b, MQTT_REC_MSG);
     SH_TRY(mqtt_put_msg(b, o, p, 0, retain));
     SH_TRY(sh_buf_put_le32(o, logged));

@@ -233,7 +233,7 @@ static sh_err sys_space(void *ctx, const char *path, uint64_t *free_bytes, uint6
     struct statvfs v;
     SH_TRY(result(statvfs(path, &v)));
     *free_bytes = (uint64_t)v.f_bavail * v.f_frsize;
-    *total_bytes = (uint64_t)v.f_blocks * v.f_frsize;
+    *total_bytes = (uint64_t)(v.f_blocks - v.f_bfree + v.f_bavail) * v.f_frsize;
     return SH_OK;
 }
 

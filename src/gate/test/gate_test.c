@@ -238,6 +238,46 @@ static void test_full_disk_refuses_and_tells(void **state)
     end(&f);
 }
 
+static void test_closed_gate_refuses_samples_and_takes_deletions(void **state)
+{
+    SH_UNUSED(state);
+    struct fixture f;
+    struct sh_gate_target t;
+    struct sh_gate_stats s;
+    begin(&f);
+    assert_int_equal(point(&f, "pump", "temp", SH_T_F64, &t), SH_GATE_OK);
+    send(&f, t.point, 1000, 1);
+    assert_ok(sh_journal_step(f.journal));
+    assert_int_equal(f.done, 1);
+    sh_gate_close(f.gate, true);
+    assert_true(sh_gate_closed(f.gate));
+    assert_int_equal(sh_gate_admit(f.gate), SH_E_FULL);
+    struct sh_batch_builder b;
+    sh_batch_builder_init(&b, f.t.env.alloc, 4, 100);
+    assert_ok(sh_batch_add(&b, t.point, 2000, SH_T_F64, (union sh_cell){.f64 = 2}, SH_Q_GOOD));
+    assert_int_equal(sh_gate_submit(f.gate, 1, &b.view, on_done, &f, NULL), SH_E_FULL);
+    assert_ok(sh_journal_step(f.journal));
+    assert_int_equal(f.done, 1); /* not taken: never told as done */
+    sh_gate_stats(f.gate, &s);
+    assert_true(s.refused_full == 2 && s.samples == 1);
+    const struct sh_history_edit e = {.kind = SH_EDIT_DELETE,
+                                      .points = &t.point,
+                                      .npoints = 1,
+                                      .from_us = 0,
+                                      .to_us = 5000,
+                                      .tenant = 1};
+    assert_ok(sh_gate_edit(f.gate, &e, on_done, &f));
+    assert_ok(sh_journal_step(f.journal));
+    assert_int_equal(f.done, 2);
+    assert_ok(f.last);
+    sh_gate_close(f.gate, false);
+    assert_ok(sh_gate_submit(f.gate, 1, &b.view, on_done, &f, NULL));
+    assert_ok(sh_journal_step(f.journal));
+    assert_int_equal(f.done, 3);
+    sh_batch_builder_fini(&b);
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_names_are_refused_with_the_reason),
         cmocka_unit_test(test_deleted_samples_leave_the_live_picture),
         cmocka_unit_test(test_full_disk_refuses_and_tells),
+        cmocka_unit_test(test_closed_gate_refuses_samples_and_takes_deletions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -461,6 +461,68 @@ static void test_retention_removes_whole_partitions_below_the_floor(void **state
     rig_fini(&r);
 }
 
+static void test_drop_oldest_removes_one_partition_and_says_what(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct sh_history_dropped d;
+    rig_init(&r);
+    assert_int_equal(sh_history_drop_oldest(r.h, t0, &d), SH_E_NOTFOUND); /* nothing is there */
+    for (int64_t i = 0; i < 10; i++) {
+        add(&r, 1, t0 - i * day, (double)i, 192);
+        add(&r, 2, t0 - i * day + hour, (double)i, 192);
+    }
+    send(&r);
+    assert_ok(sh_history_flush(r.h));
+    const uint64_t before = segments(&r);
+    assert_int_equal(before, 10);
+    /* the oldest day ends at t0 - 8 days: not before that is allowed */
+    assert_int_equal(sh_history_drop_oldest(r.h, t0 - 8 * day - 1, &d), SH_E_NOTFOUND);
+    assert_int_equal(segments(&r), before);
+    assert_true(sh_history_floor(r.h) == INT64_MIN);
+    assert_ok(sh_history_drop_oldest(r.h, t0 - 8 * day, &d));
+    assert_true(d.from_us == t0 - 9 * day && d.to_us == t0 - 8 * day);
+    assert_true(d.segments == 1 && d.samples == 2 && d.bytes > 0);
+    assert_int_equal(segments(&r), before - 1);
+    /* what was removed is not taken again, and compaction removes nothing more */
+    assert_true(sh_history_floor(r.h) == t0 - 8 * day);
+    assert_ok(sh_history_compact(r.h));
+    assert_int_equal(segments(&r), before - 1);
+    check(&r, (struct sh_history_query){.from_us = 0, .to_us = t0 + day}, 1, "count",
+          "-1.76723e+09:9 ");
+    assert_ok(sh_history_drop_oldest(r.h, t0 - 6 * day, &d));
+    assert_ok(sh_history_drop_oldest(r.h, t0 - 6 * day, &d));
+    assert_int_equal(sh_history_drop_oldest(r.h, t0 - 6 * day, &d), SH_E_NOTFOUND);
+    assert_int_equal(segments(&r), before - 3);
+    /* after a restart they are still gone */
+    sh_history_close(r.h);
+    assert_ok(sh_history_open(&r.t.env, &r.o, &r.h));
+    assert_int_equal(segments(&r), before - 3);
+    rig_fini(&r);
+}
+
+static void test_drop_oldest_leaves_what_reaches_into_later_partitions(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct sh_history_dropped d;
+    rig_init(&r);
+    for (int64_t i = 0; i < 40; i++) { /* over more partitions than a flush splits */
+        add(&r, 1, t0 - i * day, (double)i, 192);
+    }
+    send(&r);
+    assert_ok(sh_history_flush(r.h));
+    assert_int_equal(segments(&r), 1);
+    assert_int_equal(sh_history_drop_oldest(r.h, t0, &d), SH_E_NOTFOUND);
+    assert_int_equal(segments(&r), 1);
+    assert_ok(sh_history_compact(r.h));
+    assert_ok(sh_history_drop_oldest(r.h, t0, &d));
+    assert_true(d.samples == 1);
+    check(&r, (struct sh_history_query){.from_us = 0, .to_us = t0 + day}, 1, "count",
+          "-1.76723e+09:39 ");
+    rig_fini(&r);
+}
+
 static void test_zone_files_are_read(void **state)
 {
     (void)state;
@@ -723,6 +785,8 @@ int main(void)
         cmocka_unit_test(test_flush_over_many_partitions_is_split_by_compaction),
         cmocka_unit_test(test_many_flushes_of_one_day_are_merged),
         cmocka_unit_test(test_retention_removes_whole_partitions_below_the_floor),
+        cmocka_unit_test(test_drop_oldest_removes_one_partition_and_says_what),
+        cmocka_unit_test(test_drop_oldest_leaves_what_reaches_into_later_partitions),
         cmocka_unit_test(test_zone_files_are_read),
         cmocka_unit_test(test_zone_rules_of_every_form),
         cmocka_unit_test(test_local_times_that_occur_twice_or_never),

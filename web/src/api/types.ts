@@ -190,6 +190,8 @@ export interface Overview {
     bytes_per_sample?: number | null;
     disk_free: number;
     disk_total: number;
+    /** Which of disk.warn, disk.act and disk.stop is passed. */
+    disk_level?: 'ok' | 'warn' | 'act' | 'stop';
     full_date?: string | null;
   };
   journal: { commits_per_second: number; commit_ms: number; queue_bytes: number };
@@ -207,6 +209,9 @@ export interface Trouble {
   object?: string;
   since?: string;
   count?: number;
+  /** Of the disk's marks: how much is used and when it is full. */
+  percent?: number;
+  date?: string | null;
 }
 
 export interface ImportReport {

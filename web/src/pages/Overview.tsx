@@ -62,10 +62,12 @@ function DevicesFigure({ devices }: { devices: Data['devices'] }) {
   );
 }
 
+const LEVEL_OF_DISK = { ok: 'ok', warn: 'warn', act: 'bad', stop: 'bad' } as const;
+
 function StorageFigure({ storage }: { storage: Data['storage'] }) {
   const used = storage.disk_total - storage.disk_free;
   const share = storage.disk_total > 0 ? used / storage.disk_total : 0;
-  const level = share >= 0.9 ? 'bad' : share >= 0.8 ? 'warn' : 'ok';
+  const level = LEVEL_OF_DISK[storage.disk_level ?? 'ok'];
   return (
     <Figure label={t('overview.storage')} value={bytes(storage.bytes)}>
       <div className="meter" role="img" aria-label={percent(used, storage.disk_total)}>
@@ -156,8 +158,12 @@ function ObjectLink({ object, act }: { object?: string; act?: string }) {
 /** What a problem says and what helps: our words for the codes that we know, else the server's. */
 function troubleWords(p: Trouble): { text: string; remedy: string } {
   const known = `trouble.${p.code}` in words;
+  const figures = {
+    percent: p.percent ?? 0,
+    date: p.date ? t('overview.fullOn', { date: day(p.date) }) : t('trouble.dateNone'),
+  };
   return {
-    text: known ? t(`trouble.${p.code}` as WordKey) : p.text,
+    text: known ? t(`trouble.${p.code}` as WordKey, figures) : p.text,
     remedy: known ? t(`remedy.${p.code}` as WordKey) : (p.remedy ?? ''),
   };
 }

@@ -185,6 +185,7 @@ struct fix *fix_new(const struct mqtt_limits *limits, bool with_store)
                                         .telemetry = &f->telemetry,
                                         .store = with_store ? &f->store : NULL,
                                         .events = &f->events,
+                                        .full = &f->full,
                                         .version = "test"};
     if (limits != NULL) {
         f->opts.limits = *limits;

@@ -175,13 +175,13 @@ static void test_telemetry_answers_wait_for_done(void **state)
     fix_free(f);
 }
 
-static void test_refused_telemetry_has_its_reason(void **state) /* 0x87, 0x99, 0x97 */
+static void test_refused_telemetry_has_its_reason(void **state) /* 0x87, 0x99 */
 {
     (void)state;
     static const struct {
         sh_err e;
         int code;
-    } rows[] = {{SH_E_DENIED, 0x87}, {SH_E_PROTO, 0x99}, {SH_E_INVAL, 0x99}, {SH_E_FULL, 0x97}};
+    } rows[] = {{SH_E_DENIED, 0x87}, {SH_E_PROTO, 0x99}, {SH_E_INVAL, 0x99}};
     for (size_t i = 0; i < SH_COUNT(rows); i++) {
         for (int v = 4; v <= 5; v++) {
             struct fix *f = fix_new(NULL, false);
@@ -200,6 +200,84 @@ static void test_refused_telemetry_has_its_reason(void **state) /* 0x87, 0x99, 0
             fix_free(f);
         }
     }
+}
+
+/* 5.0 is told; the acknowledgement of 3.1.1 would say "stored", so it waits for room. */
+static void test_full_disk_refuses_5_and_holds_311_back(void **state)
+{
+    (void)state;
+    struct fix *f = fix_new(NULL, false);
+    struct cli c;
+    cli_up_as(&c, f, 5, "c5", "1:1:d");
+    f->telemetry_says = SH_E_FULL;
+    for (int qos = 1; qos <= 2; qos++) {
+        cli_pub(&c, "sh/v1/d/telemetry", "x", qos, false, (uint16_t)qos);
+        cli_expect(&c, qos == 1 ? MQTT_PUBACK : MQTT_PUBREC);
+        assert_int_equal(c.p.ack.code, 0x97);
+        assert_true(c.reading);
+    }
+    cli_pub(&c, "sh/v1/d/telemetry", "x", 0, false, 0); /* QoS 0 is lost, counted */
+    assert_int_equal(fix_counters(f).telemetry_lost, 1);
+    cli_drop(&c);
+    for (int qos = 1; qos <= 2; qos++) {
+        f->telemetry_says = SH_E_FULL;
+        cli_up_as(&c, f, 4, "c4", "1:1:d");
+        cli_pub(&c, "sh/v1/d/telemetry", "y", qos, false, 7);
+        assert_false(c.reading);
+        cli_expect_none(&c);
+        f->telemetry_says = SH_OK;
+        fix_tick(f, 1);
+        cli_feed(&c);
+        cli_expect(&c, qos == 1 ? MQTT_PUBACK : MQTT_PUBREC);
+        assert_int_equal(c.p.ack.packet_id, 7);
+        assert_int_equal(f->ntelemetry, qos);
+        cli_drop(&c);
+    }
+    fix_free(f);
+}
+
+/* Past the disk's last mark nothing is stored that grows; what shrinks the store goes on. */
+static void test_nearly_full_disk_stores_no_message(void **state)
+{
+    (void)state;
+    struct fix *f = fix_new(NULL, true);
+    struct cli p;
+    struct cli s;
+    struct cli live;
+    assert_int_equal(cli_connect(&s, f, 5, &(struct con){.id = "s", .expiry_s = 1000}), 0);
+    assert_int_equal(cli_sub(&s, "q/#", 1), 1);
+    cli_up(&live, f, 4, "live");
+    assert_int_equal(cli_sub(&live, "now", 1), 1);
+    cli_up(&p, f, 4, "p");
+    cli_pub_done(&p, "q/before", "1", 1, true, 1);
+    cli_expect_pub(&s, "q/before", "1", 1);
+    const uint16_t pid = s.p.publish.packet_id;
+    atomic_store(&f->full, true);
+    cli_pub_done(&p, "now", "live", 1, false, 2); /* nothing to store */
+    cli_expect_pub(&live, "now", "live", 1);
+    const uint32_t records = f->nrecords;
+    cli_ack(&s, MQTT_PUBACK, pid, 0); /* acknowledgements and subscriptions go on */
+    assert_int_equal(cli_sub(&s, "r", 1), 1);
+    assert_int_equal(cli_unsub(&s, "q/#"), 0);
+    assert_true(f->nrecords > records);
+    cli_pub_done(&p, "q/before", "", 1, true, 3); /* a retained message is removed */
+    assert_int_equal(fix_counters(f).retained, 0);
+    cli_pub(&p, "r", "queued", 1, false, 4); /* would be stored for s: waits */
+    assert_false(p.reading);
+    cli_expect_none(&p);
+    cli_expect_none(&s);
+    fix_tick(f, 1);
+    cli_feed(&p);
+    assert_false(p.reading);
+    atomic_store(&f->full, false);
+    fix_tick(f, 1);
+    cli_feed(&p);
+    cli_expect(&p, MQTT_PUBACK);
+    cli_expect_pub(&s, "r", "queued", 1);
+    cli_drop(&p);
+    cli_drop(&s);
+    cli_drop(&live);
+    fix_free(f);
 }
 
 static void test_busy_telemetry_stops_reading(void **state)
@@ -425,6 +503,8 @@ int main(void)
         cmocka_unit_test(test_layouts_are_recognised),
         cmocka_unit_test(test_telemetry_answers_wait_for_done),
         cmocka_unit_test(test_refused_telemetry_has_its_reason),
+        cmocka_unit_test(test_full_disk_refuses_5_and_holds_311_back),
+        cmocka_unit_test(test_nearly_full_disk_stores_no_message),
         cmocka_unit_test(test_busy_telemetry_stops_reading),
         cmocka_unit_test(test_stall_after_telemetry_gives_it_once),
         cmocka_unit_test(test_platform_subscribes_and_publishes),

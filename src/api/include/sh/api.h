@@ -9,6 +9,7 @@
 
 #include <sh/asset.h>
 #include <sh/bus.h>
+#include <sh/disk.h>
 #include <sh/gate.h>
 #include <sh/guard.h>
 #include <sh/history.h>
@@ -62,6 +63,7 @@ struct sh_api_options {
     struct sh_history *history;
     struct sh_journal *journal;
     struct sh_gate *gate;
+    const struct sh_disk *disk; /* may be NULL (tests): nothing is known of the disk */
     struct sh_bus *bus;
     const struct sh_config *config;
     const char *data_dir;

@@ -49,7 +49,8 @@ struct sh_fs {
     /* Calls fn for each entry (not . and ..), in no order; a non-OK answer ends the walk. */
     sh_err (*list)(void *ctx, const char *path,
                    sh_err (*fn)(void *fctx, const char *name, bool is_dir), void *fctx);
-    /* Bytes free and in all on the device of `path`. */
+    /* Bytes free and in all on the device of `path`; what it keeps for the superuser is in neither.
+     */
     sh_err (*space)(void *ctx, const char *path, uint64_t *free_bytes, uint64_t *total_bytes);
     void *ctx;
 };

@@ -93,10 +93,19 @@ enum sh_gate_refusal sh_gate_point(struct sh_gate *g, const struct sh_gate_who *
 int64_t sh_gate_min_time(const struct sh_gate *g);
 int64_t sh_gate_max_time(const struct sh_gate *g);
 
+/* The disk's last mark was passed (disk.h), or is no longer: samples are refused with SH_E_FULL
+ * until then. Edits are not. Any thread. */
+void sh_gate_close(struct sh_gate *g, bool closed);
+bool sh_gate_closed(const struct sh_gate *g);
+/* May samples come in at all? SH_E_FULL (counted as a refused batch): closed. For those who decode
+ * first and make devices and points on the way. */
+SH_MUST_CHECK sh_err sh_gate_admit(struct sh_gate *g);
+
 /* Takes a batch whose rows were resolved for `tenant`: seals and journals it. done (may be NULL) is
  * called exactly once when SH_OK was returned: err as in sh_journal_done. SH_E_LIMIT back-pressure
- * or the tenant's rate (*wait_us, may be NULL, then says how long), SH_E_FULL disk, SH_E_NOMEM,
- * SH_E_CLOSED; then nothing was taken and done is not called. An empty batch is SH_E_INVAL. */
+ * or the tenant's rate (*wait_us, may be NULL, then says how long), SH_E_FULL disk or closed gate,
+ * SH_E_NOMEM, SH_E_CLOSED; then nothing was taken and done is not called. An empty batch is
+ * SH_E_INVAL. */
 SH_MUST_CHECK sh_err sh_gate_submit(struct sh_gate *g, uint32_t tenant, const struct sh_batch *b,
                                     sh_journal_done *done, void *ctx, int64_t *wait_us);
 /* A correction, deletion or withdrawal (history.h), journalled the same way. */

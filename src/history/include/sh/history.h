@@ -114,6 +114,20 @@ SH_MUST_CHECK sh_err sh_history_edits(struct sh_history *h, uint32_t point,
 
 /* Samples older than this are to be refused (gate does); INT64_MIN = keep all. Any thread. */
 int64_t sh_history_floor(struct sh_history *h);
+/* Removes the oldest partition that has segments: all segments that end in it or before. For a disk
+ * that is nearly full; the caller tells who was told to. Nothing that ends after `before_us` goes.
+ * From then on the floor is the partition's end (until a restart), so that what was removed is not
+ * taken again. Heads and corrections stay. SH_E_NOTFOUND: nothing is old enough; else the error of
+ * the file system. Any thread but the apply thread; may block. */
+struct sh_history_dropped {
+    int64_t from_us; /* of the oldest sample */
+    int64_t to_us;   /* end of the partition, exclusive */
+    uint64_t segments;
+    uint64_t samples;
+    uint64_t bytes;
+};
+SH_MUST_CHECK sh_err sh_history_drop_oldest(struct sh_history *h, int64_t before_us,
+                                            struct sh_history_dropped *out);
 /* Live: new retention (0 = keep all). */
 void sh_history_set_retention(struct sh_history *h, int64_t retention_us);
 

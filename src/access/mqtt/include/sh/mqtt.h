@@ -10,6 +10,8 @@
 #ifndef SH_MQTT_H
 #define SH_MQTT_H
 
+#include <stdatomic.h>
+
 #include <sh/base.h>
 
 struct mqtt_broker;
@@ -203,7 +205,11 @@ struct mqtt_broker_opts {
     const struct mqtt_telemetry_ops *telemetry; /* NULL: everything is ordinary messaging */
     const struct mqtt_store_ops *store;         /* NULL: nothing is durable (tests, bench) */
     const struct mqtt_event_ops *events;        /* may be NULL */
-    const char *version;                        /* for $SYS/broker/version */
+    /* May be NULL. True: the disk is nearly full; no message is stored (retained, queued for a
+     * persistent session): its publisher waits. Acknowledgements, subscriptions, sessions and the
+     * removal of retained messages go on. Set by any thread. */
+    const atomic_bool *full;
+    const char *version; /* for $SYS/broker/version */
 };
 
 SH_MUST_CHECK sh_err mqtt_broker_new(const struct mqtt_broker_opts *opts, struct mqtt_broker **out);
