@@ -11,6 +11,7 @@ SPDX-License-Identifier: Apache-2.0
 import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -39,10 +40,21 @@ def binary():
 
 
 def free_ports(n):
-    """n loopback ports that were free a moment ago (held together, so that they differ)."""
-    held = [socket.socket() for _ in range(n)]
-    for s in held:
-        s.bind(("127.0.0.1", 0))
+    """n loopback ports that were free a moment ago (held together, so that they differ), below those that the system gives to outgoing
+    connections: a client that tries to reconnect while the server is down could else be given the server's own port, and keep it."""
+    try:
+        with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as f:
+            end = int(f.read().split()[0])
+    except OSError:
+        end = 32768
+    held, dice = [], random.SystemRandom()
+    while len(held) < n:
+        s = socket.socket()
+        try:
+            s.bind(("127.0.0.1", dice.randrange(10000, end) if end > 12000 else 0))
+            held.append(s)
+        except OSError:
+            s.close()
     ports = [s.getsockname()[1] for s in held]
     for s in held:
         s.close()

@@ -24,12 +24,26 @@ SERVER = sys.argv[1]
 HOST = "127.0.0.1"
 
 
+def free_port():
+    """Below the ports of outgoing connections: a client that reconnects while the server is down could
+    else be given the server's port (even as its own peer), and the server could not start again."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        end = int(f.read().split()[0])
+    while True:
+        with socket.socket() as s:
+            try:
+                s.bind((HOST, random.SystemRandom().randrange(10000, end) if end > 12000 else 0))
+                return s.getsockname()[1]
+            except OSError:
+                pass
+
+
 class Node:
     """The server on a folder (or nothing durable); restarts keep port and folder."""
 
     def __init__(self, folder=None, checkpoint=None):
         self.args = ([folder] + ([str(checkpoint)] if checkpoint else [])) if folder else []
-        self.port = 0
+        self.port = free_port()
         self.start()
 
     def start(self):

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <sh/http.h>
 #include <sh/journal.h>
@@ -201,7 +202,7 @@ int main(int argc, char **argv)
     const sh_err e = run(&a, argc, argv);
     if (e != SH_OK) {
         (void)fprintf(stderr, "cannot start: %s\n", sh_err_name(e));
-        return 1;
+        _exit(1); /* threads that run already hold what stands on this stack */
     }
     if (a.mj != NULL) {
         const sh_err c = mqtt_broker_checkpoint(a.b);
