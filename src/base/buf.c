@@ -117,11 +117,16 @@ sh_err sh_buf_put_varint(struct sh_buf *b, uint64_t v)
 sh_err sh_buf_printf(struct sh_buf *b, const char *fmt, ...)
 {
     va_list ap;
+    const size_t room = b->p == NULL ? 0 : b->cap - b->n;
     va_start(ap, fmt);
-    const int n = vsnprintf(NULL, 0, fmt, ap);
+    const int n = vsnprintf(room == 0 ? NULL : (char *)b->p + b->n, room, fmt, ap);
     va_end(ap);
     if (n < 0) {
         return SH_E_INVAL;
+    }
+    if ((size_t)n < room) {
+        b->n += (size_t)n;
+        return SH_OK;
     }
     /* vsnprintf writes a NUL behind the text: it needs one byte of room that is not counted. */
     SH_TRY(sh_buf_reserve(b, (size_t)n + 1));

@@ -7,6 +7,7 @@
 
 #include <sh/record_ops.h>
 
+enum { RECORD_SQL_SCAN_KIB = 65536 };
 enum { RECORD_SQL_VERSION = 1, RECORD_SQL_MAX_READERS = 64, RECORD_SQL_BUSY_MS = 10000 };
 
 /* Fixed statements, prepared on first use, per connection. */

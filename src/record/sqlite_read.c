@@ -75,6 +75,16 @@ static struct sh_str borrow(sqlite3_stmt *st, int col)
     return (struct sh_str){p == NULL ? "" : p, (size_t)sqlite3_column_bytes(st, col)};
 }
 
+/* A scan over all tenants loads a whole kind, in the order of the key, which is not the order of
+ * the pages: with a small cache each page is read many times. */
+static void scan_cache(struct record_conn *c, uint32_t kib)
+{
+    char sql[64];
+    (void)sqlite3_snprintf(sizeof sql, sql, "PRAGMA cache_size=-%u", kib);
+    (void)record_sql_exec(c->db, sql); /* slower without */
+    (void)sqlite3_db_release_memory(c->db);
+}
+
 sh_err record_sql_scan(void *self, uint32_t tenant, struct sh_str type, sh_record_visit *fn,
                        void *ctx)
 {
@@ -84,6 +94,7 @@ sh_err record_sql_scan(void *self, uint32_t tenant, struct sh_str type, sh_recor
     const bool all = tenant == SH_RECORD_ALL_TENANTS;
     SH_TRY(start(s, all ? ST_SCAN_ALL : ST_SCAN, &c, &st));
     if (all) {
+        scan_cache(c, RECORD_SQL_SCAN_KIB);
         (void)record_sql_bind_str(st, 1, type);
     } else {
         (void)sqlite3_bind_int64(st, 1, tenant);
@@ -109,6 +120,10 @@ sh_err record_sql_scan(void *self, uint32_t tenant, struct sh_str type, sh_recor
     }
     if (err == SH_OK) {
         err = record_sql_err(rc);
+    }
+    if (all) {
+        (void)sqlite3_reset(st);
+        scan_cache(c, s->cfg->cache_kib / 4);
     }
     finish(s, c, st);
     return err;

@@ -41,10 +41,10 @@ static sh_err load_aliases(struct sh_twin *t, struct twin_slot *s, const json_t 
     return err;
 }
 
-static sh_err remember(struct sh_twin *t, uint32_t tenant, struct sh_str id, const json_t *doc)
+/* d: what doc says; taken, NULL: there was no memory for it. */
+static sh_err remember(struct sh_twin *t, struct twin_dev *d, const json_t *doc)
 {
     struct twin_slot *s = NULL;
-    struct twin_dev *d = twin_dev_new(t, tenant, id, doc);
     if (d == NULL) {
         return SH_E_NOMEM;
     }
@@ -62,7 +62,7 @@ sh_err twin_device_load(void *ctx, const struct sh_record_row *row)
     struct sh_twin *t = ctx;
     json_t *doc = NULL;
     SH_TRY(sh_json_parse(row->doc, (size_t)TWIN_DOC_BYTES * 2, &doc, NULL));
-    const sh_err err = remember(t, row->tenant, row->id, doc);
+    const sh_err err = remember(t, twin_dev_make(t, &t->loading, row->tenant, row->id, doc), doc);
     json_decref(doc);
     return err;
 }
@@ -367,7 +367,7 @@ sh_err twin_device_doc(struct sh_twin *t, uint32_t tenant, struct sh_str id, enu
 void twin_device_stored(struct sh_twin *t, uint32_t tenant, struct sh_str id, const json_t *doc)
 {
     const struct sh_str thing = sh_json_get_str(doc, "thing");
-    const sh_err err = remember(t, tenant, id, doc);
+    const sh_err err = remember(t, twin_dev_new(t, tenant, id, doc), doc);
     if (err != SH_OK) {
         sh_log(t->env->log, SH_LOG_ERROR, "twin", "device %.*s is stored but not in memory: %s",
                SH_PRI(id), sh_err_name(err));

@@ -100,8 +100,13 @@ static sh_err label_texts(const json_t *labels, struct sh_buf *pairs, struct sh_
         const char *key = json_object_iter_key(it);
         const struct sh_str v = {json_string_value(json_object_iter_value(it)),
                                  json_string_length(json_object_iter_value(it))};
-        SH_TRY(sh_buf_printf(pairs, "%s:%.*s\x1f", key, SH_PRI(v)));
-        SH_TRY(sh_buf_printf(search, "\n%s:%.*s", key, SH_PRI(v)));
+        const size_t from = pairs->n;
+        SH_TRY(sh_buf_put_c(pairs, key));
+        SH_TRY(sh_buf_put_u8(pairs, ':'));
+        SH_TRY(sh_buf_put_str(pairs, v));
+        SH_TRY(sh_buf_put_u8(search, '\n'));
+        SH_TRY(sh_buf_put(search, pairs->p + from, pairs->n - from));
+        SH_TRY(sh_buf_put_u8(pairs, 0x1f));
     }
     return SH_OK;
 }
@@ -143,18 +148,36 @@ static struct twin_dev *pack(const struct sh_alloc *a, const struct twin_dev *d)
     return out;
 }
 
-struct twin_dev *twin_dev_new(struct sh_twin *t, uint32_t tenant, struct sh_str id,
-                              const json_t *doc)
+void twin_texts_init(struct twin_texts *x, const struct sh_alloc *a)
 {
-    const struct sh_alloc *a = t->env->alloc;
-    struct sh_buf pairs;
-    struct sh_buf search;
-    struct sh_buf labels;
-    struct twin_dev *out = NULL;
-    const json_t *l = json_object_get(doc, "labels");
-    sh_buf_init(&pairs, a, 1 << 16);
-    sh_buf_init(&search, a, 1 << 16);
-    sh_buf_init(&labels, a, 1 << 18);
+    sh_buf_init(&x->pairs, a, 1 << 16);
+    sh_buf_init(&x->search, a, 1 << 16);
+    sh_buf_init(&x->labels, a, 1 << 18);
+}
+
+void twin_texts_fini(struct twin_texts *x)
+{
+    sh_buf_fini(&x->pairs);
+    sh_buf_fini(&x->search);
+    sh_buf_fini(&x->labels);
+}
+
+static sh_err texts_of(struct twin_texts *x, const struct twin_dev *d, const json_t *labels)
+{
+    sh_buf_clear(&x->pairs);
+    sh_buf_clear(&x->search);
+    sh_buf_clear(&x->labels);
+    SH_TRY(sh_buf_put_str(&x->search, d->id));
+    SH_TRY(sh_buf_put_u8(&x->search, '\n'));
+    SH_TRY(sh_buf_put_str(&x->search, d->name));
+    SH_TRY(label_texts(labels, &x->pairs, &x->search));
+    lower(&x->search);
+    return labels == NULL ? sh_buf_put_c(&x->labels, "{}") : twin_doc_text(labels, &x->labels);
+}
+
+struct twin_dev *twin_dev_make(struct sh_twin *t, struct twin_texts *x, uint32_t tenant,
+                               struct sh_str id, const json_t *doc)
+{
     struct twin_dev d = {.tenant = tenant,
                          .id = id,
                          .name = sh_json_get_str(doc, "name"),
@@ -163,24 +186,23 @@ struct twin_dev *twin_dev_new(struct sh_twin *t, uint32_t tenant, struct sh_str 
                          .demo = sh_json_get_bool(doc, "demo", false),
                          .tagset = (uint64_t)sh_json_get_i64(doc, "tagset", 0),
                          .period_us = sh_json_get_i64(doc, "period_ms", 0) * 1000};
-    sh_err err = sh_buf_printf(&search, "%.*s\n%.*s", SH_PRI(id), SH_PRI(d.name));
-    if (err == SH_OK) {
-        err = label_texts(l, &pairs, &search);
+    if (texts_of(x, &d, json_object_get(doc, "labels")) != SH_OK) {
+        return NULL;
     }
-    if (err == SH_OK) {
-        err = l == NULL ? sh_buf_put_c(&labels, "{}") : twin_doc_text(l, &labels);
-    }
-    if (err == SH_OK) {
-        lower(&search);
-        d.pairs = sh_buf_str(&pairs);
-        d.search = sh_buf_str(&search);
-        d.labels = sh_buf_str(&labels);
-        out = pack(a, &d);
-    }
-    sh_buf_fini(&pairs);
-    sh_buf_fini(&search);
-    sh_buf_fini(&labels);
-    return out;
+    d.pairs = sh_buf_str(&x->pairs);
+    d.search = sh_buf_str(&x->search);
+    d.labels = sh_buf_str(&x->labels);
+    return pack(t->env->alloc, &d);
+}
+
+struct twin_dev *twin_dev_new(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                              const json_t *doc)
+{
+    struct twin_texts x;
+    twin_texts_init(&x, t->env->alloc);
+    struct twin_dev *d = twin_dev_make(t, &x, tenant, id, doc);
+    twin_texts_fini(&x);
+    return d;
 }
 
 void twin_dev_unref(struct sh_twin *t, struct twin_dev *d)

@@ -31,9 +31,13 @@ static sh_err load(struct sh_twin *t)
         {{"_device", 7}, twin_device_load},       {{"_device_state", 13}, twin_state_load},
         {{"_device_write", 13}, twin_grant_load},
     };
-    for (size_t i = 0; i < sizeof loads / sizeof loads[0]; i++) {
-        SH_TRY(sh_record_scan(t->o.record, SH_RECORD_ALL_TENANTS, loads[i].kind, loads[i].fn, t));
+    sh_err err = SH_OK;
+    twin_texts_init(&t->loading, t->env->alloc);
+    for (size_t i = 0; i < sizeof loads / sizeof loads[0] && err == SH_OK; i++) {
+        err = sh_record_scan(t->o.record, SH_RECORD_ALL_TENANTS, loads[i].kind, loads[i].fn, t);
     }
+    twin_texts_fini(&t->loading);
+    SH_TRY(err);
     SH_TRY(twin_devices_adopt(t));
     twin_apply_all(t);
     return twin_commands_recover(t);

@@ -106,9 +106,17 @@ struct twin_point_cache {
     struct twin_slot *slot;
 };
 
+/* Texts of one device while it is made; kept from one to the next when many are loaded. */
+struct twin_texts {
+    struct sh_buf pairs;
+    struct sh_buf search;
+    struct sh_buf labels;
+};
+
 struct sh_twin {
     const struct sh_env *env;
     struct sh_twin_options o;
+    struct twin_texts loading; /* sh_twin_open only */
     struct sh_bus_sub *sub;
     struct sh_schema *device_schema, *thing_schema, *asset_schema, *command_schema;
 
@@ -143,6 +151,10 @@ struct twin_slot *twin_find(struct sh_twin *t, uint32_t tenant, struct sh_str id
 size_t twin_position(const struct twin_tenant *tt, struct sh_str id);
 struct twin_dev *twin_dev_new(struct sh_twin *t, uint32_t tenant, struct sh_str id,
                               const json_t *doc);
+void twin_texts_init(struct twin_texts *x, const struct sh_alloc *a);
+void twin_texts_fini(struct twin_texts *x);
+struct twin_dev *twin_dev_make(struct sh_twin *t, struct twin_texts *x, uint32_t tenant,
+                               struct sh_str id, const json_t *doc);
 void twin_dev_unref(struct sh_twin *t, struct twin_dev *d); /* NULL is accepted */
 /* Puts a new device in, or the new form of one in its slot. Takes d over also on failure. */
 sh_err twin_index_put(struct sh_twin *t, struct twin_dev *d, struct twin_slot **out);
