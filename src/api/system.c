@@ -290,6 +290,8 @@ static sh_err write_metrics(struct sh_api *a, struct sh_buf *out)
          (double)h.damaged_blocks},
         {"record_commits_total", "counter", "Group commits of records.", (double)rec.commits},
         {"record_queued", "gauge", "Transactions waiting.", (double)rec.queued},
+        {"record_indexing", "gauge", "1 while an index of a field is built or removed.",
+         rec.indexing ? 1 : 0},
         {"sign_ins_total", "counter", "Sign-ins.", (double)u.sign_ins},
         {"sign_in_failures_total", "counter", "Failed sign-ins.", (double)u.failures},
         {"sessions", "gauge", "Console sessions.", (double)u.sessions},

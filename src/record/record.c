@@ -154,6 +154,7 @@ sh_err sh_record_open(const struct sh_env *env, const struct sh_record_ops *ops,
     }
     r->change_last = ops->change_last(r->store);
     r->types_version = 1;
+    r->stats.indexing = r->ops->tend != NULL; /* until the writer has looked */
     err = record_blobs_open(r, diag);
     if (err == SH_OK) {
         err = sh_thread_start(&r->writer, "record", record_writer, r);

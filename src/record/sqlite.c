@@ -79,6 +79,23 @@ static const char *const statements[ST_N] = {
                 " WHERE tenant=?1 AND type=?2 ORDER BY id",
     [ST_SCAN_ALL] = "SELECT tenant,type,id,rev,created,updated,author,doc FROM rec"
                     " WHERE type=?1 ORDER BY tenant,id",
+    [ST_IX_LIST] = "SELECT ix,tenant,type,path,built FROM ixd ORDER BY ix",
+    [ST_IX_PUT] = "INSERT OR IGNORE INTO ixv(ix,tn,v,rid,k)"
+                  " SELECT ?1,?2,ifnull(json_extract(doc,?4),x''),?3,kid FROM rec WHERE kid=?5",
+    [ST_IX_DELETE] = "DELETE FROM ixv WHERE ix=?1 AND tn=?2 AND rid=?3"
+                     " AND v=(SELECT ifnull(json_extract(doc,?4),x'') FROM rec WHERE kid=?5)"
+                     " AND (?6 IS NULL OR v IS NOT ifnull(json_extract(?6,?4),x''))",
+    [ST_IX_DEFINE] = "INSERT INTO ixd(tenant,type,path,built) VALUES(?1,?2,?3,0)",
+    [ST_IX_BUILT] = "UPDATE ixd SET built=?2 WHERE ix=?1",
+    [ST_IX_BUILD] = "INSERT OR REPLACE INTO ixv(ix,tn,v,rid,k)"
+                    " SELECT ?1,tenant,ifnull(json_extract(doc,?4),x''),id,kid FROM rec"
+                    " WHERE kid>?5 AND kid<=?6 AND +type=?2 AND (?3=0 OR +tenant=?3)",
+    [ST_IX_DROP_ROWS] = "DELETE FROM ixv WHERE ix=?1 AND (tn,v,rid) IN"
+                        " (SELECT tn,v,rid FROM ixv WHERE ix=?1 LIMIT ?2)",
+    [ST_IX_FORGET] = "DELETE FROM ixd WHERE ix=?1",
+    [ST_IX_FIND] = "SELECT ix FROM ixd WHERE type=?1 AND path=?2 AND tenant IN (0,?3)"
+                   " AND built=-1 LIMIT 1",
+    [ST_KID_LAST] = "SELECT coalesce(max(kid),0) FROM rec",
 };
 
 static const char tables[] =
@@ -106,6 +123,16 @@ static const char tables[] =
     "CREATE INDEX idem_time ON idem(time);"
     "CREATE VIRTUAL TABLE fts USING fts5(scope, body, tokenize='songhua');"
     "PRAGMA user_version=1;";
+
+/* Format 2: indexed fields (sqlite_index.c). */
+static const char tables_2[] =
+    "CREATE TABLE ixd(ix INTEGER PRIMARY KEY AUTOINCREMENT, tenant INTEGER NOT NULL,"
+    " type TEXT NOT NULL, path TEXT NOT NULL, built INTEGER NOT NULL);"
+    "CREATE INDEX ixd_type ON ixd(type,path);"
+    "CREATE TABLE ixv(ix INTEGER NOT NULL, tn INTEGER NOT NULL, v NOT NULL, rid TEXT NOT NULL,"
+    " k INTEGER NOT NULL, PRIMARY KEY(ix,tn,v,rid)) WITHOUT ROWID;"
+    "UPDATE meta SET value=2 WHERE key='version';"
+    "PRAGMA user_version=2;";
 
 sh_err record_sql_err(int rc)
 {
@@ -250,7 +277,8 @@ sh_err record_sql_tables(sqlite3 *db, struct sh_diag *diag)
         return SH_OK;
     }
     SH_TRY(record_sql_exec(db, "BEGIN IMMEDIATE"));
-    const sh_err err = record_sql_exec(db, tables);
+    sh_err err = version == 0 ? record_sql_exec(db, tables) : SH_OK;
+    err = err == SH_OK ? record_sql_exec(db, tables_2) : err;
     if (err != SH_OK) {
         (void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
         return err;
@@ -296,6 +324,7 @@ static void close_store(void *self)
         record_sql_disconnect(&s->readers[i]);
     }
     sh_mem_free(s->env->alloc, s->readers);
+    record_index_fini(s);
     record_sql_disconnect(&s->writer); /* last: it checkpoints and removes the log */
     if (s->lock_made) {
         sh_cond_fini(&s->free);
@@ -345,6 +374,9 @@ static sh_err open_store(void *self, const struct sh_env *env, const struct sh_r
     if (err == SH_OK) {
         err = query_i64(s->writer.db, statements[ST_CHANGE_FIRST], &first);
     }
+    if (err == SH_OK) {
+        err = record_index_load(s);
+    }
     s->seq = (uint64_t)last;
     s->committed = s->seq;
     s->trimmed = first > 0 ? (uint64_t)first - 1 : 0;
@@ -383,6 +415,7 @@ const struct sh_record_ops sh_record_sqlite = {
     .settle = record_sql_settle,
     .commit = record_sql_commit,
     .rollback = record_sql_rollback,
+    .tend = record_sql_tend,
     .change_last = change_last,
     .get = record_sql_get,
     .list = record_sql_list,

@@ -40,6 +40,8 @@ static const struct {
      "INSERT OR IGNORE INTO chg VALUES(?,?,?,?,?,?,?,?,?,?,?)", 11},
     {"SELECT seq,tenant,act,type,id,rel,to_type,to_id,rev,time,author FROM chg ORDER BY seq DESC",
      "INSERT OR IGNORE INTO chg VALUES(?,?,?,?,?,?,?,?,?,?,?)", 11},
+    {"SELECT ix,tenant,type,path,0 FROM ixd WHERE built>-2", /* built again */
+     "INSERT OR IGNORE INTO ixd VALUES(?,?,?,?,?)", 5},
     {"SELECT tenant,hash,size,refs,created FROM blob",
      "INSERT OR IGNORE INTO blob VALUES(?,?,?,?,?)", 5},
     {"SELECT rowid,scope,body FROM fts",

@@ -8,7 +8,7 @@
 #include <sh/record_ops.h>
 
 enum { RECORD_SQL_SCAN_KIB = 65536 };
-enum { RECORD_SQL_VERSION = 1, RECORD_SQL_MAX_READERS = 64, RECORD_SQL_BUSY_MS = 10000 };
+enum { RECORD_SQL_VERSION = 2, RECORD_SQL_MAX_READERS = 64, RECORD_SQL_BUSY_MS = 10000 };
 
 /* Fixed statements, prepared on first use, per connection. */
 enum record_stmt {
@@ -56,6 +56,16 @@ enum record_stmt {
     ST_BLOB_ORPHANS,
     ST_SCAN,
     ST_SCAN_ALL,
+    ST_IX_LIST,
+    ST_IX_PUT,
+    ST_IX_DELETE,
+    ST_IX_DEFINE,
+    ST_IX_BUILT,
+    ST_IX_BUILD,
+    ST_IX_DROP_ROWS,
+    ST_IX_FORGET,
+    ST_IX_FIND,
+    ST_KID_LAST,
     ST_N
 };
 
@@ -76,6 +86,9 @@ struct record_sql {
     struct sh_mutex lock;
     struct sh_cond free;
     bool lock_made;
+    struct record_index *indexes; /* writer's view, of this transaction; see sqlite_index.c */
+    size_t nindexes;
+    bool indexes_dirty;
     uint64_t seq;       /* last number given to a change, also of undone ones; writer only */
     uint64_t committed; /* last number committed; writer only */
     uint64_t trimmed;   /* changes up to here were forgotten; writer only */
@@ -107,6 +120,15 @@ sh_err record_sql_apply(void *self, struct sh_record_op *op, struct sh_str autho
 sh_err record_sql_settle(void *self, bool keep);
 sh_err record_sql_commit(void *self, uint64_t *change_last);
 void record_sql_rollback(void *self);
+
+/* sqlite_index.c: writer thread */
+sh_err record_index_load(struct record_sql *s);
+void record_index_fini(struct record_sql *s);
+/* Around a change of the record `kid` of op's key: before it, and after it. */
+sh_err record_index_out(struct record_sql *s, const struct sh_record_op *op, int64_t kid);
+sh_err record_index_in(struct record_sql *s, const struct sh_record_op *op, int64_t kid);
+sh_err record_index_set(struct record_sql *s, const struct sh_record_op *op);
+sh_err record_sql_tend(void *self, bool *more);
 
 /* sqlite_read.c */
 enum { RECORD_SQL_ROW_COLS = 8 }; /* tenant,type,id,rev,created,updated,author,doc */

@@ -14,12 +14,21 @@ struct param {
     struct sh_str text;
 };
 
+/* Indexes that help (sqlite_index.c); 0 = none. What they find is a superset: the filter is in the
+ * statement all the same. */
+struct help {
+    int64_t find;       /* of a field that the filter compares */
+    struct sh_str path; /* that field */
+    int64_t sort;       /* of the first sort key: the rows are read in its order */
+};
+
 /* Statement under construction. Errors stick. */
 struct maker {
     struct sh_buf sql;
     struct param *params;
     size_t n;
     sh_err err;
+    struct help help;
 };
 
 static void say(struct maker *m, const char *sql)
@@ -271,9 +280,114 @@ static void tree(struct maker *m, const struct sh_record_node *n) /* depth: the 
     }
 }
 
-/* A missing value becomes an empty blob: the greatest of all in SQLite's order. */
-static void sort_key(struct maker *m, const struct sh_record_field *f)
+/* ---- what the indexes find ---- */
+
+/* The comparisons that an index helps with, at the top of the filter's tree of ANDs. */
+static bool helps(const struct sh_record_node *n)
 {
+    bool values = n->kind == SH_RECORD_CMP && n->field.kind == SH_RECORD_FIELD_PATH && n->n > 0;
+    for (size_t i = 0; values && i < n->n; i++) {
+        values = n->values[i].kind != SH_RECORD_V_NULL;
+    }
+    return values && n->cmp != SH_RECORD_NE && n->cmp != SH_RECORD_CONTAINS &&
+           n->cmp != SH_RECORD_EXISTS && !(n->cmp == SH_RECORD_PREFIX && n->values[0].text.n == 0);
+}
+
+/* "v is what this comparison wants", perhaps more: an upper or lower border keeps types apart. */
+static void index_cmp(struct maker *m, const struct sh_record_node *n)
+{
+    const bool text = n->values[0].kind == SH_RECORD_V_TEXT;
+    switch (n->cmp) {
+    case SH_RECORD_EQ:
+    case SH_RECORD_IN:
+        say(m, " AND v IN (");
+        for (size_t i = 0; i < n->n; i++) {
+            say(m, i == 0 ? "" : ",");
+            bind_value(m, &n->values[i]);
+        }
+        say(m, ")");
+        return;
+    case SH_RECORD_PREFIX:
+        say(m, " AND v<x'' AND v>=");
+        break;
+    case SH_RECORD_LT:
+    case SH_RECORD_LE:
+        say(m, text ? " AND v>='' AND v<=" : " AND v<=");
+        break;
+    case SH_RECORD_GT:
+    case SH_RECORD_GE:
+    case SH_RECORD_NE:
+    case SH_RECORD_CONTAINS:
+    case SH_RECORD_EXISTS:
+        say(m, text ? " AND v<x'' AND v>=" : " AND v<'' AND v>=");
+        break;
+    }
+    bind_value(m, &n->values[0]);
+    if (n->cmp == SH_RECORD_PREFIX) {
+        say(m, " AND substr(v,1,length(");
+        bind_value(m, &n->values[0]);
+        say(m, "))=");
+        bind_value(m, &n->values[0]);
+    }
+}
+
+static void index_cmps(struct maker *m, const struct sh_record_node *n) /* depth: the parser's */
+{
+    if (n->kind == SH_RECORD_AND) {
+        index_cmps(m, n->a);
+        index_cmps(m, n->b);
+    } else if (helps(n) && sh_str_eq(n->field.path, m->help.path)) {
+        index_cmp(m, n);
+    }
+}
+
+static void index_rows(struct maker *m, const struct sh_record_plan *p)
+{
+    say(m, " FROM ixv WHERE ix=");
+    bind_i64(m, m->help.find);
+    say(m, " AND tn=");
+    bind_i64(m, p->tenant);
+    index_cmps(m, p->filter);
+}
+
+static sh_err find_index(struct record_conn *c, const struct sh_record_plan *p, struct sh_str path,
+                         int64_t *ix)
+{
+    sqlite3_stmt *st = NULL;
+    SH_TRY(record_sql_stmt(c, ST_IX_FIND, &st));
+    (void)record_sql_bind_str(st, 1, p->type);
+    (void)record_sql_bind_str(st, 2, path);
+    (void)sqlite3_bind_int64(st, 3, p->tenant);
+    const int rc = sqlite3_step(st);
+    *ix = rc == SQLITE_ROW ? sqlite3_column_int64(st, 0) : 0;
+    (void)sqlite3_reset(st);
+    (void)sqlite3_clear_bindings(st);
+    return record_sql_err(rc);
+}
+
+/* The first comparison for equality that has an index, else the first other one. */
+static sh_err find_help(struct record_conn *c, const struct sh_record_plan *p,
+                        const struct sh_record_node *n, bool equal, struct help *h)
+{
+    if (n->kind == SH_RECORD_AND && h->find == 0) {
+        SH_TRY(find_help(c, p, n->a, equal, h));
+        return find_help(c, p, n->b, equal, h);
+    }
+    if (h->find != 0 || !helps(n) || equal != (n->cmp == SH_RECORD_EQ || n->cmp == SH_RECORD_IN)) {
+        return SH_OK;
+    }
+    h->path = n->field.path;
+    return find_index(c, p, n->field.path, &h->find);
+}
+
+/* A missing value becomes an empty blob: the greatest of all in SQLite's order. */
+static void sort_key(struct maker *m, const struct sh_record_plan *p, size_t i)
+{
+    const struct sh_record_field *f = &p->sort[i].field;
+    if (i == 0 && m->help.sort != 0) {
+        say(m, "v");
+        return;
+    }
     if (f->kind != SH_RECORD_FIELD_PATH) {
         say(m, own_column(f->kind));
         return;
@@ -288,16 +402,16 @@ static void behind(struct maker *m, const struct sh_record_plan *p)
 {
     for (size_t i = 0; i < p->nsort; i++) {
         say(m, "(");
-        sort_key(m, &p->sort[i].field);
+        sort_key(m, p, i);
         say(m, p->sort[i].desc ? " < " : " > ");
         bind_value(m, &p->from_key[i]);
         say(m, " OR (");
-        sort_key(m, &p->sort[i].field);
+        sort_key(m, p, i);
         say(m, " = ");
         bind_value(m, &p->from_key[i]);
         say(m, " AND ");
     }
-    say(m, "id > ");
+    say(m, m->help.sort != 0 ? "rid > " : "id > ");
     bind_text(m, p->from_id);
     for (size_t i = 0; i < p->nsort; i++) {
         say(m, "))");
@@ -306,10 +420,26 @@ static void behind(struct maker *m, const struct sh_record_plan *p)
 
 static void where(struct maker *m, const struct sh_record_plan *p, struct sh_str match)
 {
-    say(m, " FROM rec WHERE tenant=");
-    bind_i64(m, p->tenant);
-    say(m, " AND type=");
-    bind_text(m, p->type);
+    if (m->help.sort != 0) {
+        say(m, " FROM ixv CROSS JOIN rec ON kid=k WHERE ix=");
+        bind_i64(m, m->help.sort);
+        say(m, " AND tn=");
+        bind_i64(m, p->tenant);
+        if (p->from) { /* where to begin; behind() says it exactly */
+            say(m, p->sort[0].desc ? " AND v<=" : " AND v>=");
+            bind_value(m, &p->from_key[0]);
+        }
+    } else {
+        say(m, " FROM rec WHERE tenant=");
+        bind_i64(m, p->tenant);
+        say(m, " AND type=");
+        bind_text(m, p->type);
+    }
+    if (m->help.find != 0) {
+        say(m, " AND kid IN (SELECT k");
+        index_rows(m, p);
+        say(m, ")");
+    }
     if (match.n > 0) {
         say(m, " AND kid IN (SELECT rowid FROM fts WHERE fts MATCH ");
         bind_text(m, match);
@@ -326,7 +456,7 @@ static void select_page(struct maker *m, const struct sh_record_plan *p, struct 
     say(m, "SELECT tenant,type,id,rev,created,updated,author,doc");
     for (size_t i = 0; i < p->nsort; i++) {
         say(m, ",");
-        sort_key(m, &p->sort[i].field);
+        sort_key(m, p, i);
     }
     where(m, p, match);
     if (p->from) {
@@ -335,10 +465,10 @@ static void select_page(struct maker *m, const struct sh_record_plan *p, struct 
     }
     say(m, " ORDER BY ");
     for (size_t i = 0; i < p->nsort; i++) {
-        sort_key(m, &p->sort[i].field);
+        sort_key(m, p, i);
         say(m, p->sort[i].desc ? " DESC," : ",");
     }
-    say(m, "id LIMIT ");
+    say(m, m->help.sort != 0 ? "rid LIMIT " : "id LIMIT ");
     bind_i64(m, (int64_t)p->limit + 1);
 }
 
@@ -429,12 +559,62 @@ static void maker_fini(struct maker *m, const struct sh_alloc *a)
     sh_buf_fini(&m->sql);
 }
 
+/* At most FEW rows of the index: reading and sorting just them is quickest. */
+static sh_err few(struct record_conn *c, const struct sh_alloc *a, const struct sh_record_plan *p,
+                  const struct help *h, bool *out)
+{
+    enum { FEW = 2000 };
+    struct maker m;
+    sqlite3_stmt *st = NULL;
+    maker_init(&m, a);
+    m.help = *h;
+    say(&m, "SELECT count(*) FROM (SELECT 1");
+    index_rows(&m, p);
+    say(&m, " LIMIT ");
+    bind_i64(&m, FEW + 1);
+    say(&m, ")");
+    sh_err err = prepare(c, &m, &st);
+    if (err == SH_OK) {
+        const int rc = sqlite3_step(st);
+        *out = rc == SQLITE_ROW && sqlite3_column_int64(st, 0) <= FEW;
+        err = record_sql_err(rc);
+    }
+    (void)sqlite3_finalize(st);
+    maker_fini(&m, a);
+    return err;
+}
+
+/* Which indexes to use: those of the filter when they leave few rows, else that of the order. */
+static sh_err choose(struct record_conn *c, const struct sh_alloc *a,
+                     const struct sh_record_plan *p, struct help *h)
+{
+    *h = (struct help){.find = 0};
+    if (p->filter != NULL) {
+        SH_TRY(find_help(c, p, p->filter, true, h));
+        SH_TRY(h->find != 0 ? SH_OK : find_help(c, p, p->filter, false, h));
+    }
+    if (p->nsort == 0 || p->sort[0].field.kind != SH_RECORD_FIELD_PATH || p->search.n > 0) {
+        return SH_OK;
+    }
+    SH_TRY(find_index(c, p, p->sort[0].field.path, &h->sort));
+    if (h->sort != 0 && h->find != 0) {
+        bool both = false;
+        SH_TRY(few(c, a, p, h, &both));
+        h->sort = both ? 0 : h->sort;
+        h->find = both ? h->find : 0;
+    }
+    return SH_OK;
+}
+
 static sh_err count_all(struct record_conn *c, const struct sh_alloc *a,
-                        const struct sh_record_plan *p, struct sh_str match, int64_t *total)
+                        const struct sh_record_plan *p, const struct help *h, struct sh_str match,
+                        int64_t *total)
 {
     struct maker m;
     sqlite3_stmt *st = NULL;
     maker_init(&m, a);
+    m.help.find = h->find;
+    m.help.path = h->path;
     say(&m, "SELECT count(*)");
     where(&m, p, match);
     sh_err err = prepare(c, &m, &st);
@@ -448,38 +628,58 @@ static sh_err count_all(struct record_conn *c, const struct sh_alloc *a,
     return err;
 }
 
+struct list_out {
+    struct sh_arena *ar;
+    struct sh_record_found *found;
+};
+
+/* In one read transaction: an index that is used is there, and page and total fit. */
+static sh_err list(struct record_conn *c, const struct sh_alloc *a, const struct sh_record_plan *p,
+                   struct sh_str match, struct list_out *o)
+{
+    struct maker m;
+    struct help h;
+    sqlite3_stmt *st = NULL;
+    SH_TRY(choose(c, a, p, &h));
+    maker_init(&m, a);
+    m.help = h;
+    select_page(&m, p, match);
+    sh_err err = prepare(c, &m, &st);
+    if (err == SH_OK) {
+        err = read_page(st, p, o->ar, o->found);
+    }
+    (void)sqlite3_finalize(st);
+    if (err == SH_OK && p->want_total) {
+        err = count_all(c, a, p, &h, match, &o->found->total);
+    }
+    maker_fini(&m, a);
+    return err;
+}
+
 sh_err record_sql_list(void *self, const struct sh_record_plan *p, struct sh_arena *ar,
                        struct sh_record_found *out)
 {
     struct record_sql *s = self;
     const struct sh_alloc *a = s->env->alloc;
-    struct maker m;
     struct sh_buf match;
-    sqlite3_stmt *st = NULL;
-    struct sh_record_found found = {.total = -1};
+    struct sh_record_found found = {.total = p->want_total ? 0 : -1};
+    struct list_out o = {.ar = ar, .found = &found};
     bool any = true;
     sh_err err = SH_OK;
 
     sh_buf_init(&match, a, MAX_SQL);
-    maker_init(&m, a);
-    struct record_conn *c = record_sql_lend(s);
     if (p->search.n > 0) {
         err = record_match(&match, p->tenant, p->type, p->search, &any);
     }
     if (err == SH_OK && any) {
-        select_page(&m, p, sh_buf_str(&match));
-        err = prepare(c, &m, &st);
+        struct record_conn *c = record_sql_lend(s);
+        err = record_sql_exec(c->db, "BEGIN");
         if (err == SH_OK) {
-            err = read_page(st, p, ar, &found);
+            err = list(c, a, p, sh_buf_str(&match), &o);
+            (void)record_sql_exec(c->db, "COMMIT"); /* it only read */
         }
+        record_sql_return(s, c);
     }
-    (void)sqlite3_finalize(st);
-    if (err == SH_OK && p->want_total) {
-        found.total = 0;
-        err = any ? count_all(c, a, p, sh_buf_str(&match), &found.total) : SH_OK;
-    }
-    record_sql_return(s, c);
-    maker_fini(&m, a);
     sh_buf_fini(&match);
     if (err == SH_OK) {
         *out = found;

@@ -38,7 +38,10 @@ sh_err record_sql_settle(void *self, bool keep)
     if (!keep) {
         SH_TRY(simple(s, ST_UNDO));
     }
-    return simple(s, ST_KEEP);
+    SH_TRY(simple(s, ST_KEEP));
+    const bool changed = s->indexes_dirty;
+    s->indexes_dirty = false;
+    return changed ? record_index_load(s) : SH_OK;
 }
 
 sh_err record_sql_commit(void *self, uint64_t *change_last)
@@ -55,6 +58,9 @@ void record_sql_rollback(void *self)
     struct record_sql *s = self;
     if (sqlite3_get_autocommit(s->writer.db) == 0) {
         (void)simple(s, ST_ROLLBACK);
+    }
+    if (record_index_load(s) != SH_OK) { /* it may hold what was rolled back */
+        sh_log(s->env->log, SH_LOG_ERROR, "record", "the indexes of fields cannot be read");
     }
 }
 
@@ -192,8 +198,10 @@ static sh_err insert(struct record_sql *s, struct sh_record_op *op, struct sh_st
     (void)sqlite3_bind_int64(st, 8, op->flags);
     (void)record_sql_bind_str(st, 9, op->doc);
     SH_TRY(record_sql_run(st));
+    const int64_t kid = sqlite3_last_insert_rowid(s->writer.db);
+    SH_TRY(record_index_in(s, op, kid));
     if ((op->flags & SH_RECORD_F_TEXT) != 0) {
-        SH_TRY(text_put(s, sqlite3_last_insert_rowid(s->writer.db), op));
+        SH_TRY(text_put(s, kid, op));
     }
     return change(s, op, SH_RECORD_CREATED, author, now_us);
 }
@@ -212,6 +220,7 @@ static sh_err put(struct record_sql *s, struct sh_record_op *op, struct sh_str a
         SH_TRY(keep_old(s, &h, op));
     }
     op->rev = h.rev + 1;
+    SH_TRY(record_index_out(s, op, h.kid));
     SH_TRY(record_sql_stmt(&s->writer, ST_UPDATE, &st));
     (void)sqlite3_bind_int64(st, 1, h.kid);
     (void)sqlite3_bind_int64(st, 2, (int64_t)op->rev);
@@ -220,6 +229,7 @@ static sh_err put(struct record_sql *s, struct sh_record_op *op, struct sh_str a
     (void)sqlite3_bind_int64(st, 5, op->flags);
     (void)record_sql_bind_str(st, 6, op->doc);
     SH_TRY(record_sql_run(st));
+    SH_TRY(record_index_in(s, op, h.kid));
     if ((h.flags & SH_RECORD_F_TEXT) != 0) {
         SH_TRY(text_delete(s, h.kid));
     }
@@ -261,6 +271,7 @@ static sh_err del(struct record_sql *s, struct sh_record_op *op, struct sh_str a
     if ((h.flags & SH_RECORD_F_TEXT) != 0) {
         SH_TRY(text_delete(s, h.kid));
     }
+    SH_TRY(record_index_out(s, op, h.kid));
     SH_TRY(record_sql_stmt(&s->writer, ST_DELETE, &st));
     (void)sqlite3_bind_int64(st, 1, h.kid);
     SH_TRY(record_sql_run(st));
@@ -424,6 +435,8 @@ sh_err record_sql_apply(void *self, struct sh_record_op *op, struct sh_str autho
         return none_of(s, op);
     case SH_RECORD_OP_COUNT_BELOW:
         return count_below(s, op);
+    case SH_RECORD_OP_INDEXES:
+        return record_index_set(s, op);
     case SH_RECORD_OP_TRIM:
         return trim(s, now_us);
     }

@@ -5,6 +5,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "record_int.h"
 
+#include "filter.h"
+
 #include <stdio.h>
 
 enum { KEY_BYTES = SH_RECORD_MAX_TYPE + 16 };
@@ -152,9 +154,44 @@ sh_err record_type_check(struct sh_record *r, uint32_t tenant, struct sh_str typ
     return err;
 }
 
+/* "index": ["status","site.line"] as the paths of the seam, by newline. */
+static sh_err index_paths(struct sh_record *r, const json_t *list, struct sh_buf *out,
+                          struct sh_diag *diag)
+{
+    struct record_sorts by;
+    struct sh_arena *ar = sh_arena_new(r->env->alloc, (size_t)RECORD_FILTER_MAX_BYTES * 8);
+    sh_err err = ar == NULL ? SH_E_NOMEM : SH_OK;
+    const bool good = list == NULL || json_is_array(list);
+    if (!good || json_array_size(list) > SH_RECORD_MAX_INDEX) {
+        sh_diag_set(diag, "index is a list of at most %d fields", SH_RECORD_MAX_INDEX);
+        err = err == SH_OK ? (good ? SH_E_LIMIT : SH_E_INVAL) : err;
+    }
+    for (size_t i = 0; i < json_array_size(list) && err == SH_OK; i++) {
+        const json_t *v = json_array_get(list, i);
+        const struct sh_str name = {json_string_value(v), json_string_length(v)};
+        err =
+            json_is_string(v) ? record_sort_parse(r->env->alloc, name, ar, &by, diag) : SH_E_INVAL;
+        if (err == SH_OK &&
+            (by.n != 1 || by.by[0].desc || by.by[0].field.kind != SH_RECORD_FIELD_PATH)) {
+            err = SH_E_INVAL;
+        }
+        if (err == SH_OK) {
+            err = sh_buf_put_str(out, by.by[0].field.path);
+            err = err == SH_OK ? sh_buf_put_u8(out, '\n') : err;
+        } else if (diag != NULL && diag->message[0] == '\0') {
+            sh_diag_set(diag, "index names fields of the document, such as status or site.line");
+        }
+    }
+    if (err != SH_OK) {
+        sh_diag_at(diag, SH_STR("/index"), 0);
+    }
+    sh_arena_free(ar);
+    return err;
+}
+
 /* The definition is an object with the type's name and a schema that compiles. */
 static sh_err check_definition(struct sh_record *r, struct sh_str type, struct sh_str definition,
-                               struct sh_diag *diag)
+                               struct sh_buf *indexes, struct sh_diag *diag)
 {
     json_t *def = NULL;
     struct sh_schema *schema = NULL;
@@ -170,9 +207,29 @@ static sh_err check_definition(struct sh_record *r, struct sh_str type, struct s
     if (err == SH_OK && text != NULL) {
         err = sh_schema_new(r->env, text, &schema, diag);
     }
+    if (err == SH_OK) {
+        err = index_paths(r, json_object_get(def, "index"), indexes, diag);
+    }
     sh_schema_free(schema);
     json_decref(def);
     return err;
+}
+
+static sh_err put_definition(struct sh_record_tx *tx, const struct sh_record_put *p,
+                             struct sh_str indexes, struct sh_diag *diag)
+{
+    const struct sh_record_op limit = {.kind = SH_RECORD_OP_COUNT_BELOW,
+                                       .tenant = p->tenant,
+                                       .type = TYPE_KIND,
+                                       .id = p->id,
+                                       .number = tx->r->cfg.max_types};
+    const struct sh_record_op fields = {
+        .kind = SH_RECORD_OP_INDEXES, .tenant = p->tenant, .type = p->id, .doc = indexes};
+    tx->types = true;
+    SH_TRY(record_tx_raw(tx, &limit));
+    SH_TRY(sh_record_tx_put(tx, p));
+    SH_TRY(record_tx_raw(tx, &fields));
+    return sh_record_tx_commit(tx, NULL, diag);
 }
 
 sh_err sh_record_type_put(struct sh_record *r, uint32_t tenant, struct sh_str type,
@@ -184,31 +241,24 @@ sh_err sh_record_type_put(struct sh_record *r, uint32_t tenant, struct sh_str ty
         sh_diag_set(diag, "not a name for a type: a letter, then letters, digits, _ . -");
         return SH_E_INVAL;
     }
-    SH_TRY(check_definition(r, type, definition, diag));
-    const struct sh_record_op limit = {.kind = SH_RECORD_OP_COUNT_BELOW,
-                                       .tenant = tenant,
-                                       .type = TYPE_KIND,
-                                       .id = type,
-                                       .number = r->cfg.max_types};
-    const struct sh_record_put p = {.tenant = tenant,
-                                    .type = TYPE_KIND,
-                                    .id = type,
-                                    .doc = definition,
-                                    .expect = expect,
-                                    .flags = SH_RECORD_F_HISTORY | SH_RECORD_F_FEED};
-    SH_TRY(sh_record_tx_new(r, author, &tx));
-    tx->types = true;
-    sh_err err = record_tx_raw(tx, &limit);
+    struct sh_buf indexes;
+    sh_buf_init(&indexes, r->env->alloc, (size_t)RECORD_FILTER_MAX_BYTES * 64);
+    sh_err err = check_definition(r, type, definition, &indexes, diag);
+    err = err == SH_OK ? sh_record_tx_new(r, author, &tx) : err;
     if (err == SH_OK) {
-        err = sh_record_tx_put(tx, &p);
-    }
-    if (err == SH_OK) {
-        err = sh_record_tx_commit(tx, NULL, diag);
+        const struct sh_record_put p = {.tenant = tenant,
+                                        .type = TYPE_KIND,
+                                        .id = type,
+                                        .doc = definition,
+                                        .expect = expect,
+                                        .flags = SH_RECORD_F_HISTORY | SH_RECORD_F_FEED};
+        err = put_definition(tx, &p, sh_buf_str(&indexes), diag);
     }
     if (err == SH_OK && rev != NULL) {
         *rev = sh_record_tx_rev(tx, 1);
     }
     sh_record_tx_free(tx);
+    sh_buf_fini(&indexes);
     return err;
 }
 
@@ -225,6 +275,11 @@ sh_err sh_record_type_delete(struct sh_record *r, uint32_t tenant, struct sh_str
     sh_err err = record_tx_raw(tx, &none);
     if (err == SH_OK) {
         err = sh_record_tx_delete(tx, tenant, TYPE_KIND, type, expect);
+    }
+    if (err == SH_OK) {
+        const struct sh_record_op no_fields = {
+            .kind = SH_RECORD_OP_INDEXES, .tenant = tenant, .type = type};
+        err = record_tx_raw(tx, &no_fields);
     }
     if (err == SH_OK) {
         err = sh_record_tx_commit(tx, NULL, NULL);

@@ -27,11 +27,12 @@ sh_err record_enqueue(struct sh_record *r, struct sh_record_tx *tx)
     return err;
 }
 
-/* Waits for work and cuts a group off the queue; NULL at the end. *version: of the types. */
-static struct sh_record_tx *take_group(struct sh_record *r, uint64_t *version)
+/* Waits for work and cuts a group off the queue; NULL at the end, or at once when nothing waits and
+ * there is something to tend. *version: of the types. */
+static struct sh_record_tx *take_group(struct sh_record *r, uint64_t *version, bool tend)
 {
     sh_mutex_lock(&r->lock);
-    while (r->head == NULL && !r->stop) {
+    while (r->head == NULL && !r->stop && !tend) {
         sh_cond_wait(&r->work, &r->lock);
     }
     struct sh_record_tx *first = r->head;
@@ -55,6 +56,29 @@ static struct sh_record_tx *take_group(struct sh_record *r, uint64_t *version)
     *version = r->types_version;
     sh_mutex_unlock(&r->lock);
     return first;
+}
+
+static bool stopping(struct sh_record *r)
+{
+    sh_mutex_lock(&r->lock);
+    const bool stop = r->stop;
+    sh_mutex_unlock(&r->lock);
+    return stop;
+}
+
+/* A portion of the store's own work. Returns whether there is more. */
+static bool tend_store(struct sh_record *r)
+{
+    bool more = false;
+    const sh_err err = r->ops->tend == NULL ? SH_OK : r->ops->tend(r->store, &more);
+    if (err != SH_OK) {
+        sh_log(r->env->log, SH_LOG_ERROR, "record",
+               "an index of a field waits, its filters read all records: %s", sh_err_name(err));
+    }
+    sh_mutex_lock(&r->lock);
+    r->stats.indexing = more;
+    sh_mutex_unlock(&r->lock);
+    return more;
 }
 
 /* The type of a document changed between its check and now. */
@@ -179,12 +203,17 @@ void record_writer(void *ctx)
 {
     struct sh_record *r = ctx;
     uint64_t groups = 0;
+    bool tend = true;
     for (;;) {
         uint64_t version = 0;
         uint64_t last = 0;
-        struct sh_record_tx *group = take_group(r, &version);
-        if (group == NULL) {
+        struct sh_record_tx *group = take_group(r, &version, tend);
+        if (group == NULL && stopping(r)) {
             return;
+        }
+        if (group == NULL) {
+            tend = tend_store(r);
+            continue;
         }
         const int64_t from = sh_mono_us(r->env->clock);
         const bool committed =
@@ -192,10 +221,15 @@ void record_writer(void *ctx)
         const bool moved = account(r, group, committed, last, sh_mono_us(r->env->clock) - from);
         if (committed && group->types) {
             record_types_changed(r);
+            tend = true;
+            sh_mutex_lock(&r->lock);
+            r->stats.indexing = true; /* before the caller hears of it */
+            sh_mutex_unlock(&r->lock);
         }
         tell(r, group);
         if (moved) {
             notify(r, last);
         }
+        tend = tend && tend_store(r); /* also under load that never ends */
     }
 }

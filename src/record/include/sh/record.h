@@ -22,6 +22,7 @@ struct sh_record_ops;
 
 enum {
     SH_RECORD_MAX_ID = 256,        /* bytes of an id; UTF-8 without control characters */
+    SH_RECORD_MAX_INDEX = 8,       /* indexed fields of a type */
     SH_RECORD_MAX_TYPE = 64,       /* [A-Za-z_][A-Za-z0-9_.-]* */
     SH_RECORD_MAX_RELATION = 64,   /* as a type's name */
     SH_RECORD_MAX_AUTHOR = 256,    /* bytes */
@@ -231,8 +232,11 @@ uint64_t sh_record_tx_rev(const struct sh_record_tx *tx, size_t op);
 /* ------------------------------------------------------------------ types */
 
 /* A type's definition, stored as a record of the kind "_type" with the type's name as id:
- * {"name":"supplier","title":{"zh","en"},"description":..., "schema":{JSON Schema 2020-12}}.
- * A schema that refuses records that exist already is accepted; they are checked when next written.
+ * {"name":"supplier","title":{"zh","en"},"description":..., "schema":{JSON Schema 2020-12},
+ *  "index":["status","site.line"]}: up to SH_RECORD_MAX_INDEX fields by which filters and sorting
+ * find records without reading all of them. They are built in the background; until then all are
+ * read. A schema that refuses records that exist already is accepted; they are checked when next
+ * written.
  */
 SH_MUST_CHECK sh_err sh_record_type_put(struct sh_record *r, uint32_t tenant, struct sh_str type,
                                         struct sh_str definition, uint64_t expect,
@@ -347,6 +351,7 @@ struct sh_record_stats {
     uint32_t queued;    /* waiting now */
     uint64_t change_last;
     uint64_t blob_bytes;
+    bool indexing; /* an index of a field is being built or removed */
     bool salvaged; /* at open the file was damaged; see the log */
 };
 void sh_record_stats(struct sh_record *r, struct sh_record_stats *out);

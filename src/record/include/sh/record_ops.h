@@ -12,7 +12,7 @@
 
 #include <sh/record.h>
 
-enum { SH_RECORD_OPS_ABI = 1, SH_RECORD_MAX_SORT = 4, SH_RECORD_MAX_FILTER_DEPTH = 32 };
+enum { SH_RECORD_OPS_ABI = 2, SH_RECORD_MAX_SORT = 4, SH_RECORD_MAX_FILTER_DEPTH = 32 };
 
 enum sh_record_op_kind {
     SH_RECORD_OP_PUT = 1,
@@ -26,7 +26,8 @@ enum sh_record_op_kind {
     SH_RECORD_OP_IDEM,        /* id = key, doc = answer, expect = fingerprint */
     SH_RECORD_OP_NONE_OF,     /* SH_E_STATE when a record of `type` exists (tenant 0: in any) */
     SH_RECORD_OP_COUNT_BELOW, /* SH_E_LIMIT when `id` is new and the type has `number` records */
-    SH_RECORD_OP_TRIM         /* forget changes and idempotency keys beyond their limits */
+    SH_RECORD_OP_INDEXES, /* doc = paths of the type's indexed fields, by newline; the others go */
+    SH_RECORD_OP_TRIM     /* forget changes and idempotency keys beyond their limits */
 };
 
 /* One change. What it points to outlives the commit. */
@@ -159,6 +160,9 @@ struct sh_record_ops {
     sh_err (*settle)(void *self, bool keep);
     sh_err (*commit)(void *self, uint64_t *change_last); /* durable when it returns SH_OK */
     void (*rollback)(void *self);
+    /* One portion of work behind the scenes (building an index), in a commit of its own, between
+     * groups. *more: there is more of it. */
+    sh_err (*tend)(void *self, bool *more);
 
     /* readers */
     uint64_t (*change_last)(void *self); /* at open */
