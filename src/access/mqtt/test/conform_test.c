@@ -43,7 +43,7 @@ static void test_dup_of_the_publisher_is_not_handed_on(void **state)
 static void test_order_is_kept_at_every_qos(void **state)
 {
     (void)state;
-    enum { N = 150 }; /* more than the window of 100 */
+    const uint16_t all = 150; /* more than the window of 100 */
     for (int row = 0; row < 6; row++) {
         const int qos = row % 3;
         const int version = versions[row / 3];
@@ -54,11 +54,11 @@ static void test_order_is_kept_at_every_qos(void **state)
         cli_up(&p, f, version, "p");
         cli_up(&s, f, version, "s");
         assert_int_equal(cli_sub(&s, "t/#", 2), 2);
-        for (uint16_t i = 1; i <= N; i++) {
+        for (uint16_t i = 1; i <= all; i++) {
             (void)snprintf(text, sizeof text, "%u", i);
             cli_pub_done(&p, "t/a", text, qos, false, i);
         }
-        for (uint16_t i = 1; i <= N; i++) {
+        for (uint16_t i = 1; i <= all; i++) {
             (void)snprintf(text, sizeof text, "%u", i);
             int type = cli_next(&s);
             while (type == MQTT_PUBREL) {
@@ -321,22 +321,22 @@ static void test_violations_close_311_without_a_word(void **state)
         const char *b;
         size_t n;
     } rows[] = {
-        {"\x36\5\0\1a\0\1", 7},        /* QoS 3 */
-        {"\x31\3\0\1a\xd0\0", 7},      /* PINGRESP, which only servers send, behind a good PUBLISH */
-        {"\x80\6\0\1\0\1a\0", 8},      /* flags of SUBSCRIBE */
-        {"\x82\2\0\1", 4},             /* SUBSCRIBE without filter */
-        {"\x82\6\0\1\0\1a\3", 8},      /* QoS 3 in SUBSCRIBE */
-        {"\x82\6\0\1\0\1a\4", 8},      /* reserved bits [MQTT-3.8.3-4] */
-        {"\x82\6\0\0\0\1a\0", 8},      /* packet id 0 */
-        {"\xa2\2\0\1", 4},             /* UNSUBSCRIBE without filter */
-        {"\x60\2\0\1", 4},             /* flags of PUBREL */
-        {"\xe1\0", 2},                 /* flags of DISCONNECT */
-        {"\xc1\0", 2},                 /* flags of PINGREQ */
-        {"\xf0\0", 2},                 /* AUTH is of 5.0 */
-        {"\x30\5\0\1\xff\0x", 7},      /* topic is not UTF-8 */
-        {"\x30\3\0\1#", 5},            /* wildcard in a topic */
-        {"\x30\2\0\0", 4},             /* no topic */
-        {"\x32\5\0\1a\0\0", 7},        /* packet id 0 */
+        {"\x36\5\0\1a\0\1", 7},   /* QoS 3 */
+        {"\x31\3\0\1a\xd0\0", 7}, /* PINGRESP, which only servers send, behind a good PUBLISH */
+        {"\x80\6\0\1\0\1a\0", 8}, /* flags of SUBSCRIBE */
+        {"\x82\2\0\1", 4},        /* SUBSCRIBE without filter */
+        {"\x82\6\0\1\0\1a\3", 8}, /* QoS 3 in SUBSCRIBE */
+        {"\x82\6\0\1\0\1a\4", 8}, /* reserved bits [MQTT-3.8.3-4] */
+        {"\x82\6\0\0\0\1a\0", 8}, /* packet id 0 */
+        {"\xa2\2\0\1", 4},        /* UNSUBSCRIBE without filter */
+        {"\x60\2\0\1", 4},        /* flags of PUBREL */
+        {"\xe1\0", 2},            /* flags of DISCONNECT */
+        {"\xc1\0", 2},            /* flags of PINGREQ */
+        {"\xf0\0", 2},            /* AUTH is of 5.0 */
+        {"\x30\5\0\1\xff\0x", 7}, /* topic is not UTF-8 */
+        {"\x30\3\0\1#", 5},       /* wildcard in a topic */
+        {"\x30\2\0\0", 4},        /* no topic */
+        {"\x32\5\0\1a\0\0", 7},   /* packet id 0 */
         {"\xff\xff\xff\xff\xff\1", 6}, /* no length */
     };
     for (size_t i = 0; i < SH_COUNT(rows); i++) {

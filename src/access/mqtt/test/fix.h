@@ -33,7 +33,7 @@ struct fix {
     uint64_t told; /* committed */
     bool hold_commits;
     bool refuse_append;
-    atomic_bool full; /* the disk, see mqtt_broker_opts */
+    atomic_bool full;    /* the disk, see mqtt_broker_opts */
     struct sh_buf image; /* newest checkpoint */
     uint64_t image_rn;
     /* telemetry: what came last, and tokens that wait when hold_telemetry */
