@@ -38,12 +38,20 @@ static void end(struct liar *l)
     sh_test_env_fini(&l->t);
 }
 
+/* Measures with that many bytes in use. */
+static sh_err measure(struct liar *l, uint64_t used, sh_err err, bool *changed)
+{
+    l->used = used;
+    l->err = err;
+    return sh_disk_measure(l->d, changed);
+}
+
 /* Measures with `permille` of the whole in use. */
 static enum sh_disk_level at(struct liar *l, uint64_t permille, bool *changed)
 {
     struct sh_disk_state s;
-    l->used = (uint64_t)((double)l->total / 1000 * (double)permille);
-    assert_ok(sh_disk_measure(l->d, changed));
+    const double used = (double)l->total / 1000 * (double)permille;
+    assert_ok(measure(l, (uint64_t)used, SH_OK, changed));
     sh_disk_state(l->d, &s);
     return s.level;
 }
@@ -118,24 +126,20 @@ static void test_date_is_absent_without_growth_and_after_a_deletion(void **state
     begin(&l, 100 * GIB);
     for (int i = 0; i < 100; i++) {
         sh_test_advance(&l.t, 1000000);
-        l.used = 50 * GIB;
-        assert_ok(sh_disk_measure(l.d, &changed));
+        assert_ok(measure(&l, 50 * GIB, SH_OK, &changed));
     }
     sh_disk_state(l.d, &s);
     assert_true(s.full_us == 0);
-    l.used = 60 * GIB;
     sh_test_advance(&l.t, 1000000);
-    assert_ok(sh_disk_measure(l.d, &changed));
+    assert_ok(measure(&l, 60 * GIB, SH_OK, &changed));
     sh_disk_state(l.d, &s);
     assert_true(s.full_us > l.t.wall_us);
-    l.used = 55 * GIB; /* deleted: what was before is no growth any more */
-    sh_test_advance(&l.t, 1000000);
-    assert_ok(sh_disk_measure(l.d, &changed));
+    sh_test_advance(&l.t, 1000000); /* deleted: what was before is no growth any more */
+    assert_ok(measure(&l, 55 * GIB, SH_OK, &changed));
     sh_disk_state(l.d, &s);
     assert_true(s.full_us == 0);
-    l.used = 98 * GIB; /* past the mark there is no date */
-    sh_test_advance(&l.t, 60000000);
-    assert_ok(sh_disk_measure(l.d, &changed));
+    sh_test_advance(&l.t, 60000000); /* past the mark there is no date */
+    assert_ok(measure(&l, 98 * GIB, SH_OK, &changed));
     sh_disk_state(l.d, &s);
     assert_true(s.full_us == 0 && s.level == SH_DISK_STOP);
     end(&l);
@@ -149,15 +153,12 @@ static void test_a_failed_measurement_keeps_the_state(void **state)
     bool changed = true;
     begin(&l, 100 * GIB);
     assert_int_equal(at(&l, 980, &changed), SH_DISK_STOP);
-    l.err = SH_E_IO;
-    assert_int_equal(sh_disk_measure(l.d, &changed), SH_E_IO);
+    assert_int_equal(measure(&l, 0, SH_E_IO, &changed), SH_E_IO);
     assert_false(changed);
     sh_disk_state(l.d, &s);
     assert_true(s.level == SH_DISK_STOP && s.errors == 1 && s.percent > 97.9);
-    l.err = SH_OK;
-    l.used = 0;
     l.total = 0; /* a file system that has no size */
-    assert_ok(sh_disk_measure(l.d, &changed));
+    assert_ok(measure(&l, 0, SH_OK, &changed));
     sh_disk_state(l.d, &s);
     assert_true(changed && s.level == SH_DISK_OK && s.percent < 0.1);
     end(&l);

@@ -41,7 +41,11 @@ static void on_connect(void *ctx, const struct mqtt_connect_req *req, mqtt_auth_
         done(token, MQTT_AUTH_BAD_CREDENTIALS, NULL);
         return;
     }
-    struct mqtt_principal *p = principal(f, req->has_user ? req->user : SH_STR("1:1"));
+    struct sh_str user = SH_STR("1:1");
+    if (req->has_user) {
+        user = req->user;
+    }
+    struct mqtt_principal *p = principal(f, user);
     if (f->hold_auth) {
         f->held = done;
         f->held_token = token;
