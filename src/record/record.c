@@ -34,6 +34,8 @@ static void defaults(struct sh_record_config *c)
     c->max_blobs_bytes = or64(c->max_blobs_bytes, 64ULL << 30);
     c->keep_changes = or64(c->keep_changes, 1000000);
     c->idempotency_us = (int64_t)or64((uint64_t)c->idempotency_us, 86400000000ULL);
+    c->idem_per_owner = or32(c->idem_per_owner, 10000);
+    c->idem_all = or32(c->idem_all, 100000);
     c->cache_kib = or32(c->cache_kib, 8192);
 }
 

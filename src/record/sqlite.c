@@ -51,6 +51,9 @@ static const char *const statements[ST_N] = {
     [ST_IDEM_PUT] = "INSERT OR REPLACE INTO idem(tenant,key,time,print,answer)"
                     " VALUES(?1,?2,?3,?4,?5)",
     [ST_IDEM_TRIM] = "DELETE FROM idem WHERE time<?1",
+    [ST_IDEM_FREE] = "DELETE FROM idem WHERE tenant=?1 AND key=?2",
+    [ST_IDEM_COUNT] = "SELECT count(*) FROM idem",
+    [ST_IDEM_COUNT_OF] = "SELECT count(*) FROM idem WHERE tenant=?1 AND key>?2 AND key<?3",
     [ST_ANY_OF] = "SELECT 1 FROM rec WHERE tenant=?1 AND type=?2 LIMIT 1",
     [ST_ANY_OF_ALL] = "SELECT 1 FROM rec WHERE type=?1 LIMIT 1",
     [ST_COUNT_OF] = "SELECT count(*) FROM rec WHERE tenant=?1 AND type=?2",

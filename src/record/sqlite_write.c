@@ -357,6 +357,41 @@ static sh_err idem(struct record_sql *s, const struct sh_record_op *op, int64_t 
     return record_sql_run(st);
 }
 
+static sh_err idem_trim(struct record_sql *s, int64_t now_us)
+{
+    sqlite3_stmt *st = NULL;
+    SH_TRY(record_sql_stmt(&s->writer, ST_IDEM_TRIM, &st));
+    (void)sqlite3_bind_int64(st, 1, now_us - s->cfg->idempotency_us);
+    return record_sql_run(st);
+}
+
+static sh_err idem_begin(struct record_sql *s, const struct sh_record_op *op, int64_t now_us)
+{
+    int64_t n = 0;
+    sqlite3_stmt *st = NULL;
+    SH_TRY(idem_trim(s, now_us));
+    SH_TRY(record_sql_stmt(&s->writer, ST_IDEM_COUNT_OF, &st));
+    (void)sqlite3_bind_int64(st, 1, op->tenant);
+    (void)record_sql_bind_str(st, 2, op->relation);
+    (void)record_sql_bind_str(st, 3, op->to_id);
+    SH_TRY(one_i64(st, &n));
+    if (n >= (int64_t)s->cfg->idem_per_owner) {
+        return SH_E_LIMIT;
+    }
+    SH_TRY(record_sql_stmt(&s->writer, ST_IDEM_COUNT, &st));
+    SH_TRY(one_i64(st, &n));
+    return n >= (int64_t)s->cfg->idem_all ? SH_E_AGAIN : idem(s, op, now_us);
+}
+
+static sh_err idem_free(struct record_sql *s, const struct sh_record_op *op)
+{
+    sqlite3_stmt *st = NULL;
+    SH_TRY(record_sql_stmt(&s->writer, ST_IDEM_FREE, &st));
+    (void)sqlite3_bind_int64(st, 1, op->tenant);
+    (void)record_sql_bind_str(st, 2, op->id);
+    return record_sql_run(st);
+}
+
 static sh_err none_of(struct record_sql *s, const struct sh_record_op *op)
 {
     int64_t any = 0;
@@ -392,9 +427,7 @@ static sh_err count_below(struct record_sql *s, const struct sh_record_op *op)
 static sh_err trim(struct record_sql *s, int64_t now_us)
 {
     sqlite3_stmt *st = NULL;
-    SH_TRY(record_sql_stmt(&s->writer, ST_IDEM_TRIM, &st));
-    (void)sqlite3_bind_int64(st, 1, now_us - s->cfg->idempotency_us);
-    SH_TRY(record_sql_run(st));
+    SH_TRY(idem_trim(s, now_us));
     if (s->committed <= s->cfg->keep_changes || s->committed - s->cfg->keep_changes <= s->trimmed) {
         return SH_OK;
     }
@@ -439,6 +472,10 @@ sh_err record_sql_apply(void *self, struct sh_record_op *op, struct sh_str autho
         return record_index_set(s, op);
     case SH_RECORD_OP_TRIM:
         return trim(s, now_us);
+    case SH_RECORD_OP_IDEM_BEGIN:
+        return idem_begin(s, op, now_us);
+    case SH_RECORD_OP_IDEM_FREE:
+        return idem_free(s, op);
     }
     return SH_E_INTERNAL;
 }

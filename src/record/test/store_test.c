@@ -313,21 +313,99 @@ static void test_blob_over_the_limit_is_refused(void **state)
 static void test_idempotency_key_remembers_the_answer_for_a_day(void **state)
 {
     struct fix *f = *state;
-    struct sh_str answer;
-    const struct sh_str key = SH_STR("k-1");
-    const struct sh_str none = {NULL, 0};
-    assert_int_equal(sh_record_idem_begin(f->r, 1, key, 7, f->ar, &answer), SH_E_NOTFOUND);
-    assert_int_equal(sh_record_idem_begin(f->r, 1, key, 7, f->ar, &answer), SH_E_BUSY);
-    assert_int_equal(sh_record_idem_begin(f->r, 1, key, 8, f->ar, &answer), SH_E_CONFLICT);
-    assert_ok(sh_record_idem_end(f->r, 1, key, 7, none)); /* it failed */
-    assert_int_equal(sh_record_idem_begin(f->r, 1, key, 7, f->ar, &answer), SH_E_NOTFOUND);
-    assert_ok(sh_record_idem_end(f->r, 1, key, 7, SH_STR("{\"id\":1}")));
-    assert_ok(sh_record_idem_begin(f->r, 1, key, 7, f->ar, &answer));
-    assert_str(answer, "{\"id\":1}");
-    assert_int_equal(sh_record_idem_begin(f->r, 1, key, 8, f->ar, &answer), SH_E_CONFLICT);
+    struct sh_str a;
+    const struct sh_record_idem k = {1, SH_STR("me"), SH_STR("k-1"), 7, false};
+    struct sh_record_idem other = k;
+    other.fingerprint = 8;
+    assert_int_equal(sh_record_idem_begin(f->r, &k, f->ar, &a), SH_E_NOTFOUND);
+    assert_int_equal(sh_record_idem_begin(f->r, &k, f->ar, &a), SH_E_BUSY);
+    assert_int_equal(sh_record_idem_begin(f->r, &other, f->ar, &a), SH_E_CONFLICT);
+    assert_ok(sh_record_idem_end(f->r, &k, SH_RECORD_IDEM_NOTHING, SH_STR(""))); /* it failed */
+    assert_int_equal(sh_record_idem_begin(f->r, &k, f->ar, &a), SH_E_NOTFOUND);
+    assert_ok(sh_record_idem_end(f->r, &k, SH_RECORD_IDEM_DONE, SH_STR("{\"id\":1}")));
+    assert_ok(sh_record_idem_begin(f->r, &k, f->ar, &a));
+    assert_str(a, "{\"id\":1}");
+    assert_int_equal(sh_record_idem_begin(f->r, &other, f->ar, &a), SH_E_CONFLICT);
     sh_test_advance(&f->t, 86400000001);
-    assert_int_equal(sh_record_idem_begin(f->r, 1, key, 8, f->ar, &answer), SH_E_NOTFOUND);
-    assert_ok(sh_record_idem_end(f->r, 1, key, 8, none));
+    assert_int_equal(sh_record_idem_begin(f->r, &other, f->ar, &a), SH_E_NOTFOUND);
+    assert_ok(sh_record_idem_end(f->r, &other, SH_RECORD_IDEM_NOTHING, SH_STR("")));
+}
+
+static void test_idempotency_key_of_another_owner_or_tenant_is_another(void **state)
+{
+    struct fix *f = *state;
+    struct sh_str a;
+    const struct sh_record_idem keys[] = {
+        {1, SH_STR("me"), SH_STR("k"), 7, false},
+        {1, SH_STR("you"), SH_STR("k"), 7, false},
+        {2, SH_STR("me"), SH_STR("k"), 7, false},
+    };
+    for (size_t i = 0; i < SH_COUNT(keys); i++) {
+        assert_int_equal(sh_record_idem_begin(f->r, &keys[i], f->ar, &a), SH_E_NOTFOUND);
+        assert_ok(sh_record_idem_end(f->r, &keys[i], SH_RECORD_IDEM_DONE, SH_STR("1")));
+    }
+    const struct sh_record_idem bad[] = {
+        {1, SH_STR("a/b"), SH_STR("k"), 7, false},
+        {1, SH_STR(""), SH_STR("k"), 7, false},
+        {1, SH_STR("me"), SH_STR(""), 7, false},
+    };
+    for (size_t i = 0; i < SH_COUNT(bad); i++) {
+        assert_int_equal(sh_record_idem_begin(f->r, &bad[i], f->ar, &a), SH_E_INVAL);
+    }
+}
+
+static void test_idempotency_key_begun_and_never_ended_stays_unknown(void **state)
+{
+    struct fix *f = *state;
+    struct sh_str a;
+    const struct sh_record_idem k = {1, SH_STR("me"), SH_STR("k"), 7, false};
+    const struct sh_record_idem memory = {1, SH_STR("me"), SH_STR("m"), 7, true};
+    const struct sh_record_idem part = {1, SH_STR("me"), SH_STR("p"), 7, false};
+    assert_int_equal(sh_record_idem_begin(f->r, &k, f->ar, &a), SH_E_NOTFOUND);
+    assert_int_equal(sh_record_idem_begin(f->r, &memory, f->ar, &a), SH_E_NOTFOUND);
+    assert_int_equal(sh_record_idem_begin(f->r, &part, f->ar, &a), SH_E_NOTFOUND);
+    assert_ok(sh_record_idem_end(f->r, &part, SH_RECORD_IDEM_UNKNOWN, SH_STR("")));
+    assert_int_equal(sh_record_idem_begin(f->r, &part, f->ar, &a), SH_E_STATE);
+    sh_record_close(f->r); /* the process dies while it does both */
+    fix_open(f);
+    assert_int_equal(sh_record_idem_begin(f->r, &k, f->ar, &a), SH_E_STATE);
+    assert_int_equal(sh_record_idem_begin(f->r, &k, f->ar, &a), SH_E_STATE);
+    assert_int_equal(sh_record_idem_begin(f->r, &memory, f->ar, &a), SH_E_NOTFOUND);
+    assert_ok(sh_record_idem_end(f->r, &memory, SH_RECORD_IDEM_DONE, SH_STR("x")));
+    assert_ok(sh_record_idem_begin(f->r, &memory, f->ar, &a));
+    assert_str(a, "x");
+}
+
+static void test_idempotency_keys_have_a_limit_and_none_is_forgotten_before_its_day(void **state)
+{
+    struct fix *f = *state;
+    struct sh_str a;
+    struct sh_record_idem k = {1, SH_STR("me"), SH_STR("0"), 7, false};
+    sh_record_close(f->r);
+    f->cfg.idem_per_owner = 2;
+    f->cfg.idem_all = 3;
+    fix_open(f);
+    const struct {
+        struct sh_str owner;
+        struct sh_str key;
+        sh_err expect;
+    } rows[] = {
+        {SH_STR("me"), SH_STR("0"), SH_E_NOTFOUND}, {SH_STR("me"), SH_STR("1"), SH_E_NOTFOUND},
+        {SH_STR("me"), SH_STR("2"), SH_E_LIMIT},    {SH_STR("me0"), SH_STR("2"), SH_E_NOTFOUND},
+        {SH_STR("you"), SH_STR("2"), SH_E_AGAIN},   {SH_STR("me"), SH_STR("0"), SH_OK},
+    };
+    for (size_t i = 0; i < SH_COUNT(rows); i++) {
+        k.owner = rows[i].owner;
+        k.key = rows[i].key;
+        assert_int_equal(sh_record_idem_begin(f->r, &k, f->ar, &a), rows[i].expect);
+        if (rows[i].expect == SH_E_NOTFOUND) {
+            assert_ok(sh_record_idem_end(f->r, &k, SH_RECORD_IDEM_DONE, SH_STR("x")));
+        }
+    }
+    sh_test_advance(&f->t, 86400000001); /* a day later there is room again */
+    k.key = SH_STR("2");
+    assert_int_equal(sh_record_idem_begin(f->r, &k, f->ar, &a), SH_E_NOTFOUND);
+    assert_ok(sh_record_idem_end(f->r, &k, SH_RECORD_IDEM_NOTHING, SH_STR("")));
 }
 
 static void test_id_new_is_sorted_by_time(void **state)
@@ -360,6 +438,9 @@ int main(void)
         T(test_blob_without_reference_is_collected_and_damage_is_found),
         T(test_blob_over_the_limit_is_refused),
         T(test_idempotency_key_remembers_the_answer_for_a_day),
+        T(test_idempotency_key_of_another_owner_or_tenant_is_another),
+        T(test_idempotency_key_begun_and_never_ended_stays_unknown),
+        T(test_idempotency_keys_have_a_limit_and_none_is_forgotten_before_its_day),
         T(test_id_new_is_sorted_by_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,6 +55,8 @@ struct sh_record_config {
     uint32_t keep_revisions;  /* old revisions kept of one record [0 = all] */
     uint64_t keep_changes;    /* entries of the change feed [1,000,000] */
     int64_t idempotency_us;   /* how long an answer is remembered [a day] */
+    uint32_t idem_per_owner;  /* idempotency keys remembered of one owner [10,000] */
+    uint32_t idem_all;        /* of all [100,000] */
     uint32_t cache_kib;       /* SQLite page cache of the writer [8192]; readers take a quarter */
     bool skip_check;          /* do not check the file's integrity at open */
 };
@@ -318,20 +320,33 @@ SH_MUST_CHECK sh_err sh_record_blob_gc(struct sh_record *r, int64_t older_than_u
 
 /* ------------------------------------------------------------------ idempotency keys */
 
-/* Remembers the answer to a request for a day (config). fingerprint: a hash of the request, so that
- * a key used for another request is refused.
- * SH_OK         answered before: *answer is what was stored
- * SH_E_NOTFOUND new: the caller has reserved it and must call sh_record_idem_end
+/* A request that must not be done twice. It is reserved on disk before it is done; its answer is
+ * remembered for a day (config). What was reserved and never ended - the process died in between -
+ * stays unknown: it is never done again under this key. */
+struct sh_record_idem {
+    uint32_t tenant;
+    struct sh_str owner;  /* whose keys are counted together; 1..64 bytes without '/' */
+    struct sh_str key;    /* 1..128 bytes */
+    uint64_t fingerprint; /* a hash of the request: the key is refused for another one */
+    bool in_memory;       /* the reservation only (doing it twice does no harm); the answer is kept */
+};
+/* SH_OK         answered before: *answer is what was stored
+ * SH_E_NOTFOUND new and reserved: the caller must call sh_record_idem_end
  * SH_E_BUSY     the same request is being worked on right now
  * SH_E_CONFLICT the key was used for another request
- * SH_E_LIMIT    1024 requests with keys are being worked on. Blocks. */
-SH_MUST_CHECK sh_err sh_record_idem_begin(struct sh_record *r, uint32_t tenant, struct sh_str key,
-                                          uint64_t fingerprint, struct sh_arena *ar,
-                                          struct sh_str *answer);
-/* Stores the answer (durable when it returns) and ends the reservation; answer.p == NULL only ends
- * the reservation (the request failed and may be tried again). Blocks. */
-SH_MUST_CHECK sh_err sh_record_idem_end(struct sh_record *r, uint32_t tenant, struct sh_str key,
-                                        uint64_t fingerprint, struct sh_str answer);
+ * SH_E_STATE    it was begun and it is not known whether it was done
+ * SH_E_LIMIT    the owner has as many keys as it may have (none is forgotten before its day is over)
+ * SH_E_AGAIN    all owners together have, or 1024 requests with keys are being worked on. Blocks. */
+SH_MUST_CHECK sh_err sh_record_idem_begin(struct sh_record *r, const struct sh_record_idem *k,
+                                          struct sh_arena *ar, struct sh_str *answer);
+enum sh_record_idem_end {
+    SH_RECORD_IDEM_DONE,    /* stores the answer (not empty), durable when it returns */
+    SH_RECORD_IDEM_NOTHING, /* nothing was done: the key is free again */
+    SH_RECORD_IDEM_UNKNOWN  /* it may have been done in part: stays as after a crash */
+};
+/* Ends the reservation, also when it returns an error: then the key stays unknown. Blocks. */
+SH_MUST_CHECK sh_err sh_record_idem_end(struct sh_record *r, const struct sh_record_idem *k,
+                                        enum sh_record_idem_end how, struct sh_str answer);
 
 /* ------------------------------------------------------------------ care */
 
