@@ -237,7 +237,9 @@ static void request_free(struct api_req *r)
 void api_finish(struct api_req *r, int status)
 {
     struct sh_http_req *http = r->http;
-    if (sh_jw_end(&r->w) != SH_OK) {
+    const bool whole = sh_jw_end(&r->w) == SH_OK;
+    api_idem_end(r, whole ? status : 500);
+    if (!whole) {
         status = api_problem(r, 413, "limit", "the answer is too long: ask for less",
                              "返回内容过长：请缩小范围");
     }
@@ -283,6 +285,7 @@ static void run(void *ctx)
         status = api_problem(r, 503, "too_busy", "the server stops", "服务正在停止");
     }
     status = status != 0 ? status : parse_body(r);
+    status = status != 0 ? status : api_idem_begin(r);
     if (status == 0) {
         status = r->route->run(r);
         if (status == 0) {

@@ -16,16 +16,19 @@ enum {
     API_INGEST_MAX = 64 << 20,
     API_INFLATED_MAX = 256 << 20,
     API_MAX_STREAMS = 256,
-    API_STREAM_POINTS = 2000
+    API_STREAM_POINTS = 2000,
+    API_IDEM_KEY_MAX = 255
 };
 
 /* Who may call a route. Other values are an enum sh_permission. */
 enum { API_PUBLIC = -1, API_SIGNED_IN = -2 };
 enum {
-    API_F_LOOP = 1,    /* runs on the loop; must not block */
-    API_F_RAW = 2,     /* body is not parsed as JSON */
-    API_F_INGEST = 4,  /* big body */
-    API_F_OWN_TYPE = 8 /* sets its own Content-Type and caching */
+    API_F_LOOP = 1,     /* runs on the loop; must not block */
+    API_F_RAW = 2,      /* body is not parsed as JSON */
+    API_F_INGEST = 4,   /* big body */
+    API_F_OWN_TYPE = 8, /* sets its own Content-Type and caching */
+    API_F_SECRET = 16,  /* shows a secret once: the answer is never stored */
+    API_F_REPEAT = 32   /* repeating it does no harm: an Idempotency-Key is not stored */
 };
 
 struct api_req;
@@ -57,11 +60,23 @@ struct api_req {
     struct sh_str session; /* session token of a cookie; empty = none */
     uint32_t tenant;
     bool chinese;
-    json_t *body; /* parsed JSON, NULL without */
+    json_t *body;          /* parsed JSON, NULL without */
+    struct api_idem *idem; /* its Idempotency-Key is reserved; NULL = none */
+    struct sh_str etag;    /* as answered; in the arena */
     struct sh_jw w;
 };
 
 struct api_streams;
+
+enum api_idem_count {
+    API_IDEM_BEGUN,
+    API_IDEM_REPLAYED,
+    API_IDEM_BUSY,
+    API_IDEM_MISMATCH,
+    API_IDEM_UNKNOWN,
+    API_IDEM_REFUSED, /* a limit */
+    API_IDEM_COUNTS
+};
 
 struct sh_api {
     struct sh_api_options o;
@@ -75,6 +90,7 @@ struct sh_api {
     atomic_bool stopping;
     atomic_ullong requests;
     atomic_ullong denied;
+    atomic_ullong idem[API_IDEM_COUNTS];
     /* For rates: sampled once a second on the loop. */
     struct sh_timer second;
     uint64_t last_samples;
@@ -134,6 +150,15 @@ void api_put_cell(struct sh_jw *w, enum sh_type type, union sh_cell v, const uin
 bool api_sees(struct api_req *r, struct sh_str device);
 /* Point by name in the caller's tenant; 0 and a 404 problem otherwise. */
 uint32_t api_point(struct api_req *r, struct sh_str name, int *status);
+
+/* ---- Idempotency-Key (idempotency.c) ---- */
+
+/* The key of a header field, bare or as a quoted string. False: malformed. */
+bool api_idem_key(struct sh_str field, char out[API_IDEM_KEY_MAX], size_t *n);
+/* 0: go on and do it; else the status of the answer, which is written. Blocks. */
+int api_idem_begin(struct api_req *r);
+/* Keeps the answer that is about to be sent. Blocks when the request has a key. */
+void api_idem_end(struct api_req *r, int status);
 
 /* ---- parts ---- */
 

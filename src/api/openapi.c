@@ -52,6 +52,9 @@ static void put_parameters(struct sh_jw *w, const struct api_route *r)
         const struct sh_str name = sh_str_cut(names, ',', &names);
         put_parameter(w, name, "query");
     }
+    if (r->method == SH_HTTP_POST || r->method == SH_HTTP_PATCH) {
+        put_parameter(w, SH_STR("Idempotency-Key"), "header");
+    }
     sh_jw_arr_end(w);
 }
 

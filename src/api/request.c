@@ -44,7 +44,8 @@ void api_etag(struct api_req *r, uint64_t rev)
 {
     char t[32];
     const int n = snprintf(t, sizeof t, "\"%llu\"", (unsigned long long)rev);
-    sh_http_header(r->http, "ETag", sh_str_of(t, (size_t)n));
+    r->etag = sh_arena_str(r->arena, sh_str_of(t, (size_t)n));
+    sh_http_header(r->http, "ETag", r->etag);
 }
 
 struct sh_str api_peer(struct api_req *r)

@@ -7,6 +7,7 @@
 #define ARR "{\"type\":\"array\"}"
 #define TEXT "{\"type\":\"string\"}"
 #define LIST "limit,cursor,q,sort"
+#define INGEST (API_F_RAW | API_F_INGEST | API_F_REPEAT)
 
 const struct api_route api_routes[] = {
     /* health, metrics, documents */
@@ -29,11 +30,11 @@ const struct api_route api_routes[] = {
      "MQTT over WebSocket (subprotocol mqtt).", "MQTT over WebSocket", NULL, NULL},
 
     /* sessions */
-    {SH_HTTP_POST, V1 "sessions", "signIn", API_PUBLIC, 0, api_session_post, "Sign in.", "登录",
-     NULL,
+    {SH_HTTP_POST, V1 "sessions", "signIn", API_PUBLIC, API_F_SECRET, api_session_post, "Sign in.",
+     "登录", NULL,
      "{\"type\":\"object\",\"required\":[\"user\",\"password\"],\"properties\":{\"user\":{\"type\":"
      "\"string\"},\"password\":{\"type\":\"string\"}}}"},
-    {SH_HTTP_POST, V1 "sessions/link", "signInByLink", API_PUBLIC, 0, api_session_link,
+    {SH_HTTP_POST, V1 "sessions/link", "signInByLink", API_PUBLIC, API_F_SECRET, api_session_link,
      "Sign in by a one-time link.", "使用一次性链接登录", NULL,
      "{\"type\":\"object\",\"required\":[\"link\"],\"properties\":{\"link\":{\"type\":"
      "\"string\"}}}"},
@@ -61,7 +62,7 @@ const struct api_route api_routes[] = {
      "Make or change a role.", "新建或修改角色", NULL, OBJ},
     {SH_HTTP_GET, V1 "tokens", "listTokens", SH_PERM_TOKENS_READ, 0, api_tokens_list, "API tokens.",
      "API 令牌列表", LIST, NULL},
-    {SH_HTTP_POST, V1 "tokens", "createToken", SH_PERM_TOKENS_WRITE, 0, api_tokens_post,
+    {SH_HTTP_POST, V1 "tokens", "createToken", SH_PERM_TOKENS_WRITE, API_F_SECRET, api_tokens_post,
      "Make an API token; the secret is shown once.", "新建 API 令牌（密钥只显示一次）", NULL, OBJ},
     {SH_HTTP_DELETE, V1 "tokens/{id}", "deleteToken", SH_PERM_TOKENS_WRITE, 0, api_tokens_delete,
      "Revoke a token.", "吊销令牌", NULL, NULL},
@@ -119,7 +120,7 @@ const struct api_route api_routes[] = {
      OBJ},
     {SH_HTTP_POST, V1 "devices/{id}/replace", "replaceDevice", SH_PERM_DEVICES_WRITE, 0,
      api_device_replace, "Mark that the hardware was replaced.", "标记设备已更换", NULL, OBJ},
-    {SH_HTTP_POST, V1 "devices/{id}/secret", "newDeviceSecret", SH_PERM_DEVICES_WRITE, 0,
+    {SH_HTTP_POST, V1 "devices/{id}/secret", "newDeviceSecret", SH_PERM_DEVICES_WRITE, API_F_SECRET,
      api_device_secret, "New secret; shown once.", "生成设备密钥（只显示一次）", NULL, NULL},
     {SH_HTTP_GET, V1 "devices/{id}/connection", "deviceConnection", SH_PERM_DEVICES_READ, 0,
      api_device_connection, "Connection counters.", "连接统计", NULL, NULL},
@@ -175,18 +176,18 @@ const struct api_route api_routes[] = {
      api_points_patch, "Set a point's tag or unit.", "设置点位的位号或单位", NULL, OBJ},
     {SH_HTTP_GET, V1 "latest", "latest", SH_PERM_POINTS_READ, 0, api_latest,
      "Newest values of points.", "点位最新值", "points,time", NULL},
-    {SH_HTTP_POST, V1 "latest", "latestOfMany", SH_PERM_POINTS_READ, 0, api_latest_post,
+    {SH_HTTP_POST, V1 "latest", "latestOfMany", SH_PERM_POINTS_READ, API_F_REPEAT, api_latest_post,
      "Newest values of many points (a list in the body).", "批量读取点位最新值", NULL, OBJ},
-    {SH_HTTP_POST, "/write", "writeLines", SH_PERM_INGEST_WRITE, API_F_RAW | API_F_INGEST,
-     api_write, "InfluxDB line protocol.", "InfluxDB 行协议写入", "precision,db,bucket,org", TEXT},
-    {SH_HTTP_POST, "/api/v2/write", "writeLinesV2", SH_PERM_INGEST_WRITE, API_F_RAW | API_F_INGEST,
-     api_write, "InfluxDB line protocol (v2 address).", "InfluxDB 行协议写入（v2 地址）",
+    {SH_HTTP_POST, "/write", "writeLines", SH_PERM_INGEST_WRITE, INGEST, api_write,
+     "InfluxDB line protocol.", "InfluxDB 行协议写入", "precision,db,bucket,org", TEXT},
+    {SH_HTTP_POST, "/api/v2/write", "writeLinesV2", SH_PERM_INGEST_WRITE, INGEST, api_write,
+     "InfluxDB line protocol (v2 address).", "InfluxDB 行协议写入（v2 地址）",
      "precision,bucket,org", TEXT},
-    {SH_HTTP_POST, V1 "ingest", "ingest", SH_PERM_INGEST_WRITE, API_F_RAW | API_F_INGEST,
-     api_ingest, "JSON, CSV or columnar samples.", "写入 JSON、CSV 或列式数据",
+    {SH_HTTP_POST, V1 "ingest", "ingest", SH_PERM_INGEST_WRITE, INGEST, api_ingest,
+     "JSON, CSV or columnar samples.", "写入 JSON、CSV 或列式数据",
      "device,time_column,tz,delimiter,encoding", TEXT},
-    {SH_HTTP_POST, V1 "history/query", "queryHistory", SH_PERM_HISTORY_READ, 0, api_history_query,
-     "Raw samples or aggregates.", "查询历史（原始或聚合）", NULL,
+    {SH_HTTP_POST, V1 "history/query", "queryHistory", SH_PERM_HISTORY_READ, API_F_REPEAT,
+     api_history_query, "Raw samples or aggregates.", "查询历史（原始或聚合）", NULL,
      "{\"type\":\"object\",\"required\":[\"points\"],\"properties\":{\"points\":{\"type\":"
      "\"array\",\"items\":{\"type\":\"string\"}},\"from\":{},\"to\":{},\"step\":{\"type\":"
      "\"string\"},\"aggregate\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},\"time\":{"
@@ -227,8 +228,8 @@ const struct api_route api_routes[] = {
      api_records_revisions, "Revisions, newest first.", "修订历史", "limit,cursor", NULL},
     {SH_HTTP_GET, V1 "changes", "listChanges", SH_PERM_RECORDS_READ, 0, api_changes,
      "The change feed.", "变更流", "after,type,limit", NULL},
-    {SH_HTTP_POST, V1 "blobs", "putBlob", SH_PERM_RECORDS_WRITE, API_F_RAW | API_F_INGEST,
-     api_blob_post, "Store a file; answers its hash.", "保存文件（返回哈希）", NULL, TEXT},
+    {SH_HTTP_POST, V1 "blobs", "putBlob", SH_PERM_RECORDS_WRITE, INGEST, api_blob_post,
+     "Store a file; answers its hash.", "保存文件（返回哈希）", NULL, TEXT},
     {SH_HTTP_GET, V1 "blobs/{hash}", "getBlob", SH_PERM_RECORDS_READ, API_F_OWN_TYPE, api_blob_get,
      "A file by its hash.", "按哈希取文件", NULL, NULL},
 

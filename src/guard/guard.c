@@ -41,6 +41,7 @@ static sh_err make_keys(struct sh_guard *g, bool create, struct sh_diag *diag)
         {"guard token", g->key_token}, {"guard device secret", g->key_secret},
         {"guard csrf", g->key_csrf},   {"guard password cache", g->key_cache},
         {"guard audit", g->key_audit}, {"guard box", g->key_box.key},
+        {"guard mark", g->key_mark},
     };
     if (!guard_path(g, "keys", path, sizeof path)) {
         return SH_E_INVAL;
@@ -343,6 +344,7 @@ static void wipe_keys(struct sh_guard *g)
     sh_crypto_wipe(g->key_csrf, SH_KEY_BYTES);
     sh_crypto_wipe(g->key_cache, SH_KEY_BYTES);
     sh_crypto_wipe(g->key_audit, SH_KEY_BYTES);
+    sh_crypto_wipe(g->key_mark, SH_KEY_BYTES);
     sh_crypto_wipe(&g->key_box, sizeof g->key_box);
 }
 

@@ -246,6 +246,7 @@ struct sh_guard {
     uint8_t key_csrf[SH_KEY_BYTES];
     uint8_t key_cache[SH_KEY_BYTES];
     uint8_t key_audit[SH_KEY_BYTES];
+    uint8_t key_mark[SH_KEY_BYTES];
     struct sh_box_key key_box;
     uint64_t seed;
     struct sh_principal system;

@@ -205,3 +205,23 @@ sh_err sh_guard_unseal(struct sh_guard *g, struct sh_str context, struct sh_byte
 {
     return sh_box_open(g->crypto, &g->key_box, 1, sh_str_bytes(context), box, out);
 }
+
+/* Each text with its length in front, so that no two lists of texts run together to the same. */
+sh_err sh_guard_mark(const struct sh_guard *g, struct sh_str purpose, const struct sh_str *parts,
+                     size_t n, uint8_t out[SH_HASH_BYTES])
+{
+    enum { PARTS_MAX = 8 };
+    uint8_t lens[PARTS_MAX + 1][8];
+    struct sh_bytes all[2 * (PARTS_MAX + 1)];
+    if (n > PARTS_MAX) {
+        return SH_E_INVAL;
+    }
+    for (size_t i = 0; i <= n; i++) {
+        const struct sh_str s = i == 0 ? purpose : parts[i - 1];
+        sh_put_be64(lens[i], s.n);
+        all[2 * i] = sh_bytes_of(lens[i], sizeof lens[i]);
+        all[2 * i + 1] = sh_str_bytes(s);
+    }
+    return sh_crypto_hmac(g->crypto, SH_DIGEST_SHA256, sh_bytes_of(g->key_mark, SH_KEY_BYTES), all,
+                          2 * (n + 1), out);
+}

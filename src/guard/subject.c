@@ -275,7 +275,9 @@ static void describe_owner(struct sh_guard *g, const struct sh_principal *p,
         name = person->name;
     } else if (s->kind == SH_PRINCIPAL_TOKEN) {
         word = "token";
-        name = ((const struct guard_token *)s->owner)->name;
+        const struct guard_token *token = s->owner;
+        name = token->name;
+        (void)guard_copy(out->token_id, sizeof out->token_id, sh_str_c(token->id));
     } else if (s->kind == SH_PRINCIPAL_DEVICE) {
         word = "device";
     } else if (s->kind == SH_PRINCIPAL_ANONYMOUS) {

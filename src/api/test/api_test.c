@@ -29,13 +29,34 @@ static void test_openapi_names_every_route_once(void **state)
 static void test_every_problem_has_words_in_both_languages(void **state)
 {
     SH_UNUSED(state);
-    static const char *const codes[] = {"bad_request",   "bad_json",      "bad_credentials",
-                                        "locked",        "not_signed_in", "csrf",
-                                        "bad_origin",    "denied",        "not_found",
-                                        "unknown_point", "exists",        "unknown_route",
-                                        "conflict",      "state",         "limit",
-                                        "too_busy",      "disk_full",     "partial_write",
-                                        "unsupported",   "internal",      "method_not_allowed"};
+    static const char *const codes[] = {"bad_request",
+                                        "bad_json",
+                                        "bad_credentials",
+                                        "locked",
+                                        "not_signed_in",
+                                        "csrf",
+                                        "bad_origin",
+                                        "denied",
+                                        "not_found",
+                                        "unknown_point",
+                                        "exists",
+                                        "unknown_route",
+                                        "conflict",
+                                        "state",
+                                        "limit",
+                                        "too_busy",
+                                        "disk_full",
+                                        "partial_write",
+                                        "unsupported",
+                                        "internal",
+                                        "method_not_allowed",
+                                        "idempotency_key",
+                                        "idempotency_mismatch",
+                                        "idempotency_busy",
+                                        "idempotency_unknown",
+                                        "idempotency_secret",
+                                        "idempotency_done",
+                                        "idempotency_limit"};
     for (size_t i = 0; i < SH_COUNT(codes); i++) {
         const struct api_words *w = api_words_of(codes[i], 400);
         assert_string_equal(w->code, codes[i]);
@@ -116,6 +137,66 @@ static void test_refusals_keep_their_words(void **state)
                         "unknown_device");
 }
 
+static void test_idempotency_key_is_taken_bare_or_quoted(void **state)
+{
+    SH_UNUSED(state);
+    static const struct {
+        const char *field;
+        const char *key; /* NULL: malformed */
+    } rows[] = {
+        {"8e03978e-40d5-43dd-bc93-6894a57f9324", "8e03978e-40d5-43dd-bc93-6894a57f9324"},
+        {"\"8e03978e\"", "8e03978e"}, /* RFC 8941 3.3.3 */
+        {"\"a\\\"b\\\\\"", "a\"b\\"}, /* escapes */
+        {"two words", "two words"},
+        {"a\"b", "a\"b"},
+        {"", NULL},
+        {"\"\"", NULL},
+        {"\"", NULL},
+        {"\"open", NULL},
+        {"\"a\"b\"", NULL},
+        {"\"a\\b\"", NULL}, /* only the quote and the backslash are escaped */
+        {"\"a\\\"", NULL},
+        {"\"a\";p=1", NULL},
+        {"a\tb", NULL},
+        {"\xe9\x94\xae", NULL},
+        {"a\x7f", NULL},
+    };
+    char key[API_IDEM_KEY_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < SH_COUNT(rows); i++) {
+        assert_int_equal(api_idem_key(sh_str_c(rows[i].field), key, &n), rows[i].key != NULL);
+        if (rows[i].key != NULL) {
+            assert_true(sh_str_eqc(sh_str_of(key, n), rows[i].key));
+        }
+    }
+    char longest[API_IDEM_KEY_MAX + 3];
+    memset(longest, 'x', sizeof longest);
+    assert_true(api_idem_key(sh_str_of(longest, API_IDEM_KEY_MAX), key, &n));
+    assert_int_equal(n, API_IDEM_KEY_MAX);
+    assert_false(api_idem_key(sh_str_of(longest, API_IDEM_KEY_MAX + 1), key, &n));
+    longest[0] = '"';
+    longest[API_IDEM_KEY_MAX + 1] = '"';
+    assert_true(api_idem_key(sh_str_of(longest, API_IDEM_KEY_MAX + 2), key, &n));
+    longest[API_IDEM_KEY_MAX + 1] = 'x';
+    longest[API_IDEM_KEY_MAX + 2] = '"';
+    assert_false(api_idem_key(sh_str_of(longest, API_IDEM_KEY_MAX + 3), key, &n));
+}
+
+static void test_routes_say_what_a_repeat_does(void **state)
+{
+    SH_UNUSED(state);
+    for (const struct api_route *r = api_routes; r->path != NULL; r++) {
+        const bool keyed = r->method == SH_HTTP_POST || r->method == SH_HTTP_PATCH;
+        /* bodies of 64 MiB are neither hashed nor remembered; the loop must not wait for the disk
+         */
+        assert_true(!keyed || (r->flags & API_F_INGEST) == 0 || (r->flags & API_F_REPEAT) != 0);
+        assert_true(!keyed || (r->flags & API_F_LOOP) == 0);
+        assert_true(!keyed || (r->flags & API_F_OWN_TYPE) == 0); /* an answer kept is JSON */
+        assert_true(!keyed || strstr(r->path, "/sessions") == NULL ||
+                    (r->flags & API_F_SECRET) != 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -124,6 +205,8 @@ int main(void)
         cmocka_unit_test(test_times_in_and_out),
         cmocka_unit_test(test_cells_keep_every_bit),
         cmocka_unit_test(test_refusals_keep_their_words),
+        cmocka_unit_test(test_idempotency_key_is_taken_bare_or_quoted),
+        cmocka_unit_test(test_routes_say_what_a_repeat_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

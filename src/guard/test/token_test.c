@@ -285,6 +285,31 @@ static void test_credentials_follow_a_renamed_device_and_end_with_a_removed_one(
     sh_buf_fini(&key);
 }
 
+static void test_marks_differ_by_every_part_and_are_the_node_s_own(void **state)
+{
+    struct fixture *f = *state;
+    const struct sh_str a[] = {SH_STR("ab"), SH_STR("c")};
+    const struct sh_str b[] = {SH_STR("a"), SH_STR("bc")};
+    uint8_t one[SH_HASH_BYTES];
+    uint8_t two[SH_HASH_BYTES];
+    char token[SH_SECRET_CHARS];
+    char id[32];
+    struct sh_principal_info info;
+    assert_ok(sh_guard_mark(f->g, SH_STR("p"), a, 2, one));
+    assert_ok(sh_guard_mark(f->g, SH_STR("p"), b, 2, two));
+    assert_memory_not_equal(one, two, sizeof one);
+    assert_ok(sh_guard_mark(f->g, SH_STR("q"), a, 2, two));
+    assert_memory_not_equal(one, two, sizeof one);
+    fixture_reopen(f);
+    assert_ok(sh_guard_mark(f->g, SH_STR("p"), a, 2, two));
+    assert_memory_equal(one, two, sizeof one);
+    /* tokens of one name are told apart */
+    make(f, "", "{\"name\":\"t\",\"permissions\":[\"history.read\"]}", token, id);
+    const struct sh_principal p = by_token(f, token);
+    assert_ok(sh_guard_describe(f->g, &p, &info));
+    assert_string_equal(info.token_id, id);
+}
+
 static void test_server_certificate_is_kept_and_renewed(void **state)
 {
     struct fixture *f = *state;
@@ -340,6 +365,7 @@ int main(void)
         FIXTURE_TEST(test_gateway_may_speak_for_others),
         FIXTURE_TEST(test_certificates_stand_for_devices),
         FIXTURE_TEST(test_credentials_follow_a_renamed_device_and_end_with_a_removed_one),
+        FIXTURE_TEST(test_marks_differ_by_every_part_and_are_the_node_s_own),
         FIXTURE_TEST(test_server_certificate_is_kept_and_renewed),
         FIXTURE_TEST(test_secrets_at_rest_open_with_their_context_only),
     };

@@ -53,6 +53,7 @@ struct sh_principal {
 struct sh_principal_info {
     char name[SH_NAME_MAX + 1]; /* person, token name, or the words of the kind */
     char label[SH_NAME_MAX + SH_TENANT_PATH_MAX + 16]; /* for audit: "person:admin@jilin" */
+    char token_id[24];                                 /* of an API token; "" = none */
     char device[SH_DEVICE_ID_MAX + 1];                 /* the device it is bound to; "" = none */
     char tenant_path[SH_TENANT_PATH_MAX + 1];
     uint64_t permissions; /* bit per enum sh_permission, as of now */
@@ -388,6 +389,12 @@ SH_MUST_CHECK sh_err sh_guard_seal(struct sh_guard *g, struct sh_str context, st
                                    struct sh_buf *out);
 SH_MUST_CHECK sh_err sh_guard_unseal(struct sh_guard *g, struct sh_str context, struct sh_bytes box,
                                      struct sh_buf *out);
+
+/* A keyed hash of texts (HMAC-SHA-256 under a key of the node): to compare later without keeping
+ * them, and of no use to whoever has the database alone. Any thread, does not block. */
+SH_MUST_CHECK sh_err sh_guard_mark(const struct sh_guard *g, struct sh_str purpose,
+                                   const struct sh_str *parts, size_t n,
+                                   uint8_t out[SH_HASH_BYTES]);
 
 /* ---- audit ---- */
 
