@@ -197,5 +197,7 @@ api_handler api_channels_list, api_channels_post, api_channels_get, api_channels
     api_channels_delete, api_drivers_list, api_mappings_get, api_mappings_put;
 api_handler api_relations_get, api_relations_post, api_relations_delete, api_attributes_get,
     api_attributes_patch;
+api_handler api_certificates_get, api_certificates_post, api_certificates_delete, api_names_post,
+    api_names_delete, api_device_ca;
 
 #endif /* SH_API_INT_H */

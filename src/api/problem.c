@@ -50,6 +50,13 @@ static const struct api_words table[] = {
      "The other lines were stored; correct the listed ones and send only those again.",
      "其余数据已保存；请改正所列部分后只重发这些。"},
     {"unsupported", "Not supported", "不支持", "See the detail.", "请看详情。"},
+    {"bad_certificate", "The certificate is not usable", "证书不可用",
+     "Send days (1 to 3650) alone, or csr: a PKCS #10 request in PEM signed with its own key "
+     "(ECDSA "
+     "P-256, P-384, P-521, Ed25519, RSA from 2048 bits), or pem: one X.509 certificate in its "
+     "time.",
+     "请只发送 days（1 至 3650）；或 csr：以自身密钥签名的 PKCS #10 请求（PEM；ECDSA P-256、"
+     "P-384、P-521、Ed25519，或 2048 位及以上 RSA）；或 pem：一份在有效期内的 X.509 证书。"},
     {"idempotency_key", "The Idempotency-Key is malformed", "Idempotency-Key 格式错误",
      "Use a fresh UUID for each request.", "请为每个请求使用新的 UUID。"},
     {"idempotency_mismatch", "The key belongs to another request", "该键属于另一个请求",

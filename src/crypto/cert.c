@@ -1,6 +1,7 @@
 /* Keys and certificates: ECDSA P-256 with SHA-256, X.509 version 3 (RFC 5280).
  * SPDX-License-Identifier: Apache-2.0 */
 #include <openssl/bio.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -203,16 +204,52 @@ static bool spec_ok(const struct sh_cert_spec *s)
     return true;
 }
 
+static bool key_allowed(const EVP_PKEY *key)
+{
+    char group[32];
+    size_t n = 0;
+    switch (EVP_PKEY_get_base_id(key)) {
+    case EVP_PKEY_RSA:
+        return EVP_PKEY_get_bits(key) >= 2048 && EVP_PKEY_get_bits(key) <= 8192;
+    case EVP_PKEY_ED25519:
+        return true;
+    case EVP_PKEY_EC:
+        return EVP_PKEY_get_group_name(key, group, sizeof group, &n) == 1 &&
+               (strcmp(group, "prime256v1") == 0 || strcmp(group, "secp384r1") == 0 ||
+                strcmp(group, "secp521r1") == 0);
+    default:
+        return false;
+    }
+}
+
+/* The key of a request that proves that its sender has it; NULL else. */
+static EVP_PKEY *read_request(struct sh_str pem)
+{
+    if (pem.n == 0 || pem.n > SH_PEM_MAX) {
+        return NULL;
+    }
+    char none[1] = "";
+    BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+    X509_REQ *req = bio == NULL ? NULL : PEM_read_bio_X509_REQ(bio, NULL, NULL, none);
+    EVP_PKEY *key = req == NULL ? NULL : X509_REQ_get_pubkey(req);
+    if (key != NULL && (!key_allowed(key) || X509_REQ_verify(req, key) != 1)) {
+        EVP_PKEY_free(key);
+        key = NULL;
+    }
+    X509_REQ_free(req);
+    BIO_free(bio);
+    ERR_clear_error();
+    return key;
+}
+
 struct issue_job {
     EVP_PKEY *subject;
     X509 *ca; /* NULL: self-signed */
     EVP_PKEY *ca_key;
 };
 
-static sh_err read_job(struct issue_job *j, struct sh_str key, struct sh_str ca,
-                       struct sh_str ca_key)
+static sh_err read_job(struct issue_job *j, struct sh_str ca, struct sh_str ca_key)
 {
-    j->subject = read_key(key);
     if (j->subject == NULL) {
         return SH_E_PROTO;
     }
@@ -242,18 +279,14 @@ static bool build(X509 *cert, const struct sh_cert_spec *spec, const struct issu
            X509_sign(cert, j->ca == NULL ? j->subject : j->ca_key, EVP_sha256()) > 0;
 }
 
-sh_err sh_cert_issue(const struct sh_crypto *c, const struct sh_random *r,
-                     const struct sh_cert_spec *spec, struct sh_str key_pem,
-                     struct sh_str ca_cert_pem, struct sh_str ca_key_pem, struct sh_buf *out)
+/* Takes subject, also on error. */
+static sh_err issue(const struct sh_random *r, const struct sh_cert_spec *spec, EVP_PKEY *subject,
+                    struct sh_str ca_cert_pem, struct sh_str ca_key_pem, struct sh_buf *out)
 {
-    SH_UNUSED(c);
-    if (!spec_ok(spec)) {
-        return SH_E_INVAL;
-    }
-    struct issue_job job = {0};
+    struct issue_job job = {.subject = subject};
     X509 *cert = NULL;
     BIO *bio = NULL;
-    sh_err err = read_job(&job, key_pem, ca_cert_pem, ca_key_pem);
+    sh_err err = read_job(&job, ca_cert_pem, ca_key_pem);
     if (err != SH_OK) {
         goto out;
     }
@@ -275,4 +308,22 @@ out:
     EVP_PKEY_free(job.ca_key);
     EVP_PKEY_free(job.subject);
     return err;
+}
+
+sh_err sh_cert_issue(const struct sh_crypto *c, const struct sh_random *r,
+                     const struct sh_cert_spec *spec, struct sh_str key_pem,
+                     struct sh_str ca_cert_pem, struct sh_str ca_key_pem, struct sh_buf *out)
+{
+    SH_UNUSED(c);
+    return spec_ok(spec) ? issue(r, spec, read_key(key_pem), ca_cert_pem, ca_key_pem, out)
+                         : SH_E_INVAL;
+}
+
+sh_err sh_cert_sign(const struct sh_crypto *c, const struct sh_random *r,
+                    const struct sh_cert_spec *spec, struct sh_str request_pem,
+                    struct sh_str ca_cert_pem, struct sh_str ca_key_pem, struct sh_buf *out)
+{
+    SH_UNUSED(c);
+    return spec_ok(spec) ? issue(r, spec, read_request(request_pem), ca_cert_pem, ca_key_pem, out)
+                         : SH_E_INVAL;
 }

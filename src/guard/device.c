@@ -1,4 +1,4 @@
-/* Credentials of devices: generated secrets (HMAC under the node key) and certificates.
+/* Credentials of devices: generated secrets (HMAC under the node key); certificates are in cert.c.
  *
  * A guard_device exists while a device has a secret or a certificate. Its subject is renewed, so
  * that connections end, whenever one of them is taken away.
@@ -10,7 +10,7 @@ static sh_err device_key(char out[GUARD_KEY_MAX], uint32_t tenant, struct sh_str
     return guard_print(out, GUARD_KEY_MAX, "%u:%.*s", tenant, SH_PRI(device)) ? SH_OK : SH_E_INVAL;
 }
 
-static struct guard_device *device_find(struct sh_guard *g, uint32_t tenant, struct sh_str device)
+struct guard_device *guard_device_find(struct sh_guard *g, uint32_t tenant, struct sh_str device)
 {
     char key[GUARD_KEY_MAX];
     if (device.n > SH_DEVICE_ID_MAX || device_key(key, tenant, device) != SH_OK) {
@@ -26,7 +26,7 @@ void guard_device_refresh(struct sh_guard *g, struct guard_device *d)
         bits |=
             sh_permission_bit(SH_PERM_INGEST_GATEWAY) | sh_permission_bit(SH_PERM_INGEST_PROVISION);
     }
-    guard_subject_set(g, d->slot, d->has_secret || d->certs > 0 ? bits : 0, INT64_MAX);
+    guard_subject_set(g, d->slot, d->has_secret || d->live_certs > 0 ? bits : 0, INT64_MAX);
 }
 
 static sh_err device_add(struct sh_guard *g, uint32_t tenant, struct sh_str device,
@@ -68,23 +68,6 @@ static void device_drop(struct sh_guard *g, struct guard_device *d)
     sh_mem_free(g->env->alloc, d);
 }
 
-/* It stands for nobody before its device is set. */
-static sh_err cert_add(struct sh_guard *g, const char *key, struct guard_cert **out)
-{
-    struct guard_cert *c = sh_mem_new(g->env->alloc, sizeof *c);
-    if (c == NULL) {
-        return SH_E_NOMEM;
-    }
-    (void)guard_copy(c->key, sizeof c->key, sh_str_c(key));
-    const sh_err err = sh_map_put(&g->certs, sh_str_c(key), c);
-    if (err != SH_OK) {
-        sh_mem_free(g->env->alloc, c);
-        return err;
-    }
-    *out = c;
-    return SH_OK;
-}
-
 /* ---- stored form ---- */
 
 static sh_err batch_device(struct sh_guard *g, struct guard_batch *b, const struct guard_device *d)
@@ -115,29 +98,6 @@ static sh_err batch_device(struct sh_guard *g, struct guard_batch *b, const stru
     return err;
 }
 
-static sh_err batch_cert(struct sh_guard *g, struct guard_batch *b, const char *key,
-                         uint32_t tenant, struct sh_str device)
-{
-    struct sh_buf text;
-    struct sh_jw w;
-    sh_buf_init(&text, g->env->alloc, GUARD_VALUE_MAX);
-    sh_jw_init(&w, &text);
-    sh_jw_obj(&w);
-    sh_jw_key(&w, "key");
-    sh_jw_c(&w, key);
-    sh_jw_key(&w, "tenant");
-    sh_jw_u64(&w, tenant);
-    sh_jw_key(&w, "device");
-    sh_jw_str(&w, device);
-    sh_jw_obj_end(&w);
-    sh_err err = sh_jw_end(&w);
-    if (err == SH_OK) {
-        err = guard_batch_put(b, GUARD_CERT, sh_str_c(key), sh_buf_str(&text));
-    }
-    sh_buf_fini(&text);
-    return err;
-}
-
 sh_err guard_device_load(struct sh_guard *g, const json_t *o)
 {
     struct guard_device *d = NULL;
@@ -157,33 +117,7 @@ sh_err guard_device_load(struct sh_guard *g, const json_t *o)
     return SH_OK;
 }
 
-sh_err guard_cert_load(struct sh_guard *g, const json_t *o)
-{
-    char key[sizeof((struct guard_cert *)0)->key];
-    struct guard_cert *c = NULL;
-    struct guard_device *d =
-        device_find(g, (uint32_t)sh_json_get_i64(o, "tenant", 0), sh_json_get_str(o, "device"));
-    if (d == NULL || !guard_copy(key, sizeof key, sh_json_get_str(o, "key"))) {
-        return SH_E_CORRUPT;
-    }
-    SH_TRY(cert_add(g, key, &c));
-    c->device = d;
-    d->certs++;
-    guard_device_refresh(g, d);
-    return SH_OK;
-}
-
 /* ---- changes ---- */
-
-struct device_change {
-    const struct sh_guard_at *at;
-    struct sh_str device;
-    struct sh_str act;
-    const uint8_t *mac;   /* a new secret */
-    const char *cert_key; /* a new certificate */
-    bool set_gateway;
-    bool gateway;
-};
 
 static bool device_id_ok(struct sh_str device)
 {
@@ -200,11 +134,11 @@ static bool device_id_ok(struct sh_str device)
 }
 
 /* The state after the change; a new object is made when there is none. Under change and lock. */
-static sh_err plan_device(struct sh_guard *g, const struct device_change *c,
+static sh_err plan_device(struct sh_guard *g, const struct guard_device_change *c,
                           struct guard_device **d, bool *fresh, struct guard_cert **cert,
                           struct guard_batch *b)
 {
-    *d = device_find(g, c->at->tenant, c->device);
+    *d = guard_device_find(g, c->at->tenant, c->device);
     *fresh = *d == NULL;
     if (*fresh) {
         SH_TRY(device_add(g, c->at->tenant, c->device, d));
@@ -216,19 +150,14 @@ static sh_err plan_device(struct sh_guard *g, const struct device_change *c,
     }
     form.gateway = c->set_gateway ? c->gateway : form.gateway;
     SH_TRY(batch_device(g, b, &form));
-    if (c->cert_key != NULL) {
-        SH_TRY(cert_add(g, c->cert_key, cert));
-        SH_TRY(batch_cert(g, b, c->cert_key, c->at->tenant, c->device));
-    }
-    return SH_OK;
+    return c->cert == NULL ? SH_OK : guard_cert_plan(g, *d, c->cert, b, cert);
 }
 
-static void apply_device(struct sh_guard *g, const struct device_change *c, struct guard_device *d,
-                         struct guard_cert *cert)
+static void apply_device(struct sh_guard *g, const struct guard_device_change *c,
+                         struct guard_device *d, struct guard_cert *cert)
 {
     if (cert != NULL) {
-        cert->device = d;
-        d->certs++;
+        guard_cert_planned(g, d, cert, true);
     }
     if (c->mac != NULL) {
         if (d->has_secret) { /* who came in with the old one goes */
@@ -244,16 +173,15 @@ static void apply_device(struct sh_guard *g, const struct device_change *c, stru
 static void undo_device(struct sh_guard *g, struct guard_device *d, bool fresh,
                         struct guard_cert *cert)
 {
-    if (cert != NULL) {
-        (void)sh_map_del(&g->certs, sh_str_c(cert->key));
-        sh_mem_free(g->env->alloc, cert);
+    if (d != NULL) {
+        guard_cert_planned(g, d, cert, false);
     }
     if (fresh && d != NULL) {
         device_drop(g, d);
     }
 }
 
-static sh_err change_device(struct sh_guard *g, const struct device_change *c)
+sh_err guard_device_put(struct sh_guard *g, const struct guard_device_change *c)
 {
     struct guard_batch b;
     struct guard_device *d = NULL;
@@ -277,6 +205,7 @@ static sh_err change_device(struct sh_guard *g, const struct device_change *c)
             .act = c->act,
             .object = sh_str_c(object),
             .result = SH_STR("ok"),
+            .detail = sh_str_c(c->cert == NULL ? "" : c->cert->key),
             .peer = c->at->peer,
         };
         err = guard_commit(g, &b, &audit);
@@ -312,61 +241,22 @@ sh_err sh_guard_device_secret_new(struct sh_guard *g, const struct sh_guard_at *
     SH_TRY(secret_mac(g, sh_str_c(secret), mac));
     (void)guard_print(user, SH_DEVICE_ID_MAX + SH_TENANT_PATH_MAX + 2, "%.*s%s%s", SH_PRI(device),
                       path[0] == '\0' ? "" : "@", path);
-    const struct device_change c = {
+    const struct guard_device_change c = {
         .at = at, .device = device, .act = SH_STR("device.secret_made"), .mac = mac};
-    return change_device(g, &c);
+    return guard_device_put(g, &c);
 }
 
 sh_err sh_guard_device_gateway(struct sh_guard *g, const struct sh_guard_at *at,
                                struct sh_str device, bool gateway)
 {
-    const struct device_change c = {
+    const struct guard_device_change c = {
         .at = at,
         .device = device,
         .act = gateway ? SH_STR("device.gateway_on") : SH_STR("device.gateway_off"),
         .set_gateway = true,
         .gateway = gateway,
     };
-    return change_device(g, &c);
-}
-
-static sh_err refuse_exists(sh_err err, struct sh_diag *diag)
-{
-    if (err == SH_E_EXISTS) {
-        sh_diag_set(diag, "This certificate or name already stands for a device.");
-    }
-    return err;
-}
-
-sh_err sh_guard_device_certificate_add(struct sh_guard *g, const struct sh_guard_at *at,
-                                       struct sh_str device, struct sh_bytes cert,
-                                       struct sh_diag *diag)
-{
-    struct sh_cert_info info;
-    char key[SH_HASH_HEX + 3] = "fp:";
-    if (sh_cert_parse(g->crypto, cert, &info) != SH_OK) {
-        sh_diag_set(diag, "This is not an X.509 certificate.");
-        return SH_E_INVAL;
-    }
-    sh_hash_hex(info.fingerprint, key + 3);
-    const struct device_change c = {
-        .at = at, .device = device, .act = SH_STR("device.certificate_added"), .cert_key = key};
-    return refuse_exists(change_device(g, &c), diag);
-}
-
-sh_err sh_guard_device_common_name_add(struct sh_guard *g, const struct sh_guard_at *at,
-                                       struct sh_str device, struct sh_str name,
-                                       struct sh_diag *diag)
-{
-    char key[sizeof((struct guard_cert *)0)->key];
-    if (name.n == 0 || name.n >= SH_CERT_NAME_CHARS || !sh_utf8_valid(name) ||
-        !guard_print(key, sizeof key, "cn:%.*s", SH_PRI(name))) {
-        sh_diag_set(diag, "This can not be the common name of a certificate.");
-        return SH_E_INVAL;
-    }
-    const struct device_change c = {
-        .at = at, .device = device, .act = SH_STR("device.common_name_added"), .cert_key = key};
-    return refuse_exists(change_device(g, &c), diag);
+    return guard_device_put(g, &c);
 }
 
 /* ---- the device is renamed or removed ---- */
@@ -376,10 +266,7 @@ sh_err sh_guard_device_common_name_add(struct sh_guard *g, const struct sh_guard
 static sh_err batch_move(struct sh_guard *g, uint32_t tenant, struct sh_str from, struct sh_str to,
                          struct guard_batch *b)
 {
-    const struct guard_device *d = device_find(g, tenant, from);
-    size_t it = 0;
-    struct sh_str k;
-    void *v = NULL;
+    const struct guard_device *d = guard_device_find(g, tenant, from);
     if (d != NULL) {
         char key[GUARD_KEY_MAX];
         SH_TRY(device_key(key, tenant, from));
@@ -390,28 +277,11 @@ static sh_err batch_move(struct sh_guard *g, uint32_t tenant, struct sh_str from
             SH_TRY(batch_device(g, b, &form));
         }
     }
-    while (d != NULL && sh_map_next(&g->certs, &it, &k, &v)) {
-        const struct guard_cert *c = v;
-        if (c->device == d) {
-            SH_TRY(to.p == NULL ? guard_batch_delete(b, GUARD_CERT, k)
-                                : batch_cert(g, b, c->key, tenant, to));
-        }
+    for (const struct guard_cert *c = d == NULL ? NULL : d->certs; c != NULL; c = c->next) {
+        SH_TRY(to.p == NULL ? guard_batch_delete(b, GUARD_CERT, sh_str_c(c->key))
+                            : guard_cert_batch(g, b, c, tenant, to));
     }
     return guard_tokens_move(g, tenant, from, to, b);
-}
-
-static void drop_certs(struct sh_guard *g, const struct guard_device *d)
-{
-    size_t it = 0;
-    struct sh_str k;
-    void *v = NULL;
-    while (sh_map_next(&g->certs, &it, &k, &v)) {
-        struct guard_cert *c = v;
-        if (c->device == d) {
-            (void)sh_map_del(&g->certs, k);
-            sh_mem_free(g->env->alloc, c);
-        }
-    }
 }
 
 /* After the commit. Under lock. */
@@ -422,7 +292,9 @@ static void apply_move(struct sh_guard *g, struct guard_device *d, const char *o
         return;
     }
     if (to.p == NULL) {
-        drop_certs(g, d);
+        while (d->certs != NULL) {
+            guard_cert_drop(g, d->certs);
+        }
         device_drop(g, d);
         return;
     }
@@ -441,7 +313,7 @@ static sh_err move_device(struct sh_guard *g, uint32_t tenant, struct sh_str fro
     guard_batch_init(g, &b);
     sh_mutex_lock(&g->change);
     sh_mutex_lock(&g->lock);
-    struct guard_device *d = device_find(g, tenant, from);
+    struct guard_device *d = guard_device_find(g, tenant, from);
     sh_err err = batch_move(g, tenant, from, to, &b);
     if (err == SH_OK && d != NULL && to.p != NULL) {
         err = sh_map_put(&g->devices, sh_str_c(new_key), d);
@@ -492,9 +364,9 @@ sh_err guard_secret_check(struct sh_guard *g, struct sh_str user, struct sh_str 
     sh_mutex_lock(&g->lock);
     const struct sh_str device = guard_user_split(user, &path);
     const struct guard_tenant *t = guard_tenant_by_path(g, path);
-    const struct guard_device *d = t == NULL ? NULL : device_find(g, t->id, device);
+    const struct guard_device *d = t == NULL ? NULL : guard_device_find(g, t->id, device);
     if (d == NULL) { /* a device id may hold an '@' itself: then it is in the root tenant */
-        d = device_find(g, SH_TENANT_ROOT, user);
+        d = guard_device_find(g, SH_TENANT_ROOT, user);
     }
     *known = d != NULL && d->has_secret;
     if (*known && sh_bytes_eq_ct(sh_bytes_of(mac, sizeof mac), sh_bytes_of(d->mac, sizeof mac))) {
@@ -510,42 +382,4 @@ sh_err sh_guard_by_secret(struct sh_guard *g, struct sh_str user, struct sh_str 
 {
     bool known = false;
     return guard_secret_check(g, user, secret, out, &known);
-}
-
-sh_err sh_guard_by_shown(struct sh_guard *g, const struct sh_cert_shown *shown,
-                         struct sh_principal *out)
-{
-    char key[sizeof((struct guard_cert *)0)->key];
-    char hex[SH_HASH_HEX];
-    if (guard_now(g) >= shown->until_us) {
-        return SH_E_DENIED;
-    }
-    sh_hash_hex(shown->fingerprint, hex);
-    (void)guard_print(key, sizeof key, "fp:%s", hex);
-    sh_mutex_lock(&g->lock);
-    const struct guard_cert *c = sh_map_get(&g->certs, sh_str_c(key));
-    if (c == NULL && shown->verified && shown->common_name[0] != '\0' &&
-        guard_print(key, sizeof key, "cn:%s", shown->common_name)) {
-        c = sh_map_get(&g->certs, sh_str_c(key));
-    }
-    const bool good = c != NULL && c->device != NULL;
-    if (good) {
-        *out = guard_subject_handle(g, c->device->slot, c->device->tenant, true);
-    }
-    sh_mutex_unlock(&g->lock);
-    return good ? SH_OK : SH_E_DENIED;
-}
-
-sh_err sh_guard_by_certificate(struct sh_guard *g, struct sh_bytes cert, bool verified,
-                               struct sh_principal *out)
-{
-    struct sh_cert_info info;
-    if (sh_cert_parse(g->crypto, cert, &info) != SH_OK || guard_now(g) < info.from_us) {
-        return SH_E_DENIED;
-    }
-    const struct sh_cert_shown shown = {.fingerprint = info.fingerprint,
-                                        .common_name = info.common_name,
-                                        .until_us = info.until_us,
-                                        .verified = verified};
-    return sh_guard_by_shown(g, &shown, out);
 }

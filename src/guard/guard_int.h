@@ -146,7 +146,9 @@ struct guard_session {
 struct guard_device {
     uint32_t tenant;
     uint32_t slot;
-    uint32_t certs;
+    uint32_t ncerts;     /* in the list */
+    uint32_t live_certs; /* not revoked */
+    struct guard_cert *certs;
     bool has_secret;
     bool gateway;
     uint8_t mac[SH_HASH_BYTES];
@@ -154,9 +156,32 @@ struct guard_device {
 };
 
 struct guard_cert {
-    struct guard_device *device;
+    struct guard_device *device; /* NULL: being added */
+    struct guard_cert *next;     /* of the device */
+    int64_t from_us;             /* the rest only with a fingerprint; 0 = not known */
+    int64_t until_us;
+    int64_t added_us;
+    int64_t revoked_us;               /* 0 = good */
+    bool issued;                      /* by us */
+    bool going;                       /* makes room for one that is being added */
+    size_t issuer_at;                 /* in text */
     char key[SH_CERT_NAME_CHARS + 4]; /* "fp:<hex>" or "cn:<name>" */
+    char serial[SH_CERT_SERIAL_CHARS];
+    char text[]; /* common names of subject and issuer */
 };
+/* The same with room for every text. */
+struct guard_cert_form {
+    char key[SH_CERT_NAME_CHARS + 4];
+    char serial[SH_CERT_SERIAL_CHARS];
+    char subject[SH_CERT_NAME_CHARS];
+    char issuer[SH_CERT_NAME_CHARS];
+    int64_t from_us;
+    int64_t until_us;
+    int64_t added_us;
+    int64_t revoked_us;
+    bool issued;
+};
+enum { GUARD_CERTS_PER_DEVICE = 64 };
 
 /* A posted audit entry: copies. */
 enum { AUDIT_TEXT_MAX = 128, AUDIT_DETAIL_MAX = 1024 };
@@ -334,6 +359,35 @@ void guard_tokens_moved(struct sh_guard *g, uint32_t tenant, struct sh_str from,
 sh_err guard_device_load(struct sh_guard *g, const json_t *o);
 sh_err guard_cert_load(struct sh_guard *g, const json_t *o);
 void guard_device_refresh(struct sh_guard *g, struct guard_device *d);
+struct guard_device *guard_device_find(struct sh_guard *g, uint32_t tenant, struct sh_str device);
+struct guard_device_change {
+    const struct sh_guard_at *at;
+    struct sh_str device;
+    struct sh_str act;
+    const uint8_t *mac;                 /* a new secret */
+    const struct guard_cert_form *cert; /* a new certificate or name */
+    bool set_gateway;
+    bool gateway;
+};
+/* Stores it with its audit entry, then applies it. Takes the locks. */
+sh_err guard_device_put(struct sh_guard *g, const struct guard_device_change *c);
+
+/* ---- cert.c; under lock ---- */
+
+/* Makes it (for nobody yet) and stores it in the batch. SH_E_EXISTS, SH_E_LIMIT. *out may be set on
+ * error too: it is to be dropped. */
+sh_err guard_cert_plan(struct sh_guard *g, const struct guard_device *d,
+                       const struct guard_cert_form *form, struct guard_batch *b,
+                       struct guard_cert **out);
+/* After the commit: the new one stands for the device, or (not done) all is as before. */
+void guard_cert_planned(struct sh_guard *g, struct guard_device *d, struct guard_cert *fresh,
+                        bool done);
+void guard_cert_drop(struct sh_guard *g, struct guard_cert *c);
+sh_err guard_cert_batch(struct sh_guard *g, struct guard_batch *b, const struct guard_cert *c,
+                        uint32_t tenant, struct sh_str device);
+/* keys.c: signs for the device; makes a key when there is no request. SH_E_PROTO: the request. */
+sh_err guard_issue(struct sh_guard *g, const struct sh_guard_issue *o, struct sh_buf *cert_pem,
+                   struct sh_buf *key_pem);
 sh_err guard_token_store(const struct guard_token *t, struct sh_buf *out);
 /* Under lock; `hash` is of the secret. */
 sh_err guard_hash_token(const struct sh_guard *g, struct sh_str token, uint8_t out[SH_HASH_BYTES]);

@@ -139,29 +139,32 @@ sh_err sh_guard_server_certificate(struct sh_guard *g, const struct sh_str *name
 }
 
 /* CN: the device id, cut to what fits a common name; the fingerprint is what counts. */
-static sh_err issue(struct sh_guard *g, struct sh_str device, int64_t valid_us,
-                    struct sh_buf *cert_pem, struct sh_buf *key_pem)
+sh_err guard_issue(struct sh_guard *g, const struct sh_guard_issue *o, struct sh_buf *cert_pem,
+                   struct sh_buf *key_pem)
 {
     struct sh_buf ca;
     struct sh_buf ca_key;
-    struct sh_str cn = sh_str_sub(device, 0, 64);
+    struct sh_str cn = sh_str_sub(o->device, 0, 64);
     while (cn.n > 0 && !sh_utf8_valid(cn)) {
         cn.n--;
     }
     const struct sh_cert_spec spec = {
         .common_name = cn,
         .from_us = guard_now(g) - DAY_US,
-        .until_us = guard_now(g) + valid_us,
+        .until_us = guard_now(g) + o->valid_us,
         .client = true,
     };
     sh_buf_init(&ca, g->env->alloc, SH_PEM_MAX);
     sh_buf_init(&ca_key, g->env->alloc, SH_PEM_MAX);
     const size_t key_at = key_pem->n;
     sh_err err = open_ca(g, &ca, &ca_key);
-    if (err == SH_OK) {
+    if (err == SH_OK && o->request.n > 0) {
+        err = sh_cert_sign(g->crypto, g->env->random, &spec, o->request, sh_buf_str(&ca),
+                           sh_buf_str(&ca_key), cert_pem);
+    } else if (err == SH_OK) {
         err = sh_cert_new_key(g->crypto, key_pem);
     }
-    if (err == SH_OK) {
+    if (err == SH_OK && o->request.n == 0) {
         const struct sh_str key = sh_str_sub(sh_buf_str(key_pem), key_at, key_pem->n);
         err = sh_cert_issue(g->crypto, g->env->random, &spec, key, sh_buf_str(&ca),
                             sh_buf_str(&ca_key), cert_pem);
@@ -169,28 +172,6 @@ static sh_err issue(struct sh_guard *g, struct sh_str device, int64_t valid_us,
     sh_crypto_wipe(ca_key.p, ca_key.n);
     sh_buf_fini(&ca);
     sh_buf_fini(&ca_key);
-    return err;
-}
-
-sh_err sh_guard_device_certificate_issue(struct sh_guard *g, const struct sh_guard_at *at,
-                                         struct sh_str device, int64_t valid_us,
-                                         struct sh_buf *cert_pem, struct sh_buf *key_pem)
-{
-    SH_TRY(sh_guard_check(g, at->by, SH_PERM_DEVICES_WRITE, at->tenant));
-    if (valid_us <= 0 || valid_us > CA_DAYS * DAY_US || device.n == 0) {
-        return SH_E_INVAL;
-    }
-    const size_t cert_at = cert_pem->n;
-    const size_t key_at = key_pem->n;
-    sh_err err = issue(g, device, valid_us, cert_pem, key_pem);
-    if (err == SH_OK) {
-        err = sh_guard_device_certificate_add(
-            g, at, device, sh_bytes_of(cert_pem->p + cert_at, cert_pem->n - cert_at), NULL);
-    }
-    if (err != SH_OK) {
-        cert_pem->n = cert_at;
-        key_pem->n = key_at;
-    }
     return err;
 }
 

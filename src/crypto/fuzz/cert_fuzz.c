@@ -22,6 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) /* NOLINT */
     if (sh_cert_parse(c, sh_bytes_of(data, size), &info) == SH_OK) {
         check_text(info.common_name);
         check_text(info.issuer);
+        SH_FUZZ_CHECK(memchr(info.serial, 0, sizeof info.serial) != NULL);
         SH_FUZZ_CHECK(info.nsans <= SH_CERT_SANS);
         for (uint32_t i = 0; i < info.nsans; i++) {
             check_text(info.sans[i].text);

@@ -189,6 +189,75 @@ static void test_issue_refuses_bad_specs(void **state)
     sh_buf_fini(&out);
 }
 
+static struct sh_str request_of(EVP_PKEY *key, EVP_PKEY *signer, const EVP_MD *md, char out[4096])
+{
+    X509_REQ *req = X509_REQ_new();
+    BIO *bio = BIO_new(BIO_s_mem());
+    assert_int_equal(X509_REQ_set_pubkey(req, key), 1);
+    assert_true(X509_REQ_sign(req, signer, md) > 0);
+    assert_int_equal(PEM_write_bio_X509_REQ(bio, req), 1);
+    const int n = BIO_read(bio, out, 4096);
+    assert_true(n > 0 && n < 4096);
+    BIO_free(bio);
+    X509_REQ_free(req);
+    return sh_str_of(out, (size_t)n);
+}
+
+static void test_request_is_signed_when_its_key_is_its_own_and_strong(void **state)
+{
+    struct fixture *f = *state;
+    struct sh_cert_spec spec = ca_spec(f);
+    spec.common_name = SH_STR("press");
+    spec.ca = false;
+    spec.client = true;
+    EVP_PKEY *other = EVP_EC_gen("P-256");
+    const struct {
+        EVP_PKEY *key;
+        bool own; /* signed by itself */
+        bool hash;
+        sh_err expect;
+    } rows[] = {
+        {EVP_EC_gen("P-256"), true, true, SH_OK},
+        {EVP_EC_gen("P-384"), true, true, SH_OK},
+        {EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"), true, false, SH_OK},
+        {EVP_RSA_gen(2048), true, true, SH_OK},
+        {EVP_RSA_gen(1024), true, true, SH_E_PROTO},
+        {EVP_EC_gen("secp224r1"), true, true, SH_E_PROTO},
+        {EVP_EC_gen("P-256"), false, true, SH_E_PROTO},
+    };
+    for (size_t i = 0; i < SH_COUNT(rows); i++) {
+        char pem[4096];
+        struct sh_buf cert;
+        struct sh_cert_info info;
+        sh_buf_init(&cert, &f->t.alloc, SH_PEM_MAX);
+        const struct sh_str req = request_of(rows[i].key, rows[i].own ? rows[i].key : other,
+                                             rows[i].hash ? EVP_sha256() : NULL, pem);
+        assert_int_equal(sh_cert_sign(f->c, &f->t.random, &spec, req, sh_buf_str(&f->ca),
+                                      sh_buf_str(&f->ca_key), &cert),
+                         rows[i].expect);
+        if (rows[i].expect == SH_OK) {
+            assert_ok(sh_cert_parse(f->c, sh_buf_bytes(&cert), &info));
+            assert_string_equal(info.common_name, "press");
+            assert_int_equal(strlen(info.serial), 32);
+            assert_ok(sh_cert_issued_by(f->c, sh_buf_bytes(&cert), sh_buf_bytes(&f->ca)));
+            BIO *bio = BIO_new_mem_buf(cert.p, (int)cert.n);
+            X509 *x = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+            assert_int_equal(EVP_PKEY_eq(X509_get0_pubkey(x), rows[i].key), 1);
+            X509_free(x);
+            BIO_free(bio);
+        }
+        sh_buf_fini(&cert);
+        EVP_PKEY_free(rows[i].key);
+    }
+    EVP_PKEY_free(other);
+    struct sh_buf none;
+    sh_buf_init(&none, &f->t.alloc, SH_PEM_MAX);
+    assert_int_equal(sh_cert_sign(f->c, &f->t.random, &spec, sh_buf_str(&f->ca), sh_buf_str(&f->ca),
+                                  sh_buf_str(&f->ca_key), &none),
+                     SH_E_PROTO); /* a certificate is no request */
+    sh_buf_fini(&none);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +266,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_issued_by_a_namesake_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fingerprint_is_that_of_the_der, setup, teardown),
         cmocka_unit_test_setup_teardown(test_issue_refuses_bad_specs, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_request_is_signed_when_its_key_is_its_own_and_strong,
+                                        setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

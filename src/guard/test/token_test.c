@@ -198,8 +198,9 @@ static void test_certificates_stand_for_devices(void **state)
     sh_buf_init(&cert, &f->t.alloc, (size_t)4 * SH_PEM_MAX);
     sh_buf_init(&key, &f->t.alloc, (size_t)4 * SH_PEM_MAX);
     sh_buf_init(&ca, &f->t.alloc, SH_PEM_MAX);
-    assert_ok(sh_guard_device_certificate_issue(f->g, &root, SH_STR("cnc12"), 3600 * SECOND, &cert,
-                                                &key));
+    char hex[SH_HASH_HEX];
+    struct sh_guard_issue issue = {SH_STR("cnc12"), 3600 * SECOND, SH_STR(""), ""};
+    assert_ok(sh_guard_device_certificate_issue(f->g, &root, &issue, &cert, &key, &f->diag));
     assert_ok(sh_guard_device_ca(f->g, &ca));
     assert_ok(sh_cert_issued_by(f->crypto, sh_buf_bytes(&cert), sh_buf_bytes(&ca)));
     assert_ok(sh_guard_by_certificate(f->g, sh_buf_bytes(&cert), false, &p)); /* by fingerprint */
@@ -207,7 +208,7 @@ static void test_certificates_stand_for_devices(void **state)
     fixture_reopen(f);
     assert_ok(sh_guard_by_certificate(f->g, sh_buf_bytes(&cert), false, &p));
     assert_int_equal(sh_guard_device_certificate_add(f->g, &root, SH_STR("other"),
-                                                     sh_buf_bytes(&cert), &f->diag),
+                                                     sh_buf_bytes(&cert), hex, &f->diag),
                      SH_E_EXISTS);
     assert_int_equal(sh_guard_by_certificate(f->g, sh_bytes_of("no certificate", 14), true, &p),
                      SH_E_DENIED);
@@ -236,6 +237,118 @@ static void test_certificates_stand_for_devices(void **state)
     sh_buf_fini(&ca);
 }
 
+static sh_err issue_days(struct fixture *f, const char *device, int64_t days, struct sh_buf *cert)
+{
+    const struct sh_principal sys = sh_guard_system(f->g);
+    const struct sh_guard_at root = {&sys, 1, SH_STR("")};
+    struct sh_guard_issue o = {sh_str_c(device), days * 86400 * SECOND, SH_STR(""), ""};
+    struct sh_buf key;
+    sh_buf_init(&key, &f->t.alloc, SH_PEM_MAX);
+    sh_buf_clear(cert);
+    const sh_err err = sh_guard_device_certificate_issue(f->g, &root, &o, cert, &key, &f->diag);
+    assert_int_equal(key.n > 0, err == SH_OK);
+    sh_buf_fini(&key);
+    return err;
+}
+
+static json_t *certificates(struct fixture *f, const char *device)
+{
+    const struct sh_principal sys = sh_guard_system(f->g);
+    const struct sh_guard_at root = {&sys, 1, SH_STR("")};
+    json_t *o = NULL;
+    struct sh_buf b;
+    struct sh_jw w;
+    sh_buf_init(&b, &f->t.alloc, 1 << 20);
+    sh_jw_init(&w, &b);
+    sh_jw_obj(&w);
+    assert_ok(sh_guard_device_certificates_write(f->g, &root, sh_str_c(device), &w));
+    sh_jw_obj_end(&w);
+    assert_ok(sh_jw_end(&w));
+    assert_ok(sh_json_parse(sh_buf_str(&b), 1 << 20, &o, NULL));
+    sh_buf_fini(&b);
+    return o;
+}
+
+static void test_revoked_certificate_is_refused_for_good(void **state)
+{
+    struct fixture *f = *state;
+    const struct sh_principal sys = sh_guard_system(f->g);
+    const struct sh_guard_at root = {&sys, 1, SH_STR("")};
+    struct sh_principal p;
+    struct sh_principal live;
+    struct sh_buf cert;
+    struct sh_cert_info info;
+    char hex[SH_HASH_HEX];
+    sh_buf_init(&cert, &f->t.alloc, SH_PEM_MAX);
+    assert_ok(issue_days(f, "cnc12", 30, &cert));
+    assert_ok(sh_cert_parse(f->crypto, sh_buf_bytes(&cert), &info));
+    sh_hash_hex(info.fingerprint, hex);
+    /* its common name stands for the device too */
+    assert_ok(
+        sh_guard_device_common_name_add(f->g, &root, SH_STR("cnc12"), SH_STR("cnc12"), &f->diag));
+    assert_ok(sh_guard_by_certificate(f->g, sh_buf_bytes(&cert), true, &live));
+    assert_int_equal(
+        sh_guard_device_certificate_revoke(f->g, &root, SH_STR("other"), sh_str_c(hex)),
+        SH_E_NOTFOUND);
+    fake_disk_fail(f->disk, 1);
+    assert_int_equal(
+        sh_guard_device_certificate_revoke(f->g, &root, SH_STR("cnc12"), sh_str_c(hex)), SH_E_IO);
+    assert_ok(sh_guard_live(f->g, &live));
+    assert_ok(sh_guard_device_certificate_revoke(f->g, &root, SH_STR("cnc12"), sh_str_c(hex)));
+    assert_int_equal(sh_guard_live(f->g, &live), SH_E_CLOSED);
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(sh_guard_by_certificate(f->g, sh_buf_bytes(&cert), true, &p), SH_E_DENIED);
+        char shown[SH_HASH_HEX];
+        assert_int_equal(sh_guard_device_certificate_add(f->g, &root, SH_STR("cnc12"),
+                                                         sh_buf_bytes(&cert), shown, &f->diag),
+                         SH_E_EXISTS);
+        assert_int_equal(
+            sh_guard_device_certificate_revoke(f->g, &root, SH_STR("cnc12"), sh_str_c(hex)),
+            SH_E_NOTFOUND);
+        json_t *o = certificates(f, "cnc12");
+        const json_t *c = json_array_get(json_object_get(o, "items"), 0);
+        assert_str(sh_json_get_str(c, "state"), "revoked");
+        assert_str(sh_json_get_str(c, "source"), "issued");
+        assert_true(sh_str_eqc(sh_json_get_str(c, "fingerprint"), hex));
+        assert_true(sh_str_eqc(sh_json_get_str(c, "serial"), info.serial));
+        assert_int_equal(json_array_size(json_object_get(o, "common_names")), 1);
+        json_decref(o);
+        fixture_reopen(f);
+    }
+    assert_ok(sh_guard_device_common_name_remove(f->g, &root, SH_STR("cnc12"), SH_STR("cnc12")));
+    assert_int_equal(
+        sh_guard_device_common_name_remove(f->g, &root, SH_STR("cnc12"), SH_STR("cnc12")),
+        SH_E_NOTFOUND);
+    assert_int_equal(sh_guard_device_certificate_revoke(f->g, &root, SH_STR("cnc12"), SH_STR("zz")),
+                     SH_E_NOTFOUND);
+    sh_buf_fini(&cert);
+}
+
+static void test_device_has_a_limit_of_certificates_and_forgets_those_out_of_date(void **state)
+{
+    struct fixture *f = *state;
+    struct sh_buf cert;
+    sh_buf_init(&cert, &f->t.alloc, SH_PEM_MAX);
+    for (int i = 0; i < GUARD_CERTS_PER_DEVICE; i++) {
+        assert_ok(issue_days(f, "cnc12", i < 2 ? 1 : 30, &cert));
+    }
+    assert_int_equal(issue_days(f, "cnc12", 30, &cert), SH_E_LIMIT);
+    assert_ok(issue_days(f, "other", 30, &cert));
+    sh_test_advance(&f->t, 86400 * SECOND);
+    fake_disk_fail(f->disk, 1);
+    assert_int_equal(issue_days(f, "cnc12", 30, &cert), SH_E_IO);
+    assert_ok(issue_days(f, "cnc12", 30, &cert)); /* in place of the two that are over */
+    for (int round = 0; round < 2; round++) {
+        json_t *o = certificates(f, "cnc12");
+        assert_int_equal(json_array_size(json_object_get(o, "items")), GUARD_CERTS_PER_DEVICE - 1);
+        json_decref(o);
+        fixture_reopen(f);
+    }
+    assert_int_equal(issue_days(f, "cnc12", 0, &cert), SH_E_INVAL);
+    assert_int_equal(issue_days(f, "cnc12", 4000, &cert), SH_E_INVAL);
+    sh_buf_fini(&cert);
+}
+
 static void test_credentials_follow_a_renamed_device_and_end_with_a_removed_one(void **state)
 {
     struct fixture *f = *state;
@@ -251,8 +364,8 @@ static void test_credentials_follow_a_renamed_device_and_end_with_a_removed_one(
     sh_buf_init(&cert, &f->t.alloc, SH_PEM_MAX);
     sh_buf_init(&key, &f->t.alloc, SH_PEM_MAX);
     assert_ok(sh_guard_device_secret_new(f->g, &root, SH_STR("old"), user, secret));
-    assert_ok(
-        sh_guard_device_certificate_issue(f->g, &root, SH_STR("old"), SECOND * 3600, &cert, &key));
+    struct sh_guard_issue issue = {SH_STR("old"), 3600 * SECOND, SH_STR(""), ""};
+    assert_ok(sh_guard_device_certificate_issue(f->g, &root, &issue, &cert, &key, &f->diag));
     make(f, "", "{\"name\":\"t\",\"device\":\"old\"}", token, id);
     fake_disk_fail(f->disk, 1);
     assert_int_equal(sh_guard_device_renamed(f->g, 1, SH_STR("old"), SH_STR("new")), SH_E_IO);
@@ -364,6 +477,8 @@ int main(void)
         FIXTURE_TEST(test_new_secret_ends_the_old_one),
         FIXTURE_TEST(test_gateway_may_speak_for_others),
         FIXTURE_TEST(test_certificates_stand_for_devices),
+        FIXTURE_TEST(test_revoked_certificate_is_refused_for_good),
+        FIXTURE_TEST(test_device_has_a_limit_of_certificates_and_forgets_those_out_of_date),
         FIXTURE_TEST(test_credentials_follow_a_renamed_device_and_end_with_a_removed_one),
         FIXTURE_TEST(test_marks_differ_by_every_part_and_are_the_node_s_own),
         FIXTURE_TEST(test_server_certificate_is_kept_and_renewed),

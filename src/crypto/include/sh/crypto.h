@@ -94,7 +94,7 @@ SH_MUST_CHECK sh_err sh_password_params(struct sh_str phc, struct sh_argon2 *out
 
 /* ---- keys and certificates ------------------------------------------------------------------ */
 
-enum { SH_PEM_MAX = 16384, SH_CERT_NAME_CHARS = 192, SH_CERT_SANS = 16 };
+enum { SH_PEM_MAX = 16384, SH_CERT_NAME_CHARS = 192, SH_CERT_SERIAL_CHARS = 43, SH_CERT_SANS = 16 };
 
 /* Appends a new ECDSA P-256 private key as PEM (PKCS #8, not encrypted). */
 SH_MUST_CHECK sh_err sh_cert_new_key(const struct sh_crypto *c, struct sh_buf *pem);
@@ -117,6 +117,14 @@ SH_MUST_CHECK sh_err sh_cert_issue(const struct sh_crypto *c, const struct sh_ra
                                    struct sh_str ca_cert_pem, struct sh_str ca_key_pem,
                                    struct sh_buf *out);
 
+/* The same for a certificate request (PKCS #10, RFC 2986) in PEM: its key and no more of it is
+ * taken over. SH_E_PROTO: not a request, not signed with its own key, or a key that is too weak
+ * (RSA below 2048 bits) or of another kind than RSA, ECDSA on P-256, P-384, P-521, Ed25519. */
+SH_MUST_CHECK sh_err sh_cert_sign(const struct sh_crypto *c, const struct sh_random *r,
+                                  const struct sh_cert_spec *spec, struct sh_str request_pem,
+                                  struct sh_str ca_cert_pem, struct sh_str ca_key_pem,
+                                  struct sh_buf *out);
+
 enum sh_san_kind { SH_SAN_DNS, SH_SAN_IP, SH_SAN_URI, SH_SAN_EMAIL };
 struct sh_cert_san {
     enum sh_san_kind kind;
@@ -125,6 +133,7 @@ struct sh_cert_san {
 struct sh_cert_info {
     char common_name[SH_CERT_NAME_CHARS]; /* last CN of the subject; "" when it has none */
     char issuer[SH_CERT_NAME_CHARS];      /* CN of the issuer */
+    char serial[SH_CERT_SERIAL_CHARS]; /* hexadecimal; "" when it is longer than RFC 5280 allows */
     int64_t from_us;
     int64_t until_us;
     bool ca;

@@ -353,22 +353,48 @@ SH_MUST_CHECK sh_err sh_guard_device_secret_new(
 /* A gateway speaks for the devices behind it and may provision them. May block. */
 SH_MUST_CHECK sh_err sh_guard_device_gateway(struct sh_guard *g, const struct sh_guard_at *at,
                                              struct sh_str device, bool gateway);
-/* Maps a certificate to a device by its SHA-256 fingerprint, or a common name under our CA. */
+/* Maps a certificate, DER or PEM, to a device by its SHA-256 fingerprint (out), or a common name
+ * under our CA. SH_E_EXISTS: it stands for a device already or was revoked; SH_E_LIMIT; SH_E_INVAL.
+ */
 SH_MUST_CHECK sh_err sh_guard_device_certificate_add(struct sh_guard *g,
                                                      const struct sh_guard_at *at,
                                                      struct sh_str device, struct sh_bytes cert,
+                                                     char fingerprint[SH_HASH_HEX],
                                                      struct sh_diag *diag);
 SH_MUST_CHECK sh_err sh_guard_device_common_name_add(struct sh_guard *g,
                                                      const struct sh_guard_at *at,
                                                      struct sh_str device, struct sh_str name,
                                                      struct sh_diag *diag);
-/* Issues key and certificate under the node's device CA (keys/device-ca.*, made on first use) and
- * registers its fingerprint. Appends PEM to each. May block. */
-SH_MUST_CHECK sh_err sh_guard_device_certificate_issue(struct sh_guard *g,
+struct sh_guard_issue {
+    struct sh_str device;
+    int64_t valid_us;              /* at most ten years */
+    struct sh_str request;         /* PKCS #10 in PEM; empty: a key is made */
+    char fingerprint[SH_HASH_HEX]; /* out */
+};
+/* Issues a certificate, and a key when there is no request, under the node's device CA
+ * (keys/device-ca.*, made on first use) and registers its fingerprint. Appends PEM to each. May
+ * block. */
+SH_MUST_CHECK sh_err sh_guard_device_certificate_issue(
+    struct sh_guard *g, const struct sh_guard_at *at, struct sh_guard_issue *o,
+    struct sh_buf *cert_pem, struct sh_buf *key_pem, struct sh_diag *diag);
+/* Revoked for good: its connections end, it is refused, it can not be entered again. fingerprint in
+ * hexadecimal, with or without colons. SH_E_NOTFOUND: the device has none such. May block. */
+SH_MUST_CHECK sh_err sh_guard_device_certificate_revoke(struct sh_guard *g,
+                                                        const struct sh_guard_at *at,
+                                                        struct sh_str device,
+                                                        struct sh_str fingerprint);
+SH_MUST_CHECK sh_err sh_guard_device_common_name_remove(struct sh_guard *g,
+                                                        const struct sh_guard_at *at,
+                                                        struct sh_str device, struct sh_str name);
+/* Members of one into the caller's open object. SH_E_NOTFOUND. Fast. */
+SH_MUST_CHECK sh_err sh_guard_device_certificate_write(struct sh_guard *g,
                                                        const struct sh_guard_at *at,
-                                                       struct sh_str device, int64_t valid_us,
-                                                       struct sh_buf *cert_pem,
-                                                       struct sh_buf *key_pem);
+                                                       struct sh_str device,
+                                                       const char *fingerprint, struct sh_jw *w);
+/* Members "items" and "common_names" into the caller's open object. Fast. */
+SH_MUST_CHECK sh_err sh_guard_device_certificates_write(struct sh_guard *g,
+                                                        const struct sh_guard_at *at,
+                                                        struct sh_str device, struct sh_jw *w);
 /* PEM of the device CA, for the TLS listener's client verification; made on first use. */
 SH_MUST_CHECK sh_err sh_guard_device_ca(struct sh_guard *g, struct sh_buf *cert_pem);
 /* Certificate and key of the server, PEM: keys/server.pem and keys/server-key.pem; self-signed for
