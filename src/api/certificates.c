@@ -93,19 +93,35 @@ static int issue(struct api_req *r, struct sh_guard_issue *o)
     return status;
 }
 
+static bool holds(struct sh_str text, const char *what)
+{
+    const struct sh_str w = sh_str_c(what);
+    for (size_t i = 0; i + w.n <= text.n; i++) {
+        if (memcmp(text.p + i, w.p, w.n) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int enter(struct api_req *r, struct sh_str pem)
 {
     static const struct sh_buf none[3];
     char fingerprint[SH_HASH_HEX];
     struct sh_diag d = {0};
     const struct sh_guard_at at = api_at(r);
-    if (!sh_str_starts(sh_str_trim(pem), SH_STR("-----BEGIN CERTIFICATE-----"))) {
+    if (holds(pem, "PRIVATE KEY-----")) {
         return api_problem(r, 400, "bad_certificate",
-                           "pem must begin with -----BEGIN CERTIFICATE-----",
-                           "pem 必须以 -----BEGIN CERTIFICATE----- 开头");
+                           "pem holds a private key: give it to nobody, the certificate is enough",
+                           "pem 中含有私钥：请勿发送给任何人，只需证书");
     }
-    const sh_err err = sh_guard_device_certificate_add(
-        r->api->o.guard, &at, r->params[0], sh_str_bytes(sh_str_trim(pem)), fingerprint, &d);
+    if (!holds(pem,
+               "-----BEGIN CERTIFICATE-----")) { /* text in front, as openssl writes it, may be */
+        return api_problem(r, 400, "bad_certificate", "pem holds no -----BEGIN CERTIFICATE-----",
+                           "pem 中没有 -----BEGIN CERTIFICATE-----");
+    }
+    const sh_err err = sh_guard_device_certificate_add(r->api->o.guard, &at, r->params[0],
+                                                       sh_str_bytes(pem), fingerprint, &d);
     return err == SH_OK ? made(r, fingerprint, none) : refused(r, err, &d);
 }
 

@@ -1,4 +1,6 @@
 // The console in headless Chromium, against the mock or (SONGHUA_URL) the real binary.
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { api, historyPath, openPage, pickDevice, real, signIn, startBrowser, startPlatform, until } from './browser.js';
 
 let platform;
@@ -207,6 +209,51 @@ describe('device page', () => {
       expect(await page.locator('.ant-tabs-content-active pre, .ant-tabs-tabpane-active pre').last().innerText()).toContain(`${mark}-c`);
     }
     await api(page, 'DELETE', `devices/${mark}-c`);
+  });
+
+  test('a certificate is issued, its files are downloaded, and it is revoked', async () => {
+    await api(page, 'POST', 'devices', { id: `${mark}-x`, name: 'x' });
+    await go(`/devices/${mark}-x?tab=certificates`);
+    await page.getByText('还没有证书').waitFor();
+    await page.getByRole('button', { name: '签发证书' }).click();
+    await page.locator('.ant-modal-footer .ant-btn-primary').click();
+    for (const [what, begin] of [['certificate', 'CERTIFICATE'], ['key', 'PRIVATE KEY'], ['ca', 'CERTIFICATE']]) {
+      const download = page.waitForEvent('download');
+      await page.getByRole('button', { name: `下载 ${mark}-x-${what}.pem` }).click();
+      const file = await download;
+      expect(file.suggestedFilename()).toBe(`${mark}-x-${what}.pem`);
+      expect(readFileSync(await file.path(), 'utf8')).toContain(`-----BEGIN ${begin}-----`);
+    }
+    await page.getByRole('button', { name: '已保存好' }).click();
+    const row = page.locator('tbody tr', { hasText: '本平台签发' });
+    await row.waitFor();
+    expect(await row.innerText()).toContain('有效');
+    expect(await page.locator('body').innerText()).not.toContain('PRIVATE KEY');
+    await row.getByRole('button', { name: '吊销' }).click();
+    await page.locator('.ant-modal-confirm .ant-btn-dangerous').click();
+    await row.getByText('已吊销').waitFor();
+    expect(await row.getByRole('button', { name: '吊销' }).count()).toBe(0);
+  });
+
+  test('a certificate of one\'s own is entered, a private key is not sent', async () => {
+    const pem = execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', '/dev/null', '-days', '9', '-subj', '/CN=own'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    await go(`/devices/${mark}-x?tab=certificates`);
+    const save = page.locator('.ant-modal-footer .ant-btn-primary');
+    await page.getByRole('button', { name: '登记证书或证书请求' }).click();
+    await page.fill('#pem', '-----BEGIN PRIVATE KEY-----\nMIG\n-----END PRIVATE KEY-----');
+    await save.click();
+    await page.getByText('这是私钥').waitFor();
+    await page.fill('#pem', '-----BEGIN CERTIFICATE REQUEST-----');
+    await page.getByText('有效期', { exact: true }).waitFor(); // a request is signed for some days
+    await page.fill('#pem', pem);
+    await save.click();
+    await page.locator('tbody tr', { hasText: '登记' }).getByText('own').first().waitFor();
+    await page.getByRole('button', { name: '登记证书或证书请求' }).click();
+    await page.fill('#pem', pem);
+    await save.click();
+    await page.locator('.ant-modal [role=alert]').getByText('已登记').first().waitFor();
+    await page.getByRole('button', { name: '取消' }).click();
+    await api(page, 'DELETE', `devices/${mark}-x`);
   });
 
   test('an unknown device says so and offers help', async () => {

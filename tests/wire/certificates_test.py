@@ -145,7 +145,7 @@ def entered(s, files):
     check("about", (made["subject"], made["issuer"], made["source"]), ("mill-7", "own", "entered"))
     check("published", publish(s, files, "mill", "mill", 4), 0)
     check("in history", values(s, "mill"), [4])
-    pem = {"pem": files.text("mill.pem")}
+    pem = {"pem": "Certificate:\n    Data: as openssl prints it\n" + files.text("mill.pem")}
     check("twice", refusal(lambda: s.post("/api/v1/devices/oven/certificates", pem)), (409, "exists"))
     files.signed("foreign", "press", "own")  # the name of a device, from an authority that is not ours
     check("wrong CA", publish(s, files, "foreign", "press", 9) != 0, True)

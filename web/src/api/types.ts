@@ -160,6 +160,26 @@ export interface Token {
   provision?: boolean;
   token?: string;
 }
+export interface Certificate {
+  fingerprint: string;
+  subject: string;
+  issuer: string;
+  serial: string;
+  not_before: string | null;
+  not_after: string | null;
+  source: 'issued' | 'entered';
+  state: 'valid' | 'not_yet' | 'expired' | 'revoked';
+  added?: string | null;
+  revoked?: string | null;
+  /** Only in the answer that made it. */
+  certificate?: string;
+  key?: string;
+  ca?: string;
+}
+export interface Certificates {
+  items: Certificate[];
+  common_names: string[];
+}
 export interface AuditEntry {
   seq: number;
   time: string;

@@ -257,6 +257,33 @@ export class Mock {
     return { ...summary, points: this.properties(device).length, last_time };
   }
 
+  /** Texts that look like certificates: nothing here checks a signature. */
+  certificates(device, { req, res, rest, json }) {
+    device.certificates ??= [];
+    const all = device.certificates;
+    if (req.method === 'DELETE') {
+      const one = all.find((c) => c.fingerprint === rest[2] && c.state === 'valid');
+      if (!one) throw notFound('证书');
+      Object.assign(one, { state: 'revoked', revoked: new Date().toISOString() });
+      this.log('admin', 'device.certificate_revoked', `device:${device.id}`);
+      return answer(res, 204, null);
+    }
+    if (req.method === 'GET') return answer(res, 200, { items: all, common_names: [], next: null });
+    const { pem, csr, days = 365 } = json();
+    if (pem && all.some((c) => c.pem === pem)) throw new Refusal(409, 'exists', '该证书或名称已登记给某台设备，或已被吊销');
+    const now = Date.now();
+    const one = {
+      fingerprint: randomBytes(32).toString('hex'), subject: device.id, issuer: pem ? 'own' : 'Songhua device CA', serial: randomBytes(16).toString('hex').toUpperCase(),
+      not_before: new Date(now).toISOString(), not_after: new Date(now + days * 86_400_000).toISOString(), source: pem ? 'entered' : 'issued', state: 'valid',
+      added: new Date(now).toISOString(), revoked: null,
+    };
+    all.unshift(one);
+    const text = (what) => `-----BEGIN ${what}-----\n${randomBytes(48).toString('base64')}\n-----END ${what}-----\n`;
+    const shown = { ...one };
+    if (!pem) Object.assign(shown, { certificate: text('CERTIFICATE'), ca: text('CERTIFICATE') }, csr ? {} : { key: text('PRIVATE KEY') });
+    one.pem = pem;
+    return answer(res, 201, shown);
+  }
   async on_devices(call) {
     const { req, res, q, rest, json } = call;
     const [id, act] = rest;
@@ -298,7 +325,7 @@ export class Mock {
       .sort((a, b) => (String(a[sort] ?? '') < String(b[sort] ?? '') ? -sign : sign));
   }
 
-  deviceAct({ req, res, json }, device, act) {
+  deviceAct({ req, res, rest, json }, device, act) {
     const now = Date.now();
     if (act === 'latest') {
       const points = Object.fromEntries(
@@ -326,6 +353,7 @@ export class Mock {
       this.log('admin', 'device.secret', `device:${device.id}`);
       return answer(res, 200, { user: device.id, password: randomBytes(18).toString('base64url') });
     }
+    if (act === 'certificates') return this.certificates(device, { req, res, rest, json });
     if (act === 'rename') {
       const { to } = json();
       if (this.devices.has(to)) throw new Refusal(409, 'exists', `设备标识 ${to} 已被使用`, '换一个标识。');

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseLabels, labelsText } from '../../src/pages/devices/labels';
 import { guessEncoding, reportCsv, templateCsv } from '../../src/pages/devices/importFile';
+import { fileName, fingerprintText, pemKind } from '../../src/pages/device/pem';
 import { mqttUser, snippets, topicOf, type About } from '../../src/pages/device/snippets';
 import { checkThing, emptyThing, enumText, parseEnum, parseThing } from '../../src/pages/things/model';
 import { fieldsText, parseFields } from '../../src/pages/things/members';
@@ -30,6 +31,25 @@ describe('import file', () => {
     expect(templateCsv().charCodeAt(0)).toBe(0xfeff);
     const report = reportCsv([{ row: 3, column: 'id', code: 'missing', detail: 'say "id", please' }]);
     expect(report.split('\r\n')[1]).toBe('3,id,missing,"say ""id"", please"');
+  });
+});
+
+describe('certificates', () => {
+  test.each([
+    ['-----BEGIN CERTIFICATE-----\nMII', 'certificate'],
+    ['Bag Attributes\n-----BEGIN CERTIFICATE-----', 'certificate'],
+    ['-----BEGIN CERTIFICATE REQUEST-----', 'request'],
+    ['-----BEGIN NEW CERTIFICATE REQUEST-----', 'request'],
+    ['-----BEGIN PRIVATE KEY-----', 'key'],
+    ['-----BEGIN EC PRIVATE KEY-----', 'key'],
+    ['-----BEGIN CERTIFICATE-----\n-----BEGIN RSA PRIVATE KEY-----', 'key'],
+    ['-----BEGIN PUBLIC KEY-----', 'unknown'],
+    ['', 'unknown'],
+  ])('%s is a %s', (text, kind) => expect(pemKind(text)).toBe(kind));
+  test('fingerprint and file name', () => {
+    expect(fingerprintText('0aff')).toBe('0A:FF');
+    expect(fileName('line 1/press:2', 'key')).toBe('line_1_press_2-key.pem');
+    expect(fileName('水泵-1', 'ca')).toBe('水泵-1-ca.pem');
   });
 });
 

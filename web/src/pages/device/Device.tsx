@@ -14,6 +14,7 @@ import { pick, t } from '../../i18n';
 import { moment } from '../../i18n/format';
 import { labelsText } from '../devices/labels';
 import { Actions } from './Actions';
+import { Certificates } from './Certificates';
 import { Connect } from './Connect';
 import { Connections } from './Connections';
 import { DeviceHistory } from './DeviceHistory';
@@ -72,6 +73,7 @@ function Body({ device, thing }: { device: DeviceRecord; thing: Thing | null }) 
         { key: 'history', label: t('nav.history'), children: <DeviceHistory device={device.id} rows={rows} /> },
         { key: 'connection', label: t('device.connection'), children: <Connections device={device.id} /> },
         { key: 'connect', label: t('device.connect'), children: <Connect device={device} properties={model} /> },
+        { key: 'certificates', label: t('device.certificates'), children: <Certificates device={device.id} /> },
         { key: 'about', label: t('device.about'), children: <About device={device} thing={thing} /> },
       ]}
     />
