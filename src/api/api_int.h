@@ -151,6 +151,21 @@ bool api_sees(struct api_req *r, struct sh_str device);
 /* Point by name in the caller's tenant; 0 and a 404 problem otherwise. */
 uint32_t api_point(struct api_req *r, struct sh_str name, int *status);
 
+/* ---- edits of samples (edits.c) ---- */
+
+struct api_edit {
+    struct sh_history_edit edit;
+    const uint32_t *points; /* that it touches */
+    size_t npoints;
+    int64_t from_us; /* correction: of its first and last sample */
+    int64_t to_us;
+    struct sh_str reason;
+};
+/* Does it, keeps who, when and why, and lets the latest values follow. Blocks. */
+sh_err api_edit(struct api_req *r, const struct api_edit *e, uint64_t *id);
+/* The member "reason" of the body: 0, or the status of the problem. */
+int api_need_reason(struct api_req *r, struct sh_str *reason);
+
 /* ---- Idempotency-Key (idempotency.c) ---- */
 
 /* The key of a header field, bare or as a quoted string. False: malformed. */
@@ -198,6 +213,6 @@ api_handler api_channels_list, api_channels_post, api_channels_get, api_channels
 api_handler api_relations_get, api_relations_post, api_relations_delete, api_attributes_get,
     api_attributes_patch;
 api_handler api_certificates_get, api_certificates_post, api_certificates_delete, api_names_post,
-    api_names_delete, api_device_ca;
+    api_names_delete, api_device_ca, api_edits_list, api_edit_withdraw;
 
 #endif /* SH_API_INT_H */

@@ -1,4 +1,4 @@
-/* history.c - queries of history, export, corrections and deletions.
+/* history.c - queries of history, export and deletion; corrections are in edits.c.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
@@ -397,52 +397,7 @@ int api_history_query(struct api_req *r)
     return status;
 }
 
-/* ---- edits ---- */
-
-struct waiter {
-    struct sh_mutex lock;
-    struct sh_cond cond;
-    bool done;
-    sh_err err;
-};
-
-static void edit_done(void *ctx, sh_err err, uint64_t seq)
-{
-    SH_UNUSED(seq);
-    struct waiter *w = ctx;
-    sh_mutex_lock(&w->lock);
-    w->done = true;
-    w->err = err;
-    sh_cond_signal(&w->cond);
-    sh_mutex_unlock(&w->lock);
-}
-
-static sh_err edit_and_wait(struct sh_api *a, const struct sh_history_edit *e)
-{
-    struct waiter w = {.done = false};
-    sh_mutex_init(&w.lock);
-    sh_cond_init(&w.cond);
-    sh_err err = sh_gate_edit(a->o.gate, e, edit_done, &w);
-    if (err == SH_OK) {
-        sh_mutex_lock(&w.lock);
-        while (!w.done) {
-            sh_cond_wait(&w.cond, &w.lock);
-        }
-        sh_mutex_unlock(&w.lock);
-        err = w.err;
-    }
-    sh_cond_fini(&w.cond);
-    sh_mutex_fini(&w.lock);
-    return err;
-}
-
-static int need_reason(struct api_req *r, struct sh_str *reason)
-{
-    *reason = sh_str_trim(sh_json_get_str(r->body, "reason"));
-    return reason->n > 0 ? 0
-                         : bad(r, "a reason is needed: it is kept in the audit",
-                               "需要填写原因（会记入审计）");
-}
+/* ---- deleting ---- */
 
 static sh_err count_sink(void *ctx, const struct sh_history_rows *rows)
 {
@@ -456,30 +411,37 @@ static int delete_asked(struct asked *a)
     struct sh_str reason;
     int status = ask_points(a, json_object_get(r->body, "points"));
     status = status != 0 ? status : ask_range(a, r->body);
-    status = status != 0 ? status : need_reason(r, &reason);
+    status = status != 0 ? status : api_need_reason(r, &reason);
     if (status != 0) {
         return status;
     }
     uint64_t n = 0;
     struct sh_history_result res;
     sh_err err = sh_history_query(r->api->o.history, &a->q, count_sink, &n, &res);
-    const struct sh_history_edit e = {
-        .kind = SH_EDIT_DELETE,
+    const struct api_edit e = {
+        .edit = {.kind = SH_EDIT_DELETE,
+                 .points = a->points,
+                 .npoints = (uint32_t)a->q.npoints,
+                 .from_us = a->q.from_us,
+                 .to_us = a->q.to_us,
+                 .tenant = r->tenant},
         .points = a->points,
-        .npoints = (uint32_t)a->q.npoints,
+        .npoints = a->q.npoints,
         .from_us = a->q.from_us,
         .to_us = a->q.to_us,
-        .tenant = r->tenant,
+        .reason = reason,
     };
-    err = err == SH_OK ? edit_and_wait(r->api, &e) : err;
+    uint64_t id = 0;
+    err = err == SH_OK ? api_edit(r, &e, &id) : err;
     if (err != SH_OK) {
         return api_error(r, err, NULL);
     }
-    sh_gate_edited(r->api->o.gate, a->points, a->q.npoints);
     api_audit(r, "history.deleted", a->names[0], "ok", reason);
     sh_jw_obj(&r->w);
     sh_jw_key(&r->w, "deleted");
     sh_jw_u64(&r->w, n);
+    sh_jw_key(&r->w, "edit");
+    sh_jw_u64(&r->w, id);
     sh_jw_obj_end(&r->w);
     return 200;
 }
@@ -492,84 +454,6 @@ int api_history_delete(struct api_req *r)
     }
     const int status = delete_asked(a);
     asked_free(a);
-    return status;
-}
-
-static bool cell_of(const json_t *v, enum sh_type type, union sh_cell *out)
-{
-    out->bits = 0;
-    if (type == SH_T_BOOL && json_is_boolean(v)) {
-        out->bits = json_is_true(v) ? 1 : 0;
-        return true;
-    }
-    if (type == SH_T_I64 && json_is_integer(v)) {
-        out->i64 = json_integer_value(v);
-        return true;
-    }
-    if (type == SH_T_F64 && json_is_number(v)) {
-        out->f64 = json_number_value(v);
-        return true;
-    }
-    return false;
-}
-
-static int correction_rows(struct api_req *r, uint32_t id, struct sh_batch_builder *b)
-{
-    const enum sh_type type = sh_points_get(r->api->o.points, id)->type;
-    const json_t *list = json_object_get(r->body, "samples");
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *s = json_array_get(list, i);
-        const json_t *v = json_object_get(s, "value");
-        union sh_cell cell;
-        int64_t at = 0;
-        if (!api_time(json_object_get(s, "time"), &at)) {
-            return bad(r, "a sample's time is missing or not valid", "样本时间缺失或无效");
-        }
-        sh_err err = SH_E_INVAL;
-        if (type == SH_T_TEXT && json_is_string(v)) {
-            const struct sh_bytes t = sh_bytes_of(json_string_value(v), json_string_length(v));
-            err = sh_batch_add_bytes(b, id, at, type, t, SH_Q_GOOD_OVERRIDE);
-        } else if (cell_of(v, type, &cell)) {
-            err = sh_batch_add(b, id, at, type, cell, SH_Q_GOOD_OVERRIDE);
-        }
-        if (err == SH_E_INVAL) {
-            return bad(r, "a sample's value does not fit the point's type", "样本值与点位类型不符");
-        }
-        if (err != SH_OK) {
-            return api_error(r, err, NULL);
-        }
-    }
-    return b->view.len > 0 ? 0 : bad(r, "samples is empty", "samples 为空");
-}
-
-int api_history_correct(struct api_req *r)
-{
-    int status = 0;
-    struct sh_str reason;
-    const struct sh_str name = sh_json_get_str(r->body, "point");
-    const uint32_t id = api_point(r, name, &status);
-    status = status != 0 ? status : need_reason(r, &reason);
-    if (status != 0) {
-        return status;
-    }
-    struct sh_batch_builder b;
-    sh_batch_builder_init(&b, r->api->env->alloc, 10000, 4 << 20);
-    status = correction_rows(r, id, &b);
-    if (status == 0) {
-        const struct sh_history_edit e = {
-            .kind = SH_EDIT_CORRECT, .rows = &b.view, .tenant = r->tenant};
-        const sh_err err = edit_and_wait(r->api, &e);
-        status = err == SH_OK ? 200 : api_error(r, err, NULL);
-    }
-    if (status == 200) {
-        sh_gate_edited(r->api->o.gate, &id, 1);
-        api_audit(r, "history.corrected", name, "ok", reason);
-        sh_jw_obj(&r->w);
-        sh_jw_key(&r->w, "corrected");
-        sh_jw_u64(&r->w, b.view.len);
-        sh_jw_obj_end(&r->w);
-    }
-    sh_batch_builder_fini(&b);
     return status;
 }
 

@@ -226,6 +226,15 @@ const struct api_route api_routes[] = {
     {SH_HTTP_POST, V1 "history/correct", "correctHistory", SH_PERM_HISTORY_CORRECT, 0,
      api_history_correct, "Correct samples, with a reason.", "更正样本（需原因）", NULL, OBJ},
 
+    {SH_HTTP_GET, V1 "history/edits", "listEdits", SH_PERM_HISTORY_READ, 0, api_edits_list,
+     "Corrections and deletions in force for a point, newest first.",
+     "点位生效中的更正与删除（新的在前）", "point,time,limit,cursor", NULL},
+    {SH_HTTP_POST, V1 "history/edits/{id}/withdraw", "withdrawEdit", SH_PERM_HISTORY_CORRECT, 0,
+     api_edit_withdraw, "Withdraw a correction or deletion, with a reason.",
+     "撤销更正或删除（需原因）", NULL,
+     "{\"type\":\"object\",\"required\":[\"reason\"],\"properties\":{\"reason\":{\"type\":"
+     "\"string\"}}}"},
+
     /* records */
     {SH_HTTP_GET, V1 "types", "listTypes", SH_PERM_TYPES_READ, 0, api_types_list, "Record types.",
      "业务记录类型", NULL, NULL},

@@ -362,6 +362,26 @@ sh_err sh_history_edit_apply(struct sh_history *h, struct sh_bytes wire, uint64_
     return err;
 }
 
+static struct sh_history_edit_info row_info(const struct edit_row *r)
+{
+    return (struct sh_history_edit_info){.id = r->id,
+                                         .kind = SH_EDIT_CORRECT,
+                                         .tenant = r->tenant,
+                                         .point = r->point,
+                                         .from_us = r->time,
+                                         .to_us = r->time};
+}
+
+static struct sh_history_edit_info hole_info(const struct edit_hole *r)
+{
+    return (struct sh_history_edit_info){.id = r->id,
+                                         .kind = SH_EDIT_DELETE,
+                                         .tenant = r->tenant,
+                                         .point = r->point,
+                                         .from_us = r->from,
+                                         .to_us = r->to};
+}
+
 sh_err sh_history_edits(struct sh_history *h, uint32_t point,
                         sh_err (*fn)(void *ctx, const struct sh_history_edit_info *e), void *ctx)
 {
@@ -370,24 +390,41 @@ sh_err sh_history_edits(struct sh_history *h, uint32_t point,
     sh_mutex_lock(&e->lock);
     for (size_t i = row_first(e, point); err == SH_OK && i < e->nrows && e->rows[i].point == point;
          i++) {
-        const struct edit_row *r = &e->rows[i];
-        err = fn(ctx, &(struct sh_history_edit_info){.id = r->id,
-                                                     .kind = SH_EDIT_CORRECT,
-                                                     .tenant = r->tenant,
-                                                     .point = point,
-                                                     .from_us = r->time,
-                                                     .to_us = r->time});
+        const struct sh_history_edit_info info = row_info(&e->rows[i]);
+        err = fn(ctx, &info);
     }
     for (size_t i = hole_first(e, point);
          err == SH_OK && i < e->nholes && e->holes[i].point == point; i++) {
-        const struct edit_hole *r = &e->holes[i];
-        err = fn(ctx, &(struct sh_history_edit_info){.id = r->id,
-                                                     .kind = SH_EDIT_DELETE,
-                                                     .tenant = r->tenant,
-                                                     .point = point,
-                                                     .from_us = r->from,
-                                                     .to_us = r->to});
+        const struct sh_history_edit_info info = hole_info(&e->holes[i]);
+        err = fn(ctx, &info);
     }
     sh_mutex_unlock(&e->lock);
     return err;
+}
+
+/* Rows are sorted by point: all are looked at, once for each withdrawal. */
+sh_err sh_history_edit_find(struct sh_history *h, uint64_t id,
+                            sh_err (*fn)(void *ctx, const struct sh_history_edit_info *e),
+                            void *ctx)
+{
+    struct edits *e = &h->edits;
+    sh_err err = SH_OK;
+    size_t found = 0;
+    sh_mutex_lock(&e->lock);
+    for (size_t i = 0; err == SH_OK && i < e->nrows; i++) {
+        if (e->rows[i].id == id) {
+            const struct sh_history_edit_info info = row_info(&e->rows[i]);
+            err = fn(ctx, &info);
+            found++;
+        }
+    }
+    for (size_t i = 0; err == SH_OK && i < e->nholes; i++) {
+        if (e->holes[i].id == id) {
+            const struct sh_history_edit_info info = hole_info(&e->holes[i]);
+            err = fn(ctx, &info);
+            found++;
+        }
+    }
+    sh_mutex_unlock(&e->lock);
+    return err == SH_OK && found == 0 ? SH_E_NOTFOUND : err;
 }

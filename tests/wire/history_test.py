@@ -7,6 +7,7 @@ import datetime
 import io
 import math
 import random
+import sqlite3
 import statistics
 import sys
 import zoneinfo
@@ -189,6 +190,97 @@ def edits(s):
     check("after kill -9", values()["value"], [0, 1, 2, 33.5, 4, 8])
 
 
+def listed(s, point, **more):
+    query = "".join(f"&{k}={v}" for k, v in more.items())
+    return s.get(f"/api/v1/history/edits?point={point}&time=ms{query}")
+
+
+def withdrawing(s):
+    """After edits(): one correction and two deletions of e/f are in force."""
+    words = [(e["kind"], e["from"], e["to"], e["samples"], e["by"], e["reason"]) for e in listed(s, "e/f")["items"]]
+    check("edits", words, [("deletion", T0 + 9, T0 + 10, None, "person:admin", "the last one"),
+                           ("deletion", T0 + 5, T0 + 8, None, "person:admin", "test run"),
+                           ("correction", T0 + 3, T0 + 3, 1, "person:admin", "typing error")])
+    last, middle, fixed = [e["id"] for e in listed(s, "e/f")["items"]]
+    check("when", all(abs(e["time"] / 1000 - datetime.datetime.now().timestamp()) < 600 for e in listed(s, "e/f")["items"]), True)
+    page = listed(s, "e/f", limit=2)
+    check("first page", ([e["id"] for e in page["items"]], page["total"]), ([last, middle], 3))
+    page = listed(s, "e/f", limit=2, cursor=page["next"])
+    check("second page", ([e["id"] for e in page["items"]], page["next"]), ([fixed], None))
+    refused(lambda: s.get("/api/v1/history/edits"), 400, "bad_request")
+    refused(lambda: listed(s, "e/none"), 404, "unknown_point")
+
+    def values():
+        return s.query(["e/f"], T0, T0 + 100, time="ms")["e/f"]["value"]
+
+    def withdraw(edit, tenant="", **body):
+        return s.post(f"/api/v1/history/edits/{edit}/withdraw{tenant}", body)
+
+    refused(lambda: withdraw(last), 400, "bad_request")
+    refused(lambda: withdraw(10**15, reason="none such"), 404, "not_found")
+    refused(lambda: withdraw("x", reason="none such"), 404, "not_found")
+    check("latest before", s.get("/api/v1/latest?points=e/f")["items"][0]["value"], 8)
+    withdraw(last, reason="it was right")
+    check("is back", values(), [0, 1, 2, 33.5, 4, 8, 9])
+    check("latest follows", s.get("/api/v1/latest?points=e/f")["items"][0]["value"], 9)
+    refused(lambda: withdraw(last, reason="again"), 404, "not_found")
+    withdraw(middle, reason="the test run counts")
+    check("what came after the deletion is there", values(), [0, 1, 2, 33.5, 4, 5, 66, 7, 8, 9])
+    made = s.post("/api/v1/history/correct", {"point": "e/f", "samples": [{"time": T0 + i, "value": 50 + i} for i in range(2)], "reason": "two"})
+    many = listed(s, "e/f")["items"][0]
+    check("one edit of two samples", (many["id"], many["samples"], many["from"], many["to"]), (made["edit"], 2, T0, T0 + 1))
+    withdraw(made["edit"], reason="no")
+    s.stop(kill=True)
+    s.start()
+    check("after kill -9", [(e["id"], e["reason"]) for e in listed(s, "e/f")["items"]], [(fixed, "typing error")])
+    check("after kill -9", values(), [0, 1, 2, 33.5, 4, 5, 66, 7, 8, 9])
+    s.stop()
+    with sqlite3.connect(s.data + "/songhua.db") as db:  # as a crash between the edit and its words leaves it
+        moved = db.execute("UPDATE rec SET type='_edit_begun', id='01crash' WHERE type='_edit' AND id=?", (f"{fixed:020}",)).rowcount
+    db.close()
+    check("moved", moved, 1)
+    s.start()
+    check("words found", [(e["by"], e["reason"]) for e in listed(s, "e/f")["items"]], [("person:admin", "typing error")])
+    withdraw(fixed, reason="the later arrival holds")
+    check("corrected no more", values()[3], 99)
+    audit = [(a["act"], a["object"], a["detail"]) for a in s.get("/api/v1/audit?q=history.withdrawn")["items"]]
+    check("audited", audit[0], ("history.withdrawn", "e/f", f"{fixed}: the later arrival holds"))
+    # of a deletion of several points, each shows it, and all come back
+    s.post("/api/v1/ingest?device=e", {"ts": T0, "values": {"g": 1, "h": 2}})
+    both = s.call("DELETE", "/api/v1/history", {"points": ["e/g", "e/h"], "from": T0, "to": T0 + 1, "reason": "both"})["edit"]
+    check("both", [listed(s, p)["items"][0]["id"] for p in ("e/g", "e/h")], [both, both])
+    withdraw(both, reason="neither")
+    check("neither", [s.query([p], T0, T0 + 1)[p]["value"] for p in ("e/g", "e/h")], [[1], [2]])
+
+
+def tenants_and_edits(s):
+    s.post("/api/v1/tenants", {"path": "park", "name": "Park"})
+    s.post("/api/v1/tenants", {"path": "other", "name": "Other"})
+    for path in ("park", "other"):
+        s.post(f"/api/v1/people?tenant={path}", {"name": "eve", "password": "Songhua-edits-1898", "roles": ["administrator"]})
+    tokens = {p: s.post("/api/v1/sessions", {"user": f"eve@{p}", "password": "Songhua-edits-1898"})["token"] for p in ("park", "other")}
+    root = s.token
+    s.post("/api/v1/ingest?device=pk&tenant=park", {"ts": T0, "values": {"f": 1}})
+    s.post("/api/v1/ingest?device=rt", {"ts": T0, "values": {"f": 1}})
+    of_root = s.post("/api/v1/history/correct", {"point": "rt/f", "samples": [{"time": T0, "value": 2}], "reason": "root"})["edit"]
+    s.token = tokens["park"]
+    of_park = [s.post("/api/v1/history/correct", {"point": "pk/f", "samples": [{"time": T0, "value": v}], "reason": "park"})["edit"] for v in (2, 3)]
+    check("who", listed(s, "pk/f")["items"][0]["by"], "person:eve@park")
+    refused(lambda: s.post(f"/api/v1/history/edits/{of_root}/withdraw", {"reason": "not mine"}), 404, "not_found")
+    s.token = tokens["other"]
+    refused(lambda: s.post(f"/api/v1/history/edits/{of_park[0]}/withdraw", {"reason": "not mine"}), 404, "not_found")
+    refused(lambda: listed(s, "pk/f"), 404, "unknown_point")
+    s.token = tokens["park"]
+    s.post(f"/api/v1/history/edits/{of_park[0]}/withdraw", {"reason": "mine"})
+    s.token = root  # sees what is below
+    s.post(f"/api/v1/history/edits/{of_park[1]}/withdraw", {"reason": "from above"})
+    check("park", s.get("/api/v1/latest?points=pk/f&tenant=park")["items"][0]["value"], 1)
+    s.token = tokens["park"]
+    audit = [(a["act"], a["principal"]) for a in s.get("/api/v1/audit?q=history.withdrawn")["items"]]
+    check("the tenant sees who", audit, [("history.withdrawn", "person:admin"), ("history.withdrawn", "person:eve@park")])
+    s.token = root
+
+
 def export(s):
     s.post("/api/v1/ingest?device=x", [{"ts": T0, "values": {"a": 1.5, "t": 'say "hi", 你好'}}, {"ts": T0 + 1, "values": {"a": -0.0}}, {"ts": T0 + 2, "values": {"t": "two\nlines"}}])
     status, headers, data = s.raw("GET", f"/api/v1/history/export?points=x/a,x/t&from={T0}&to={T0 + 10}&format=csv")
@@ -213,7 +305,7 @@ def main():
     with Songhua() as s:
         data = make(s)
         print(f"{len(data)} samples, shuffled")
-        for part in (aggregates, days, filling, thinning, paging, edits, export, last):
+        for part in (aggregates, days, filling, thinning, paging, edits, withdrawing, tenants_and_edits, export, last):
             part(s, data) if part in (aggregates, thinning, paging, last) else part(s)
             print(part.__name__, "ok", flush=True)
 

@@ -710,12 +710,17 @@ static void test_corrections_outrank_until_withdrawn_and_are_listed(void **state
     assert_int_equal(l.n, 2);
     assert_true(l.id[0] == fixed && l.kind[0] == SH_EDIT_CORRECT);
     assert_true(l.id[1] == deleted && l.kind[1] == SH_EDIT_DELETE);
+    struct listed one = {.n = 0};
+    assert_ok(sh_history_edit_find(r.h, deleted, list_edit, &one));
+    assert_true(one.n == 1 && one.id[0] == deleted && one.kind[0] == SH_EDIT_DELETE);
+    assert_int_equal(sh_history_edit_find(r.h, deleted + 100, list_edit, &one), SH_E_NOTFOUND);
     assert_ok(sh_history_flush(r.h));
     sh_history_close(r.h); /* edits outlive a restart */
     assert_ok(sh_history_open(&r.t.env, &r.o, &r.h));
     check(&r, q, 1, NULL, "2:2 ");
     edit(&r, &(struct sh_history_edit){.kind = SH_EDIT_WITHDRAW, .id = deleted});
     check(&r, q, 1, NULL, "1:50 2:2 ");
+    assert_int_equal(sh_history_edit_find(r.h, deleted, list_edit, &one), SH_E_NOTFOUND);
     edit(&r, &(struct sh_history_edit){.kind = SH_EDIT_WITHDRAW, .id = fixed});
     check(&r, q, 1, NULL, "1:3 2:2 ");
     const struct sh_history_edit none = {.kind = SH_EDIT_DELETE, .from_us = 2, .to_us = 2};

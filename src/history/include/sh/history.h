@@ -112,6 +112,13 @@ SH_MUST_CHECK sh_err sh_history_edits(struct sh_history *h, uint32_t point,
                                       sh_err (*fn)(void *ctx, const struct sh_history_edit_info *e),
                                       void *ctx);
 
+/* The rows of one edit in force: a correction's samples, a deletion's points. SH_E_NOTFOUND: none
+ * such (any more). fn must not call the history. */
+SH_MUST_CHECK sh_err sh_history_edit_find(struct sh_history *h, uint64_t id,
+                                          sh_err (*fn)(void *ctx,
+                                                       const struct sh_history_edit_info *e),
+                                          void *ctx);
+
 /* Samples older than this are to be refused (gate does); INT64_MIN = keep all. Any thread. */
 int64_t sh_history_floor(struct sh_history *h);
 /* Removes the oldest partition that has segments: all segments that end in it or before. For a disk
