@@ -49,7 +49,10 @@ const struct api_route api_routes[] = {
     {SH_HTTP_GET, V1 "people", "listPeople", SH_PERM_PEOPLE_READ, 0, api_people_list, "People.",
      "人员列表", LIST, NULL},
     {SH_HTTP_POST, V1 "people", "createPerson", SH_PERM_PEOPLE_WRITE, 0, api_people_post,
-     "Make a person.", "新建人员", NULL, OBJ},
+     "Make a person.", "新建人员", NULL,
+     "{\"type\":\"object\",\"required\":[\"name\"],\"properties\":{\"name\":{\"type\":\"string\"},"
+     "\"display\":{\"type\":\"string\"},\"roles\":{\"type\":\"array\"},\"language\":{\"type\":"
+     "\"string\"},\"password\":{\"type\":\"string\"},\"disabled\":{\"type\":\"boolean\"}}}"},
     {SH_HTTP_GET, V1 "people/{name}", "getPerson", SH_PERM_PEOPLE_READ, 0, api_people_get,
      "One person.", "人员详情", NULL, NULL},
     {SH_HTTP_PUT, V1 "people/{name}", "putPerson", SH_PERM_PEOPLE_WRITE, 0, api_people_put,
@@ -63,7 +66,10 @@ const struct api_route api_routes[] = {
     {SH_HTTP_GET, V1 "tokens", "listTokens", SH_PERM_TOKENS_READ, 0, api_tokens_list, "API tokens.",
      "API 令牌列表", LIST, NULL},
     {SH_HTTP_POST, V1 "tokens", "createToken", SH_PERM_TOKENS_WRITE, API_F_SECRET, api_tokens_post,
-     "Make an API token; the secret is shown once.", "新建 API 令牌（密钥只显示一次）", NULL, OBJ},
+     "Make an API token; the secret is shown once.", "新建 API 令牌（密钥只显示一次）", NULL,
+     "{\"type\":\"object\",\"required\":[\"name\"],\"properties\":{\"name\":{\"type\":\"string\"},"
+     "\"roles\":{\"type\":\"array\"},\"permissions\":{\"type\":\"array\"},\"device\":{\"type\":"
+     "\"string\"},\"expires\":{},\"provision\":{\"type\":\"boolean\"}}}"},
     {SH_HTTP_DELETE, V1 "tokens/{id}", "deleteToken", SH_PERM_TOKENS_WRITE, 0, api_tokens_delete,
      "Revoke a token.", "吊销令牌", NULL, NULL},
     {SH_HTTP_GET, V1 "tenants", "listTenants", SH_PERM_TENANTS_READ, 0, api_tenants_list,
@@ -117,9 +123,10 @@ const struct api_route api_routes[] = {
      api_device_latest, "Newest values of a device.", "设备最新值", "time", NULL},
     {SH_HTTP_POST, V1 "devices/{id}/rename", "renameDevice", SH_PERM_DEVICES_WRITE, 0,
      api_device_rename, "Rename; the old id stays an alias.", "重命名设备（旧名保留为别名）", NULL,
-     OBJ},
+     "{\"type\":\"object\",\"required\":[\"to\"],\"properties\":{\"to\":{\"type\":\"string\"}}}"},
     {SH_HTTP_POST, V1 "devices/{id}/replace", "replaceDevice", SH_PERM_DEVICES_WRITE, 0,
-     api_device_replace, "Mark that the hardware was replaced.", "标记设备已更换", NULL, OBJ},
+     api_device_replace, "Mark that the hardware was replaced.", "标记设备已更换", NULL,
+     "{\"type\":\"object\",\"properties\":{\"note\":{\"type\":\"string\"}}}"},
     {SH_HTTP_POST, V1 "devices/{id}/secret", "newDeviceSecret", SH_PERM_DEVICES_WRITE, API_F_SECRET,
      api_device_secret, "New secret; shown once.", "生成设备密钥（只显示一次）", NULL, NULL},
     {SH_HTTP_GET, V1 "devices/{id}/certificates", "listCertificates", SH_PERM_DEVICES_READ, 0,
@@ -148,18 +155,25 @@ const struct api_route api_routes[] = {
     {SH_HTTP_GET, V1 "devices/{id}/connection", "deviceConnection", SH_PERM_DEVICES_READ, 0,
      api_device_connection, "Connection counters.", "连接统计", NULL, NULL},
     {SH_HTTP_POST, V1 "devices/{id}/commands", "sendCommand", SH_PERM_DEVICES_COMMAND, 0,
-     api_device_command, "Send a command or write a property.", "下发命令或写属性", NULL, OBJ},
+     api_device_command, "Send a command or write a property.", "下发命令或写属性", NULL,
+     "{\"type\":\"object\",\"properties\":{\"service\":{\"type\":\"string\"},\"property\":{"
+     "\"type\":\"string\"},\"value\":{},\"id\":{\"type\":\"string\"},\"timeout_ms\":{\"type\":"
+     "\"integer\"}}}"},
     {SH_HTTP_GET, V1 "commands/{id}", "getCommand", SH_PERM_DEVICES_READ, 0, api_command_get,
      "State of a command.", "命令状态", NULL, NULL},
     {SH_HTTP_POST, V1 "devices/{id}/write-enable", "enableWrite", SH_PERM_DEVICES_ENABLE_WRITE, 0,
      api_device_write_enable, "Allow writing for a reason and a time.", "启用写入（需原因和期限）",
-     NULL, OBJ},
+     NULL,
+     "{\"type\":\"object\",\"required\":[\"reason\",\"until\"],\"properties\":{\"reason\":{"
+     "\"type\":\"string\"},\"until\":{}}}"},
     {SH_HTTP_DELETE, V1 "devices/{id}/write-enable", "disableWrite", SH_PERM_DEVICES_ENABLE_WRITE,
      0, api_device_write_disable, "Back to read-only.", "恢复只读接入", NULL, NULL},
     {SH_HTTP_GET, V1 "devices/{id}/relations", "listRelations", SH_PERM_DEVICES_READ, 0,
      api_relations_get, "Relations of a device, both ways.", "设备关系（双向）", "relation", NULL},
     {SH_HTTP_POST, V1 "devices/{id}/relations", "createRelation", SH_PERM_DEVICES_WRITE, 0,
-     api_relations_post, "Relate two devices.", "建立设备关系", NULL, OBJ},
+     api_relations_post, "Relate two devices.", "建立设备关系", NULL,
+     "{\"type\":\"object\",\"required\":[\"relation\",\"device\"],\"properties\":{\"relation\":{"
+     "\"type\":\"string\"},\"device\":{\"type\":\"string\"}}}"},
     {SH_HTTP_DELETE, V1 "devices/{id}/relations/{relation}/{device}", "deleteRelation",
      SH_PERM_DEVICES_WRITE, 0, api_relations_delete, "Take a relation away.", "删除设备关系", NULL,
      NULL},
@@ -196,11 +210,15 @@ const struct api_route api_routes[] = {
     {SH_HTTP_GET, V1 "points", "listPoints", SH_PERM_POINTS_READ, 0, api_points_list, "Points.",
      "点位列表", "device," LIST, NULL},
     {SH_HTTP_PATCH, V1 "points/{device}/{property}", "patchPoint", SH_PERM_POINTS_WRITE, 0,
-     api_points_patch, "Set a point's tag or unit.", "设置点位的位号或单位", NULL, OBJ},
+     api_points_patch, "Set a point's tag or unit.", "设置点位的位号或单位", NULL,
+     "{\"type\":\"object\",\"properties\":{\"tag\":{\"type\":\"string\"},\"unit\":{\"type\":"
+     "\"string\"},\"name\":{\"type\":\"string\"}}}"},
     {SH_HTTP_GET, V1 "latest", "latest", SH_PERM_POINTS_READ, 0, api_latest,
      "Newest values of points.", "点位最新值", "points,time", NULL},
     {SH_HTTP_POST, V1 "latest", "latestOfMany", SH_PERM_POINTS_READ, API_F_REPEAT, api_latest_post,
-     "Newest values of many points (a list in the body).", "批量读取点位最新值", NULL, OBJ},
+     "Newest values of many points (a list in the body).", "批量读取点位最新值", NULL,
+     "{\"type\":\"object\",\"required\":[\"points\"],\"properties\":{\"points\":{\"type\":"
+     "\"array\"}}}"},
     {SH_HTTP_POST, "/write", "writeLines", SH_PERM_INGEST_WRITE, INGEST, api_write,
      "InfluxDB line protocol.", "InfluxDB 行协议写入", "precision,db,bucket,org", TEXT},
     {SH_HTTP_POST, "/api/v2/write", "writeLinesV2", SH_PERM_INGEST_WRITE, INGEST, api_write,
@@ -222,9 +240,14 @@ const struct api_route api_routes[] = {
      api_history_export, "Samples as CSV.", "导出历史为 CSV",
      "points,from,to,format,step,aggregate,tz,fill,quality", NULL},
     {SH_HTTP_DELETE, V1 "history", "deleteHistory", SH_PERM_HISTORY_CORRECT, 0, api_history_delete,
-     "Delete samples, with a reason.", "删除样本（需原因）", NULL, OBJ},
+     "Delete samples, with a reason.", "删除样本（需原因）", NULL,
+     "{\"type\":\"object\",\"required\":[\"points\",\"reason\"],\"properties\":{\"points\":{"
+     "\"type\":\"array\"},\"from\":{},\"to\":{},\"reason\":{\"type\":\"string\"}}}"},
     {SH_HTTP_POST, V1 "history/correct", "correctHistory", SH_PERM_HISTORY_CORRECT, 0,
-     api_history_correct, "Correct samples, with a reason.", "更正样本（需原因）", NULL, OBJ},
+     api_history_correct, "Correct samples, with a reason.", "更正样本（需原因）", NULL,
+     "{\"type\":\"object\",\"required\":[\"point\",\"samples\",\"reason\"],\"properties\":{"
+     "\"point\":{\"type\":\"string\"},\"samples\":{\"type\":\"array\"},\"reason\":{\"type\":"
+     "\"string\"}}}"},
 
     {SH_HTTP_GET, V1 "history/edits", "listEdits", SH_PERM_HISTORY_READ, 0, api_edits_list,
      "Corrections and deletions in force for a point, newest first.",

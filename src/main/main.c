@@ -18,8 +18,8 @@ static const char usage[] =
     "        explains each problem of a configuration; with --audit proves the audit chain whole\n"
     "  songhua passwd --data DIR [--user NAME] [--link]\n"
     "        new password of a person (off-line), or a one-time sign-in link\n"
-    "  songhua ctl [--url URL] [--token TOKEN] METHOD PATH [BODY]\n"
-    "        the API at the command line, e.g. songhua ctl GET devices\n"
+    "  songhua ctl [OPTIONS] WORDS... [BODY]\n"
+    "        the API at the command line, e.g. songhua ctl devices list; songhua ctl --help\n"
     "  songhua version\n";
 
 int main(int argc, char **argv, char **env)

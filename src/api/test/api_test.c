@@ -198,6 +198,54 @@ static void test_routes_say_what_a_repeat_does(void **state)
     }
 }
 
+static void test_routes_are_commands_of_their_own_words(void **state)
+{
+    SH_UNUSED(state);
+    static const struct {
+        const char *words;
+        const char *method;
+        const char *path;
+    } rows[] = {
+        {"devices list", "GET", "/api/v1/devices"},
+        {"devices get", "GET", "/api/v1/devices/{id}"},
+        {"devices create", "POST", "/api/v1/devices"},
+        {"devices rename", "POST", "/api/v1/devices/{id}/rename"},
+        {"devices latest", "GET", "/api/v1/devices/{id}/latest"},
+        {"devices certificates revoke", "DELETE",
+         "/api/v1/devices/{id}/certificates/{fingerprint}"},
+        {"devices write-enable disable", "DELETE", "/api/v1/devices/{id}/write-enable"},
+        {"history query", "POST", "/api/v1/history/query"},
+        {"history delete", "DELETE", "/api/v1/history"},
+        {"history edits withdraw", "POST", "/api/v1/history/edits/{id}/withdraw"},
+        {"sessions current", "GET", "/api/v1/sessions/current"},
+        {"sessions current delete", "DELETE", "/api/v1/sessions/current"},
+        {"overview", "GET", "/api/v1/overview"},
+        {"metrics", "GET", "/metrics"},
+        {"write", "POST", "/write"},
+        {"ingest", "POST", "/api/v1/ingest"},
+        {"latest post", "POST", "/api/v1/latest"},
+        {"sessions", "POST", "/api/v1/sessions"},
+    };
+    struct sh_api_command c;
+    struct sh_api_command o;
+    size_t found = 0;
+    for (size_t i = 0; sh_api_command_at(i, &c); i++) {
+        assert_true(strlen(c.words) > 0 && c.method != NULL);
+        for (size_t k = 0; k < i; k++) {
+            assert_true(sh_api_command_at(k, &o));
+            assert_string_not_equal(o.words, c.words);
+        }
+        for (size_t k = 0; k < SH_COUNT(rows); k++) {
+            if (strcmp(rows[k].words, c.words) == 0) {
+                assert_string_equal(c.method, rows[k].method);
+                assert_string_equal(c.path, rows[k].path);
+                found++;
+            }
+        }
+    }
+    assert_int_equal(found, SH_COUNT(rows));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +256,7 @@ int main(void)
         cmocka_unit_test(test_refusals_keep_their_words),
         cmocka_unit_test(test_idempotency_key_is_taken_bare_or_quoted),
         cmocka_unit_test(test_routes_say_what_a_repeat_does),
+        cmocka_unit_test(test_routes_are_commands_of_their_own_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

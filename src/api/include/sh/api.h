@@ -85,4 +85,22 @@ enum sh_ingest_code sh_api_refusal_code(enum sh_gate_refusal r);
 /* Writes the OpenAPI 3.1 document (for tests and `songhua openapi`). */
 SH_MUST_CHECK sh_err sh_api_openapi(const char *version, struct sh_buf *out);
 
+/* A route as a command of `songhua ctl`. Texts are static. */
+enum { SH_API_PARAMS = 3 };
+struct sh_api_command {
+    char words[96]; /* "devices certificates revoke" */
+    struct sh_str params[SH_API_PARAMS];
+    size_t nparams;
+    const char *method;
+    const char *path; /* "/api/v1/devices/{id}/certificates/{fingerprint}" */
+    const char *english;
+    const char *chinese;
+    const char *query; /* names by comma; may be "" */
+    const char *body;  /* JSON Schema; NULL = none needed */
+    bool takes_body;
+    bool raw; /* the body is no JSON */
+};
+/* The i-th one; false: there are no more. */
+bool sh_api_command_at(size_t i, struct sh_api_command *out);
+
 #endif /* SH_API_H */
