@@ -246,6 +246,25 @@ static sh_err put_metrics(struct sh_buf *out, const struct metric *m, size_t n)
     return SH_OK;
 }
 
+static sh_err write_idem_metrics(struct sh_api *a, struct sh_buf *out)
+{
+    const struct metric list[] = {
+        {"idempotency_keys_total", "counter", "Requests begun with an Idempotency-Key.",
+         (double)atomic_load(&a->idem[API_IDEM_BEGUN])},
+        {"idempotency_replayed_total", "counter", "Repeats answered from memory.",
+         (double)atomic_load(&a->idem[API_IDEM_REPLAYED])},
+        {"idempotency_busy_total", "counter", "Repeats while the first was worked on.",
+         (double)atomic_load(&a->idem[API_IDEM_BUSY])},
+        {"idempotency_mismatch_total", "counter", "Keys used for another request.",
+         (double)atomic_load(&a->idem[API_IDEM_MISMATCH])},
+        {"idempotency_unknown_total", "counter", "Repeats of what may have been done.",
+         (double)atomic_load(&a->idem[API_IDEM_UNKNOWN])},
+        {"idempotency_refused_total", "counter", "Keys refused: too many remembered.",
+         (double)atomic_load(&a->idem[API_IDEM_REFUSED])},
+    };
+    return put_metrics(out, list, sizeof list / sizeof list[0]);
+}
+
 static sh_err write_metrics(struct sh_api *a, struct sh_buf *out)
 {
     struct sh_gate_stats g;
@@ -297,18 +316,6 @@ static sh_err write_metrics(struct sh_api *a, struct sh_buf *out)
         {"sessions", "gauge", "Console sessions.", (double)u.sessions},
         {"http_requests_total", "counter", "HTTP requests.", (double)atomic_load(&a->requests)},
         {"http_denied_total", "counter", "Requests denied.", (double)atomic_load(&a->denied)},
-        {"idempotency_keys_total", "counter", "Requests begun with an Idempotency-Key.",
-         (double)atomic_load(&a->idem[API_IDEM_BEGUN])},
-        {"idempotency_replayed_total", "counter", "Repeats answered from memory.",
-         (double)atomic_load(&a->idem[API_IDEM_REPLAYED])},
-        {"idempotency_busy_total", "counter", "Repeats while the first was worked on.",
-         (double)atomic_load(&a->idem[API_IDEM_BUSY])},
-        {"idempotency_mismatch_total", "counter", "Keys used for another request.",
-         (double)atomic_load(&a->idem[API_IDEM_MISMATCH])},
-        {"idempotency_unknown_total", "counter", "Repeats of what may have been done.",
-         (double)atomic_load(&a->idem[API_IDEM_UNKNOWN])},
-        {"idempotency_refused_total", "counter", "Keys refused: too many remembered.",
-         (double)atomic_load(&a->idem[API_IDEM_REFUSED])},
         {"net_streams", "gauge", "Open connections.", (double)net.streams},
         {"net_bytes_in_total", "counter", "Bytes received.", (double)net.bytes_in},
         {"net_bytes_out_total", "counter", "Bytes sent.", (double)net.bytes_out},
@@ -324,7 +331,8 @@ static sh_err write_metrics(struct sh_api *a, struct sh_buf *out)
 int api_metrics(struct api_req *r)
 {
     struct sh_buf *out = sh_http_body(r->http);
-    const sh_err err = write_metrics(r->api, out);
+    sh_err err = write_metrics(r->api, out);
+    err = err == SH_OK ? write_idem_metrics(r->api, out) : err;
     if (err != SH_OK) {
         return api_error(r, err, NULL);
     }

@@ -328,15 +328,16 @@ struct sh_record_idem {
     struct sh_str owner;  /* whose keys are counted together; 1..64 bytes without '/' */
     struct sh_str key;    /* 1..128 bytes */
     uint64_t fingerprint; /* a hash of the request: the key is refused for another one */
-    bool in_memory;       /* the reservation only (doing it twice does no harm); the answer is kept */
+    bool in_memory; /* the reservation only (doing it twice does no harm); the answer is kept */
 };
 /* SH_OK         answered before: *answer is what was stored
  * SH_E_NOTFOUND new and reserved: the caller must call sh_record_idem_end
  * SH_E_BUSY     the same request is being worked on right now
  * SH_E_CONFLICT the key was used for another request
  * SH_E_STATE    it was begun and it is not known whether it was done
- * SH_E_LIMIT    the owner has as many keys as it may have (none is forgotten before its day is over)
- * SH_E_AGAIN    all owners together have, or 1024 requests with keys are being worked on. Blocks. */
+ * SH_E_LIMIT    the owner has as many keys as it may have (none is forgotten before its day is
+ * over) SH_E_AGAIN    all owners together have, or 1024 requests with keys are being worked on.
+ * Blocks. */
 SH_MUST_CHECK sh_err sh_record_idem_begin(struct sh_record *r, const struct sh_record_idem *k,
                                           struct sh_arena *ar, struct sh_str *answer);
 enum sh_record_idem_end {

@@ -26,11 +26,12 @@ enum sh_record_op_kind {
     SH_RECORD_OP_IDEM,        /* id = key, doc = answer, expect = fingerprint */
     SH_RECORD_OP_NONE_OF,     /* SH_E_STATE when a record of `type` exists (tenant 0: in any) */
     SH_RECORD_OP_COUNT_BELOW, /* SH_E_LIMIT when `id` is new and the type has `number` records */
-    SH_RECORD_OP_INDEXES,    /* doc = paths of the type's indexed fields, by newline; the others go */
-    SH_RECORD_OP_TRIM,       /* forget changes and idempotency keys beyond their limits */
+    SH_RECORD_OP_INDEXES, /* doc = paths of the type's indexed fields, by newline; the others go */
+    SH_RECORD_OP_TRIM,    /* forget changes and idempotency keys beyond their limits */
     SH_RECORD_OP_IDEM_BEGIN, /* id = owner/key, relation = owner/, to_id = the first key behind the
-                                  owner's, expect = fingerprint, doc = answer, "" as long as there
-                                  is none: an IDEM, but SH_E_LIMIT when the owner, SH_E_AGAIN when all have as many as they may */
+                                owner's, expect = fingerprint, doc = answer, "" as long as there
+                                is none: an IDEM, but SH_E_LIMIT when the owner, SH_E_AGAIN when all
+                                have as many as they may */
     SH_RECORD_OP_IDEM_FREE   /* id = key */
 };
 
