@@ -324,6 +324,34 @@ static void test_revoked_certificate_is_refused_for_good(void **state)
     sh_buf_fini(&cert);
 }
 
+/* As stored before a certificate had more than its key: it is good, and not much is shown of it. */
+static void test_certificate_of_the_first_form_is_read(void **state)
+{
+    struct fixture *f = *state;
+    struct sh_principal p;
+    struct sh_buf cert;
+    struct sh_cert_info info;
+    char key[3 + SH_HASH_HEX] = "fp:";
+    char value[256];
+    sh_buf_init(&cert, &f->t.alloc, SH_PEM_MAX);
+    assert_ok(issue_days(f, "cnc12", 30, &cert));
+    assert_ok(sh_cert_parse(f->crypto, sh_buf_bytes(&cert), &info));
+    sh_hash_hex(info.fingerprint, key + 3);
+    (void)snprintf(value, sizeof value, "{\"key\":\"%s\",\"tenant\":1,\"device\":\"cnc12\"}", key);
+    struct guard_store *store = fake_disk_store(f->disk);
+    const struct guard_change c = {GUARD_CERT, sh_str_c(key), sh_str_c(value)};
+    assert_ok(store->ops->commit(store, &c, 1));
+    fixture_reopen(f);
+    assert_ok(sh_guard_by_certificate(f->g, sh_buf_bytes(&cert), false, &p));
+    json_t *o = certificates(f, "cnc12");
+    const json_t *one = json_array_get(json_object_get(o, "items"), 0);
+    assert_true(sh_str_eqc(sh_json_get_str(one, "fingerprint"), key + 3));
+    assert_true(json_is_null(json_object_get(one, "not_after")));
+    assert_str(sh_json_get_str(one, "state"), "valid");
+    json_decref(o);
+    sh_buf_fini(&cert);
+}
+
 static void test_device_has_a_limit_of_certificates_and_forgets_those_out_of_date(void **state)
 {
     struct fixture *f = *state;
@@ -478,6 +506,7 @@ int main(void)
         FIXTURE_TEST(test_gateway_may_speak_for_others),
         FIXTURE_TEST(test_certificates_stand_for_devices),
         FIXTURE_TEST(test_revoked_certificate_is_refused_for_good),
+        FIXTURE_TEST(test_certificate_of_the_first_form_is_read),
         FIXTURE_TEST(test_device_has_a_limit_of_certificates_and_forgets_those_out_of_date),
         FIXTURE_TEST(test_credentials_follow_a_renamed_device_and_end_with_a_removed_one),
         FIXTURE_TEST(test_marks_differ_by_every_part_and_are_the_node_s_own),
