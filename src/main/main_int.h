@@ -73,6 +73,19 @@ extern const struct sh_config_key node_keys[];
 
 /* serve.c */
 int node_serve(int argc, char **argv, char **env);
+/* Logs what could not be opened, with the diag's words and remedy (may be NULL); returns err. */
+sh_err node_fail(const struct node *n, const char *what, sh_err err, const struct sh_diag *d);
+
+/* servers.c: API, MQTT, their listeners. */
+SH_MUST_CHECK sh_err node_servers(struct node *n);
+/* Reads or makes the server's certificate and takes it into use; reads it again later. Blocks: not
+ * on the loop while it serves. */
+SH_MUST_CHECK sh_err node_tls(struct node *n);
+
+/* run.c: until a signal ends it. */
+SH_MUST_CHECK sh_err node_run(struct node *n);
+
+/* settings.c */
 /* Reads file, environment and --set; prints problems to stderr. *bad counts them. */
 struct sh_config *node_config(const struct sh_env *env, const char *file, char *const *sets,
                               size_t nsets, char **environ_vars, unsigned *bad);

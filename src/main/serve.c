@@ -1,75 +1,16 @@
-/* serve.c - `songhua serve`: opens the parts in order, connects them, runs the loop, and closes
- * them backwards. No part knows another of its layer: here is where they meet.
+/* serve.c - `songhua serve`: opens the parts in order, connects them, runs them, and closes them
+ * backwards. No part knows another of its layer: here is where they meet.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <sh/assets.h>
 #include <sh/version.h>
 
 #include "main_int.h"
-
-enum {
-    MANY_LEFT = 1000, /* connections, after which the heap is worth trimming */
-    CONFIG_MAX = 1 << 20,
-    TICKS_PER_CATALOGUE = 60,
-    TICKS_PER_GUARD = 5,
-    TICKS_PER_DAY = 86400
-};
-#define BLOB_AGE_US INT64_C(86400000000)
-
-/* ---- configuration ---- */
-
-static void print_problem(void *ctx, const struct sh_diag *d)
-{
-    (*(unsigned *)ctx)++;
-    (void)fprintf(stderr, "songhua: %s", d->path);
-    if (d->line > 0) {
-        (void)fprintf(stderr, ":%d", d->line);
-    }
-    (void)fprintf(stderr, ": %s", d->message);
-    if (d->remedy[0] != '\0') {
-        (void)fprintf(stderr, " (%s)", d->remedy);
-    }
-    (void)fputc('\n', stderr);
-}
-
-struct sh_config *node_config(const struct sh_env *env, const char *file, char *const *sets,
-                              size_t nsets, char **environ_vars, unsigned *bad)
-{
-    struct sh_config *c = NULL;
-    *bad = 0;
-    if (sh_config_new(env, node_keys, &c) != SH_OK) {
-        return NULL;
-    }
-    struct sh_str text = {NULL, 0};
-    if (file != NULL) {
-        const sh_err err = sh_fs_read_all(env->fs, env->alloc, file, CONFIG_MAX, &text);
-        if (err != SH_OK) {
-            (void)fprintf(stderr, "songhua: %s cannot be read: %s\n", file, sh_err_name(err));
-            (*bad)++;
-        } else if (sh_config_text(c, text, file, print_problem, bad) == SH_E_NOMEM) {
-            (*bad)++;
-        }
-        sh_str_free(env->alloc, &text);
-    }
-    if (sh_config_environ(c, environ_vars, print_problem, bad) == SH_E_NOMEM) {
-        (*bad)++;
-    }
-    for (size_t i = 0; i < nsets; i++) {
-        if (sh_config_set(c, sh_str_c(sets[i]), SH_CONFIG_FROM_SET, print_problem, bad) ==
-            SH_E_NOMEM) {
-            (*bad)++;
-        }
-    }
-    return c;
-}
 
 static enum sh_log_level log_level(struct sh_str s)
 {
@@ -222,79 +163,9 @@ static void mqtt_device(void *ctx, const struct mqtt_principal *p, struct sh_str
     sh_twin_link(n->twin, p->tenant, p->device, SH_TWIN_LINK_MQTT, online);
 }
 
-static void ws_mqtt(void *ctx, struct sh_stream *s)
-{
-    mqtt_server_take(((struct node *)ctx)->mqtt, s, true, 0);
-}
-
-static void add_overview(void *ctx, struct sh_jw *w, uint32_t tenant)
-{
-    SH_UNUSED(tenant);
-    struct node *n = ctx;
-    sh_mutex_lock(&n->counters_lock);
-    const struct mqtt_counters c = n->counters;
-    const uint64_t in = n->in_per_s;
-    const uint64_t out = n->out_per_s;
-    sh_mutex_unlock(&n->counters_lock);
-    sh_jw_key(w, "mqtt");
-    sh_jw_obj(w);
-    sh_jw_key(w, "connections");
-    sh_jw_u64(w, c.connections);
-    sh_jw_key(w, "sessions");
-    sh_jw_u64(w, c.sessions);
-    sh_jw_key(w, "in_per_second");
-    sh_jw_u64(w, in);
-    sh_jw_key(w, "out_per_second");
-    sh_jw_u64(w, out);
-    sh_jw_key(w, "publish_in");
-    sh_jw_u64(w, c.publish_in[0] + c.publish_in[1] + c.publish_in[2]);
-    sh_jw_key(w, "publish_out");
-    sh_jw_u64(w, c.publish_out[0] + c.publish_out[1] + c.publish_out[2]);
-    sh_jw_key(w, "dropped");
-    sh_jw_u64(w, c.dropped_slow + c.dropped_queue + c.telemetry_lost);
-    sh_jw_obj_end(w);
-}
-
-static void add_metrics(void *ctx, struct sh_buf *out)
-{
-    struct node *n = ctx;
-    sh_mutex_lock(&n->counters_lock);
-    const struct mqtt_counters c = n->counters;
-    sh_mutex_unlock(&n->counters_lock);
-    const struct {
-        const char *name;
-        const char *type;
-        uint64_t v;
-    } list[] = {
-        {"mqtt_connections", "gauge", c.connections},
-        {"mqtt_sessions", "gauge", c.sessions},
-        {"mqtt_publish_in_total", "counter", c.publish_in[0] + c.publish_in[1] + c.publish_in[2]},
-        {"mqtt_publish_out_total", "counter",
-         c.publish_out[0] + c.publish_out[1] + c.publish_out[2]},
-        {"mqtt_bytes_in_total", "counter", c.bytes_in},
-        {"mqtt_bytes_out_total", "counter", c.bytes_out},
-        {"mqtt_dropped_slow_total", "counter", c.dropped_slow},
-        {"mqtt_dropped_queue_total", "counter", c.dropped_queue},
-        {"mqtt_telemetry_total", "counter", c.telemetry},
-        {"mqtt_telemetry_lost_total", "counter", c.telemetry_lost},
-        {"mqtt_refused_auth_total", "counter", c.refused_auth},
-        {"mqtt_refused_unreadable_total", "counter", c.refused_unreadable},
-        {"mqtt_protocol_errors_total", "counter", c.protocol_errors},
-        {"mqtt_retained", "gauge", c.retained},
-        {"mqtt_subscriptions", "gauge", c.subscriptions},
-    };
-    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
-        if (sh_buf_printf(out, "# TYPE songhua_%s %s\nsonghua_%s %llu\n", list[i].name,
-                          list[i].type, list[i].name, (unsigned long long)list[i].v) != SH_OK) {
-            return;
-        }
-    }
-    disk_metrics(n, out);
-}
-
 /* ---- opening ---- */
 
-static sh_err fail(const struct node *n, const char *what, sh_err err, const struct sh_diag *d)
+sh_err node_fail(const struct node *n, const char *what, sh_err err, const struct sh_diag *d)
 {
     sh_log(n->env.log, SH_LOG_ERROR, "main", "%s: %s%s%s", what, sh_err_name(err),
            d != NULL && d->message[0] != '\0' ? ": " : "", d != NULL ? d->message : "");
@@ -309,7 +180,7 @@ static sh_err open_folder(struct node *n)
     char path[4096];
     const sh_err err = sh_fs_mkdirs(n->env.fs, n->dir);
     if (err != SH_OK) {
-        return fail(n, "the data folder cannot be made", err, NULL);
+        return node_fail(n, "the data folder cannot be made", err, NULL);
     }
     (void)snprintf(path, sizeof path, "%s/lock", n->dir);
     n->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -331,21 +202,21 @@ static sh_err open_stores(struct node *n)
     (void)snprintf(blobs, sizeof blobs, "%s/blobs", n->dir);
     sh_err err = sh_crypto_new(&n->env, &n->crypto);
     if (err != SH_OK) {
-        return fail(n, "crypto", err, NULL);
+        return node_fail(n, "crypto", err, NULL);
     }
     err = sh_workers_new(&n->env, (unsigned)sh_config_int(n->config, "workers"), 4096, &n->workers);
     if (err != SH_OK) {
-        return fail(n, "workers", err, NULL);
+        return node_fail(n, "workers", err, NULL);
     }
     const struct sh_record_config rc = {.path = db, .blob_dir = blobs};
     err = sh_record_open(&n->env, NULL, &rc, &n->record, &d);
     if (err != SH_OK) {
-        return fail(n, "records", err, &d);
+        return node_fail(n, "records", err, &d);
     }
     struct guard_store *store = NULL;
     err = sh_guard_store_record(&n->env, n->record, &store);
     if (err != SH_OK) {
-        return fail(n, "guard", err, NULL);
+        return node_fail(n, "guard", err, NULL);
     }
     const struct sh_guard_options go = {
         .env = &n->env,
@@ -356,7 +227,7 @@ static sh_err open_stores(struct node *n)
         .settings = sh_guard_settings_default(),
     };
     err = sh_guard_open(&go, &n->guard, &d);
-    return err == SH_OK ? SH_OK : fail(n, "guard", err, &d);
+    return err == SH_OK ? SH_OK : node_fail(n, "guard", err, &d);
 }
 
 /* The first start makes the administrator. */
@@ -372,7 +243,7 @@ static sh_err first_start(struct node *n)
     const bool random = password.n == 0;
     const sh_err err = sh_guard_first_start(n->guard, password, random && !tty, shown, &d);
     if (err != SH_OK) {
-        return fail(n, "the administrator was not made", err, &d);
+        return node_fail(n, "the administrator was not made", err, &d);
     }
     if (random && tty) {
         (void)fprintf(stderr, "\n  First start. Administrator: admin   password: %s\n\n", shown);
@@ -396,7 +267,7 @@ static sh_err open_samples(struct node *n)
     err = err != SH_OK ? err : sh_points_open(&n->env, &po, &n->points);
     err = err != SH_OK ? err : sh_latest_new(&n->env, max_points, &n->latest);
     if (err != SH_OK) {
-        return fail(n, "points", err, NULL);
+        return node_fail(n, "points", err, NULL);
     }
     const int64_t cold_after = sh_config_int(n->config, "history.cold_after");
     const struct sh_history_options ho = {
@@ -411,7 +282,7 @@ static sh_err open_samples(struct node *n)
     };
     err = sh_history_open(&n->env, &ho, &n->history);
     if (err != SH_OK) {
-        return fail(n, "history", err, NULL);
+        return node_fail(n, "history", err, NULL);
     }
     const struct sh_gate_options go = {
         .points = n->points,
@@ -427,7 +298,7 @@ static sh_err open_samples(struct node *n)
     err = sh_gate_new(&n->env, &go, &n->gate);
     err = err != SH_OK ? err : disk_open(n);
     if (err != SH_OK) {
-        return fail(n, "gate", err, NULL);
+        return node_fail(n, "gate", err, NULL);
     }
     disk_tick(n); /* the marks hold from the first sample on */
     return SH_OK;
@@ -441,7 +312,7 @@ static sh_err open_broker(struct node *n)
     err = err != SH_OK ? err : mqtt_journal_new(&n->env, n->loop, n->workers, dir, &n->mqtt_log);
     err = err != SH_OK ? err : telemetry_new(n, &n->telemetry);
     if (err != SH_OK) {
-        return fail(n, "loop", err, NULL);
+        return node_fail(n, "loop", err, NULL);
     }
     n->auth_ops = node_auth_ops;
     n->auth_ops.ctx = n;
@@ -462,7 +333,7 @@ static sh_err open_broker(struct node *n)
     };
     err = mqtt_broker_new(&bo, &n->broker);
     err = err != SH_OK ? err : mqtt_journal_load(n->mqtt_log, n->broker);
-    return err == SH_OK ? SH_OK : fail(n, "mqtt", err, NULL);
+    return err == SH_OK ? SH_OK : node_fail(n, "mqtt", err, NULL);
 }
 
 /* History may know points that the catalogue lost: their ids are not given out again. */
@@ -514,7 +385,7 @@ static sh_err open_journal(struct node *n)
     const int64_t from = sh_mono_us(n->env.clock);
     sh_err err = sh_journal_open(&n->env, &jo, &n->journal);
     if (err != SH_OK) {
-        return fail(n, "journal", err, NULL);
+        return node_fail(n, "journal", err, NULL);
     }
     struct sh_journal_stats js;
     sh_journal_stats(n->journal, &js);
@@ -527,7 +398,7 @@ static sh_err open_journal(struct node *n)
     sh_gate_load_latest(n->gate);
     err = sh_journal_start(n->journal);
     err = err != SH_OK ? err : sh_history_start(n->history);
-    return err == SH_OK ? SH_OK : fail(n, "threads", err, NULL);
+    return err == SH_OK ? SH_OK : node_fail(n, "threads", err, NULL);
 }
 
 static sh_err open_twin(struct node *n)
@@ -537,10 +408,10 @@ static sh_err open_twin(struct node *n)
         .record = n->record, .points = n->points, .bus = n->bus, .send = node_send, .send_ctx = n};
     sh_err err = sh_twin_open(&n->env, &o, &n->twin, &d);
     if (err != SH_OK) {
-        return fail(n, "twin", err, &d);
+        return node_fail(n, "twin", err, &d);
     }
     err = field_new(n, &n->field);
-    return err == SH_OK ? SH_OK : fail(n, "channels", err, NULL);
+    return err == SH_OK ? SH_OK : node_fail(n, "channels", err, NULL);
 }
 
 /* Record types that the console itself needs, in every tenant. */
@@ -558,327 +429,7 @@ static sh_err make_types(struct node *n)
                                           sh_str_c(chart), 0, SH_STR("system"), NULL, &d);
     return err == SH_OK || err == SH_E_CONFLICT || err == SH_E_EXISTS
                ? SH_OK
-               : fail(n, "record types", err, &d);
-}
-
-/* ---- servers ---- */
-
-static bool listens(const struct node *n, const char *key, struct sh_str *out)
-{
-    *out = sh_config_get(n->config, key);
-    return out->n > 0;
-}
-
-static sh_err read_pem(struct node *n, const char *key, struct sh_str *out)
-{
-    char path[4096];
-    (void)snprintf(path, sizeof path, "%.*s", SH_PRI(sh_config_get(n->config, key)));
-    return sh_fs_read_all(n->env.fs, n->env.alloc, path, 1 << 20, out);
-}
-
-/* What TLS needs, read (which blocks) before the loop takes it. */
-struct pems {
-    struct node *n;
-    struct sh_buf ca;
-    struct sh_buf cert;
-    struct sh_buf key;
-    struct sh_diag diag;
-};
-
-static sh_err certificate_from_files(struct node *n, struct pems *p)
-{
-    struct sh_str cert = {NULL, 0};
-    struct sh_str key = {NULL, 0};
-    sh_err err = read_pem(n, "tls.cert", &cert);
-    err = err != SH_OK ? err : read_pem(n, "tls.key", &key);
-    err = err != SH_OK ? err : sh_buf_put_str(&p->cert, cert);
-    err = err != SH_OK ? err : sh_buf_put_str(&p->key, key);
-    sh_str_free(n->env.alloc, &cert);
-    sh_str_free(n->env.alloc, &key);
-    return err;
-}
-
-static sh_err certificate_self_signed(struct node *n, struct pems *p)
-{
-    enum { MAX_NAMES = 16 };
-    struct sh_str names[MAX_NAMES];
-    size_t count = 0;
-    struct sh_str rest = sh_config_get(n->config, "tls.names");
-    while (rest.p != NULL && rest.n > 0 && count < MAX_NAMES) {
-        names[count++] = sh_str_trim(sh_str_cut(rest, ',', &rest));
-    }
-    return sh_guard_server_certificate(n->guard, names, count, &p->cert, &p->key);
-}
-
-/* Takes it into use: the first time, or for new connections. On the loop's thread. */
-static sh_err use_tls(void *ctx)
-{
-    struct pems *p = ctx;
-    struct node *n = p->n;
-    const struct sh_tls_opts o = {.cert_pem = sh_buf_str(&p->cert),
-                                  .key_pem = sh_buf_str(&p->key),
-                                  .ca_pem = sh_buf_str(&p->ca),
-                                  .client_cert = SH_TLS_CERT_ANY};
-    return n->tls != NULL ? sh_tls_reload(n->tls, &o, &p->diag)
-                          : sh_tls_server_new(&n->env, &o, &p->diag, &n->tls);
-}
-
-/* Not on the loop while it serves: reads files and may make a certificate. */
-static sh_err open_tls(struct node *n)
-{
-    struct pems p = {.n = n};
-    sh_buf_init(&p.ca, n->env.alloc, 1 << 20);
-    sh_buf_init(&p.cert, n->env.alloc, 1 << 20);
-    sh_buf_init(&p.key, n->env.alloc, 1 << 20);
-    sh_err err = sh_guard_device_ca(n->guard, &p.ca);
-    if (err == SH_OK) {
-        err = sh_config_get(n->config, "tls.cert").n > 0 ? certificate_from_files(n, &p)
-                                                         : certificate_self_signed(n, &p);
-    }
-    if (err == SH_OK) {
-        err = node_on_loop(n, use_tls, &p);
-    }
-    sh_buf_fini(&p.ca);
-    sh_buf_fini(&p.cert);
-    sh_buf_fini(&p.key);
-    return err == SH_OK ? SH_OK : fail(n, "TLS", err, &p.diag);
-}
-
-static sh_err listen_http(struct node *n, const char *key, struct sh_tls *tls)
-{
-    struct sh_diag d = {0};
-    struct sh_listener *ln = NULL;
-    struct sh_listen_opts o = {.tls = tls};
-    char where[SH_ADDR_CHARS];
-    if (!listens(n, key, &o.address)) {
-        return SH_OK;
-    }
-    const sh_err err = sh_http_server_listen(n->http, &o, &d, &ln);
-    if (err != SH_OK) {
-        return fail(n, key, err, &d);
-    }
-    const struct sh_addr a = sh_listener_addr(ln);
-    const size_t len = sh_addr_print(&a, where);
-    sh_log(n->env.log, SH_LOG_INFO, "http", "console and API on %s://%.*s",
-           tls == NULL ? "http" : "https", (int)len, where);
-    return SH_OK;
-}
-
-static sh_err listen_mqtt(struct node *n, const char *key, struct sh_tls *tls, uint16_t number)
-{
-    struct sh_diag d = {0};
-    struct sh_addr a;
-    struct sh_str address;
-    char where[SH_ADDR_CHARS];
-    if (!listens(n, key, &address)) {
-        return SH_OK;
-    }
-    const sh_err err = mqtt_server_listen(n->mqtt, address, tls, number, &d, &a);
-    if (err != SH_OK) {
-        return fail(n, key, err, &d);
-    }
-    const size_t len = sh_addr_print(&a, where);
-    sh_log(n->env.log, SH_LOG_INFO, "mqtt", "%s on %.*s", tls == NULL ? "MQTT" : "MQTT over TLS",
-           (int)len, where);
-    return SH_OK;
-}
-
-static sh_err open_api(struct node *n)
-{
-    const struct sh_api_options ao = {
-        .env = &n->env,
-        .loop = n->loop,
-        .workers = n->workers,
-        .guard = n->guard,
-        .record = n->record,
-        .twin = n->twin,
-        .points = n->points,
-        .latest = n->latest,
-        .history = n->history,
-        .journal = n->journal,
-        .gate = n->gate,
-        .disk = n->disk,
-        .bus = n->bus,
-        .config = n->config,
-        .data_dir = n->dir,
-        .version = SH_VERSION,
-        .assets = sh_assets,
-        .seams = {.overview = add_overview,
-                  .metrics = add_metrics,
-                  .connection = field_connection,
-                  .mqtt_websocket = ws_mqtt,
-                  .write_changed = field_write_changed,
-                  .channel = field_put,
-                  .mappings = mappings_put,
-                  .channel_state = field_state,
-                  .drivers = field_drivers,
-                  .ctx = n},
-    };
-    SH_TRY(sh_api_new(&ao, &n->api));
-    const struct sh_http_opts ho = {.conns_max =
-                                        (size_t)sh_config_int(n->config, "http.max_connections")};
-    return sh_http_server_new(n->loop, &ho, sh_api_handler(), n->api, &n->http);
-}
-
-static sh_err open_servers(struct node *n)
-{
-    struct sh_str unused;
-    sh_err err = mqtt_server_new(n->loop, n->broker, &n->mqtt);
-    err = err != SH_OK ? err : open_api(n);
-    if (err != SH_OK) {
-        return fail(n, "servers", err, NULL);
-    }
-    mqtt_journal_wake(n->mqtt_log, n->mqtt);
-    mqtt_broker_start(n->broker);
-    if (listens(n, "https.listen", &unused) || listens(n, "mqtts.listen", &unused)) {
-        SH_TRY(open_tls(n));
-    }
-    SH_TRY(listen_mqtt(n, "mqtt.listen", NULL, 1));
-    SH_TRY(listen_mqtt(n, "mqtts.listen", n->tls, 2));
-    SH_TRY(listen_http(n, "http.listen", NULL));
-    return listen_http(n, "https.listen", n->tls);
-}
-
-/* ---- running ---- */
-
-/* Their memory is free then, but still the process's. */
-static void trim_after_many_left(struct node *n)
-{
-    sh_mutex_lock(&n->counters_lock);
-    const uint64_t now = n->counters.connections;
-    sh_mutex_unlock(&n->counters_lock);
-    if (now + MANY_LEFT < n->crowd) {
-        sh_heap_trim();
-        n->crowd = now;
-    } else if (now > n->crowd) {
-        n->crowd = now;
-    }
-}
-
-static void tend(void *ctx)
-{
-    struct node *n = ctx;
-    const unsigned seconds = atomic_load(&n->seconds);
-    disk_tick(n);
-    const bool catalogue =
-        atomic_exchange(&n->want_catalogue, false) || seconds % TICKS_PER_CATALOGUE == 0;
-    sh_err err = sh_twin_tick(n->twin);
-    if (err == SH_OK && catalogue) {
-        err = sh_points_checkpoint(n->points);
-    }
-    if (seconds % TICKS_PER_GUARD == 0) {
-        sh_guard_tick(n->guard);
-        trim_after_many_left(n);
-    }
-    if (err == SH_OK && seconds % TICKS_PER_DAY == 0) {
-        err = sh_record_blob_gc(n->record, BLOB_AGE_US, NULL);
-    }
-    if (err != SH_OK) {
-        sh_log(n->env.log, SH_LOG_WARN, "main", "housekeeping: %s", sh_err_name(err));
-    }
-    atomic_store(&n->tending, false);
-}
-
-static uint64_t published(const uint64_t by_qos[3])
-{
-    return by_qos[0] + by_qos[1] + by_qos[2];
-}
-
-static void take_counters(struct node *n)
-{
-    struct mqtt_counters c;
-    mqtt_broker_counters(n->broker, 0, &c);
-    sh_mutex_lock(&n->counters_lock);
-    n->in_per_s = published(c.publish_in) - published(n->counters.publish_in);
-    n->out_per_s = published(c.publish_out) - published(n->counters.publish_out);
-    n->counters = c;
-    sh_mutex_unlock(&n->counters_lock);
-}
-
-static void every_second(void *ctx)
-{
-    struct node *n = ctx;
-    (void)atomic_fetch_add(&n->seconds, 1);
-    take_counters(n);
-    node_auth_tick(n);
-    if (!atomic_exchange(&n->tending, true) && sh_workers_run(n->workers, tend, n) != SH_OK) {
-        atomic_store(&n->tending, false);
-    }
-    sh_timer_set(n->loop, &n->second, 1000000);
-}
-
-static void every_quarter(void *ctx)
-{
-    struct node *n = ctx;
-    telemetry_resume(n->telemetry);
-    sh_timer_set(n->loop, &n->quarter, 250000);
-}
-
-struct signals {
-    struct node *n;
-    sigset_t set;
-    bool tls; /* there is a certificate to read again */
-};
-
-/* Waits for a signal on a thread of its own, which may block. It alone ends the loop's run, so the
- * loop serves while a certificate is read again. */
-static void wait_for_signal(void *ctx)
-{
-    const struct signals *s = ctx;
-    for (;;) {
-        int sig = 0;
-        if (sigwait(&s->set, &sig) != 0 || sig == SIGHUP) {
-            if (s->tls && open_tls(s->n) == SH_OK) {
-                sh_log(s->n->env.log, SH_LOG_INFO, "main", "certificates were read again");
-            }
-            continue;
-        }
-        sh_loop_stop(s->n->loop);
-        return;
-    }
-}
-
-/* systemd's Type=notify: one datagram to the socket that it names (sd_notify(3)). */
-static void notify(const char *state)
-{
-    const char *path = getenv("NOTIFY_SOCKET"); /* NOLINT(concurrency-mt-unsafe): only read */
-    struct sockaddr_un a = {.sun_family = AF_UNIX};
-    if (path == NULL || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof a.sun_path) {
-        return;
-    }
-    memcpy(a.sun_path, path, strlen(path));
-    if (path[0] == '@') {
-        a.sun_path[0] = '\0';
-    }
-    const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0) {
-        const socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
-        const ssize_t sent =
-            sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&a, len);
-        SH_UNUSED(sent);
-        (void)close(fd);
-    }
-}
-
-static sh_err run(struct node *n)
-{
-    struct signals s = {.n = n, .tls = n->tls != NULL};
-    struct sh_thread t = {.running = false};
-    (void)sigemptyset(&s.set);
-    (void)sigaddset(&s.set, SIGINT);
-    (void)sigaddset(&s.set, SIGTERM);
-    (void)sigaddset(&s.set, SIGHUP);
-    SH_TRY(sh_thread_start(&t, "signals", wait_for_signal, &s));
-    sh_timer_init(&n->quarter, every_quarter, n);
-    sh_timer_init(&n->second, every_second, n);
-    sh_timer_set(n->loop, &n->quarter, 250000);
-    sh_timer_set(n->loop, &n->second, 1000000);
-    sh_log(n->env.log, SH_LOG_INFO, "main", "songhua %s is ready", SH_VERSION);
-    notify("READY=1");
-    sh_loop_run(n->loop);
-    notify("STOPPING=1");
-    sh_thread_join(&t);
-    return SH_OK;
+               : node_fail(n, "record types", err, &d);
 }
 
 /* ---- opening all ---- */
@@ -896,7 +447,7 @@ static sh_err node_open(struct node *n)
     if (sh_config_bool(n->config, "demo")) {
         demo_import(n);
     }
-    SH_TRY(open_servers(n));
+    SH_TRY(node_servers(n));
     field_load(n->field);
     mappings_load(n);
     return SH_OK;
@@ -1000,7 +551,7 @@ int node_serve(int argc, char **argv, char **env)
         sh_mem_free(n.env.alloc, n.admin_password);
     }
     if (err == SH_OK) {
-        err = run(&n);
+        err = node_run(&n);
     }
     node_close(&n);
     sh_config_free(n.config);

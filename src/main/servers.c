@@ -1,0 +1,256 @@
+/* servers.c - what faces the network: certificates, listeners, the API and its seams.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <sh/assets.h>
+#include <sh/version.h>
+
+#include "main_int.h"
+
+/* ---- what the API asks of siblings ---- */
+
+static void ws_mqtt(void *ctx, struct sh_stream *s)
+{
+    mqtt_server_take(((struct node *)ctx)->mqtt, s, true, 0);
+}
+
+static void add_overview(void *ctx, struct sh_jw *w, uint32_t tenant)
+{
+    SH_UNUSED(tenant);
+    struct node *n = ctx;
+    sh_mutex_lock(&n->counters_lock);
+    const struct mqtt_counters c = n->counters;
+    const uint64_t in = n->in_per_s;
+    const uint64_t out = n->out_per_s;
+    sh_mutex_unlock(&n->counters_lock);
+    sh_jw_key(w, "mqtt");
+    sh_jw_obj(w);
+    sh_jw_key(w, "connections");
+    sh_jw_u64(w, c.connections);
+    sh_jw_key(w, "sessions");
+    sh_jw_u64(w, c.sessions);
+    sh_jw_key(w, "in_per_second");
+    sh_jw_u64(w, in);
+    sh_jw_key(w, "out_per_second");
+    sh_jw_u64(w, out);
+    sh_jw_key(w, "publish_in");
+    sh_jw_u64(w, c.publish_in[0] + c.publish_in[1] + c.publish_in[2]);
+    sh_jw_key(w, "publish_out");
+    sh_jw_u64(w, c.publish_out[0] + c.publish_out[1] + c.publish_out[2]);
+    sh_jw_key(w, "dropped");
+    sh_jw_u64(w, c.dropped_slow + c.dropped_queue + c.telemetry_lost);
+    sh_jw_obj_end(w);
+}
+
+static void add_metrics(void *ctx, struct sh_buf *out)
+{
+    struct node *n = ctx;
+    sh_mutex_lock(&n->counters_lock);
+    const struct mqtt_counters c = n->counters;
+    sh_mutex_unlock(&n->counters_lock);
+    const struct {
+        const char *name;
+        const char *type;
+        uint64_t v;
+    } list[] = {
+        {"mqtt_connections", "gauge", c.connections},
+        {"mqtt_sessions", "gauge", c.sessions},
+        {"mqtt_publish_in_total", "counter", c.publish_in[0] + c.publish_in[1] + c.publish_in[2]},
+        {"mqtt_publish_out_total", "counter",
+         c.publish_out[0] + c.publish_out[1] + c.publish_out[2]},
+        {"mqtt_bytes_in_total", "counter", c.bytes_in},
+        {"mqtt_bytes_out_total", "counter", c.bytes_out},
+        {"mqtt_dropped_slow_total", "counter", c.dropped_slow},
+        {"mqtt_dropped_queue_total", "counter", c.dropped_queue},
+        {"mqtt_telemetry_total", "counter", c.telemetry},
+        {"mqtt_telemetry_lost_total", "counter", c.telemetry_lost},
+        {"mqtt_refused_auth_total", "counter", c.refused_auth},
+        {"mqtt_refused_unreadable_total", "counter", c.refused_unreadable},
+        {"mqtt_protocol_errors_total", "counter", c.protocol_errors},
+        {"mqtt_retained", "gauge", c.retained},
+        {"mqtt_subscriptions", "gauge", c.subscriptions},
+    };
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
+        if (sh_buf_printf(out, "# TYPE songhua_%s %s\nsonghua_%s %llu\n", list[i].name,
+                          list[i].type, list[i].name, (unsigned long long)list[i].v) != SH_OK) {
+            return;
+        }
+    }
+    disk_metrics(n, out);
+}
+
+/* ---- certificates and listeners ---- */
+
+static bool listens(const struct node *n, const char *key, struct sh_str *out)
+{
+    *out = sh_config_get(n->config, key);
+    return out->n > 0;
+}
+
+static sh_err read_pem(struct node *n, const char *key, struct sh_str *out)
+{
+    char path[4096];
+    (void)snprintf(path, sizeof path, "%.*s", SH_PRI(sh_config_get(n->config, key)));
+    return sh_fs_read_all(n->env.fs, n->env.alloc, path, 1 << 20, out);
+}
+
+/* What TLS needs, read (which blocks) before the loop takes it. */
+struct pems {
+    struct node *n;
+    struct sh_buf ca;
+    struct sh_buf cert;
+    struct sh_buf key;
+    struct sh_diag diag;
+};
+
+static sh_err certificate_from_files(struct node *n, struct pems *p)
+{
+    struct sh_str cert = {NULL, 0};
+    struct sh_str key = {NULL, 0};
+    sh_err err = read_pem(n, "tls.cert", &cert);
+    err = err != SH_OK ? err : read_pem(n, "tls.key", &key);
+    err = err != SH_OK ? err : sh_buf_put_str(&p->cert, cert);
+    err = err != SH_OK ? err : sh_buf_put_str(&p->key, key);
+    sh_str_free(n->env.alloc, &cert);
+    sh_str_free(n->env.alloc, &key);
+    return err;
+}
+
+static sh_err certificate_self_signed(struct node *n, struct pems *p)
+{
+    enum { MAX_NAMES = 16 };
+    struct sh_str names[MAX_NAMES];
+    size_t count = 0;
+    struct sh_str rest = sh_config_get(n->config, "tls.names");
+    while (rest.p != NULL && rest.n > 0 && count < MAX_NAMES) {
+        names[count++] = sh_str_trim(sh_str_cut(rest, ',', &rest));
+    }
+    return sh_guard_server_certificate(n->guard, names, count, &p->cert, &p->key);
+}
+
+/* Takes it into use: the first time, or for new connections. On the loop's thread. */
+static sh_err use_tls(void *ctx)
+{
+    struct pems *p = ctx;
+    struct node *n = p->n;
+    const struct sh_tls_opts o = {.cert_pem = sh_buf_str(&p->cert),
+                                  .key_pem = sh_buf_str(&p->key),
+                                  .ca_pem = sh_buf_str(&p->ca),
+                                  .client_cert = SH_TLS_CERT_ANY};
+    return n->tls != NULL ? sh_tls_reload(n->tls, &o, &p->diag)
+                          : sh_tls_server_new(&n->env, &o, &p->diag, &n->tls);
+}
+
+/* Not on the loop while it serves: reads files and may make a certificate. */
+sh_err node_tls(struct node *n)
+{
+    struct pems p = {.n = n};
+    sh_buf_init(&p.ca, n->env.alloc, 1 << 20);
+    sh_buf_init(&p.cert, n->env.alloc, 1 << 20);
+    sh_buf_init(&p.key, n->env.alloc, 1 << 20);
+    sh_err err = sh_guard_device_ca(n->guard, &p.ca);
+    if (err == SH_OK) {
+        err = sh_config_get(n->config, "tls.cert").n > 0 ? certificate_from_files(n, &p)
+                                                         : certificate_self_signed(n, &p);
+    }
+    if (err == SH_OK) {
+        err = node_on_loop(n, use_tls, &p);
+    }
+    sh_buf_fini(&p.ca);
+    sh_buf_fini(&p.cert);
+    sh_buf_fini(&p.key);
+    return err == SH_OK ? SH_OK : node_fail(n, "TLS", err, &p.diag);
+}
+
+static sh_err listen_http(struct node *n, const char *key, struct sh_tls *tls)
+{
+    struct sh_diag d = {0};
+    struct sh_listener *ln = NULL;
+    struct sh_listen_opts o = {.tls = tls};
+    char where[SH_ADDR_CHARS];
+    if (!listens(n, key, &o.address)) {
+        return SH_OK;
+    }
+    const sh_err err = sh_http_server_listen(n->http, &o, &d, &ln);
+    if (err != SH_OK) {
+        return node_fail(n, key, err, &d);
+    }
+    const struct sh_addr a = sh_listener_addr(ln);
+    const size_t len = sh_addr_print(&a, where);
+    sh_log(n->env.log, SH_LOG_INFO, "http", "console and API on %s://%.*s",
+           tls == NULL ? "http" : "https", (int)len, where);
+    return SH_OK;
+}
+
+static sh_err listen_mqtt(struct node *n, const char *key, struct sh_tls *tls, uint16_t number)
+{
+    struct sh_diag d = {0};
+    struct sh_addr a;
+    struct sh_str address;
+    char where[SH_ADDR_CHARS];
+    if (!listens(n, key, &address)) {
+        return SH_OK;
+    }
+    const sh_err err = mqtt_server_listen(n->mqtt, address, tls, number, &d, &a);
+    if (err != SH_OK) {
+        return node_fail(n, key, err, &d);
+    }
+    const size_t len = sh_addr_print(&a, where);
+    sh_log(n->env.log, SH_LOG_INFO, "mqtt", "%s on %.*s", tls == NULL ? "MQTT" : "MQTT over TLS",
+           (int)len, where);
+    return SH_OK;
+}
+
+static sh_err open_api(struct node *n)
+{
+    const struct sh_api_options ao = {
+        .env = &n->env,
+        .loop = n->loop,
+        .workers = n->workers,
+        .guard = n->guard,
+        .record = n->record,
+        .twin = n->twin,
+        .points = n->points,
+        .latest = n->latest,
+        .history = n->history,
+        .journal = n->journal,
+        .gate = n->gate,
+        .disk = n->disk,
+        .bus = n->bus,
+        .config = n->config,
+        .data_dir = n->dir,
+        .version = SH_VERSION,
+        .assets = sh_assets,
+        .seams = {.overview = add_overview,
+                  .metrics = add_metrics,
+                  .connection = field_connection,
+                  .mqtt_websocket = ws_mqtt,
+                  .write_changed = field_write_changed,
+                  .channel = field_put,
+                  .mappings = mappings_put,
+                  .channel_state = field_state,
+                  .drivers = field_drivers,
+                  .ctx = n},
+    };
+    SH_TRY(sh_api_new(&ao, &n->api));
+    const struct sh_http_opts ho = {.conns_max =
+                                        (size_t)sh_config_int(n->config, "http.max_connections")};
+    return sh_http_server_new(n->loop, &ho, sh_api_handler(), n->api, &n->http);
+}
+
+sh_err node_servers(struct node *n)
+{
+    struct sh_str unused;
+    sh_err err = mqtt_server_new(n->loop, n->broker, &n->mqtt);
+    err = err != SH_OK ? err : open_api(n);
+    if (err != SH_OK) {
+        return node_fail(n, "servers", err, NULL);
+    }
+    mqtt_journal_wake(n->mqtt_log, n->mqtt);
+    mqtt_broker_start(n->broker);
+    if (listens(n, "https.listen", &unused) || listens(n, "mqtts.listen", &unused)) {
+        SH_TRY(node_tls(n));
+    }
+    SH_TRY(listen_mqtt(n, "mqtt.listen", NULL, 1));
+    SH_TRY(listen_mqtt(n, "mqtts.listen", n->tls, 2));
+    SH_TRY(listen_http(n, "http.listen", NULL));
+    return listen_http(n, "https.listen", n->tls);
+}
