@@ -4,6 +4,8 @@
  * which stands at a mark does not switch to and fro; 0.1 % is measured, whatever the size.
  * Growth is (use now - use then) / time, then = the oldest of the measurements kept: one a minute
  * for an hour. After a fall of more than one percent (something was deleted) they begin anew.
+ * Below the first mark there is time: the first minute after the start, in which log files are
+ * made, does not count, and ten minutes are looked at before a date is told.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdatomic.h>
 #include <stdio.h>
@@ -12,7 +14,9 @@
 
 enum { KEPT = 61, DIR_CHARS = 4096 };
 #define EVERY_US INT64_C(60000000)             /* between two that are kept */
-#define LEAST_US INT64_C(10000000)             /* growth over less says nothing */
+#define SETTLE_US INT64_C(60000000)            /* after the start */
+#define LEAST_US INT64_C(600000000)            /* growth over less says nothing */
+#define LEAST_URGENT_US INT64_C(10000000)      /* from the first mark on */
 #define FAR_US (INT64_C(3155760000) * 1000000) /* a hundred years: not in sight */
 
 struct mark {
@@ -28,6 +32,7 @@ struct sh_disk {
     size_t n;    /* kept */
     size_t next; /* where the next goes */
     uint64_t last_used;
+    int64_t start_us; /* mono */
     atomic_int level;
     atomic_ullong free_bytes;
     atomic_ullong total_bytes;
@@ -48,6 +53,7 @@ sh_err sh_disk_new(const struct sh_env *env, const struct sh_disk_options *o, st
         return SH_E_NOMEM;
     }
     d->env = env;
+    d->start_us = sh_mono_us(env->clock);
     (void)snprintf(d->dir, sizeof d->dir, "%s", o->dir);
     d->at[SH_DISK_WARN] = warn;
     d->at[SH_DISK_ACT] = act;
@@ -79,9 +85,12 @@ static enum sh_disk_level level_of(const struct sh_disk *d, enum sh_disk_level w
 }
 
 /* When the stop mark is reached; keeps a measurement a minute. */
-static int64_t when_full(struct sh_disk *d, uint64_t used, uint64_t total)
+static int64_t when_full(struct sh_disk *d, uint64_t used, uint64_t total, bool urgent)
 {
     const int64_t now = sh_mono_us(d->env->clock);
+    if (!urgent && now - d->start_us < SETTLE_US) {
+        return 0;
+    }
     if (d->n > 0 && used < d->last_used && percent_of(d->last_used - used, total) > 1) {
         d->n = 0;
         d->next = 0;
@@ -95,7 +104,8 @@ static int64_t when_full(struct sh_disk *d, uint64_t used, uint64_t total)
     }
     const struct mark *then = &d->kept[(d->next + KEPT - d->n) % KEPT];
     const double limit = d->at[SH_DISK_STOP] / 100 * (double)total;
-    if (now - then->mono_us < LEAST_US || used <= then->used || (double)used >= limit) {
+    if (now - then->mono_us < (urgent ? LEAST_URGENT_US : LEAST_US) || used <= then->used ||
+        (double)used >= limit) {
         return 0;
     }
     const double per_us = (double)(used - then->used) / (double)(now - then->mono_us);
@@ -119,7 +129,7 @@ sh_err sh_disk_measure(struct sh_disk *d, bool *changed)
     const enum sh_disk_level is = level_of(d, was, percent_of(used, total));
     atomic_store(&d->free_bytes, free_bytes);
     atomic_store(&d->total_bytes, total);
-    atomic_store(&d->full_us, when_full(d, used, total));
+    atomic_store(&d->full_us, when_full(d, used, total, is >= SH_DISK_WARN));
     atomic_store(&d->level, (int)is);
     *changed = is != was;
     return SH_OK;

@@ -124,7 +124,7 @@ static void test_date_is_absent_without_growth_and_after_a_deletion(void **state
     struct sh_disk_state s;
     bool changed = false;
     begin(&l, 100 * GIB);
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 700; i++) {
         sh_test_advance(&l.t, 1000000);
         assert_ok(measure(&l, 50 * GIB, SH_OK, &changed));
     }
@@ -142,6 +142,43 @@ static void test_date_is_absent_without_growth_and_after_a_deletion(void **state
     assert_ok(measure(&l, 98 * GIB, SH_OK, &changed));
     sh_disk_state(l.d, &s);
     assert_true(s.full_us == 0 && s.level == SH_DISK_STOP);
+    end(&l);
+}
+
+/* What a start writes is no growth that goes on; near the end there is no time to wait. */
+static void test_date_waits_for_ten_minutes_below_the_first_mark(void **state)
+{
+    (void)state;
+    struct liar l;
+    struct sh_disk_state s;
+    bool changed = false;
+    begin(&l, 100 * GIB);
+    l.used = 20 * GIB;
+    for (int i = 0; i < 659; i++) { /* 30 GiB at once, then a little */
+        sh_test_advance(&l.t, 1000000);
+        l.used += i == 5 ? 30 * GIB : GIB / 600;
+        assert_ok(sh_disk_measure(l.d, &changed));
+        sh_disk_state(l.d, &s);
+        assert_true(s.full_us == 0);
+    }
+    for (int i = 0; i < 3; i++) {
+        sh_test_advance(&l.t, 1000000);
+        l.used += GIB / 600;
+        assert_ok(sh_disk_measure(l.d, &changed));
+    }
+    sh_disk_state(l.d, &s);
+    const double hours = (double)(s.full_us - l.t.wall_us) / 3600e6;
+    assert_true(hours > 7.5 && hours < 7.8); /* 45.9 GiB at 0.1 GiB a minute */
+    end(&l);
+    begin(&l, 100 * GIB);
+    l.used = 85 * GIB;
+    for (int i = 0; i < 12; i++) {
+        assert_ok(sh_disk_measure(l.d, &changed));
+        sh_test_advance(&l.t, 1000000);
+        l.used += GIB / 600;
+    }
+    sh_disk_state(l.d, &s);
+    assert_true(s.full_us > l.t.wall_us);
     end(&l);
 }
 
@@ -185,6 +222,7 @@ int main(void)
         cmocka_unit_test(test_marks_are_entered_and_left_with_hysteresis),
         cmocka_unit_test(test_date_follows_the_growth_of_the_last_hour),
         cmocka_unit_test(test_date_is_absent_without_growth_and_after_a_deletion),
+        cmocka_unit_test(test_date_waits_for_ten_minutes_below_the_first_mark),
         cmocka_unit_test(test_a_failed_measurement_keeps_the_state),
         cmocka_unit_test(test_marks_out_of_order_are_refused),
     };
