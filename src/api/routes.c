@@ -231,14 +231,18 @@ const struct api_route api_routes[] = {
      api_history_query, "Raw samples or aggregates.", "查询历史（原始或聚合）", NULL,
      "{\"type\":\"object\",\"required\":[\"points\"],\"properties\":{\"points\":{\"type\":"
      "\"array\",\"items\":{\"type\":\"string\"}},\"from\":{},\"to\":{},\"step\":{\"type\":"
-     "\"string\"},\"aggregate\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},\"time\":{"
+     "\"string\"},\"aggregate\":{\"type\":\"array\",\"items\":{\"type\":\"string\"},"
+     "\"description\":\"count sum min max mean first last stddev p<0-100> twa rate "
+     "count:<condition> duration:<condition>\"},\"time\":{"
      "\"enum\":[\"ms\",\"us\"]},\"limit\":{\"type\":\"integer\"},\"tz\":{\"type\":\"string\"},"
      "\"fill\":{\"enum\":[\"none\",\"null\",\"previous\",\"linear\"]},\"quality\":{\"enum\":["
      "\"default\",\"good\",\"all\"]},\"downsample\":{\"type\":\"object\"},\"cursor\":{\"type\":"
-     "\"string\"}}}"},
+     "\"string\"},\"where\":{\"type\":\"string\",\"description\":\"raw rows that meet: >80 >=80 "
+     "<80 "
+     "<=80 =80 !=80 10..20 or a value\"}}}"},
     {SH_HTTP_GET, V1 "history/export", "exportHistory", SH_PERM_HISTORY_READ, API_F_OWN_TYPE,
      api_history_export, "Samples as CSV.", "导出历史为 CSV",
-     "points,from,to,format,step,aggregate,tz,fill,quality", NULL},
+     "points,from,to,format,step,aggregate,tz,fill,quality,where", NULL},
     {SH_HTTP_DELETE, V1 "history", "deleteHistory", SH_PERM_HISTORY_CORRECT, 0, api_history_delete,
      "Delete samples, with a reason.", "删除样本（需原因）", NULL,
      "{\"type\":\"object\",\"required\":[\"points\",\"reason\"],\"properties\":{\"points\":{"

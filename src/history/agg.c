@@ -122,7 +122,8 @@ static sh_err cell_put(struct walk *w, size_t k, bool ok, union sh_cell v, struc
 
 static bool is_count(const struct walk *w, size_t k)
 {
-    return w->c->q->aggs[k].kind == SH_AGG_COUNT;
+    const enum sh_history_agg_kind kind = w->c->q->aggs[k].kind;
+    return kind == SH_AGG_COUNT || kind == SH_AGG_COUNT_IF;
 }
 
 /* A row without samples: null, or what was before. The count is 0. */
@@ -330,12 +331,15 @@ static bool block_take(void *ctx, const struct block_ref *r)
     }
     if (w->a.type >= SH_T_TEXT) {
         for (size_t k = 0; k < naggs(w); k++) {
-            if (!is_count(w, k)) {
+            if (w->c->q->aggs[k].kind != SH_AGG_COUNT) {
                 return false;
             }
         }
     }
     const struct summary_set *set = q->quality == SH_QF_GOOD ? &s.good : &s.use;
+    if (set->n != 0 && !agg_set_exact(&w->a, set)) {
+        return false;
+    }
     if (set->n != 0) {
         w->err = bucket_advance(w, r->t_first);
         if (w->err == SH_OK && w->a.open) {

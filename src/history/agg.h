@@ -3,15 +3,17 @@
 #ifndef SH_HISTORY_AGG_H
 #define SH_HISTORY_AGG_H
 
+#include "cond.h"
 #include "query_int.h"
 
 /* What of the bucket is wanted: the less, the faster. */
 enum {
-    AGG_NEED_MOMENTS = 1, /* mean of squares: stddev */
-    AGG_NEED_VALUES = 2,  /* all values: percentiles */
-    AGG_NEED_HELD = 4,    /* the value before: twa, duration, rate */
-    AGG_NEED_SAMPLES = 8, /* summaries are not enough */
-    AGG_NEED_NUMBERS = 16 /* sum, min, max, mean */
+    AGG_NEED_MOMENTS = 1,  /* mean of squares: stddev */
+    AGG_NEED_VALUES = 2,   /* all values: percentiles */
+    AGG_NEED_HELD = 4,     /* the value before: twa, duration, rate */
+    AGG_NEED_SAMPLES = 8,  /* summaries are not enough */
+    AGG_NEED_NUMBERS = 16, /* sum, min, max, mean */
+    AGG_NEED_COND = 32     /* conditions on the value */
 };
 
 /* A sample that is held until the next. */
@@ -43,6 +45,7 @@ struct agg_bucket {
     int64_t cover_to; /* integrated so far */
     double integral;
     double seconds[QUERY_AGGS]; /* by aggregate */
+    uint64_t met[QUERY_AGGS];   /* samples that meet the condition, by aggregate */
     /* rate */
     bool rate_from_known;
     int64_t rate_from;
@@ -57,8 +60,7 @@ struct agg {
     enum sh_type type;
     uint32_t series;
     unsigned need;
-    bool match_ok[QUERY_AGGS]; /* duration: the wanted value as a cell of this type */
-    union sh_cell match[QUERY_AGGS];
+    struct cond cond[QUERY_AGGS]; /* of those aggregates that have one */
     struct agg_held held;
     struct agg_bucket b;
     bool open; /* b is a bucket under way */
@@ -72,6 +74,9 @@ void agg_begin(struct agg *a, int64_t start, int64_t end);
 /* Samples of the bucket, ascending. */
 SH_MUST_CHECK sh_err agg_rows(struct agg *a, const struct iter_run *run, uint32_t from,
                               uint32_t to);
+/* Can a whole block go by its summary? With conditions: when all or none of its values meet each.
+ */
+bool agg_set_exact(const struct agg *a, const struct summary_set *s);
 /* A whole block of the bucket by its summary. */
 void agg_set(struct agg *a, const struct summary_set *s);
 /* Nothing more comes: holds the last value to the end. */

@@ -19,6 +19,12 @@ unsigned agg_needs(const struct sh_history_query *q)
         case SH_AGG_FIRST:
         case SH_AGG_LAST:
             break;
+        case SH_AGG_COUNT_IF:
+            need |= AGG_NEED_COND;
+            break;
+        case SH_AGG_DURATION:
+            need |= AGG_NEED_COND | AGG_NEED_HELD;
+            break;
         case SH_AGG_SUM:
         case SH_AGG_MIN:
         case SH_AGG_MAX:
@@ -35,7 +41,6 @@ unsigned agg_needs(const struct sh_history_query *q)
             need |= AGG_NEED_HELD;
             break;
         case SH_AGG_RATE:
-        case SH_AGG_DURATION:
             need |= AGG_NEED_HELD | AGG_NEED_SAMPLES;
             break;
         }
@@ -43,22 +48,10 @@ unsigned agg_needs(const struct sh_history_query *q)
     return need;
 }
 
-/* The text of duration:<value> as a cell of the type; false when it can match nothing. */
-static bool match_make(enum sh_type type, struct sh_str s, union sh_cell *out)
+static bool has_cond(const struct agg *a, size_t k)
 {
-    switch (type) {
-    case SH_T_F64:
-        return sh_f64_parse(s, &out->f64) == SH_OK;
-    case SH_T_I64:
-        return sh_i64_parse(s, &out->i64) == SH_OK;
-    case SH_T_BOOL:
-        out->bits = sh_str_eqc(s, "true") || sh_str_eqc(s, "1") ? 1 : 0;
-        return out->bits == 1 || sh_str_eqc(s, "false") || sh_str_eqc(s, "0");
-    case SH_T_TEXT:
-    case SH_T_BLOB:
-        break;
-    }
-    return true;
+    const enum sh_history_agg_kind kind = a->c->q->aggs[k].kind;
+    return kind == SH_AGG_COUNT_IF || kind == SH_AGG_DURATION;
 }
 
 sh_err agg_init(struct agg *a, struct query *c, uint32_t series, enum sh_type type)
@@ -76,8 +69,9 @@ sh_err agg_init(struct agg *a, struct query *c, uint32_t series, enum sh_type ty
         if (!sh_history_agg_allowed(c->q->aggs[i].kind, type)) {
             return SH_E_UNSUPPORTED;
         }
-        a->match_ok[i] = c->q->aggs[i].kind == SH_AGG_DURATION &&
-                         match_make(type, c->q->aggs[i].value, &a->match[i]);
+        if (has_cond(a, i)) {
+            SH_TRY(cond_make(&c->q->aggs[i].cond, type, &a->cond[i]));
+        }
     }
     return SH_OK;
 }
@@ -112,7 +106,8 @@ void agg_begin(struct agg *a, int64_t start, int64_t end)
     b->integral = 0;
     b->increase = 0;
     b->nvalues = 0;
-    memset(b->seconds, 0, sizeof b->seconds);
+    memset(b->seconds, 0, q->naggs * sizeof b->seconds[0]);
+    memset(b->met, 0, q->naggs * sizeof b->met[0]);
     b->covered = a->held.known && (a->need & AGG_NEED_HELD) != 0;
     b->cover_from = b->from;
     b->cover_to = b->from;
@@ -121,16 +116,15 @@ void agg_begin(struct agg *a, int64_t start, int64_t end)
     a->open = true;
 }
 
-static bool held_matches(const struct agg *a, size_t k)
+/* The held value of duration k; texts are kept apart from their cell. */
+static bool held_meets(const struct agg *a, size_t k)
 {
-    if (!a->match_ok[k]) {
-        return false;
-    }
+    union sh_cell v = a->held.value;
     if (a->type >= SH_T_TEXT) {
-        return sh_str_eq(sh_buf_str(&a->held.text), a->c->q->aggs[k].value);
+        v.span.off = 0;
+        v.span.len = (uint32_t)a->held.text.n;
     }
-    return a->type == SH_T_F64 ? a->held.value.f64 == a->match[k].f64
-                               : a->held.value.bits == a->match[k].bits;
+    return cond_met(&a->cond[k], v, a->held.text.p);
 }
 
 /* Lets the held value count up to t. */
@@ -145,7 +139,7 @@ static void hold_to(struct agg *a, int64_t t)
         b->integral += summary_number(a->type, a->held.value) * us;
     }
     for (size_t k = 0; k < a->c->q->naggs; k++) {
-        if (a->c->q->aggs[k].kind == SH_AGG_DURATION && held_matches(a, k)) {
+        if (a->c->q->aggs[k].kind == SH_AGG_DURATION && held_meets(a, k)) {
             b->seconds[k] += us / 1e6;
         }
     }
@@ -226,9 +220,25 @@ static sh_err text_keep(struct sh_buf *to, struct sh_bytes text)
     return text.n == 0 ? SH_OK : sh_buf_put(to, text.p, text.n);
 }
 
+/* Adds `n` samples to the counts whose condition `v` meets (a text: `text`). */
+static void conds_add(struct agg *a, union sh_cell v, struct sh_bytes text, uint32_t n)
+{
+    if (a->type >= SH_T_TEXT) {
+        v.span.off = 0;
+    }
+    for (size_t k = 0; k < a->c->q->naggs; k++) {
+        if (a->c->q->aggs[k].kind == SH_AGG_COUNT_IF && cond_met(&a->cond[k], v, text.p)) {
+            a->b.met[k] += n;
+        }
+    }
+}
+
 static sh_err row(struct agg *a, int64_t t, union sh_cell v, struct sh_bytes text)
 {
     struct agg_bucket *b = &a->b;
+    if ((a->need & AGG_NEED_COND) != 0) {
+        conds_add(a, v, text, 1);
+    }
     if ((a->need & AGG_NEED_HELD) != 0) {
         SH_TRY(hold(a, t, v, text));
     }
@@ -260,25 +270,44 @@ static sh_err row(struct agg *a, int64_t t, union sh_cell v, struct sh_bytes tex
     return SH_OK;
 }
 
-/* Good doubles, no NaN, nothing but sums wanted: by the column. */
+/* Counts of a column in which nothing is NaN. */
+static void conds_column(struct agg *a, const union sh_cell *v, uint32_t n)
+{
+    for (size_t k = 0; k < a->c->q->naggs; k++) {
+        if (a->c->q->aggs[k].kind == SH_AGG_COUNT_IF) {
+            a->b.met[k] += cond_count(&a->cond[k], v, n);
+        }
+    }
+}
+
+static bool all_good(const uint8_t *quality, uint32_t n)
+{
+    uint8_t all = 0xff;
+    for (uint32_t i = 0; i < n; i++) {
+        all &= quality[i];
+    }
+    return all >= SH_Q_GOOD;
+}
+
+/* Good numbers, no NaN, nothing but sums and counts wanted: by the column. */
 static bool rows_fast(struct agg *a, const struct iter_run *run, uint32_t from, uint32_t to)
 {
     struct agg_bucket *b = &a->b;
     const unsigned slow = AGG_NEED_HELD | AGG_NEED_VALUES | AGG_NEED_MOMENTS;
-    if (a->type != SH_T_F64 || (a->need & slow) != 0 || to - from < 8) {
+    const bool whole = a->type == SH_T_I64 || a->type == SH_T_BOOL;
+    if ((a->type != SH_T_F64 && !(whole && (a->need & AGG_NEED_NUMBERS) == 0)) ||
+        (a->need & slow) != 0 || to - from < 8 || !all_good(run->quality + from, to - from)) {
         return false;
     }
-    uint8_t all = 0xff;
-    for (uint32_t i = from; i < to; i++) {
-        all &= run->quality[i];
+    struct kernel_numbers x = {.nan = 0};
+    if (!whole) {
+        kernels_get()->numbers(&run->value[from].f64, to - from, &x);
     }
-    if (all < SH_Q_GOOD) {
-        return false;
-    }
-    struct kernel_numbers x;
-    kernels_get()->numbers(&run->value[from].f64, to - from, &x);
     if (x.nan != 0) {
         return false;
+    }
+    if ((a->need & AGG_NEED_COND) != 0) {
+        conds_column(a, run->value + from, to - from);
     }
     if (b->n == 0) {
         b->first = run->value[from];
@@ -313,6 +342,16 @@ sh_err agg_rows(struct agg *a, const struct iter_run *run, uint32_t from, uint32
     return SH_OK;
 }
 
+bool agg_set_exact(const struct agg *a, const struct summary_set *s)
+{
+    for (size_t k = 0; (a->need & AGG_NEED_COND) != 0 && k < a->c->q->naggs; k++) {
+        if (has_cond(a, k) && cond_over(&a->cond[k], s->min, s->max) == COND_SOME) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void agg_set(struct agg *a, const struct summary_set *s)
 {
     struct agg_bucket *b = &a->b;
@@ -323,8 +362,17 @@ void agg_set(struct agg *a, const struct summary_set *s)
         b->n += s->n;
         return;
     }
-    if ((a->need & AGG_NEED_HELD) != 0) { /* twa only */
+    const struct sh_bytes none = {NULL, 0};
+    if ((a->need & AGG_NEED_COND) != 0) { /* all or none: as the first */
+        conds_add(a, s->first, none, s->n);
+    }
+    if ((a->need & AGG_NEED_HELD) != 0) { /* twa, duration */
         hold_to(a, s->t_first);
+        for (size_t k = 0; k < a->c->q->naggs; k++) {
+            if (a->c->q->aggs[k].kind == SH_AGG_DURATION && cond_met(&a->cond[k], s->first, NULL)) {
+                b->seconds[k] += (double)(s->t_last - s->t_first) / 1e6;
+            }
+        }
         if (!b->covered) {
             b->covered = true;
             b->cover_from = s->t_first;
@@ -425,6 +473,9 @@ bool agg_result(struct agg *a, size_t k, union sh_cell *out, struct sh_bytes *te
         out->f64 = us > 0 ? b->increase / us * 1e6 : 0;
         return b->n != 0 && us > 0;
     }
+    case SH_AGG_COUNT_IF:
+        out->i64 = (int64_t)b->met[k];
+        return true;
     case SH_AGG_DURATION:
         out->f64 = b->seconds[k];
         return b->covered;

@@ -233,6 +233,24 @@ static void numbers(const double *v, uint32_t n, struct kernel_numbers *out)
 
 #endif
 
+static uint32_t within_f64(const double *v, uint32_t n, double lo, double hi)
+{
+    uint64_t in = 0; /* as wide as the values, so that a vector holds as many of both */
+    for (uint32_t i = 0; i < n; i++) {
+        in += (uint64_t)((v[i] >= lo) & (v[i] <= hi));
+    }
+    return (uint32_t)in;
+}
+
+static uint32_t within_i64(const int64_t *v, uint32_t n, int64_t lo, int64_t hi)
+{
+    uint64_t in = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        in += (uint64_t)((v[i] >= lo) & (v[i] <= hi));
+    }
+    return (uint32_t)in;
+}
+
 const struct kernels KERNEL_TABLE = {
     .pack = pack,
     .unpack = unpack,
@@ -241,4 +259,6 @@ const struct kernels KERNEL_TABLE = {
     .scale = scale,
     .times = times,
     .numbers = numbers,
+    .within_f64 = within_f64,
+    .within_i64 = within_i64,
 };

@@ -41,6 +41,9 @@ struct kernels {
     /* Sum, smallest and largest; NaN are counted and left out. Eight running sums, so that it
      * vectorises and every target computes the same. */
     void (*numbers)(const double *v, uint32_t n, struct kernel_numbers *out);
+    /* How many lie in [lo, hi]; n at most 1024. NaN does not. */
+    uint32_t (*within_f64)(const double *v, uint32_t n, double lo, double hi);
+    uint32_t (*within_i64)(const int64_t *v, uint32_t n, int64_t lo, int64_t hi);
 };
 /* The fastest that this processor runs. */
 const struct kernels *kernels_get(void);

@@ -1,5 +1,6 @@
 /* query.c - entry of queries, raw samples, aggregate names.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "cond.h"
 #include "query_int.h"
 
 sh_err query_alive(struct query *c)
@@ -29,12 +30,55 @@ void query_stop_at(struct query *c, uint32_t series, int64_t time_us)
     c->out->next = (struct sh_history_cursor){.series = series, .time_us = time_us, .set = true};
 }
 
-/* Good samples only, in columns of our own. */
-static uint32_t good_only(const struct iter_run *run, struct block_cols *to)
+/* What keeps samples out of a raw query. */
+struct filter {
+    struct query *c;
+    bool good;  /* good ones only */
+    bool where; /* those that meet cond */
+    struct cond cond;
+    struct block_cols *to; /* what is let through; NULL = everything goes */
+};
+
+static sh_err filter_open(struct filter *f, struct query *c, enum sh_type type)
 {
+    *f = (struct filter){
+        .c = c, .good = c->q->quality == SH_QF_GOOD, .where = c->q->where.op != SH_OP_NONE};
+    if (f->where && type != 0) {
+        SH_TRY(cond_make(&c->q->where, type, &f->cond));
+    }
+    if (f->good || f->where) {
+        f->to = block_cols_new(c->h->env->alloc);
+        return f->to == NULL ? SH_E_NOMEM : SH_OK;
+    }
+    return SH_OK;
+}
+
+/* A block of which no sample meets the condition need not be read. Bad samples are not in the
+ * summary, NaN meets what is outside of an interval. */
+static bool block_skip(void *ctx, const struct block_ref *r)
+{
+    const struct filter *f = ctx;
+    struct summary s;
+    struct sh_rd rd = sh_rd_of(r->summary);
+    if (!f->where || r->type >= SH_T_TEXT || r->type != f->cond.type || r->summary.n == 0 ||
+        summary_read(&rd, r->type, r->n, r->t_first, r->t_last, &s) != SH_OK) {
+        return false;
+    }
+    if ((!f->good && s.n_bad != 0) || (f->cond.outside && s.n_nan != 0)) {
+        return false;
+    }
+    const struct summary_set *set = f->good ? &s.good : &s.use;
+    return set->n == 0 ? f->good || s.n_nan == s.n
+                       : cond_over(&f->cond, set->min, set->max) == COND_NONE;
+}
+
+static uint32_t filter_run(const struct filter *f, const struct iter_run *run)
+{
+    struct block_cols *to = f->to;
     uint32_t n = 0;
     for (uint32_t i = 0; i < run->n; i++) {
-        if (sh_q_class(run->quality[i]) == SH_QC_GOOD) {
+        const bool good = !f->good || sh_q_class(run->quality[i]) == SH_QC_GOOD;
+        if (good && (!f->where || cond_met(&f->cond, run->value[i], run->bytes))) {
             to->time[n] = run->time[i];
             to->value[n] = run->value[i];
             to->quality[n] = run->quality[i];
@@ -44,9 +88,10 @@ static uint32_t good_only(const struct iter_run *run, struct block_cols *to)
     return n;
 }
 
-static sh_err run_emit(struct query *c, uint32_t series, enum sh_type type,
-                       const struct iter_run *run, struct block_cols *tmp)
+static sh_err run_emit(const struct filter *f, uint32_t series, enum sh_type type,
+                       const struct iter_run *run)
 {
+    struct query *c = f->c;
     struct sh_history_rows r = {.series = series,
                                 .type = type,
                                 .n = run->n,
@@ -54,11 +99,11 @@ static sh_err run_emit(struct query *c, uint32_t series, enum sh_type type,
                                 .value = run->value,
                                 .quality = run->quality,
                                 .bytes = run->bytes};
-    if (c->q->quality == SH_QF_GOOD) {
-        r.n = good_only(run, tmp);
-        r.time_us = tmp->time;
-        r.value = tmp->value;
-        r.quality = tmp->quality;
+    if (f->to != NULL) {
+        r.n = filter_run(f, run);
+        r.time_us = f->to->time;
+        r.value = f->to->value;
+        r.quality = f->to->quality;
     }
     if (r.n > c->left) {
         query_stop_at(c, series, r.time_us[c->left]);
@@ -71,13 +116,11 @@ sh_err query_raw(struct query *c, uint32_t series, int64_t from)
 {
     struct iter it;
     struct iter_run run;
-    struct block_cols *tmp = NULL;
+    struct filter f;
     SH_TRY(iter_open(&it, c->h, &c->mem, c->q->points[series], from, c->q->to_us));
-    sh_err err = SH_OK;
-    if (c->q->quality == SH_QF_GOOD) {
-        tmp = block_cols_new(c->h->env->alloc);
-        err = tmp == NULL ? SH_E_NOMEM : SH_OK;
-    }
+    sh_err err = filter_open(&f, c, it.type);
+    it.take = f.where ? block_skip : NULL;
+    it.ctx = &f;
     while (err == SH_OK && !c->out->next.set) {
         err = query_alive(c);
         if (err == SH_OK) {
@@ -86,10 +129,10 @@ sh_err query_raw(struct query *c, uint32_t series, int64_t from)
         if (err != SH_OK || run.n == 0) {
             break;
         }
-        err = run_emit(c, series, it.type, &run, tmp);
+        err = run_emit(&f, series, it.type, &run);
     }
     c->out->scanned += it.scanned;
-    block_cols_free(c->h->env->alloc, tmp);
+    block_cols_free(c->h->env->alloc, f.to);
     iter_close(&it);
     return err;
 }
@@ -104,6 +147,9 @@ static sh_err query_check(const struct sh_history_query *q)
         return SH_E_INVAL;
     }
     if (local && q->step_us > day && q->step_us % day != 0) {
+        return SH_E_INVAL;
+    }
+    if (q->where.op != SH_OP_NONE && (q->naggs != 0 || q->down != SH_DOWN_NONE)) {
         return SH_E_INVAL;
     }
     if (q->down != SH_DOWN_NONE && (q->naggs != 0 || q->down_points < 3 || q->cursor.set)) {
@@ -169,10 +215,14 @@ sh_err sh_history_agg_parse(struct sh_str s, struct sh_history_agg *out)
         }
     }
     const struct sh_str duration = SH_STR("duration:");
+    const struct sh_str count = SH_STR("count:");
     if (sh_str_starts(s, duration)) {
         out->kind = SH_AGG_DURATION;
-        out->value = sh_str_sub(s, duration.n, s.n);
-        return SH_OK;
+        return sh_history_cond_parse(sh_str_sub(s, duration.n, s.n), &out->cond);
+    }
+    if (sh_str_starts(s, count)) {
+        out->kind = SH_AGG_COUNT_IF;
+        return sh_history_cond_parse(sh_str_sub(s, count.n, s.n), &out->cond);
     }
     if (s.n >= 2 && s.p[0] == 'p' &&
         sh_f64_parse(sh_str_sub(s, 1, s.n), &out->percentile) == SH_OK && out->percentile >= 0 &&
@@ -188,13 +238,15 @@ bool sh_history_agg_allowed(enum sh_history_agg_kind k, enum sh_type t)
     if (t <= SH_T_F64) {
         return true;
     }
-    return k == SH_AGG_COUNT || k == SH_AGG_FIRST || k == SH_AGG_LAST || k == SH_AGG_DURATION;
+    return k == SH_AGG_COUNT || k == SH_AGG_FIRST || k == SH_AGG_LAST || k == SH_AGG_DURATION ||
+           k == SH_AGG_COUNT_IF;
 }
 
 enum sh_type sh_history_agg_type(enum sh_history_agg_kind k, enum sh_type t)
 {
     switch (k) {
     case SH_AGG_COUNT:
+    case SH_AGG_COUNT_IF:
         return SH_T_I64;
     case SH_AGG_MIN:
     case SH_AGG_MAX:

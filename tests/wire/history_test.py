@@ -99,7 +99,43 @@ def aggregates(s, data):
     s.post("/api/v1/ingest?device=h", [{"ts": T0 + i * 1000, "values": {"on": i % 4 == 0}} for i in range(40)])
     near("duration", s.query(["h/on"], T0, T0 + 40_000, aggregate=["duration:true"])["h/on"]["duration:true"][0], 10)
     refused(lambda: s.query(["h/f"], T0, END, aggregate=["median"]), 400, "bad_request")
+    conditions(s, data)
     refused(lambda: s.query(["h/f"], T0, END, step="1x", aggregate=["mean"]), 400, "bad_request")
+
+
+CONDITIONS = {
+    ">50": lambda v: v > 50, ">=50": lambda v: v >= 50, "<0": lambda v: v < 0, "<=12.5": lambda v: v <= 12.5,
+    "=50": lambda v: v == 50, "50": lambda v: v == 50, "!=50": lambda v: v != 50, "10..20": lambda v: 10 <= v <= 20,
+}
+
+
+def conditions(s, data):
+    """Counts, durations and rows by a condition on the value, before and after the flush to segments."""
+    for word, met in CONDITIONS.items():
+        asked = [f"count:{word}", f"duration:{word}"]
+        got = s.query(["h/f"], T0, END, aggregate=asked, time="ms")["h/f"]
+        check(f"count {word}", got[asked[0]], [sum(1 for _, v in data if met(v))])
+        held = sum(t2 - t1 for (t1, v), (t2, _) in zip(data, data[1:] + [(END, 0)]) if met(v)) / 1000
+        near(f"duration {word}", got[asked[1]][0], held)
+        rows = [(t, v) for t, v in data if met(v)]
+        got = s.query(["h/f"], T0, END, where=word, time="ms")["h/f"]
+        check(f"where {word}", list(zip(got["time"], got["value"])), rows)
+        paged, cursor = [], None
+        while len(paged) < 30:  # limit and cursor count the rows that meet it
+            page = s.post("/api/v1/history/query", {"points": ["h/f"], "from": T0, "to": END, "where": word, "time": "ms",
+                                                    "limit": 7, **({"cursor": cursor} if cursor else {})})
+            one = page["series"][0]
+            if page["next"]:
+                check("rows of a page", len(one["time"]), 7)
+            paged += list(zip(one["time"], one["value"]))
+            cursor = page["next"]
+            if not cursor:
+                break
+        check(f"where {word}, by page", paged, rows[: len(paged)])
+    refused(lambda: s.query(["h/f"], T0, END, where=">x"), 400, "bad_request")
+    refused(lambda: s.query(["h/f"], T0, END, where=80), 400, "bad_request")
+    refused(lambda: s.query(["h/f"], T0, END, where=">8", aggregate=["mean"]), 400, "bad_request")
+    refused(lambda: s.query(["h/f"], T0, END, aggregate=["count:20..10"]), 422, "unsupported")
 
 
 def days(s):

@@ -99,6 +99,32 @@ static void test_kernels_of_this_processor_agree_with_plain_loops(void **state)
     }
 }
 
+static void test_kernels_count_what_lies_within(void **state)
+{
+    (void)state;
+    static const uint32_t lens[] = {0, 1, 3, 7, 8, 9, 100, 1023, 1024};
+    static double f[1024];
+    static int64_t v[1024];
+    const struct kernels *const tables[] = {&kernels_base, kernels_get()};
+    uint64_t s = 7;
+    for (size_t l = 0; l < SH_COUNT(lens); l++) {
+        uint32_t want_f = 0;
+        uint32_t want_i = 0;
+        for (uint32_t i = 0; i < lens[l]; i++) {
+            v[i] = (int64_t)(next(&s) % 100) - 50;
+            f[i] = i % 13 == 0 ? (double)NAN : (double)v[i];
+            want_f += f[i] >= -10 && f[i] <= 20;
+            want_i += v[i] >= -10 && v[i] <= 20;
+        }
+        for (size_t k = 0; k < SH_COUNT(tables); k++) {
+            assert_int_equal(tables[k]->within_f64(f, lens[l], -10, 20), want_f);
+            assert_int_equal(tables[k]->within_i64(v, lens[l], -10, 20), want_i);
+            assert_int_equal(tables[k]->within_f64(f, lens[l], 1, 0), 0);
+            assert_int_equal(tables[k]->within_i64(v, lens[l], INT64_MIN, INT64_MAX), lens[l]);
+        }
+    }
+}
+
 enum shape {
     SHAPE_CONST,
     SHAPE_STEPS,
@@ -413,6 +439,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pack_every_width_and_length_reads_back),
         cmocka_unit_test(test_kernels_of_this_processor_agree_with_plain_loops),
+        cmocka_unit_test(test_kernels_count_what_lies_within),
         cmocka_unit_test(test_ints_every_shape_and_mode_reads_back),
         cmocka_unit_test(test_f64_adversarial_values_read_back_bit_for_bit),
         cmocka_unit_test(test_f64_two_decimals_take_little_space),

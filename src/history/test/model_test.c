@@ -286,6 +286,49 @@ static bool model_get(const struct model *m, uint32_t p, uint32_t slot, uint8_t 
     return true;
 }
 
+/* Conditions, by index from COND_FIRST of the aggregates; the same words for count and duration. */
+enum { COND_FIRST = 14, CONDS = 10 };
+static const char *const cond_words[CONDS] = {">80", ">=80", "<-10",     "<=0.5",   "=1",
+                                              "!=1", "1",    "10.5..70", "-300..0", "!=-42.25"};
+
+static bool naive_met(size_t cond, double v)
+{
+    switch (cond) {
+    case 0:
+        return v > 80;
+    case 1:
+        return v >= 80;
+    case 2:
+        return v < -10;
+    case 3:
+        return v <= 0.5;
+    case 4:
+    case 6:
+        return v == 1;
+    case 5:
+        return v != 1;
+    case 7:
+        return v >= 10.5 && v <= 70;
+    case 8:
+        return v >= -300 && v <= 0;
+    default:
+        return v != -42.25;
+    }
+}
+
+/* Conditions on the text point. */
+static const char *const text_words[] = {"=state-3", "!=state-3", "state-5"};
+enum { TEXT_CONDS = 3 };
+
+static bool naive_met_cell(uint32_t point, size_t cond, union sh_cell v)
+{
+    if (type_of(point) == SH_T_TEXT) {
+        const bool three = v.bits % 7 == 3;
+        return cond == 0 ? three : (cond == 1 ? !three : v.bits % 7 == 5);
+    }
+    return naive_met(cond, type_of(point) == SH_T_F64 ? v.f64 : (double)v.i64);
+}
+
 struct raw_check {
     const struct model *m;
     const uint32_t *points;
@@ -293,13 +336,16 @@ struct raw_check {
     uint32_t end;
     uint32_t series;
     enum sh_history_quality quality;
+    bool where;
+    size_t cond;
 };
 
 static bool raw_next(struct raw_check *k, uint8_t *q, union sh_cell *v)
 {
     for (; k->slot < k->end; k->slot++) {
         if (model_get(k->m, k->points[k->series], k->slot, q, v) &&
-            (k->quality != SH_QF_GOOD || *q >= 192)) {
+            (k->quality != SH_QF_GOOD || *q >= 192) &&
+            (!k->where || naive_met_cell(k->points[k->series], k->cond, *v))) {
             return true;
         }
     }
@@ -340,7 +386,10 @@ static void check_raw(struct rig *r)
                               .points = &p,
                               .slot = from,
                               .end = to,
-                              .quality = rnd(r) % 3 == 0 ? SH_QF_GOOD : SH_QF_DEFAULT};
+                              .quality = rnd(r) % 3 == 0 ? SH_QF_GOOD : SH_QF_DEFAULT,
+                              .where = rnd(r) % 2 == 0};
+        const bool text = type_of(p) == SH_T_TEXT;
+        k.cond = rnd(r) % (text ? TEXT_CONDS : CONDS);
         struct sh_history_query q = {.points = &p,
                                      .npoints = 1,
                                      .from_us = t0 + (int64_t)from * sec,
@@ -348,6 +397,10 @@ static void check_raw(struct rig *r)
                                      .quality = k.quality,
                                      .limit = rnd(r) % 2 == 0 ? 0 : 1 + rnd(r) % 700};
         struct sh_history_result out;
+        if (k.where) {
+            const char *word = text ? text_words[k.cond] : cond_words[k.cond];
+            assert_ok(sh_history_cond_parse(sh_str_c(word), &q.where));
+        }
         do { /* page by page */
             assert_ok(sh_history_query(r->h, &q, raw_sink, &k, &out));
             assert_true(q.limit == 0 || out.rows <= q.limit);
@@ -373,6 +426,18 @@ static const char *const agg_names[] = {"count", "sum",  "min",    "max",       
                                         "first", "last", "stddev", "p0",        "p37.5",
                                         "p100",  "twa",  "rate",   "duration:1"};
 
+/* The name of aggregate k: one of agg_names, count:<cond> or duration:<cond>. */
+static const char *agg_name(size_t k, char out[32])
+{
+    if (k < COND_FIRST) {
+        return agg_names[k];
+    }
+    const bool count = k < COND_FIRST + CONDS;
+    (void)snprintf(out, 32, "%s:%s", count ? "count" : "duration",
+                   cond_words[(k - COND_FIRST) % CONDS]);
+    return out;
+}
+
 static int by_double(const void *a, const void *b)
 {
     const double x = *(const double *)a;
@@ -391,8 +456,10 @@ static double naive_percentile(const struct naive *n, double p)
     return sorted[lo] + (sorted[hi] - sorted[lo]) * (at - floor(at));
 }
 
-static double naive_hold(const struct naive *n, int64_t from, int64_t to, bool duration, bool *ok)
+/* cond: CONDS = the mean over time, else the seconds in which it is met. */
+static double naive_hold(const struct naive *n, int64_t from, int64_t to, size_t cond, bool *ok)
 {
+    const bool duration = cond != CONDS;
     double sum = 0;
     double span = 0;
     bool has = n->has_before;
@@ -401,7 +468,8 @@ static double naive_hold(const struct naive *n, int64_t from, int64_t to, bool d
     for (size_t i = 0; i <= n->n; i++) {
         const int64_t t = i < n->n ? n->times[i] : to;
         if (has) {
-            sum += duration ? (held == 1 ? (double)(t - at) / 1e6 : 0) : held * (double)(t - at);
+            sum += duration ? (naive_met(cond, held) ? (double)(t - at) / 1e6 : 0)
+                            : held * (double)(t - at);
             span += (double)(t - at);
         }
         if (i < n->n) {
@@ -431,8 +499,23 @@ static double naive_rate(const struct naive *n, bool *ok)
     return *ok ? inc / (double)(n->times[n->n - 1] - from) * 1e6 : 0;
 }
 
+static double naive_count(const struct naive *n, size_t cond, bool *ok)
+{
+    size_t met = 0;
+    for (size_t i = 0; i < n->n; i++) {
+        met += naive_met(cond, n->values[i]) ? 1 : 0;
+    }
+    *ok = true;
+    return (double)met;
+}
+
 static double naive_agg(const struct naive *n, size_t k, int64_t from, int64_t to, bool *ok)
 {
+    if (k >= COND_FIRST) {
+        const size_t cond = (k - COND_FIRST) % CONDS;
+        return k < COND_FIRST + CONDS ? naive_count(n, cond, ok)
+                                      : naive_hold(n, from, to, cond, ok);
+    }
     double sum = 0;
     double min = INFINITY;
     double max = -INFINITY;
@@ -473,11 +556,11 @@ static double naive_agg(const struct naive *n, size_t k, int64_t from, int64_t t
     case 10:
         return max;
     case 11:
-        return naive_hold(n, from, to, false, ok);
+        return naive_hold(n, from, to, CONDS, ok);
     case 12:
         return naive_rate(n, ok);
     default:
-        return naive_hold(n, from, to, true, ok);
+        return naive_hold(n, from, to, 4, ok);
     }
 }
 
@@ -571,9 +654,10 @@ static sh_err agg_sink(void *ctx, const struct sh_history_rows *rows)
             const struct sh_history_col *c = &rows->agg[a];
             assert_int_equal(c->null == NULL ? 0 : c->null[i], ok ? 0 : 1);
             const double got = c->type == SH_T_F64 ? c->value[i].f64 : (double)c->value[i].i64;
+            char name[32];
             if (ok && !close_to(got, want)) {
                 fail_msg("point %u bucket %lld %s: got %.17g, want %.17g", k->point,
-                         (long long)start, agg_names[k->which[a]], got, want);
+                         (long long)start, agg_name(k->which[a], name), got, want);
             }
         }
         k->next = k->step == 0 ? k->to : k->next + k->step;
@@ -588,10 +672,14 @@ static void check_aggregates(struct rig *r)
     static const size_t plain[] = {0, 1, 2, 3, 4, 5, 6};
     static const size_t moments[] = {0, 7, 4};
     static const size_t held[] = {0, 11};
-    static const struct {
+    size_t counts[] = {COND_FIRST + rnd(r) % CONDS, COND_FIRST + rnd(r) % CONDS};
+    size_t durations[] = {COND_FIRST + CONDS + rnd(r) % CONDS, COND_FIRST + rnd(r) % CONDS, 11};
+    size_t mixed[] = {3, COND_FIRST + rnd(r) % CONDS, 0};
+    const struct {
         const size_t *p;
         size_t n;
-    } sets[] = {{all, 14}, {plain, 7}, {moments, 3}, {held, 2}};
+    } sets[] = {{all, 14},   {plain, 7},  {moments, 3},   {held, 2},
+                {counts, 1}, {counts, 2}, {durations, 3}, {mixed, 3}};
     for (uint32_t p = 1; p <= POINTS; p++) {
         if (type_of(p) == SH_T_TEXT) {
             continue;
@@ -603,9 +691,12 @@ static void check_aggregates(struct rig *r)
                               .which = sets[set].p,
                               .nwhich = sets[set].n,
                               .quality = (enum sh_history_quality)(rnd(r) % 3)};
+        char names[SH_COUNT(agg_names)][32];
         for (size_t i = 0; i < k.nwhich; i++) {
-            assert_ok(sh_history_agg_parse(sh_str_c(agg_names[k.which[i]]), &aggs[i]));
-            k.hold = k.hold || k.which[i] == 11 || k.which[i] == 13;
+            const struct sh_str name = sh_str_c(agg_name(k.which[i], names[i]));
+            assert_ok(sh_history_agg_parse(name, &aggs[i]));
+            k.hold =
+                k.hold || k.which[i] == 11 || k.which[i] == 13 || k.which[i] >= COND_FIRST + CONDS;
         }
         static const int64_t steps[] = {0, 7, 60, 600, 1800};
         k.step = steps[rnd(r) % SH_COUNT(steps)] * sec;

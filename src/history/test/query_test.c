@@ -208,6 +208,160 @@ static void test_quality_chooses_what_counts(void **state)
     rig_fini(&r);
 }
 
+static void check_where(struct rig *r, uint32_t point, const char *where, uint64_t limit,
+                        const char *want)
+{
+    struct seen s = {.n = 0};
+    struct sh_history_result out;
+    struct sh_history_query q = {
+        .points = &point, .npoints = 1, .from_us = t0, .to_us = t0 + hour, .limit = limit};
+    assert_ok(sh_history_cond_parse(sh_str_c(where), &q.where));
+    do {
+        assert_ok(sh_history_query(r->h, &q, sink, &s, &out));
+        assert_true(limit == 0 || out.rows <= limit);
+        q.cursor = out.next;
+    } while (out.next.set);
+    if (strcmp(s.text, want) != 0) {
+        print_error("where %s\n", where);
+    }
+    assert_string_equal(s.text, want);
+}
+
+/* NaN, -0.0, infinities, whole numbers compared with broken ones, bool, text. */
+static void add_cond_samples(struct rig *r)
+{
+    const double f[] = {-INFINITY, -1, -0.0, 0, 0.5, 80, 80.5, INFINITY, NAN};
+    for (size_t i = 0; i < SH_COUNT(f); i++) {
+        add(r, 1, t0 + (int64_t)i * sec, f[i], 192);
+    }
+    const int64_t n[] = {INT64_MIN, -1, 0, 80, 81, INT64_MAX};
+    static const char *const text[] = {"", "run", "stop", ">1", "1..2"};
+    for (size_t i = 0; i < SH_COUNT(n); i++) {
+        const int64_t t = t0 + (int64_t)i * sec;
+        assert_ok(sh_batch_add(&r->b, 2, t, SH_T_I64, (union sh_cell){.i64 = n[i]}, 192));
+        assert_ok(sh_batch_add(&r->b, 3, t, SH_T_BOOL, (union sh_cell){.bits = i & 1}, 192));
+    }
+    for (size_t i = 0; i < SH_COUNT(text); i++) {
+        add_text(r, 4, t0 + (int64_t)i * sec, text[i]);
+    }
+    send(r);
+}
+
+static void test_conditions_choose_rows_by_type(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    add_cond_samples(&r);
+    static const struct {
+        uint32_t point;
+        const char *where;
+        const char *want;
+    } rows[] = {
+        {1, ">80", "6:80.5 7:inf "},
+        {1, ">=80", "5:80 6:80.5 7:inf "},
+        {1, "<0", "0:-inf 1:-1 "},
+        {1, "<=0", "0:-inf 1:-1 2:-0 3:0 "},
+        {1, ">0", "4:0.5 5:80 6:80.5 7:inf "},
+        {1, "=0", "2:-0 3:0 "},
+        {1, "0", "2:-0 3:0 "},
+        {1, "!=0", "0:-inf 1:-1 4:0.5 5:80 6:80.5 7:inf 8:nan "},
+        {1, ">1e999", ""},
+        {1, "NaN", ""},
+        {1, "0..80", "2:-0 3:0 4:0.5 5:80 "},
+        {1, "-1..-0.5", "1:-1 "},
+        {1, "80..80", "5:80 "},
+        {1, "abc", ""},
+        {2, ">80", "4:81 5:9.22337e+18 "},
+        {2, ">80.5", "4:81 5:9.22337e+18 "},
+        {2, ">=80.5", "4:81 5:9.22337e+18 "},
+        {2, "<80.5", "0:-9.22337e+18 1:-1 2:0 3:80 "},
+        {2, "=80.5", ""},
+        {2, "!=80.5", "0:-9.22337e+18 1:-1 2:0 3:80 4:81 5:9.22337e+18 "},
+        {2, ">9223372036854775807", ""},
+        {2, ">=9223372036854775807", "5:9.22337e+18 "},
+        {2, "<-9223372036854775808", ""},
+        {2, "<=-9223372036854775808", "0:-9.22337e+18 "},
+        {2, ">1e300", ""},
+        {2, "<1e300", "0:-9.22337e+18 1:-1 2:0 3:80 4:81 5:9.22337e+18 "},
+        {2, "-0.5..80.9", "2:0 3:80 "},
+        {3, "=true", "1:1 3:1 5:1 "},
+        {3, "!=1", "0:0 2:0 4:0 "},
+        {3, "<true", "0:0 2:0 4:0 "},
+        {4, "run", "1:run "},
+        {4, "!=run", "0: 2:stop 3:>1 4:1..2 "},
+        {4, "=", "0: "},
+        {4, "=>1", "3:>1 "},
+        {4, "1..2", "4:1..2 "},
+        {4, "=1..2", "4:1..2 "},
+    };
+    for (int flushed = 0; flushed < 2; flushed++) {
+        for (size_t i = 0; i < SH_COUNT(rows); i++) {
+            check_where(&r, rows[i].point, rows[i].where, 0, rows[i].want);
+            check_where(&r, rows[i].point, rows[i].where, 1, rows[i].want);
+        }
+        assert_ok(sh_history_flush(r.h));
+    }
+    rig_fini(&r);
+}
+
+static void test_conditions_that_do_not_fit_are_refused(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    add_cond_samples(&r);
+    static const struct {
+        uint32_t point;
+        const char *where;
+    } rows[] = {{4, ">1"}, {4, "<=1"}, {1, "=on"}, {1, ">true"}, {1, "20..10"}, {2, "!=on"}};
+    for (size_t i = 0; i < SH_COUNT(rows); i++) {
+        struct seen s = {.n = 0};
+        struct sh_history_result out;
+        struct sh_history_query q = {
+            .points = &rows[i].point, .npoints = 1, .from_us = t0, .to_us = t0 + hour};
+        assert_ok(sh_history_cond_parse(sh_str_c(rows[i].where), &q.where));
+        assert_int_equal(sh_history_query(r.h, &q, sink, &s, &out), SH_E_UNSUPPORTED);
+        struct sh_history_agg a = {.kind = SH_AGG_COUNT_IF, .cond = q.where};
+        q.aggs = &a;
+        q.naggs = 1;
+        assert_int_equal(sh_history_query(r.h, &q, sink, &s, &out), SH_E_INVAL); /* with where */
+        q.where.op = SH_OP_NONE;
+        assert_int_equal(sh_history_query(r.h, &q, sink, &s, &out), SH_E_UNSUPPORTED);
+    }
+    rig_fini(&r);
+}
+
+static void test_conditions_count_and_time(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    static const double v[] = {10, 90, 70, 85, 20, 99};
+    for (size_t i = 0; i < SH_COUNT(v); i++) {
+        add(&r, 1, t0 + (int64_t)i * 10 * sec, v[i], i == 3 ? 64 : 192);
+        add_text(&r, 2, t0 + (int64_t)i * 10 * sec, v[i] > 80 ? "high" : "ok");
+    }
+    send(&r);
+    struct sh_history_query q = {.from_us = t0, .to_us = t0 + 60 * sec, .step_us = 30 * sec};
+    for (int flushed = 0; flushed < 2; flushed++) {
+        check(&r, q, 1, "count:>80", "0:1 30:2 ");
+        check(&r, q, 1, "count:10..20", "0:1 30:1 ");
+        check(&r, q, 1, "duration:>80", "0:10 30:20 ");
+        check(&r, q, 1, "duration:<=70", "0:20 30:10 ");
+        check(&r, q, 1, "duration:70..90", "0:20 30:10 ");
+        check(&r, q, 2, "count:high", "0:1 30:2 ");
+        check(&r, q, 2, "count:!=high", "0:2 30:1 ");
+        check(&r, q, 2, "duration:!=high", "0:20 30:10 ");
+        q.quality = SH_QF_GOOD; /* 85 is uncertain: 70 is held until 20 comes */
+        check(&r, q, 1, "count:>80", "0:1 30:1 ");
+        check(&r, q, 1, "duration:>80", "0:10 30:10 ");
+        q.quality = SH_QF_DEFAULT;
+        assert_ok(sh_history_flush(r.h));
+    }
+    rig_fini(&r);
+}
+
 static void test_text_first_last_count_duration(void **state)
 {
     (void)state;
@@ -333,7 +487,9 @@ static void test_nonsense_and_limits_are_refused(void **state)
     send(&r);
     static const uint32_t point = 1;
     struct sh_history_agg a;
-    static const char *const bad[] = {"", "means", "p", "p101", "p-1", "pp", "duration"};
+    static const char *const bad[] = {
+        "",       "means",   "p",        "p101",     "p-1",        "pp",          "duration",
+        "counts", "count:>", "count:>=", "count:>x", "count:<=1x", "duration:>on"};
     for (size_t i = 0; i < SH_COUNT(bad); i++) {
         assert_int_equal(sh_history_agg_parse(sh_str_c(bad[i]), &a), SH_E_INVAL);
     }
@@ -782,6 +938,9 @@ int main(void)
         cmocka_unit_test(test_rate_counts_a_reset_from_zero),
         cmocka_unit_test(test_quality_chooses_what_counts),
         cmocka_unit_test(test_text_first_last_count_duration),
+        cmocka_unit_test(test_conditions_choose_rows_by_type),
+        cmocka_unit_test(test_conditions_that_do_not_fit_are_refused),
+        cmocka_unit_test(test_conditions_count_and_time),
         cmocka_unit_test(test_local_days_follow_the_zone),
         cmocka_unit_test(test_downsampling_keeps_extremes_and_ends),
         cmocka_unit_test(test_cursor_pages_over_series_without_gap_or_repeat),

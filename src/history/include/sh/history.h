@@ -155,18 +155,47 @@ enum sh_history_agg_kind {
                           bucket counts */
     SH_AGG_RATE,       /* increase per second since the sample before the bucket's first (or its
                           first); a fall is a counter's reset: the new value is the increase */
-    SH_AGG_DURATION    /* seconds in which the held value equals `value` */
+    SH_AGG_COUNT_IF,   /* samples that meet `cond` */
+    SH_AGG_DURATION    /* seconds in which the held value meets `cond` */
 };
+
+/* A condition on a value, as written:
+ *   ">80" ">=80" "<80" "<=80" "=80" "!=80"   compared with a number; bool: false < true
+ *   "10..20"                                 from 10 to 20, both in; of a text: this very text
+ *   "80" "true" "running"                    a value alone: equal
+ * Text and blob know = and != only; a text that begins with an operator or must not be a range is
+ * written after "=". NaN meets != and nothing else. */
+enum sh_history_op {
+    SH_OP_NONE, /* no condition */
+    SH_OP_IS,
+    SH_OP_EQ,
+    SH_OP_NE,
+    SH_OP_GT,
+    SH_OP_GE,
+    SH_OP_LT,
+    SH_OP_LE,
+    SH_OP_RANGE
+};
+struct sh_history_cond { /* borrowed for the query */
+    enum sh_history_op op;
+    struct sh_str value; /* RANGE: the whole */
+    struct sh_str low;   /* RANGE */
+    struct sh_str high;
+};
+/* *out borrows from s. SH_E_INVAL: an order with something that is neither number nor bool. */
+SH_MUST_CHECK sh_err sh_history_cond_parse(struct sh_str s, struct sh_history_cond *out);
+
 struct sh_history_agg {
     enum sh_history_agg_kind kind;
-    double percentile;   /* 0..100 */
-    struct sh_str value; /* DURATION: as text ("3", "true", "running"); borrowed for the query */
+    double percentile; /* 0..100 */
+    struct sh_history_cond cond;
 };
-/* "mean", "p99.9", "duration:running". *out borrows from s. SH_E_INVAL for any other word. */
+/* "mean", "p99.9", "count:>80", "duration:running". *out borrows from s. SH_E_INVAL for any other
+ * word. */
 SH_MUST_CHECK sh_err sh_history_agg_parse(struct sh_str s, struct sh_history_agg *out);
 /* True when the aggregate can be asked of a point of this type. */
 bool sh_history_agg_allowed(enum sh_history_agg_kind k, enum sh_type t);
-/* Type of the result: count i64; min max first last the point's; all others f64. */
+/* Type of the result: counts i64; min max first last the point's; all others f64. */
 enum sh_type sh_history_agg_type(enum sh_history_agg_kind k, enum sh_type t);
 
 enum sh_history_fill { SH_FILL_NONE, SH_FILL_NULL, SH_FILL_PREVIOUS, SH_FILL_LINEAR };
@@ -197,6 +226,7 @@ struct sh_history_query {
     enum sh_history_quality quality;
     enum sh_history_down down;       /* raw only; numeric types only (others come raw) */
     uint32_t down_points;            /* at least 3 */
+    struct sh_history_cond where;    /* raw, not with `down`: only rows that meet it */
     uint64_t limit;                  /* most rows over all series; 0 = no limit */
     struct sh_history_cursor cursor; /* not with `down` */
     int64_t now_us;                  /* twa and duration hold no longer than this; 0 = to_us */
@@ -228,7 +258,8 @@ struct sh_history_result {
 };
 /* Runs on the calling thread; calls sink for each part, series by series in the order of `points`
  * (a series without rows is not called). A non-OK answer of sink ends the query and is returned.
- * SH_E_INVAL nonsense in q, SH_E_UNSUPPORTED an aggregate not allowed for a point's type,
+ * SH_E_INVAL nonsense in q, SH_E_UNSUPPORTED an aggregate or condition not allowed for a point's
+ * type,
  * SH_E_LIMIT memory or number of buckets, SH_E_CANCELED, SH_E_TIMEOUT. */
 SH_MUST_CHECK sh_err sh_history_query(struct sh_history *h, const struct sh_history_query *q,
                                       sh_err (*sink)(void *ctx, const struct sh_history_rows *rows),
