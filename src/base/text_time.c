@@ -32,6 +32,38 @@ void sh_civil_from_days(int64_t days, int64_t *y, unsigned *m, unsigned *d)
     *y = yoe + era * 400 + (*m <= 2 ? 1 : 0);
 }
 
+/* `n` digits of v at `out`. */
+static void put_padded(char *out, size_t n, uint64_t v)
+{
+    for (size_t i = n; i > 0; i--) {
+        out[i - 1] = (char)('0' + v % 10);
+        v /= 10;
+    }
+}
+
+/* "-02-03T04:05:06.789Z" behind the year; the fraction has 0, 3 or 6 digits. */
+static size_t put_rest(char *out, unsigned mo, unsigned d, int64_t us)
+{
+    static const char form[] = "-00-00T00:00:00Z";
+    const uint64_t s = (uint64_t)(us / US_PER_S);
+    const uint64_t frac = (uint64_t)(us % US_PER_S);
+    memcpy(out, form, sizeof form - 1);
+    put_padded(out + 1, 2, mo);
+    put_padded(out + 4, 2, d);
+    put_padded(out + 7, 2, s / 3600);
+    put_padded(out + 10, 2, s / 60 % 60);
+    put_padded(out + 13, 2, s % 60);
+    size_t n = sizeof form - 2;
+    if (frac != 0) {
+        const bool ms = frac % US_PER_MS == 0;
+        out[n++] = '.';
+        put_padded(out + n, ms ? 3 : 6, ms ? frac / US_PER_MS : frac);
+        n += ms ? 3 : 6;
+    }
+    out[n++] = 'Z';
+    return n;
+}
+
 size_t sh_time_print(int64_t time_us, char out[SH_TIME_CHARS])
 {
     int64_t days = time_us / US_PER_DAY;
@@ -44,18 +76,14 @@ size_t sh_time_print(int64_t time_us, char out[SH_TIME_CHARS])
     unsigned mo;
     unsigned d;
     sh_civil_from_days(days, &y, &mo, &d);
-    const int64_t s = us / US_PER_S;
-    const int64_t frac = us % US_PER_S;
-    char tail[16] = "Z";
-    if (frac % US_PER_MS != 0) {
-        (void)snprintf(tail, sizeof tail, ".%06lldZ", (long long)frac);
-    } else if (frac != 0) {
-        (void)snprintf(tail, sizeof tail, ".%03lldZ", (long long)(frac / US_PER_MS));
+    size_t n = 4;
+    if (y >= 0 && y <= 9999) {
+        put_padded(out, 4, (uint64_t)y);
+    } else {
+        const int k = snprintf(out, SH_TIME_CHARS, "%04lld", (long long)y);
+        n = k < 0 ? 0 : (size_t)k;
     }
-    const int n =
-        snprintf(out, SH_TIME_CHARS, "%04lld-%02u-%02uT%02lld:%02lld:%02lld%s", (long long)y, mo, d,
-                 (long long)(s / 3600), (long long)(s / 60 % 60), (long long)(s % 60), tail);
-    return n < 0 ? 0 : (size_t)n;
+    return n + put_rest(out + n, mo, d, us);
 }
 
 static bool digits_at(struct sh_str s, size_t at, size_t n, int64_t *out)

@@ -66,6 +66,75 @@ static void check_round_trip(double v)
     }
 }
 
+/* Significant digits and the power of ten of the first, of "123.4500" or "1.234500e+02". */
+static int canonical(const char *t, char digits[40])
+{
+    int n = 0;
+    int point = -1;
+    int first = -1;
+    int at = 0;
+    for (; *t != '\0' && *t != 'e'; t++) {
+        if (*t == '.') {
+            point = at;
+            continue;
+        }
+        if (*t >= '0' && *t <= '9') {
+            if (n > 0 || *t != '0') {
+                first = first < 0 ? at : first;
+                digits[n++] = *t;
+            }
+            at++;
+        }
+    }
+    while (n > 0 && digits[n - 1] == '0') {
+        n--;
+    }
+    digits[n] = '\0';
+    point = point < 0 ? at : point;
+    return point - first + (*t == 'e' ? atoi(t + 1) : 0);
+}
+
+/* Shortest, and of the shortest the nearest: the fewest digits of printf that read back. */
+static void check_shortest(double v)
+{
+    char ours[SH_F64_CHARS + 1];
+    char want[40];
+    char a[40];
+    char b[40];
+    ours[sh_f64_print(v, ours)] = '\0';
+    for (int digits = 1; digits <= 17; digits++) {
+        (void)snprintf(want, sizeof want, "%.*e", digits - 1, v);
+        if (strtod(want, NULL) == v) {
+            break;
+        }
+    }
+    const int ea = canonical(ours, a);
+    const int eb = canonical(want, b);
+    if (strcmp(a, b) != 0 || ea != eb) {
+        fail_msg("%s printed, %s expected", ours, want);
+    }
+}
+
+static void test_f64_print_is_the_shortest_that_reads_back(void **state)
+{
+    SH_UNUSED(state);
+    uint64_t s = 31;
+    for (int i = 0; i < 20000; i++) {
+        const double part = (double)(next(&s) >> 11) / 9007199254740992.0;
+        check_shortest(ldexp(0.5 + part / 2, (int)(next(&s) % 68) - 17)); /* all digits */
+        check_shortest((double)(next(&s) % 1000000) / 3);                 /* means */
+        check_shortest((double)(next(&s) % 100000000) / 10000);
+    }
+    for (int e = -16; e < 50; e++) { /* powers of two: the lower neighbour is nearer */
+        check_shortest(ldexp(1, e));
+        check_shortest(nextafter(ldexp(1, e), 0));
+        check_shortest(nextafter(ldexp(1, e), 1e300));
+    }
+    check_shortest(9007199254740993.0 / 8);
+    check_shortest(0.3);
+    check_shortest(0.1 + 0.2);
+}
+
 static void test_f64_print_then_parse_gives_same_bits(void **state)
 {
     SH_UNUSED(state);
@@ -293,6 +362,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_f64_print_known_values),
         cmocka_unit_test(test_f64_print_then_parse_gives_same_bits),
+        cmocka_unit_test(test_f64_print_is_the_shortest_that_reads_back),
         cmocka_unit_test(test_f64_parse_is_correctly_rounded),
         cmocka_unit_test(test_f64_parse_refuses_what_is_not_a_number),
         cmocka_unit_test(test_i64_limits),
