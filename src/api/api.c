@@ -256,6 +256,19 @@ void api_finish(struct api_req *r, int status)
     sh_http_send(http);
 }
 
+void api_release(struct api_req *r)
+{
+    request_free(r);
+}
+
+void api_pull(struct api_req *r, const struct sh_http_pull *p)
+{
+    sh_http_header_c(r->http, "X-Content-Type-Options", "nosniff");
+    sh_http_header_c(r->http, "Cache-Control", "no-store");
+    sh_http_status(r->http, 200);
+    sh_http_pull(r->http, p);
+}
+
 static int parse_body(struct api_req *r)
 {
     if ((r->route->flags & API_F_RAW) != 0 || r->http->body.n == 0) {

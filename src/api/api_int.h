@@ -91,6 +91,7 @@ struct sh_api {
     atomic_ullong requests;
     atomic_ullong denied;
     atomic_ullong idem[API_IDEM_COUNTS];
+    atomic_uint exports; /* under way */
     /* For rates: sampled once a second on the loop. */
     struct sh_timer second;
     uint64_t last_samples;
@@ -110,6 +111,10 @@ int api_problem_diag(struct api_req *r, int status, const char *code, const stru
 int api_error(struct api_req *r, sh_err err, const struct sh_diag *d);
 /* Sends what was written with this status and frees the request. Any thread. */
 void api_finish(struct api_req *r, int status);
+/* Answers 200 with a stream that workers make (p, see http.h); the headers were set. The request
+ * is kept until api_release, which p->end calls. */
+void api_pull(struct api_req *r, const struct sh_http_pull *p);
+void api_release(struct api_req *r);
 struct api_words {
     const char *code;
     const char *title_en;

@@ -1,84 +1,99 @@
-/* history_export.c - history as CSV.
+/* history_export.c - history as CSV: one time column and one column a point, streamed.
+ *
+ * The engine gives series after series and the file has rows by time. So the range is cut into
+ * windows of time that hold at most WINDOW_ROWS rows over all series: each is queried, merged in
+ * memory and written out piece by piece. The width follows the data: halved when a window holds too
+ * much, doubled when it holds little. With a step the windows end where buckets end. `fill`
+ * previous and linear need the rows before and after: then the whole range is one window, with a
+ * limit.
+ *
+ * The handler makes the first piece, so what is wrong is still a problem with words; the others are
+ * made on workers when the client has taken what was made (sh_http_pull).
  * SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
 #include "history_ask.h"
 
-/* Rows of all series, merged by time: times sorted, one cell a point. Text in the arena. */
+enum {
+    EXPORTS_MAX = 16, /* at one time; each may hold WINDOW_ROWS rows and WINDOW_TEXT bytes */
+    WINDOW_ROWS = 128 << 10,
+    WINDOW_TEXT = 16 << 20,
+    FILLED_ROWS = 1 << 20,
+    PIECE_SOFT = 64 << 10,
+    PIECE_MAX = 4 << 20
+};
+#define WINDOW_FIRST_US (INT64_C(3600) * 1000000)
+#define WINDOW_TIME_US INT64_C(30000000)
+#define FUTURE_US (INT64_C(86400) * 1000000) /* samples are taken this far ahead */
+
 struct export_row {
     int64_t time;
+    union sh_cell value; /* text: a span of `text` */
     uint32_t series;
-    struct sh_str cell;
+    uint8_t type; /* 0 = no value */
 };
+
 struct export
 {
     struct asked *a;
-    struct export_row *rows;
+    int64_t at; /* what is before was gathered */
+    int64_t to;
+    int64_t width;
+    struct export_row *rows; /* of the window, by time and series */
     size_t n;
     size_t cap;
-    struct sh_buf tmp[2];
+    size_t next; /* first row not written yet */
+    struct sh_buf text;
+    struct sh_buf cell;
 };
-enum { EXPORT_ROWS = 2000000 };
 
-static sh_err export_grow(struct export *x)
+/* ---- one window ---- */
+
+static bool is_filled(const struct export *x)
 {
-    if (x->n < x->cap) {
-        return SH_OK;
+    return x->a->q.fill == SH_FILL_PREVIOUS || x->a->q.fill == SH_FILL_LINEAR;
+}
+
+/* Cannot be cut into windows: filled, or one bucket. */
+static bool is_whole(const struct export *x)
+{
+    return is_filled(x) || (x->a->q.naggs > 0 && x->a->q.step_us == 0);
+}
+
+static sh_err row_add(struct export *x, const struct export_row *row)
+{
+    if (x->n == x->cap) {
+        const size_t cap = x->cap == 0 ? 4096 : x->cap * 2;
+        struct export_row *rows =
+            sh_mem_resize(x->a->r->api->env->alloc, x->rows, cap * sizeof *rows);
+        if (rows == NULL) {
+            return SH_E_NOMEM;
+        }
+        x->rows = rows;
+        x->cap = cap;
     }
-    if (x->cap >= EXPORT_ROWS) {
-        return SH_E_LIMIT;
-    }
-    const size_t cap = x->cap == 0 ? 4096 : x->cap * 2;
-    struct export_row *rows = sh_mem_resize(x->a->r->api->env->alloc, x->rows, cap * sizeof *rows);
-    if (rows == NULL) {
-        return SH_E_NOMEM;
-    }
-    x->rows = rows;
-    x->cap = cap;
+    x->rows[x->n++] = *row;
     return SH_OK;
 }
 
-static struct sh_str csv_cell(struct export *x, enum sh_type type, union sh_cell v,
-                              const uint8_t *bytes)
-{
-    struct sh_buf *b = &x->tmp[0];
-    struct sh_jw w;
-    sh_buf_clear(b);
-    sh_jw_init(&w, b);
-    api_put_cell(&w, type, v, bytes);
-    struct sh_str s = sh_buf_str(b);
-    const bool quoted = s.n >= 2 && s.p[0] == '"';
-    if (quoted && type == SH_T_F64) {
-        s = sh_str_sub(s, 1, s.n - 1);
-    } else if (quoted) { /* CSV doubles quotes where JSON escapes them */
-        const struct sh_str raw = sh_str_of((const char *)bytes + v.span.off, v.span.len);
-        sh_buf_clear(&x->tmp[1]);
-        sh_err err = sh_buf_put_u8(&x->tmp[1], '"');
-        for (size_t i = 0; i < raw.n && err == SH_OK; i++) {
-            err = raw.p[i] == '"' ? sh_buf_put_c(&x->tmp[1], "\"\"")
-                                  : sh_buf_put_u8(&x->tmp[1], (uint8_t)raw.p[i]);
-        }
-        err = err == SH_OK ? sh_buf_put_u8(&x->tmp[1], '"') : err;
-        s = err == SH_OK ? sh_buf_str(&x->tmp[1]) : SH_STR("");
-    }
-    return sh_arena_str(x->a->r->arena, s);
-}
-
-static sh_err export_sink(void *ctx, const struct sh_history_rows *rows)
+static sh_err gather(void *ctx, const struct sh_history_rows *rows)
 {
     struct export *x = ctx;
+    const bool raw = x->a->q.naggs == 0;
+    const enum sh_type type = raw ? rows->type : rows->agg[0].type;
+    const union sh_cell *value = raw ? rows->value : rows->agg[0].value;
+    const uint8_t *null = raw ? NULL : rows->agg[0].null;
     for (uint32_t i = 0; i < rows->n; i++) {
-        SH_TRY(export_grow(x));
-        struct sh_str cell = SH_STR("");
-        if (x->a->q.naggs == 0) {
-            cell = csv_cell(x, rows->type, rows->value[i], rows->bytes);
-        } else if (rows->agg[0].null == NULL || rows->agg[0].null[i] == 0) {
-            cell = csv_cell(x, rows->agg[0].type, rows->agg[0].value[i], rows->bytes);
+        struct export_row row = {rows->time_us[i], value[i], rows->series, (uint8_t)type};
+        if (null != NULL && null[i] != 0) {
+            row.type = 0;
+        } else if (type >= SH_T_TEXT && value[i].span.len != 0) {
+            row.value.span.off = (uint32_t)x->text.n;
+            SH_TRY(sh_buf_put(&x->text, rows->bytes + value[i].span.off, value[i].span.len));
         }
-        if (cell.p == NULL) {
-            return SH_E_LIMIT;
-        }
-        x->rows[x->n++] = (struct export_row){rows->time_us[i], rows->series, cell};
+        SH_TRY(row_add(x, &row));
     }
-    return SH_OK;
+    return sh_http_gone(x->a->r->http) ? SH_E_CANCELED : SH_OK;
 }
 
 static int by_time(const void *a, const void *b)
@@ -91,28 +106,187 @@ static int by_time(const void *a, const void *b)
     return x->series < y->series ? -1 : (x->series > y->series ? 1 : 0);
 }
 
-static sh_err export_write(struct export *x, struct sh_buf *out)
+/* Where a window that begins at x->at ends: at most x->width later, but with a whole bucket. */
+static int64_t window_end(const struct export *x)
+{
+    if (x->width >= x->to - x->at) {
+        return x->to;
+    }
+    const int64_t end = x->at + x->width;
+    if (x->a->q.step_us == 0) {
+        return end;
+    }
+    int64_t start = 0;
+    int64_t stop = 0;
+    sh_history_bucket(&x->a->q, end, &start, &stop);
+    if (start <= x->at) {
+        sh_history_bucket(&x->a->q, x->at, &start, &stop);
+        start = stop;
+    }
+    return start < x->to ? start : x->to;
+}
+
+/* Gathers the window [x->at, end). *full: it holds too much. */
+static sh_err window_try(struct export *x, int64_t end, bool *full)
 {
     const struct asked *a = x->a;
-    SH_TRY(sh_buf_put_c(out, "\xef\xbb\xbftime"));
-    for (size_t i = 0; i < a->q.npoints; i++) {
-        SH_TRY(sh_buf_printf(out, ",%.*s", SH_PRI(a->names[i])));
-    }
-    SH_TRY(sh_buf_put_c(out, "\r\n"));
-    for (size_t i = 0; i < x->n;) {
-        char t[SH_TIME_CHARS];
-        const int64_t at = x->rows[i].time;
-        SH_TRY(sh_buf_put(out, t, sh_time_print(at, t)));
-        for (uint32_t s = 0; s < a->q.npoints; s++) {
-            SH_TRY(sh_buf_put_u8(out, ','));
-            if (i < x->n && x->rows[i].time == at && x->rows[i].series == s) {
-                SH_TRY(sh_buf_put_str(out, x->rows[i].cell));
-                i++;
+    struct sh_history_query q = a->q;
+    struct sh_history_result res = {0};
+    x->n = 0;
+    x->next = 0;
+    sh_buf_clear(&x->text);
+    q.from_us = x->at;
+    q.to_us = end;
+    q.limit = is_filled(x) ? FILLED_ROWS : WINDOW_ROWS;
+    q.deadline_mono_us = sh_mono_us(a->r->api->env->clock) + WINDOW_TIME_US;
+    const sh_err err = sh_history_query(a->r->api->o.history, &q, gather, x, &res);
+    *full = err == SH_E_LIMIT || (err == SH_OK && res.next.set);
+    return err == SH_E_LIMIT ? SH_OK : err;
+}
+
+/* The next window that holds rows; x->n == 0 at the end. */
+static sh_err window_next(struct export *x)
+{
+    x->n = 0;
+    x->next = 0;
+    while (x->at < x->to) {
+        bool full = false;
+        const int64_t end = is_whole(x) ? x->to : window_end(x);
+        SH_TRY(window_try(x, end, &full));
+        if (full) {
+            if (is_whole(x) || x->width <= 1) {
+                return SH_E_LIMIT; /* cannot be cut any more */
             }
+            x->width = (x->width < end - x->at ? x->width : end - x->at) / 2;
+            continue;
         }
-        SH_TRY(sh_buf_put_c(out, "\r\n"));
+        x->at = end;
+        if (x->n < WINDOW_ROWS / 4 && x->width < INT64_MAX / 2) {
+            x->width *= 2;
+        }
+        if (x->n > 0) {
+            break;
+        }
+    }
+    if (x->a->q.npoints > 1 && x->n > 1) {
+        qsort(x->rows, x->n, sizeof x->rows[0], by_time);
     }
     return SH_OK;
+}
+
+/* ---- CSV ---- */
+
+static sh_err put_quoted(struct sh_buf *out, struct sh_str s)
+{
+    SH_TRY(sh_buf_put_u8(out, '"'));
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == '"') {
+            SH_TRY(sh_buf_put_u8(out, '"'));
+        }
+        SH_TRY(sh_buf_put_u8(out, (uint8_t)s.p[i]));
+    }
+    return sh_buf_put_u8(out, '"');
+}
+
+static sh_err put_cell(struct export *x, const struct export_row *row, struct sh_buf *out)
+{
+    char t[SH_F64_CHARS];
+    if (row->type == SH_T_F64) {
+        return sh_buf_put(out, t, sh_f64_print(row->value.f64, t));
+    }
+    if (row->type == SH_T_TEXT) {
+        const struct sh_bytes all = sh_buf_bytes(&x->text);
+        return put_quoted(
+            out, row->value.span.len == 0
+                     ? SH_STR("")
+                     : sh_str_of((const char *)all.p + row->value.span.off, row->value.span.len));
+    }
+    if (row->type == 0) {
+        return SH_OK;
+    }
+    struct sh_jw w;
+    sh_buf_clear(&x->cell);
+    sh_jw_init(&w, &x->cell);
+    api_put_cell(&w, (enum sh_type)row->type, row->value, x->text.p);
+    SH_TRY(sh_jw_end(&w));
+    return sh_buf_put_str(out, sh_buf_str(&x->cell));
+}
+
+/* Names are quoted only where they must be. */
+static sh_err put_header(const struct asked *a, struct sh_buf *out)
+{
+    SH_TRY(sh_buf_put_c(out, "\xef\xbb\xbftime"));
+    for (size_t i = 0; i < a->q.npoints; i++) {
+        const struct sh_str s = a->names[i];
+        SH_TRY(sh_buf_put_u8(out, ','));
+        const bool plain = memchr(s.p, '"', s.n) == NULL && memchr(s.p, ',', s.n) == NULL;
+        SH_TRY(plain ? sh_buf_put_str(out, s) : put_quoted(out, s));
+    }
+    return sh_buf_put_c(out, "\r\n");
+}
+
+/* All rows of one time. */
+static sh_err put_line(struct export *x, struct sh_buf *out)
+{
+    char t[SH_TIME_CHARS];
+    const int64_t at = x->rows[x->next].time;
+    SH_TRY(sh_buf_put(out, t, sh_time_print(at, t)));
+    for (uint32_t s = 0; s < x->a->q.npoints; s++) {
+        SH_TRY(sh_buf_put_u8(out, ','));
+        if (x->next < x->n && x->rows[x->next].time == at && x->rows[x->next].series == s) {
+            SH_TRY(put_cell(x, &x->rows[x->next], out));
+            x->next++;
+        }
+    }
+    return sh_buf_put_c(out, "\r\n");
+}
+
+/* One piece; *last: nothing is left. */
+static sh_err more(void *ctx, struct sh_buf *out, bool *last)
+{
+    struct export *x = ctx;
+    while (out->n < PIECE_SOFT) {
+        if (x->next == x->n) {
+            SH_TRY(window_next(x));
+        }
+        if (x->next == x->n) {
+            *last = true;
+            return SH_OK;
+        }
+        while (x->next < x->n && out->n < PIECE_SOFT) {
+            SH_TRY(put_line(x, out));
+        }
+    }
+    return SH_OK;
+}
+
+/* ---- life ---- */
+
+static void export_free(struct export *x)
+{
+    const struct sh_alloc *al = x->a->r->api->env->alloc;
+    (void)atomic_fetch_sub(&x->a->r->api->exports, 1);
+    sh_mem_free(al, x->rows);
+    sh_buf_fini(&x->text);
+    sh_buf_fini(&x->cell);
+    asked_free(x->a);
+    sh_mem_free(al, x);
+}
+
+static void ended(void *ctx, sh_err err)
+{
+    struct export *x = ctx;
+    struct api_req *r = x->a->r;
+    if (err != SH_OK && err != SH_E_CLOSED && err != SH_E_CANCELED) {
+        sh_log(r->api->env->log, SH_LOG_WARN, "api", "an export was cut off: %s", sh_err_name(err));
+    }
+    export_free(x);
+    api_release(r);
+}
+
+static sh_err run_worker(void *pool, void (*fn)(void *ctx), void *ctx)
+{
+    return sh_workers_run(pool, fn, ctx);
 }
 
 /* The query parameters as the object that ask() reads. */
@@ -140,31 +314,78 @@ static json_t *export_question(struct api_req *r)
     return o;
 }
 
-static int export_run(struct asked *a)
+/* A range without ends is that of the samples. */
+static sh_err export_range(struct export *x, const json_t *question)
 {
-    struct api_req *r = a->r;
-    struct export x = {.a = a};
-    struct sh_history_result res;
-    sh_buf_init(&x.tmp[0], r->api->env->alloc, 64 << 20);
-    sh_buf_init(&x.tmp[1], r->api->env->alloc, 64 << 20);
-    sh_err err = sh_history_query(r->api->o.history, &a->q, export_sink, &x, &res);
-    if (err == SH_OK && x.n > 0) {
-        qsort(x.rows, x.n, sizeof x.rows[0], by_time);
+    struct asked *a = x->a;
+    x->at = a->q.from_us;
+    x->to = a->q.to_us;
+    if (json_object_get(question, "to") == NULL) {
+        x->to = a->q.now_us + FUTURE_US;
     }
+    if (json_object_get(question, "from") == NULL) {
+        int64_t first = x->to;
+        for (size_t i = 0; i < a->q.npoints; i++) {
+            struct sh_history_point_stats st;
+            SH_TRY(sh_history_point_stats(a->r->api->o.history, a->points[i], &st));
+            first = st.found && st.first_us < first ? st.first_us : first;
+        }
+        x->at = first;
+    }
+    x->width = WINDOW_FIRST_US;
+    return SH_OK;
+}
+
+/* The first piece, then the rest by workers. */
+static int export_begin(struct export *x)
+{
+    struct api_req *r = x->a->r;
     struct sh_buf *body = sh_http_body(r->http);
+    bool last = false;
     sh_buf_clear(body);
-    if (err == SH_OK) {
-        err = export_write(&x, body);
-    }
-    sh_mem_free(r->api->env->alloc, x.rows);
-    sh_buf_fini(&x.tmp[0]);
-    sh_buf_fini(&x.tmp[1]);
+    sh_err err = export_range(x, r->body);
+    err = err == SH_OK ? put_header(x->a, body) : err;
+    err = err == SH_OK ? more(x, body, &last) : err;
     if (err != SH_OK) {
+        export_free(x);
         return ask_failed(r, err);
     }
     sh_http_header_c(r->http, "Content-Type", "text/csv; charset=utf-8");
     sh_http_header_c(r->http, "Content-Disposition", "attachment; filename=\"history.csv\"");
-    return 200;
+    if (last) {
+        export_free(x);
+        return 200;
+    }
+    api_pull(r, &(struct sh_http_pull){.run = run_worker,
+                                       .pool = r->api->o.workers,
+                                       .more = more,
+                                       .end = ended,
+                                       .ctx = x,
+                                       .piece_max = PIECE_MAX});
+    return 0;
+}
+
+static int export_new(struct asked *a)
+{
+    struct api_req *r = a->r;
+    const struct sh_alloc *al = r->api->env->alloc;
+    if (atomic_fetch_add(&r->api->exports, 1) >= EXPORTS_MAX) {
+        (void)atomic_fetch_sub(&r->api->exports, 1);
+        asked_free(a);
+        sh_http_header_c(r->http, "Retry-After", "10");
+        return api_problem(r, 503, "too_busy", "16 exports are under way: try again later",
+                           "已有 16 个导出在进行：请稍后再试");
+    }
+    struct export *x = sh_mem_new(al, sizeof *x);
+    if (x == NULL) {
+        (void)atomic_fetch_sub(&r->api->exports, 1);
+        asked_free(a);
+        return api_error(r, SH_E_NOMEM, NULL);
+    }
+    x->a = a;
+    sh_buf_init(&x->text, al, WINDOW_TEXT);
+    sh_buf_init(&x->cell, al, PIECE_MAX);
+    return export_begin(x);
 }
 
 int api_history_export(struct api_req *r)
@@ -179,10 +400,9 @@ int api_history_export(struct api_req *r)
     if (status == 0 && a->q.naggs > 1) {
         status = ask_bad(r, "export takes one aggregate", "导出只支持一个聚合函数");
     }
-    a->q.limit = EXPORT_ROWS;
-    if (status == 0) {
-        status = export_run(a);
+    if (status != 0) {
+        asked_free(a);
+        return status;
     }
-    asked_free(a);
-    return status;
+    return export_new(a);
 }

@@ -316,6 +316,7 @@ static sh_err write_metrics(struct sh_api *a, struct sh_buf *out)
         {"sessions", "gauge", "Console sessions.", (double)u.sessions},
         {"http_requests_total", "counter", "HTTP requests.", (double)atomic_load(&a->requests)},
         {"http_denied_total", "counter", "Requests denied.", (double)atomic_load(&a->denied)},
+        {"history_exports", "gauge", "Exports under way.", (double)atomic_load(&a->exports)},
         {"net_streams", "gauge", "Open connections.", (double)net.streams},
         {"net_bytes_in_total", "counter", "Bytes received.", (double)net.bytes_in},
         {"net_bytes_out_total", "counter", "Bytes sent.", (double)net.bytes_out},

@@ -153,3 +153,56 @@ sh_err sh_gzip(struct sh_bytes in, int level, struct sh_buf *out)
     }
     return e;
 }
+
+/* ---- piece by piece ---- */
+
+struct sh_gzip_stream {
+    const struct sh_alloc *alloc;
+    z_stream z;
+};
+
+sh_err sh_gzip_stream_new(const struct sh_alloc *a, int level, struct sh_gzip_stream **out)
+{
+    if (level < 1 || level > 9) {
+        return SH_E_INVAL;
+    }
+    struct sh_gzip_stream *s = sh_mem_new(a, sizeof *s);
+    if (s == NULL) {
+        return SH_E_NOMEM;
+    }
+    s->alloc = a;
+    s->z = stream_of(a);
+    if (deflateInit2(&s->z, level, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
+        sh_mem_free(a, s);
+        return SH_E_NOMEM;
+    }
+    *out = s;
+    return SH_OK;
+}
+
+sh_err sh_gzip_stream_put(struct sh_gzip_stream *s, struct sh_bytes in, bool end,
+                          struct sh_buf *out)
+{
+    if (in.n > UINT32_MAX) {
+        return SH_E_LIMIT;
+    }
+    z_stream *z = &s->z;
+    z->next_in = input_of(in);
+    z->avail_in = (unsigned)in.n;
+    int r = Z_OK;
+    do {
+        SH_TRY(make_room(out, z));
+        const unsigned before = z->avail_out;
+        r = deflate(z, end ? Z_FINISH : Z_NO_FLUSH);
+        out->n += before - z->avail_out;
+    } while (end ? r != Z_STREAM_END : z->avail_out == 0);
+    return SH_OK;
+}
+
+void sh_gzip_stream_free(struct sh_gzip_stream *s)
+{
+    if (s != NULL) {
+        (void)deflateEnd(&s->z);
+        sh_mem_free(s->alloc, s);
+    }
+}

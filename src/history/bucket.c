@@ -44,3 +44,8 @@ void query_bucket(const struct sh_history_query *q, int64_t t, int64_t *start, i
     *start = begin + floor_div(t - begin, q->step_us) * q->step_us;
     *end = *start + q->step_us < next ? *start + q->step_us : next;
 }
+
+void sh_history_bucket(const struct sh_history_query *q, int64_t t, int64_t *start, int64_t *end)
+{
+    query_bucket(q, t, start, end);
+}

@@ -104,14 +104,18 @@ static bool has_body(const struct http_req *r)
     return r->status >= 200 && r->status != 204 && r->status != 304;
 }
 
+bool http_answer_gzip(const struct http_req *r)
+{
+    return r->compressible && !r->has_coding && has_body(r) && r->status != 206 &&
+           sh_http_accepts_coding(sh_http_field_of(&r->pub, "accept-encoding"), "gzip");
+}
+
 /* Compresses where it helps; on any trouble the plain body stays. Counts later, on the loop. */
 static void compress(struct http_req *r, bool on_loop)
 {
     const struct sh_bytes b = body_of(r);
     const struct sh_http_server *s = r->srv;
-    if (!r->compressible || r->has_coding || b.n < s->o.gzip_min || !has_body(r) ||
-        r->status == 206 || (on_loop && b.n > GZIP_ON_LOOP_MAX) ||
-        !sh_http_accepts_coding(sh_http_field_of(&r->pub, "accept-encoding"), "gzip")) {
+    if (b.n < s->o.gzip_min || (on_loop && b.n > GZIP_ON_LOOP_MAX) || !http_answer_gzip(r)) {
         return;
     }
     struct sh_buf z;

@@ -9,7 +9,8 @@ enum { HTTP_LISTENERS_MAX = 8, HTTP_ERROR_BODY_MAX = 4096, HTTP_FIELDS_MAX = 163
 
 struct http_counts {
     net_count conns, conns_refused, requests, in_flight, status[6], refused, timeouts, gone;
-    net_count body_bytes_in, body_bytes_out, gzip_in, gzip_out, websockets, buffered;
+    net_count body_bytes_in, body_bytes_out, gzip_in, gzip_out, websockets, buffered, pulls,
+        pulls_cut;
 };
 
 struct sh_http_server {
@@ -116,6 +117,9 @@ size_t http_answer_unsent(const struct http_req *r);
 /* An answer of the server itself; the connection ends with it. */
 void http_refuse(struct http_conn *c, int status);
 void http_error_body(struct sh_http_server *s, struct http_req *r, int status);
+
+/* Would a body of this request be worth compressing, and may it be? */
+bool http_answer_gzip(const struct http_req *r);
 
 /* http_ws.c */
 void http_ws_close_all(struct sh_http_server *s);

@@ -674,6 +674,8 @@ void sh_http_server_stats(const struct sh_http_server *s, struct sh_http_stats *
         .gzip_in = net_get(&n->gzip_in),
         .gzip_out = net_get(&n->gzip_out),
         .websockets = net_get(&n->websockets),
+        .pulls = net_get(&n->pulls),
+        .pulls_cut = net_get(&n->pulls_cut),
         .buffered_bytes = net_get(&n->buffered),
     };
     for (size_t i = 0; i < 6; i++) {

@@ -42,6 +42,52 @@ static void test_gzip_round_trip(void **state)
     sh_test_env_fini(&t);
 }
 
+/* Pieces of any size make one member that reads back. */
+static sh_err stream_trip(struct sh_test_env *t)
+{
+    struct sh_buf in;
+    struct sh_buf z;
+    struct sh_buf out;
+    struct sh_gzip_stream *s = NULL;
+    sh_buf_init(&in, &t->alloc, 1 << 20);
+    sh_buf_init(&z, &t->alloc, 1 << 20);
+    sh_buf_init(&out, &t->alloc, 1 << 20);
+    sh_err e = sh_gzip_stream_new(&t->alloc, 4, &s);
+    size_t given = 0;
+    for (uint32_t i = 0; i < 300 && e == SH_OK; i++) {
+        for (uint32_t k = 0; k < i * 7 % 130 && e == SH_OK; k++) {
+            e = sh_buf_printf(&in, "%u,", (unsigned)(i * 2654435761U >> 16));
+        }
+        const struct sh_bytes piece = {in.p + given, in.n - given};
+        e = e == SH_OK ? sh_gzip_stream_put(s, piece, i == 299, &z) : e;
+        given = in.n;
+    }
+    if (e == SH_OK) {
+        e = sh_gunzip(sh_buf_bytes(&z), &out);
+    }
+    if (e == SH_OK) {
+        assert_true(z.n < in.n);
+        assert_true(sh_str_eq(sh_buf_str(&in), sh_buf_str(&out)));
+    }
+    sh_gzip_stream_free(s);
+    sh_buf_fini(&in);
+    sh_buf_fini(&z);
+    sh_buf_fini(&out);
+    return e;
+}
+
+static void test_gzip_stream_round_trip(void **state)
+{
+    (void)state;
+    struct sh_test_env t;
+    sh_test_env_init(&t, NULL);
+    struct sh_gzip_stream *s = NULL;
+    assert_ok(stream_trip(&t));
+    assert_int_equal(sh_gzip_stream_new(&t.alloc, 0, &s), SH_E_INVAL);
+    sh_test_env_fini(&t);
+    sh_test_oom(stream_trip);
+}
+
 static void test_gunzip_limit_is_exact(void **state)
 {
     (void)state;
@@ -163,6 +209,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gzip_round_trip),
+        cmocka_unit_test(test_gzip_stream_round_trip),
         cmocka_unit_test(test_gunzip_limit_is_exact),
         cmocka_unit_test(test_gunzip_damage_and_members),
         cmocka_unit_test(test_multipart_two_parts),

@@ -7,6 +7,19 @@
 
 #define SEC INT64_C(1000000)
 
+/* Of /pull: the worker is the test, which runs `job` when it likes. */
+struct puller {
+    void (*job)(void *ctx);
+    void *job_ctx;
+    sh_err refuse; /* what run answers */
+    int runs;
+    int pieces; /* made so far */
+    int total;
+    int fail_at; /* 0 = never */
+    int ended;
+    sh_err end_err;
+};
+
 struct fix {
     struct sh_test_env t;
     struct sh_loop *l;
@@ -22,6 +35,7 @@ struct fix {
     struct sh_buf ws_got;
     int ws_closed;
     sh_err ws_reason;
+    struct puller pull;
 };
 
 /* ---- the application ---- */
@@ -70,6 +84,54 @@ static void serve_ws(struct fix *f, struct sh_http_req *r)
     }
 }
 
+static sh_err pull_run(void *pool, void (*fn)(void *ctx), void *ctx)
+{
+    struct puller *u = pool;
+    u->runs++;
+    if (u->refuse == SH_OK) {
+        assert_null(u->job); /* one call at a time */
+        u->job = fn;
+        u->job_ctx = ctx;
+    }
+    return u->refuse;
+}
+
+/* Piece k is 10,000 times the letter 'a' + k % 26. */
+static sh_err pull_more(void *ctx, struct sh_buf *out, bool *last)
+{
+    struct puller *u = ctx;
+    if (u->fail_at != 0 && u->pieces == u->fail_at) {
+        return SH_E_IO;
+    }
+    for (int i = 0; i < 10000; i++) {
+        SH_TRY(sh_buf_put_u8(out, (uint8_t)('a' + u->pieces % 26)));
+    }
+    u->pieces++;
+    *last = u->pieces == u->total;
+    return SH_OK;
+}
+
+static void pull_ended(void *ctx, sh_err err)
+{
+    struct puller *u = ctx;
+    u->ended++;
+    u->end_err = err;
+}
+
+static void serve_pull(struct fix *f, struct sh_http_req *r)
+{
+    bool last = false;
+    sh_http_header_c(r, "Content-Type", "text/csv");
+    assert_ok(pull_more(&f->pull, sh_http_body(r), &last));
+    const struct sh_http_pull o = {.run = pull_run,
+                                   .pool = &f->pull,
+                                   .more = pull_more,
+                                   .end = pull_ended,
+                                   .ctx = &f->pull,
+                                   .piece_max = 20000};
+    sh_http_pull(r, &o);
+}
+
 static void on_request(void *ctx, struct sh_http_req *r)
 {
     struct fix *f = ctx;
@@ -88,6 +150,8 @@ static void on_request(void *ctx, struct sh_http_req *r)
         f->held = r;
         sh_http_header_c(r, "Content-Type", "text/event-stream");
         assert_ok(sh_http_stream_begin(r, &stream_handler, f));
+    } else if (sh_str_eqc(r->path, "/pull")) {
+        serve_pull(f, r);
     } else if (sh_str_eqc(r->path, "/badstream")) {
         sh_http_header_c(r, "X", "a\nb");
         assert_int_equal(sh_http_stream_begin(r, &stream_handler, f), SH_E_INVAL);
@@ -527,6 +591,196 @@ static void test_streamed_answer(void **state)
     finish(&f);
 }
 
+/* Runs the worker's job, if there is one. */
+static bool work(struct fix *f)
+{
+    void (*job)(void *) = f->pull.job;
+    f->pull.job = NULL;
+    if (job != NULL) {
+        job(f->pull.job_ctx);
+    }
+    sh_loop_settle(f->l, 1000);
+    return job != NULL;
+}
+
+/* The payload of a chunked answer, appended to out; false when its end is not marked. */
+static bool unchunk(struct fix *f, struct sh_buf *out)
+{
+    struct sh_chunked ch;
+    struct sh_str in = heard(f);
+    size_t at = 0;
+    while (!sh_str_starts(sh_str_sub(in, at, in.n), SH_STR("\r\n\r\n"))) {
+        at++;
+    }
+    at += 4;
+    sh_chunked_init(&ch);
+    sh_err e = SH_E_AGAIN;
+    while (e == SH_E_AGAIN && at < in.n) {
+        size_t used = 0;
+        struct sh_bytes data = {0};
+        e = sh_chunked_feed(&ch, sh_str_bytes(sh_str_sub(in, at, in.n)), &used, &data);
+        assert_ok(sh_buf_put(out, data.p, data.n));
+        at += used;
+    }
+    return e == SH_OK;
+}
+
+static void check_letters(struct sh_bytes b, int pieces)
+{
+    assert_int_equal(b.n, (size_t)pieces * 10000);
+    for (size_t i = 0; i < b.n; i++) {
+        assert_int_equal(b.p[i], 'a' + i / 10000 % 26);
+    }
+}
+
+static void test_pulled_answer_is_whole_and_bounded(void **state)
+{
+    (void)state;
+    struct fix f;
+    struct sh_buf got;
+    begin(&f);
+    sh_buf_init(&got, &f.t.alloc, 4 << 20);
+    f.pull.total = 100;
+    say(&f, "GET /pull" H "\r\n");
+    assert_true(has(heard(&f), "Transfer-Encoding: chunked\r\nContent-Type: text/csv"));
+    assert_int_equal(stats(&f).pulls, 1);
+    sh_fakepeer_block(f.p, true); /* a client that does not read */
+    while (work(&f)) {
+    }
+    assert_true(f.pull.pieces < 20); /* queue and wire, not the whole */
+    assert_true(sh_stream_queued(f.near_end) <= 65536);
+    assert_true(stats(&f).buffered_bytes < 100000);
+    sh_fakepeer_block(f.p, false);
+    sh_loop_settle(f.l, 1000);
+    while (work(&f)) {
+    }
+    assert_true(unchunk(&f, &got));
+    check_letters(sh_buf_bytes(&got), 100);
+    assert_int_equal(f.pull.ended, 1);
+    assert_int_equal(f.pull.end_err, SH_OK);
+    assert_int_equal(stats(&f).pulls, 0);
+    assert_int_equal(stats(&f).pulls_cut, 0);
+    forget(&f);
+    say(&f, "GET /x" H "\r\n"); /* the connection goes on */
+    assert_true(sh_str_starts(heard(&f), SH_STR("HTTP/1.1 404")));
+    sh_buf_fini(&got);
+    finish(&f);
+}
+
+static void test_pulled_answer_compressed(void **state)
+{
+    (void)state;
+    struct fix f;
+    struct sh_buf got;
+    struct sh_buf plain;
+    begin(&f);
+    sh_buf_init(&got, &f.t.alloc, 4 << 20);
+    sh_buf_init(&plain, &f.t.alloc, 4 << 20);
+    f.pull.total = 50;
+    say(&f, "GET /pull" H "Accept-Encoding: gzip\r\n\r\n");
+    while (work(&f)) {
+    }
+    assert_true(has(heard(&f), "Content-Encoding: gzip\r\nVary: Accept-Encoding"));
+    assert_true(unchunk(&f, &got));
+    assert_true(got.n < 10000);
+    assert_ok(sh_gunzip(sh_buf_bytes(&got), &plain));
+    check_letters(sh_buf_bytes(&plain), 50);
+    assert_int_equal(stats(&f).gzip_in, 500000);
+    sh_buf_fini(&got);
+    sh_buf_fini(&plain);
+    finish(&f);
+}
+
+static void test_pulled_answer_that_fails_is_cut_off(void **state)
+{
+    (void)state;
+    struct fix f;
+    struct sh_buf got;
+    begin(&f);
+    sh_buf_init(&got, &f.t.alloc, 4 << 20);
+    f.pull.total = 10;
+    f.pull.fail_at = 3;
+    say(&f, "GET /pull" H "\r\n");
+    while (work(&f)) {
+    }
+    assert_false(unchunk(&f, &got)); /* the client sees that it is not whole */
+    check_letters(sh_buf_bytes(&got), 3);
+    assert_true(sh_fakepeer_saw_eof(f.p));
+    assert_int_equal(f.pull.ended, 1);
+    assert_int_equal(f.pull.end_err, SH_E_IO);
+    assert_int_equal(stats(&f).pulls_cut, 1);
+    sh_buf_fini(&got);
+    finish(&f);
+}
+
+static void test_pulled_answer_ends_when_the_client_goes(void **state)
+{
+    (void)state;
+    for (int making = 0; making < 2; making++) {
+        struct fix f;
+        begin(&f);
+        f.pull.total = 1000;
+        say(&f, "GET /pull" H "\r\n");
+        if (making == 0) { /* waits for the client */
+            sh_fakepeer_block(f.p, true);
+            while (work(&f)) {
+            }
+        }
+        const int pieces = f.pull.pieces;
+        sh_fakepeer_reset(f.p);
+        sh_loop_settle(f.l, 1000);
+        assert_int_equal(f.pull.ended, making == 0 ? 1 : 0);
+        while (work(&f)) {
+        }
+        assert_int_equal(f.pull.pieces, pieces); /* nothing more was made */
+        assert_int_equal(f.pull.ended, 1);
+        assert_int_equal(f.pull.end_err, SH_E_CLOSED);
+        assert_int_equal(stats(&f).pulls, 0);
+        finish(&f);
+    }
+}
+
+static void test_pulled_answer_waits_for_a_worker(void **state)
+{
+    (void)state;
+    struct fix f;
+    begin(&f);
+    f.pull.total = 3;
+    f.pull.refuse = SH_E_LIMIT;
+    say(&f, "GET /pull" H "\r\n");
+    assert_int_equal(f.pull.runs, 1);
+    assert_false(work(&f));
+    f.pull.refuse = SH_OK;
+    sh_test_advance(&f.t, SEC);
+    (void)sh_loop_turn(f.l);
+    sh_loop_settle(f.l, 1000);
+    while (work(&f)) {
+    }
+    assert_int_equal(f.pull.end_err, SH_OK);
+    assert_int_equal(f.pull.pieces, 3);
+
+    f.pull = (struct puller){.total = 3, .refuse = SH_E_STATE}; /* the workers have stopped */
+    say(&f, "GET /pull" H "\r\n");
+    assert_int_equal(f.pull.ended, 1);
+    assert_int_equal(f.pull.end_err, SH_E_STATE);
+    assert_true(sh_fakepeer_saw_eof(f.p));
+    finish(&f);
+}
+
+static void test_pulled_answer_is_refused_beyond_the_memory(void **state)
+{
+    (void)state;
+    struct fix f;
+    const struct sh_http_opts o = {.buffered_max = 30000};
+    begin_opts(&f, &o);
+    f.pull.total = 3;
+    say(&f, "GET /pull" H "\r\n");
+    assert_true(has(heard(&f), "HTTP/1.1 503"));
+    assert_int_equal(f.pull.ended, 1);
+    assert_int_equal(f.pull.end_err, SH_E_LIMIT);
+    finish(&f);
+}
+
 #define UPGRADE                                                                                    \
     "GET /mqtt" H "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"     \
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -785,6 +1039,12 @@ int main(void)
         cmocka_unit_test(test_timeouts),
         cmocka_unit_test(test_client_gone_while_held),
         cmocka_unit_test(test_streamed_answer),
+        cmocka_unit_test(test_pulled_answer_is_whole_and_bounded),
+        cmocka_unit_test(test_pulled_answer_compressed),
+        cmocka_unit_test(test_pulled_answer_that_fails_is_cut_off),
+        cmocka_unit_test(test_pulled_answer_ends_when_the_client_goes),
+        cmocka_unit_test(test_pulled_answer_waits_for_a_worker),
+        cmocka_unit_test(test_pulled_answer_is_refused_beyond_the_memory),
         cmocka_unit_test(test_websocket_carries_bytes),
         cmocka_unit_test(test_websocket_back_pressure_and_close),
         cmocka_unit_test(test_websocket_ends),

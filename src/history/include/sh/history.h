@@ -235,6 +235,9 @@ struct sh_history_query {
     int64_t deadline_mono_us;        /* 0 = none */
 };
 
+/* Start and end of the bucket that holds t: of q, its step, zone and range count. Pure. */
+void sh_history_bucket(const struct sh_history_query *q, int64_t t, int64_t *start, int64_t *end);
+
 struct sh_history_col {
     enum sh_type type;
     const union sh_cell *value;

@@ -2,10 +2,10 @@
  *
  * A request is handed to the application in on_request and stays valid, with all that it points to,
  * until it is answered: exactly one of sh_http_send, sh_http_respond, sh_http_stream_end,
- * sh_http_ws_accept per request, also when the client has gone meanwhile. Between on_request and
- * the answer the request belongs to the application alone: a worker thread may read it, build the
- * answer in it and send it from there. The loop only ever sets the flag behind sh_http_gone.
- * One request of a connection is served at a time; pipelined ones wait.
+ * sh_http_pull, sh_http_ws_accept per request, also when the client has gone meanwhile. Between
+ * on_request and the answer the request belongs to the application alone: a worker thread may read
+ * it, build the answer in it and send it from there. The loop only ever sets the flag behind
+ * sh_http_gone. One request of a connection is served at a time; pipelined ones wait.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SH_HTTP_H
 #define SH_HTTP_H
@@ -81,6 +81,29 @@ SH_MUST_CHECK sh_err sh_http_stream_write(struct sh_http_req *r, struct sh_bytes
 size_t sh_http_stream_queued(const struct sh_http_req *r);
 /* Releases the request. complete = false: cut off, so that the client sees it is not whole. */
 void sh_http_stream_end(struct sh_http_req *r, bool complete);
+
+/* Streamed answers that workers make piece by piece (exports). Any thread that holds the request,
+ * after sh_http_status and sh_http_header; what is in sh_http_body goes first, so a handler makes
+ * the first piece itself and can still answer with an error. `more` is called on a worker, one call
+ * at a time, whenever what was made is queued and the queue is at most half full: no worker waits
+ * for a client, and an answer holds one piece and one queue, however long it is. Compressed when
+ * the client takes gzip and the type is compressible. The request is given away. */
+struct sh_http_pull {
+    /* To a worker: sh_workers_run of `pool`. SH_E_LIMIT: tried again a little later; any other
+     * error cuts the answer off. */
+    sh_err (*run)(void *pool, void (*fn)(void *ctx), void *ctx);
+    void *pool;
+    /* Worker. Appends the next piece, at most piece_max bytes; *last: it is the last one. An error
+     * cuts the answer off, so that the client sees it is not whole. Not called once the client has
+     * gone. */
+    sh_err (*more)(void *ctx, struct sh_buf *out, bool *last);
+    /* Loop thread, exactly once, last: SH_OK (all is queued), SH_E_CLOSED (the client has gone),
+     * SH_E_LIMIT (buffered_max), or the error of `more` or `run`. Frees ctx. */
+    void (*end)(void *ctx, sh_err err);
+    void *ctx;
+    size_t piece_max; /* 0 = 256 KiB */
+};
+void sh_http_pull(struct sh_http_req *r, const struct sh_http_pull *p);
 
 /* WebSocket (RFC 6455). Loop thread. */
 bool sh_http_is_websocket(const struct sh_http_req *r);
@@ -165,6 +188,8 @@ struct sh_http_stats {
     uint64_t gzip_in; /* bytes before and after compressing answers */
     uint64_t gzip_out;
     uint64_t websockets;     /* now */
+    uint64_t pulls;          /* answers that workers make piece by piece, now */
+    uint64_t pulls_cut;      /* ended before they were whole: client gone or an error */
     uint64_t buffered_bytes; /* now */
 };
 /* Any thread. */
