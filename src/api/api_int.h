@@ -209,9 +209,9 @@ api_handler api_overview, api_healthz, api_readyz, api_metrics, api_openapi, api
 api_handler api_things_list, api_things_post, api_things_get, api_things_put, api_things_delete,
     api_things_import, api_things_export;
 api_handler api_devices_list, api_devices_post, api_devices_get, api_devices_put, api_devices_patch,
-    api_devices_delete, api_device_latest, api_device_rename, api_device_replace, api_device_secret,
-    api_device_connection, api_devices_import, api_devices_export, api_device_command,
-    api_command_get, api_device_write_enable, api_device_write_disable;
+    api_devices_delete, api_device_latest, api_device_events, api_device_rename, api_device_replace,
+    api_device_secret, api_device_connection, api_devices_import, api_devices_export,
+    api_device_command, api_command_get, api_device_write_enable, api_device_write_disable;
 api_handler api_assets_list, api_assets_post, api_assets_put, api_assets_delete;
 api_handler api_channels_list, api_channels_post, api_channels_get, api_channels_put,
     api_channels_delete, api_drivers_list, api_mappings_get, api_mappings_put;

@@ -67,6 +67,7 @@ int api_points_list(struct api_req *r)
     const struct sh_str device = api_query(r, "device");
     const struct sh_str q = api_query(r, "q");
     const struct sh_str cursor = api_query(r, "cursor");
+    const bool events = sh_str_eqc(api_query(r, "events"), "true");
     const uint32_t limit = api_limit(r, 50, 1000);
     uint64_t after = 0;
     if (cursor.n > 0 && sh_u64_parse(cursor, &after) != SH_OK) {
@@ -80,8 +81,8 @@ int api_points_list(struct api_req *r)
     sh_jw_arr(&r->w);
     for (; id <= last && n < limit; id++) {
         const struct sh_point *p = sh_points_get(points, (uint32_t)id);
-        if (p != NULL && p->tenant == r->tenant && wanted(p, device, q) && is_live(points, p) &&
-            api_sees(r, p->device)) {
+        if (p != NULL && p->tenant == r->tenant && wanted(p, device, q) &&
+            (events || !sh_point_is_event(p)) && is_live(points, p) && api_sees(r, p->device)) {
             put_point(r, p);
             n++;
         }

@@ -121,6 +121,9 @@ const struct api_route api_routes[] = {
      NULL},
     {SH_HTTP_GET, V1 "devices/{id}/latest", "deviceLatest", SH_PERM_POINTS_READ, 0,
      api_device_latest, "Newest values of a device.", "设备最新值", "time", NULL},
+    {SH_HTTP_GET, V1 "devices/{id}/events", "deviceEvents", SH_PERM_HISTORY_READ, 0,
+     api_device_events, "Past events of a device, newest first.", "设备的历史事件（最新在前）",
+     "from,to,event,limit,cursor,time", NULL},
     {SH_HTTP_POST, V1 "devices/{id}/rename", "renameDevice", SH_PERM_DEVICES_WRITE, 0,
      api_device_rename, "Rename; the old id stays an alias.", "重命名设备（旧名保留为别名）", NULL,
      "{\"type\":\"object\",\"required\":[\"to\"],\"properties\":{\"to\":{\"type\":\"string\"}}}"},
@@ -208,7 +211,7 @@ const struct api_route api_routes[] = {
 
     /* samples */
     {SH_HTTP_GET, V1 "points", "listPoints", SH_PERM_POINTS_READ, 0, api_points_list, "Points.",
-     "点位列表", "device," LIST, NULL},
+     "点位列表", "device,events," LIST, NULL},
     {SH_HTTP_PATCH, V1 "points/{device}/{property}", "patchPoint", SH_PERM_POINTS_WRITE, 0,
      api_points_patch, "Set a point's tag or unit.", "设置点位的位号或单位", NULL,
      "{\"type\":\"object\",\"properties\":{\"tag\":{\"type\":\"string\"},\"unit\":{\"type\":"

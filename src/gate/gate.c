@@ -86,7 +86,7 @@ static enum sh_gate_refusal property_type(struct sh_gate *g, const struct sh_gat
 {
     *type = (enum sh_type)0;
     *unit = SH_STR("");
-    if (g->o.property != NULL) {
+    if (g->o.property != NULL && !name->event) {
         const enum sh_gate_refusal r =
             g->o.property(g->o.ctx, who->tenant, name->device, name->property, type, unit, detail);
         if (r != SH_GATE_OK) {
@@ -148,6 +148,10 @@ enum sh_gate_refusal sh_gate_point(struct sh_gate *g, const struct sh_gate_who *
                                    char detail[160])
 {
     detail[0] = '\0';
+    if (!name->event && sh_str_starts(name->property, SH_POINT_EVENT)) {
+        (void)snprintf(detail, 160, "properties that begin with 'event:' are kept for events");
+        return SH_GATE_BAD_NAME;
+    }
     enum sh_gate_refusal r = own_device(who, name, detail);
     if (r == SH_GATE_OK && g->o.device != NULL) {
         r = g->o.device(g->o.ctx, who->tenant, name->device, name->labels, name->nlabels,

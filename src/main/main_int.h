@@ -49,6 +49,7 @@ struct node {
     struct sh_journal *journal; /* set to NULL under the lock, for history_flushed */
     struct sh_twin *twin;
     struct telemetry *telemetry;
+    int64_t last_event_us; /* of device events: no two have the same time */
     struct field *field;
     struct sh_tls *tls;
     struct mqtt_server *mqtt;

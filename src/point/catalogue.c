@@ -99,8 +99,13 @@ void sh_points_skip(struct sh_points *p, uint32_t last)
     sh_mutex_unlock(&p->lock);
 }
 
-size_t sh_points_of_device(const struct sh_points *p, uint32_t tenant, struct sh_str device,
-                           uint32_t *out, size_t cap)
+bool sh_point_is_event(const struct sh_point *p)
+{
+    return sh_str_starts(p->property, SH_POINT_EVENT);
+}
+
+static size_t of_device(const struct sh_points *p, uint32_t tenant, struct sh_str device,
+                        bool events, uint32_t *out, size_t cap)
 {
     const struct point_node *d = find_node(p, POINT_NODE_DEVICE, tenant, device, SH_STR(""));
     const struct point_id_list *l =
@@ -109,10 +114,29 @@ size_t sh_points_of_device(const struct sh_points *p, uint32_t tenant, struct sh
         return 0;
     }
     const size_t n = atomic_load_explicit(&l->n, memory_order_acquire);
-    for (size_t i = 0; i < n && i < cap && out != NULL; i++) {
-        out[i] = l->ids[i];
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (sh_point_is_event(&entry_of(p, l->ids[i])->point) != events) {
+            continue;
+        }
+        if (out != NULL && k < cap) {
+            out[k] = l->ids[i];
+        }
+        k++;
     }
-    return n;
+    return k;
+}
+
+size_t sh_points_of_device(const struct sh_points *p, uint32_t tenant, struct sh_str device,
+                           uint32_t *out, size_t cap)
+{
+    return of_device(p, tenant, device, false, out, cap);
+}
+
+size_t sh_points_events_of_device(const struct sh_points *p, uint32_t tenant, struct sh_str device,
+                                  uint32_t *out, size_t cap)
+{
+    return of_device(p, tenant, device, true, out, cap);
 }
 
 static void alias_walk(const struct point_node *a, uint32_t id,
@@ -590,6 +614,13 @@ static bool name_valid(struct sh_str s, bool property)
     return true;
 }
 
+/* Points of a device of any kind. */
+static size_t ids_of_device(const struct sh_points *p, uint32_t tenant, struct sh_str device)
+{
+    return of_device(p, tenant, device, false, NULL, 0) +
+           of_device(p, tenant, device, true, NULL, 0);
+}
+
 static sh_err define_locked(struct sh_points *p, const struct sh_point_def *d, bool replace,
                             uint32_t *id)
 {
@@ -604,8 +635,7 @@ static sh_err define_locked(struct sh_points *p, const struct sh_point_def *d, b
         return SH_E_CONFLICT;
     }
     const uint32_t last = atomic_load(&p->last_id);
-    if (last >= p->max_points ||
-        sh_points_of_device(p, d->tenant, d->device, NULL, 0) >= SH_POINT_MAX_OF_DEVICE) {
+    if (last >= p->max_points || ids_of_device(p, d->tenant, d->device) >= SH_POINT_MAX_OF_DEVICE) {
         return SH_E_LIMIT;
     }
     struct point_change c = {

@@ -83,6 +83,7 @@ struct sh_gate_name {
     size_t nlabels;
     enum sh_type type;  /* of the first value; 0 = do not make a point */
     bool number_is_f64; /* JSON, CSV: a number makes an f64 point */
+    bool event;         /* property is an event's (SH_POINT_EVENT): no other sample may use it */
 };
 /* The point behind a name. detail gets words for a refusal. */
 enum sh_gate_refusal sh_gate_point(struct sh_gate *g, const struct sh_gate_who *who,

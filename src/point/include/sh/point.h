@@ -67,9 +67,16 @@ uint32_t sh_points_last_id(const struct sh_points *p);
  * that a new point does not inherit the samples of a lost one. Before the first definition. */
 void sh_points_skip(struct sh_points *p, uint32_t last);
 /* Points of a device by its present name, ids into out (may be NULL to count); returns how many
- * there are. */
+ * there are. Its events are not among them. */
 size_t sh_points_of_device(const struct sh_points *p, uint32_t tenant, struct sh_str device,
                            uint32_t *out, size_t cap);
+/* An event that a device reports is kept as a text point of the device, one for each event id: its
+ * property is this prefix and the event's id, its value the event's JSON. */
+#define SH_POINT_EVENT SH_STR("event:")
+bool sh_point_is_event(const struct sh_point *p);
+/* The same as above for the events of a device. */
+size_t sh_points_events_of_device(const struct sh_points *p, uint32_t tenant, struct sh_str device,
+                                  uint32_t *out, size_t cap);
 /* Names that the point had before, oldest first; fn returns false to end. */
 void sh_points_aliases(const struct sh_points *p, uint32_t id,
                        bool (*fn)(void *ctx, struct sh_str device, struct sh_str property),
