@@ -31,6 +31,37 @@ static void series_begin(struct answer *x, uint32_t series)
     x->open_series = series;
 }
 
+/* Replacements and new names of the point's device within the range, in the order of time. */
+static void put_marks(const struct asked *a, const struct sh_point *p, struct sh_jw *w)
+{
+    json_t *marks = NULL;
+    sh_jw_key(w, "marks");
+    sh_jw_arr(w);
+    if (sh_twin_device_marks(a->r->api->o.twin, p->tenant, p->device, &marks) == SH_OK) {
+        for (size_t i = 0; i < json_array_size(marks); i++) {
+            json_t *m = json_array_get(marks, i);
+            int64_t us = 0;
+            if (sh_time_parse(sh_json_get_str(m, "time"), &us) != SH_OK || us < a->q.from_us ||
+                us >= a->q.to_us) {
+                continue;
+            }
+            sh_jw_obj(w);
+            sh_jw_key(w, "time");
+            api_put_time(w, us, a->form);
+            static const char *const words[] = {"kind", "by", "note", "from"};
+            for (size_t k = 0; k < sizeof words / sizeof words[0]; k++) {
+                if (json_object_get(m, words[k]) != NULL) {
+                    sh_jw_key(w, words[k]);
+                    sh_jw_str(w, sh_json_get_str(m, words[k]));
+                }
+            }
+            sh_jw_obj_end(w);
+        }
+        json_decref(marks);
+    }
+    sh_jw_arr_end(w);
+}
+
 static void series_end(struct answer *x)
 {
     const struct asked *a = x->a;
@@ -54,6 +85,9 @@ static void series_end(struct answer *x)
         if (x->jw[i].err != SH_OK && w->err == SH_OK) {
             w->err = x->jw[i].err;
         }
+    }
+    if (a->marks) {
+        put_marks(a, p, w);
     }
     sh_jw_obj_end(w);
     x->open = false;

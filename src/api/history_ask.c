@@ -214,6 +214,7 @@ int ask(struct asked *a, const json_t *body)
     if (cursor.n > 0 && !read_cursor(a, cursor)) {
         return ask_bad(a->r, "cursor is not valid", "cursor 无效");
     }
+    a->marks = sh_json_get_bool(body, "marks", false);
     a->q.now_us = sh_wall_us(a->r->api->env->clock);
     a->q.deadline_mono_us = sh_mono_us(a->r->api->env->clock) + QUERY_TIME_US;
     return 0;

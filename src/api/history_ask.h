@@ -18,6 +18,7 @@ struct asked {
     const char *agg_names[ASK_AGGS];
     enum api_time_form form;
     struct sh_tz *tz;
+    bool marks; /* what happened to the devices of the points */
 };
 
 /* Zeroed but for r; NULL without memory. */

@@ -240,7 +240,8 @@ const struct api_route api_routes[] = {
      "\"enum\":[\"ms\",\"us\"]},\"limit\":{\"type\":\"integer\"},\"tz\":{\"type\":\"string\"},"
      "\"fill\":{\"enum\":[\"none\",\"null\",\"previous\",\"linear\"]},\"quality\":{\"enum\":["
      "\"default\",\"good\",\"all\"]},\"downsample\":{\"type\":\"object\"},\"cursor\":{\"type\":"
-     "\"string\"},\"where\":{\"type\":\"string\",\"description\":\"raw rows that meet: >80 >=80 "
+     "\"string\"},\"marks\":{\"type\":\"boolean\"},\"where\":{\"type\":\"string\",\"description\":"
+     "\"raw rows that meet: >80 >=80 "
      "<80 "
      "<=80 =80 !=80 10..20 or a value\"}}}"},
     {SH_HTTP_GET, V1 "history/export", "exportHistory", SH_PERM_HISTORY_READ, API_F_OWN_TYPE,

@@ -97,10 +97,9 @@ static void step(struct pull *p)
 {
     const size_t slice = p->r->srv->o.write_max / 4 < SLICE ? p->r->srv->o.write_max / 4 : SLICE;
     while (p->sent < p->piece.n) {
-        const size_t left = p->piece.n - p->sent;
-        const size_t n = left < slice ? left : slice;
-        const sh_err err =
-            sh_http_stream_write(&p->r->pub, (struct sh_bytes){p->piece.p + p->sent, n});
+        const struct sh_str all = sh_buf_str(&p->piece);
+        const struct sh_str next = sh_str_sub(all, p->sent, p->sent + slice);
+        const sh_err err = sh_http_stream_write(&p->r->pub, sh_str_bytes(next));
         if (err == SH_E_LIMIT) {
             return; /* on_drain goes on */
         }
@@ -108,7 +107,7 @@ static void step(struct pull *p)
             pull_end(p, err);
             return;
         }
-        p->sent += n;
+        p->sent += next.n;
     }
     if (sh_http_stream_queued(&p->r->pub) > p->r->srv->o.write_max / 2) {
         return; /* on_drain follows, as the queue is over half */

@@ -9,7 +9,7 @@ static const char *const answer_members[] = {"id",      "state",    "since",
                                              "points",  "created",  "write_enabled",
                                              "updated", "revision", "last_time"};
 /* Members that only we write. */
-static const char *const own_members[] = {"aliases", "replaced", "tagset", "made"};
+static const char *const own_members[] = {"aliases", "replaced", "renamed", "tagset", "made"};
 
 bool twin_id_ok(struct sh_str id)
 {
@@ -565,6 +565,31 @@ static sh_err move_memory(struct sh_twin *t, uint32_t tenant, struct sh_str id, 
     return err;
 }
 
+/* Adds an entry to a list of what happened to the device: the last ones stay. mark is taken over
+ * and may be NULL (no memory). */
+static sh_err note_add(json_t *doc, const char *member, json_t *mark)
+{
+    json_t *list = json_object_get(doc, member);
+    if (list == NULL) {
+        (void)json_object_set_new(doc, member, json_array());
+        list = json_object_get(doc, member);
+    }
+    if (json_array_size(list) >= TWIN_MAX_REPLACED) {
+        (void)json_array_remove(list, 0);
+    }
+    return json_array_append_new(list, mark) == 0 ? SH_OK : SH_E_NOMEM;
+}
+
+/* {"time","by",`member`:text} */
+static json_t *note_make(struct sh_twin *t, struct sh_str author, const char *member,
+                         struct sh_str text)
+{
+    char when[SH_TIME_CHARS];
+    const size_t n = sh_time_print(sh_wall_us(t->env->clock), when);
+    return json_pack("{s:s%,s:s%,s:s%}", "time", when, n, "by", author.p == NULL ? "" : author.p,
+                     author.n, member, text.p == NULL ? "" : text.p, text.n);
+}
+
 static sh_err rename_locked(struct sh_twin *t, uint32_t tenant, struct sh_str id, struct sh_str to,
                             struct sh_str author)
 {
@@ -575,6 +600,9 @@ static sh_err rename_locked(struct sh_twin *t, uint32_t tenant, struct sh_str id
     }
     if (err == SH_OK) {
         err = add_alias(doc, id);
+    }
+    if (err == SH_OK) {
+        err = note_add(doc, "renamed", note_make(t, author, "from", id));
     }
     if (err == SH_OK) {
         err = move_records(t, tenant, id, to, doc, author);
@@ -622,29 +650,16 @@ sh_err sh_twin_device_replace(struct sh_twin *t, uint32_t tenant, struct sh_str 
                               struct sh_str note, struct sh_str author)
 {
     json_t *doc = NULL;
-    char when[SH_TIME_CHARS];
     if (note.n > 1000 || !sh_utf8_valid(note)) {
         return SH_E_INVAL;
     }
-    const size_t n = sh_time_print(sh_wall_us(t->env->clock), when);
     sh_mutex_lock(&t->write);
     sh_err err = twin_save_new(t);
     if (err == SH_OK) {
         err = twin_doc_get(t, tenant, SH_TWIN_KIND_DEVICE, id, &doc, NULL);
     }
     if (err == SH_OK) {
-        json_t *list = json_object_get(doc, "replaced");
-        json_t *mark =
-            json_pack("{s:s%,s:s%,s:s%}", "time", when, n, "by", author.p == NULL ? "" : author.p,
-                      author.n, "note", note.p == NULL ? "" : note.p, note.n);
-        if (list == NULL) {
-            (void)json_object_set_new(doc, "replaced", json_array());
-            list = json_object_get(doc, "replaced");
-        }
-        if (json_array_size(list) >= TWIN_MAX_REPLACED) {
-            (void)json_array_remove(list, 0);
-        }
-        err = json_array_append_new(list, mark) == 0 ? SH_OK : SH_E_NOMEM;
+        err = note_add(doc, "replaced", note_make(t, author, "note", note));
         (void)json_object_del(doc, "tagset");
     }
     if (err == SH_OK) {
@@ -670,8 +685,8 @@ bool sh_twin_device_known(struct sh_twin *t, uint32_t tenant, struct sh_str id)
 
 static void write_members(struct sh_jw *w, json_t *doc)
 {
-    static const char *const members[] = {"description", "location", "driver", "period_ms",
-                                          "replaced"};
+    static const char *const members[] = {"description", "location", "driver",
+                                          "period_ms",   "replaced", "renamed"};
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
         const json_t *v = json_object_get(doc, members[i]);
         if (v != NULL) {
@@ -732,4 +747,38 @@ sh_err sh_twin_device_write(struct sh_twin *t, uint32_t tenant, struct sh_str id
     json_decref(doc);
     sh_arena_free(ar);
     return err;
+}
+
+static sh_err marks_add(json_t *out, const json_t *doc, const char *member)
+{
+    const json_t *list = json_object_get(doc, member);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        json_t *mark = json_copy(json_array_get(list, i));
+        if (mark == NULL || json_object_set_new(mark, "kind", json_string(member)) != 0 ||
+            json_array_append(out, mark) != 0) {
+            json_decref(mark);
+            return SH_E_NOMEM;
+        }
+        json_decref(mark);
+    }
+    return SH_OK;
+}
+
+sh_err sh_twin_device_marks(struct sh_twin *t, uint32_t tenant, struct sh_str id, json_t **out)
+{
+    json_t *doc = NULL;
+    json_t *marks = json_array();
+    sh_err err = marks == NULL ? SH_E_NOMEM : SH_OK;
+    if (err == SH_OK) {
+        err = twin_doc_get(t, tenant, SH_TWIN_KIND_DEVICE, id, &doc, NULL);
+    }
+    err = err == SH_OK ? marks_add(marks, doc, "replaced") : err;
+    err = err == SH_OK ? marks_add(marks, doc, "renamed") : err;
+    json_decref(doc);
+    if (err != SH_OK) {
+        json_decref(marks);
+        return err;
+    }
+    *out = marks;
+    return SH_OK;
 }

@@ -18,7 +18,8 @@ static const char device_shape[] =
     "'driver':{'type':['object','string','null']},'demo':{'type':'boolean'},"
     "'period_ms':{'type':['integer','null'],'minimum':1,'maximum':604800000},"
     "'state':true,'since':true,'points':true,'last_time':true,'write_enabled':true,'aliases':true,"
-    "'created':true,'updated':true,'revision':true,'replaced':true}}";
+    "'created':true,'updated':true,'revision':true,'replaced':true,"
+    "'renamed':true}}";
 
 static const char thing_shape[] =
     "{'type':'object','required':['properties'],'additionalProperties':false,'$defs':{"

@@ -500,7 +500,7 @@ static sh_err csv_line(struct export *x, struct sh_str id, const json_t *doc)
 
 static sh_err each_device(void *ctx, const struct sh_record_row *row)
 {
-    static const char *const own[] = {"aliases", "replaced", "tagset", "made"};
+    static const char *const own[] = {"aliases", "replaced", "renamed", "tagset", "made"};
     struct export *x = ctx;
     json_t *doc = NULL;
     SH_TRY(sh_json_parse(row->doc, (size_t)TWIN_DOC_BYTES * 2, &doc, NULL));
@@ -508,7 +508,7 @@ static sh_err each_device(void *ctx, const struct sh_record_row *row)
     if (x->csv) {
         err = csv_line(x, row->id, doc);
     } else {
-        for (size_t i = 0; i < 4; i++) {
+        for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
             (void)json_object_del(doc, own[i]);
         }
         sh_jw_obj(&x->w);

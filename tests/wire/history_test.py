@@ -10,6 +10,7 @@ import random
 import sqlite3
 import statistics
 import sys
+import time
 import zoneinfo
 
 from songhua import Problem, Songhua, number
@@ -329,6 +330,23 @@ def export(s):
     check("an unknown point", s.raw("GET", "/api/v1/history/export?points=no/f")[0], 404)
 
 
+def marks(s):
+    """A replaced and renamed device keeps its history, and the query tells where the splices are."""
+    begin = int(time.time() * 1000)
+    s.post("/api/v1/ingest?device=pump", [{"ts": begin + i, "values": {"q": i}} for i in range(10)])
+    s.post("/api/v1/devices/pump/replace", {"note": "密封漏水 seal"})
+    s.post("/api/v1/devices/pump/rename", {"to": "pump-7"})
+    ask = {"points": ["pump-7/q", "h/f"], "from": begin, "to": begin + 3_600_000, "time": "ms", "marks": True}
+    pump, other = s.post("/api/v1/history/query", ask)["series"]
+    check("marks", [(m["kind"], m.get("note"), m.get("from")) for m in pump["marks"]],
+          [("replaced", "密封漏水 seal", None), ("renamed", None, "pump")])
+    check("when and who", all(begin - 1000 <= m["time"] <= begin + 60_000 and m["by"].endswith("admin") for m in pump["marks"]), True)
+    check("history goes on", len(pump["time"]), 10)
+    check("none of another device", other["marks"], [])
+    check("none outside of the range", s.post("/api/v1/history/query", {**ask, "from": 0, "to": begin - 60_000})["series"][0]["marks"], [])
+    check("none unless asked", "marks" in s.post("/api/v1/history/query", {**ask, "marks": False})["series"][0], False)
+
+
 def last(s, data):
     got = s.get("/api/v1/latest?points=h/f,x/t&time=ms")["items"]
     check("last values", [(i["time"], i["value"]) for i in got], [data[-1], (T0 + 2, "two\nlines")])
@@ -341,7 +359,7 @@ def main():
     with Songhua() as s:
         data = make(s)
         print(f"{len(data)} samples, shuffled")
-        for part in (aggregates, days, filling, thinning, paging, edits, withdrawing, tenants_and_edits, export, last):
+        for part in (aggregates, days, filling, thinning, paging, edits, withdrawing, tenants_and_edits, export, marks, last):
             part(s, data) if part in (aggregates, thinning, paging, last) else part(s)
             print(part.__name__, "ok", flush=True)
 

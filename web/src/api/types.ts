@@ -240,6 +240,19 @@ export interface ImportReport {
   rejected: PlaceError[];
 }
 
+/** Something that happened to the device of a series. */
+export interface SeriesMark {
+  time: number | string;
+  kind: 'replaced' | 'renamed';
+  by?: string;
+  note?: string;
+  from?: string;
+}
+export interface DeviceEvent {
+  time: string;
+  event: string;
+  data: unknown;
+}
 export interface QuerySeries {
   point: string;
   unit?: string;
@@ -247,6 +260,7 @@ export interface QuerySeries {
   time: (number | string)[];
   value?: Cell[];
   quality?: number[];
+  marks?: SeriesMark[];
   [aggregate: string]: unknown;
 }
 export interface QueryAnswer {

@@ -5,7 +5,7 @@ import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { useTheme, type Theme } from '../app/theme';
 import { cell, unit as unitSign } from '../i18n/format';
-import { holdGaps, keyRange, withGaps, zoom, type Line, type Range } from './lines';
+import { holdGaps, keyRange, withGaps, zoom, type Line, type Mark, type Range } from './lines';
 import { chartColors, seriesColor } from './palette';
 
 export interface CursorAt {
@@ -22,11 +22,14 @@ interface Props {
   /** Colour of line i; default: its place. */
   colorIndex?: number[];
   stepped?: boolean;
+  /** Vertical lines with words. */
+  marks?: Mark[];
   onRange?: (range: Range) => void;
   onCursor?: (at: CursorAt | null) => void;
 }
 
 const DAY_S = 86_400;
+const NO_MARKS: Mark[] = [];
 const pad = (n: number) => String(n).padStart(2, '0');
 
 function timeWords(_: uPlot, splits: number[], __: number, ___: number, step: number): string[] {
@@ -122,6 +125,7 @@ export function LineChart(props: Props) {
           })),
         ],
         hooks: {
+          draw: [(u) => placeMarks(u, now.current.marks ?? NO_MARKS)],
           setSelect: [
             (u) => {
               if (u.select.width < 4) return;
@@ -166,6 +170,9 @@ export function LineChart(props: Props) {
     plot.current?.setData(joined(lines.map(withGaps)));
   }, [lines]);
   useEffect(() => {
+    if (plot.current) placeMarks(plot.current, props.marks ?? NO_MARKS);
+  }, [props.marks]);
+  useEffect(() => {
     plot.current?.setScale('x', { min: range.from / 1000, max: range.to / 1000 });
   }, [range.from, range.to]);
   useEffect(() => {
@@ -201,6 +208,25 @@ function valueAt(column: ArrayLike<number | null | undefined>, idx: number): num
     if (v !== undefined) return v;
   }
   return null;
+}
+
+/** Marks lie over the plot as elements of their own, so that they can be pointed at and focused. */
+function placeMarks(u: uPlot, marks: Mark[]) {
+  for (const old of u.over.querySelectorAll('.chart-mark')) old.remove();
+  for (const mark of marks) {
+    const left = u.valToPos(mark.time / 1000, 'x');
+    if (left < 0 || left > u.over.clientWidth) continue;
+    const el = document.createElement('div');
+    el.className = left > u.over.clientWidth / 2 ? 'chart-mark at-left' : 'chart-mark';
+    el.style.left = `${left}px`;
+    el.tabIndex = 0;
+    el.setAttribute('role', 'img');
+    el.setAttribute('aria-label', mark.words);
+    const words = document.createElement('span');
+    words.textContent = mark.words;
+    el.append(words);
+    u.over.append(el);
+  }
 }
 
 function bindMoves(u: uPlot, now: () => Props): () => void {

@@ -18,6 +18,18 @@ export interface Line {
   value: (number | null)[];
 }
 
+/** A vertical line at an instant, with words. */
+export interface Mark {
+  time: number; // ms
+  words: string;
+}
+
+/** Marks of several series as one list: what several share stands once. */
+export function oneOfEach(marks: Mark[]): Mark[] {
+  const seen = new Map(marks.map((m) => [`${m.time} ${m.words}`, m]));
+  return [...seen.values()].sort((a, b) => a.time - b.time);
+}
+
 /** Numbers that can be drawn; words and blobs are not drawn, true and false are 1 and 0. */
 export function drawable(value: Cell | undefined): number | null {
   if (typeof value === 'number') return Number.isFinite(value) ? value : null;

@@ -1,9 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { drawable, holdGaps, keyRange, measured, pan, stepFor, withGaps, zoom } from '../../src/charts/lines';
+import { drawable, holdGaps, keyRange, measured, oneOfEach, pan, stepFor, withGaps, zoom } from '../../src/charts/lines';
 import { grown } from '../../src/components/useTrends';
 import { sparkPath } from '../../src/charts/Sparkline';
 
 const range = { from: 1000_000, to: 2000_000 };
+
+test('marks that several series share stand once, in the order of time', () => {
+  const a = { time: 2, words: 'a' };
+  const b = { time: 1, words: 'b' };
+  expect(oneOfEach([a, b, { ...a }])).toEqual([b, a]);
+});
 
 describe('range', () => {
   test('zoom keeps the instant under the hand where it is', () => {

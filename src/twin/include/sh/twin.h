@@ -108,7 +108,8 @@ SH_MUST_CHECK sh_err sh_twin_device_put(struct sh_twin *t, uint32_t tenant, stru
 /* Takes the device and the names of its points away; history stays. Blocks. */
 SH_MUST_CHECK sh_err sh_twin_device_delete(struct sh_twin *t, uint32_t tenant, struct sh_str id,
                                            uint64_t expect, struct sh_str author);
-/* New id; the old one stays as an alias, points keep ids and history. SH_E_EXISTS. Blocks. */
+/* New id; the old one stays as an alias, points keep ids and history, the change is noted in the
+ * device ("renamed":[{"time","by","from"}], the last 32). SH_E_EXISTS. Blocks. */
 SH_MUST_CHECK sh_err sh_twin_device_rename(struct sh_twin *t, uint32_t tenant, struct sh_str id,
                                            struct sh_str to, struct sh_str author,
                                            struct sh_diag *diag);
@@ -120,6 +121,10 @@ SH_MUST_CHECK sh_err sh_twin_device_replace(struct sh_twin *t, uint32_t tenant, 
 /* The whole device as in docs/api.md. An alias is found too. SH_E_NOTFOUND. Blocks. */
 SH_MUST_CHECK sh_err sh_twin_device_write(struct sh_twin *t, uint32_t tenant, struct sh_str id,
                                           struct sh_jw *w, uint64_t *rev);
+/* What happened to a device that its history shows: an array of {"kind":"replaced","time","by",
+ * "note"} and {"kind":"renamed","time","by","from"}; the caller frees it. SH_E_NOTFOUND. Blocks. */
+SH_MUST_CHECK sh_err sh_twin_device_marks(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                                          json_t **out);
 bool sh_twin_device_known(struct sh_twin *t, uint32_t tenant, struct sh_str id);
 
 enum sh_twin_state { SH_TWIN_NEVER = 0, SH_TWIN_ONLINE = 1, SH_TWIN_OFFLINE = 2 };

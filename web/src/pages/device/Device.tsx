@@ -17,6 +17,7 @@ import { Actions } from './Actions';
 import { Certificates } from './Certificates';
 import { Connect } from './Connect';
 import { Connections } from './Connections';
+import { DeviceEvents } from './DeviceEvents';
 import { DeviceHistory } from './DeviceHistory';
 import { LivePoints } from './LivePoints';
 import { usePoints } from './usePoints';
@@ -71,6 +72,7 @@ function Body({ device, thing }: { device: DeviceRecord; thing: Thing | null }) 
           children: <LivePoints device={device.id} rows={rows} loading={loading} problem={problem} retry={reload} />,
         },
         { key: 'history', label: t('nav.history'), children: <DeviceHistory device={device.id} rows={rows} /> },
+        { key: 'events', label: t('device.events'), children: <DeviceEvents device={device.id} /> },
         { key: 'connection', label: t('device.connection'), children: <Connections device={device.id} /> },
         { key: 'connect', label: t('device.connect'), children: <Connect device={device} properties={model} /> },
         { key: 'certificates', label: t('device.certificates'), children: <Certificates device={device.id} /> },

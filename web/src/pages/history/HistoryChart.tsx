@@ -133,6 +133,7 @@ export function HistoryChart(props: Props) {
             label={t('history.chartLabel', { points: points.join(', ') })}
             lines={lines}
             colorIndex={lines.map((l) => points.indexOf(l.key))}
+            marks={history.marks}
             range={range}
             home={props.home}
             height={size.height}

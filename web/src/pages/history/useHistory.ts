@@ -1,7 +1,9 @@
 import { useEffect, useState } from 'react';
 import { asProblem, post, type Problem } from '../../api/client';
 import type { Cell, QueryAnswer, QuerySeries } from '../../api/types';
-import { measured, stepFor, type Line, type Range } from '../../charts/lines';
+import { measured, oneOfEach, stepFor, type Line, type Mark, type Range } from '../../charts/lines';
+import { t } from '../../i18n';
+import { moment } from '../../i18n/format';
 
 export type Mode = 'auto' | 'raw' | 'mean' | 'min' | 'max' | 'sum' | 'count' | 'last' | 'twa' | 'rate';
 export const modes: Mode[] = ['auto', 'raw', 'mean', 'min', 'max', 'sum', 'count', 'last', 'twa', 'rate'];
@@ -20,6 +22,8 @@ const statNames = ['count', 'min', 'max', 'mean', 'stddev', 'first', 'last'] as 
 export interface History {
   lines: Line[];
   units: Record<string, string>;
+  /** Replacements and new names of the devices within the range. */
+  marks: Mark[];
   stats: Record<string, Stats>;
   /** Step of the buckets when the answer is aggregated. */
   step: string | null;
@@ -43,7 +47,7 @@ export interface Ask {
 
 export function queryFor(ask: Ask): Record<string, unknown> {
   const { points, range, mode, pixels } = ask;
-  const base = { points, from: Math.floor(range.from), to: Math.ceil(range.to), time: 'ms' };
+  const base = { points, from: Math.floor(range.from), to: Math.ceil(range.to), time: 'ms', marks: true };
   if (mode === 'auto') {
     return { ...base, downsample: { method: 'minmax', points: Math.max(200, Math.round(pixels)) } };
   }
@@ -64,6 +68,17 @@ function lineOf(series: QuerySeries, mode: Mode): Line {
   };
 }
 
+function marksOf(series: QuerySeries): Mark[] {
+  return (series.marks ?? []).map((m) => {
+    const words = t(m.kind === 'renamed' ? 'mark.renamed' : 'mark.replaced', {
+      time: moment(m.time),
+      device: series.point.slice(0, series.point.lastIndexOf('/')),
+      note: (m.kind === 'renamed' ? m.from : m.note) || '–',
+    });
+    return { time: Number(m.time), words };
+  });
+}
+
 function statsOf(series: QuerySeries): Stats {
   const first = (name: string) => ((series[name] as Cell[] | undefined)?.[0] ?? null) as Cell;
   const [n, min, max, mean, stddev, from, last] = statNames.map(first);
@@ -79,7 +94,7 @@ function statsOf(series: QuerySeries): Stats {
 }
 
 const nothing: History = {
-  lines: [], units: {}, stats: {}, step: null, cut: false, tookMs: null, problem: null, loading: false,
+  lines: [], units: {}, marks: [], stats: {}, step: null, cut: false, tookMs: null, problem: null, loading: false,
 };
 
 /** Lines and statistics of the visible range; the old ones stay until the new ones are here. */
@@ -105,6 +120,7 @@ export function useHistory(ask: Ask, delayMs = 60): History {
           ...old,
           lines: answer.series.map((s) => lineOf(s, want.mode)),
           units: Object.fromEntries(answer.series.map((s) => [s.point, s.unit ?? ''])),
+          marks: oneOfEach(answer.series.flatMap(marksOf)),
           step: want.mode === 'auto' || want.mode === 'raw' ? null : String(queryFor(want).step),
           cut: want.mode === 'raw' && answer.next !== null,
           tookMs,

@@ -1,0 +1,65 @@
+// Past events of a device, newest first; looked for anew every ten seconds.
+import { Input } from 'antd';
+import { useMemo, useState } from 'react';
+import { seg } from '../../api/client';
+import type { DeviceEvent } from '../../api/types';
+import { useList } from '../../api/useList';
+import { DataTable, type Column } from '../../components/DataTable';
+import { EmptyState } from '../../components/EmptyState';
+import { useDelayed } from '../../components/useDelayed';
+import { useEvery } from '../../components/useEvery';
+import { t, useLanguage } from '../../i18n';
+import { moment } from '../../i18n/format';
+
+const RELOAD_MS = 10_000;
+
+function words(data: unknown): string {
+  return typeof data === 'string' ? data : JSON.stringify(data);
+}
+
+function columnsOf(): Column<DeviceEvent>[] {
+  return [
+    { key: 'time', title: t('event.time'), width: 180, render: (e) => moment(e.time) },
+    { key: 'event', title: t('event.id'), width: '20%', render: (e) => <code>{e.event}</code> },
+    { key: 'data', title: t('event.data'), render: (e) => <span title={words(e.data)}>{words(e.data)}</span> },
+  ];
+}
+
+export function DeviceEvents({ device }: { device: string }) {
+  const lang = useLanguage();
+  const [only, setOnly] = useState('');
+  const event = useDelayed(only.trim(), 250);
+  const list = useList<DeviceEvent>(`devices/${seg(device)}/events`, { event: event || null });
+  useEvery(RELOAD_MS, () => {
+    if (list.items.length <= 200) list.reload(); // not while the reader is deep in the past
+  });
+  const columns = useMemo(columnsOf, [lang]);
+  return (
+    <div className="device-history">
+      <div className="toolbar" role="search">
+        <Input
+          allowClear
+          style={{ width: 260 }}
+          value={only}
+          aria-label={t('event.only')}
+          placeholder={t('event.only')}
+          onChange={(e) => setOnly(e.target.value)}
+        />
+      </div>
+      <DataTable
+        fill
+        label={t('device.events')}
+        columns={columns}
+        rows={list.items}
+        rowKey={(e) => `${e.time} ${e.event}`}
+        total={list.total}
+        more={list.more}
+        loading={list.loading}
+        problem={list.problem}
+        retry={list.reload}
+        onEnd={list.loadMore}
+        empty={<EmptyState title={t('event.none')} hint={t('event.noneHint')} />}
+      />
+    </div>
+  );
+}
