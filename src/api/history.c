@@ -1,14 +1,22 @@
 /* history.c - queries of history, answered as JSON.
  * The engine gives rows and the answer has columns: the columns of a series are gathered as text,
- * side by side. SPDX-License-Identifier: Apache-2.0 */
+ * side by side. A query of many series over a long time is cut into parts, each some of the points,
+ * which other workers help with; their texts are put together in order. The caller never waits for
+ * a part that nobody has begun, so busy workers cost it nothing. When the parts give more rows than
+ * the limit, the query is run as a whole, which knows where the next page begins.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
 #include "history_ask.h"
 
-enum { COLUMN_MAX = 256 << 20 };
+enum { COLUMN_MAX = 256 << 20, PARTS_MAX = 16, HELPERS_MAX = 3, PART_MAX = 64 << 20 };
+#define POINT_HOURS_MIN 64 /* a query of less than so many hours times points is not worth it */
 
+/* The series [base, base + n) of the question. */
 struct answer {
     struct asked *a;
+    struct sh_jw *w;
+    uint32_t base;
     size_t next_series; /* first point whose series was not written yet */
     uint32_t open_series;
     bool open;
@@ -65,11 +73,12 @@ static void put_marks(const struct asked *a, const struct sh_point *p, struct sh
 static void series_end(struct answer *x)
 {
     const struct asked *a = x->a;
-    struct sh_jw *w = &a->r->w;
-    const struct sh_point *p = sh_points_get(a->r->api->o.points, a->points[x->open_series]);
+    struct sh_jw *w = x->w;
+    const uint32_t at = x->base + x->open_series;
+    const struct sh_point *p = sh_points_get(a->r->api->o.points, a->points[at]);
     sh_jw_obj(w);
     sh_jw_key(w, "point");
-    sh_jw_str(w, a->names[x->open_series]);
+    sh_jw_str(w, a->names[at]);
     sh_jw_key(w, "type");
     sh_jw_c(w, sh_type_name(p->type));
     sh_jw_key(w, "unit");
@@ -154,48 +163,217 @@ static void put_next(struct api_req *r, const struct sh_history_cursor *c)
     sh_buf_fini(&b);
 }
 
-static int answer_query(struct answer *x)
+static struct answer *answer_new(struct asked *a, struct sh_jw *w, uint32_t base)
 {
-    struct asked *a = x->a;
-    struct api_req *r = a->r;
+    const struct sh_alloc *al = a->r->api->env->alloc;
+    struct answer *x = sh_mem_new(al, sizeof *x);
+    if (x != NULL) {
+        x->a = a;
+        x->w = w;
+        x->base = base;
+        for (size_t i = 0; i < column_count(x); i++) {
+            sh_buf_init(&x->cols[i], al, COLUMN_MAX);
+        }
+    }
+    return x;
+}
+
+static void answer_free(struct answer *x)
+{
+    for (size_t i = 0; i < column_count(x); i++) {
+        sh_buf_fini(&x->cols[i]);
+    }
+    sh_mem_free(x->a->r->api->env->alloc, x);
+}
+
+/* Writes the series of q, which are those of the question from `base`. */
+static sh_err put_all_series(struct asked *a, const struct sh_history_query *q, uint32_t base,
+                             struct sh_jw *w, struct sh_history_result *res)
+{
+    struct answer *x = answer_new(a, w, base);
+    if (x == NULL) {
+        return SH_E_NOMEM;
+    }
+    x->next_series = q->cursor.set ? q->cursor.series : 0;
+    const sh_err err = sh_history_query(a->r->api->o.history, q, sink, x, res);
+    if (err == SH_OK && x->open) {
+        series_end(x);
+    }
+    if (err == SH_OK && !res->next.set) {
+        fill_series(x, (uint32_t)q->npoints);
+    }
+    answer_free(x);
+    return err;
+}
+
+/* ---- parts ---- */
+
+struct part {
+    uint32_t base;
+    uint32_t n;
+    struct sh_buf text;
     struct sh_history_result res;
-    x->next_series = a->q.cursor.set ? a->q.cursor.series : 0;
+    sh_err err;
+};
+
+/* Shared by the caller and those who help; the last one frees it. */
+struct parts {
+    struct asked *a; /* valid while a part is not done */
+    const struct sh_alloc *alloc;
+    struct sh_mutex lock;
+    struct sh_cond all_done;
+    size_t n;
+    size_t next; /* first that nobody has taken */
+    size_t done;
+    size_t refs;
+    struct part part[PARTS_MAX];
+};
+
+static void part_run(struct asked *a, struct part *p)
+{
+    struct sh_jw w;
+    struct sh_history_query q = a->q;
+    q.points = a->points + p->base;
+    q.npoints = p->n;
+    sh_jw_init(&w, &p->text);
+    p->err = put_all_series(a, &q, p->base, &w, &p->res);
+    p->err = p->err == SH_OK ? sh_jw_end(&w) : p->err;
+}
+
+/* Takes parts until none is left. */
+static void parts_work(struct parts *all)
+{
+    sh_mutex_lock(&all->lock);
+    while (all->next < all->n) {
+        struct part *p = &all->part[all->next++];
+        sh_mutex_unlock(&all->lock);
+        part_run(all->a, p);
+        sh_mutex_lock(&all->lock);
+        if (++all->done == all->n) {
+            sh_cond_signal(&all->all_done);
+        }
+    }
+    sh_mutex_unlock(&all->lock);
+}
+
+static void parts_unref(struct parts *all)
+{
+    sh_mutex_lock(&all->lock);
+    const bool last = --all->refs == 0;
+    sh_mutex_unlock(&all->lock);
+    if (!last) {
+        return;
+    }
+    for (size_t i = 0; i < all->n; i++) {
+        sh_buf_fini(&all->part[i].text);
+    }
+    sh_cond_fini(&all->all_done);
+    sh_mutex_fini(&all->lock);
+    sh_mem_free(all->alloc, all);
+}
+
+static void help(void *ctx)
+{
+    struct parts *all = ctx;
+    parts_work(all);
+    parts_unref(all);
+}
+
+static struct parts *parts_new(struct asked *a)
+{
+    struct parts *all = sh_mem_new(a->r->api->env->alloc, sizeof *all);
+    if (all == NULL) {
+        return NULL;
+    }
+    all->a = a;
+    all->alloc = a->r->api->env->alloc;
+    all->refs = 1;
+    sh_mutex_init(&all->lock);
+    sh_cond_init(&all->all_done);
+    const size_t most = a->q.npoints < PARTS_MAX ? a->q.npoints : PARTS_MAX;
+    const size_t each = (a->q.npoints + most - 1) / most;
+    for (size_t at = 0; at < a->q.npoints; at += each) {
+        const size_t n = a->q.npoints - at < each ? a->q.npoints - at : each;
+        struct part *p = &all->part[all->n++];
+        p->base = (uint32_t)at;
+        p->n = (uint32_t)n;
+        sh_buf_init(&p->text, all->alloc, PART_MAX);
+    }
+    return all;
+}
+
+/* Runs all parts with the help of other workers. */
+static void parts_run(struct parts *all)
+{
+    struct sh_workers *pool = all->a->r->api->o.workers;
+    const size_t helpers = all->n - 1 < HELPERS_MAX ? all->n - 1 : HELPERS_MAX;
+    for (size_t i = 0; i < helpers; i++) {
+        sh_mutex_lock(&all->lock);
+        all->refs++;
+        sh_mutex_unlock(&all->lock);
+        if (sh_workers_run(pool, help, all) != SH_OK) {
+            parts_unref(all);
+            break;
+        }
+    }
+    parts_work(all);
+    sh_mutex_lock(&all->lock);
+    while (all->done < all->n) {
+        sh_cond_wait(&all->all_done, &all->lock);
+    }
+    sh_mutex_unlock(&all->lock);
+}
+
+static bool worth_parts(const struct asked *a)
+{
+    const struct sh_history_query *q = &a->q;
+    const double hours = ((double)q->to_us - (double)q->from_us) / 3.6e9;
+    return (q->naggs > 0 || q->down != SH_DOWN_NONE) && !q->cursor.set && q->npoints > 1 &&
+           hours * (double)q->npoints >= POINT_HOURS_MIN;
+}
+
+/* True when the parts gave the whole answer, which is in w then, or an error. */
+static bool put_by_parts(struct asked *a, struct sh_jw *w, sh_err *err)
+{
+    struct parts *all = parts_new(a);
+    if (all == NULL) {
+        return false;
+    }
+    parts_run(all);
+    uint64_t rows = 0;
+    bool whole = true;
+    *err = SH_OK;
+    for (size_t i = 0; i < all->n; i++) {
+        rows += all->part[i].res.rows;
+        whole = whole && !all->part[i].res.next.set && all->part[i].err != SH_E_LIMIT;
+        *err = *err == SH_OK ? all->part[i].err : *err;
+    }
+    whole = whole && rows <= a->q.limit;
+    for (size_t i = 0; whole && *err == SH_OK && i < all->n; i++) {
+        sh_jw_raw(w, sh_buf_str(&all->part[i].text));
+    }
+    parts_unref(all);
+    return whole;
+}
+
+static int answer(struct asked *a)
+{
+    struct api_req *r = a->r;
+    struct sh_history_result res = {0};
+    sh_err err = SH_OK;
     sh_jw_obj(&r->w);
     sh_jw_key(&r->w, "series");
     sh_jw_arr(&r->w);
-    const sh_err err = sh_history_query(r->api->o.history, &a->q, sink, x, &res);
+    if (!worth_parts(a) || !put_by_parts(a, &r->w, &err)) {
+        err = put_all_series(a, &a->q, 0, &r->w, &res);
+    }
     if (err != SH_OK) {
         return ask_failed(r, err);
-    }
-    if (x->open) {
-        series_end(x);
-    }
-    if (!res.next.set) {
-        fill_series(x, (uint32_t)a->q.npoints);
     }
     sh_jw_arr_end(&r->w);
     put_next(r, &res.next);
     sh_jw_obj_end(&r->w);
     return 200;
-}
-
-static int answer(struct asked *a)
-{
-    const struct sh_alloc *al = a->r->api->env->alloc;
-    struct answer *x = sh_mem_new(al, sizeof *x);
-    if (x == NULL) {
-        return api_error(a->r, SH_E_NOMEM, NULL);
-    }
-    x->a = a;
-    for (size_t i = 0; i < column_count(x); i++) {
-        sh_buf_init(&x->cols[i], al, COLUMN_MAX);
-    }
-    const int status = answer_query(x);
-    for (size_t i = 0; i < column_count(x); i++) {
-        sh_buf_fini(&x->cols[i]);
-    }
-    sh_mem_free(al, x);
-    return status;
 }
 
 int api_history_query(struct api_req *r)

@@ -138,56 +138,94 @@ static void put_value(struct api_req *r, const struct sh_latest_value *v, const 
     sh_jw_u64(&r->w, v->quality);
 }
 
-/* One point of the list; a status over 200 is a problem that was written. */
-static int put_latest(struct api_req *r, struct sh_str name, struct sh_buf *text,
-                      enum api_time_form form)
+/* The named points, found and read together. */
+struct latest_list {
+    struct api_req *r;
+    struct sh_str *names;
+    uint32_t *ids;
+    struct sh_latest_value *values;
+    size_t n;
+};
+
+enum { LATEST_MOST = 10000 };
+
+static sh_err latest_new(struct latest_list *l, struct api_req *r, size_t n)
 {
-    int status = 200;
-    struct sh_latest_value v;
-    const uint32_t id = api_point(r, name, &status);
-    if (id == 0) {
-        return status;
+    *l = (struct latest_list){.r = r};
+    l->names = sh_arena_array(r->arena, n + 1, sizeof *l->names);
+    l->ids = sh_arena_array(r->arena, n + 1, sizeof *l->ids);
+    l->values = sh_arena_array(r->arena, n + 1, sizeof *l->values);
+    return l->names == NULL || l->ids == NULL || l->values == NULL ? SH_E_NOMEM : SH_OK;
+}
+
+/* 0, or the status of a problem that was written. */
+static int latest_add(struct latest_list *l, struct sh_str name)
+{
+    int status = 0;
+    l->names[l->n] = name;
+    l->ids[l->n] = api_point(l->r, name, &status);
+    l->n += l->ids[l->n] == 0 ? 0 : 1;
+    return status;
+}
+
+static sh_err latest_put(struct latest_list *l, enum api_time_form form)
+{
+    struct sh_jw *w = &l->r->w;
+    struct sh_buf text;
+    sh_buf_init(&text, l->r->api->env->alloc, 16 << 20);
+    const sh_err err = sh_latest_get(l->r->api->o.latest, l->ids, l->n, l->values, &text);
+    sh_jw_obj(w);
+    sh_jw_key(w, "items");
+    sh_jw_arr(w);
+    for (size_t i = 0; err == SH_OK && i < l->n; i++) {
+        sh_jw_obj(w);
+        sh_jw_key(w, "point");
+        sh_jw_str(w, l->names[i]);
+        if (l->values[i].found) {
+            put_value(l->r, &l->values[i], &text, form);
+        }
+        sh_jw_obj_end(w);
     }
-    sh_buf_clear(text);
-    if (sh_latest_get(r->api->o.latest, &id, 1, &v, text) != SH_OK) {
-        return api_error(r, SH_E_NOMEM, NULL);
+    sh_buf_fini(&text);
+    sh_jw_arr_end(w);
+    sh_jw_obj_end(w);
+    return err;
+}
+
+static size_t count_names(struct sh_str list)
+{
+    size_t n = list.n > 0 ? 1 : 0;
+    for (size_t i = 0; i < list.n; i++) {
+        n += list.p[i] == ',' ? 1 : 0;
     }
-    sh_jw_obj(&r->w);
-    sh_jw_key(&r->w, "point");
-    sh_jw_str(&r->w, name);
-    if (v.found) {
-        put_value(r, &v, text, form);
-    }
-    sh_jw_obj_end(&r->w);
-    return 200;
+    return n;
 }
 
 static int latest_of(struct api_req *r, struct sh_str list, const json_t *array, struct sh_str time)
 {
-    enum { MOST = 10000 };
     enum api_time_form form;
-    int status = 200;
-    struct sh_buf text;
+    struct latest_list l;
+    int status = 0;
     if (!api_time_form(time, &form)) {
         return api_problem(r, 400, "bad_request", "time must be ms or us", "time 须为 ms 或 us");
     }
-    sh_buf_init(&text, r->api->env->alloc, 16 << 20);
-    sh_jw_obj(&r->w);
-    sh_jw_key(&r->w, "items");
-    sh_jw_arr(&r->w);
-    for (size_t i = 0; i < json_array_size(array) && i < MOST && status == 200; i++) {
+    const size_t n = array != NULL ? json_array_size(array) : count_names(list);
+    if (n > LATEST_MOST) {
+        return api_problem(r, 400, "bad_request", "at most 10000 points", "最多 10000 个点位");
+    }
+    sh_err err = latest_new(&l, r, n);
+    for (size_t i = 0; err == SH_OK && status == 0 && i < n; i++) {
         const json_t *v = json_array_get(array, i);
-        status = put_latest(r, sh_str_of(json_string_value(v), json_string_length(v)), &text, form);
+        const struct sh_str name = array == NULL
+                                       ? sh_str_cut(list, ',', &list)
+                                       : sh_str_of(json_string_value(v), json_string_length(v));
+        status = latest_add(&l, name);
     }
-    for (int n = 0; list.p != NULL && list.n > 0 && n < MOST && status == 200; n++) {
-        status = put_latest(r, sh_str_cut(list, ',', &list), &text, form);
+    if (status != 0) {
+        return status;
     }
-    sh_buf_fini(&text);
-    if (status == 200) {
-        sh_jw_arr_end(&r->w);
-        sh_jw_obj_end(&r->w);
-    }
-    return status;
+    err = err == SH_OK ? latest_put(&l, form) : err;
+    return err == SH_OK ? 200 : api_error(r, err, NULL);
 }
 
 int api_latest(struct api_req *r)

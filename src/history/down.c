@@ -53,7 +53,7 @@ static void picks_free(struct picks *s)
 /* One span of minmax. */
 struct span {
     bool any;
-    uint64_t index;
+    int64_t end; /* exclusive */
     struct pick min;
     struct pick max;
 };
@@ -72,14 +72,15 @@ static sh_err span_close(struct picks *s, struct span *sp)
     return SH_OK;
 }
 
-static sh_err span_row(struct picks *s, struct span *sp, enum sh_type type, uint64_t index,
+/* The division is made once a span, not once a sample. */
+static sh_err span_row(struct picks *s, struct span *sp, enum sh_type type, uint64_t width,
                        const struct pick *p)
 {
-    if (sp->any && sp->index != index) {
+    if (!sp->any || p->time >= sp->end) {
+        const int64_t from = s->c->q->from_us;
+        const uint64_t index = ((uint64_t)p->time - (uint64_t)from) / width;
         SH_TRY(span_close(s, sp));
-    }
-    if (!sp->any) {
-        *sp = (struct span){true, index, *p, *p};
+        *sp = (struct span){true, (int64_t)((uint64_t)from + (index + 1) * width), *p, *p};
         return SH_OK;
     }
     const double v = summary_number(type, p->value);
@@ -112,8 +113,7 @@ static sh_err gather(struct picks *s, struct iter *it, uint64_t spans)
             if (spans == 0) {
                 SH_TRY(picks_add(s, &p));
             } else {
-                const uint64_t at = ((uint64_t)p.time - (uint64_t)q->from_us) / width;
-                SH_TRY(span_row(s, &sp, it->type, at, &p));
+                SH_TRY(span_row(s, &sp, it->type, width, &p));
             }
         }
     } while (run.n != 0);
