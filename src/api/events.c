@@ -80,14 +80,14 @@ static void put_event(struct events *e, const struct event_row *row, enum api_ti
 {
     struct sh_jw *w = &e->r->w;
     const struct sh_point *p = sh_points_get(e->r->api->o.points, e->points[row->point]);
-    const struct sh_str text =
-        sh_str_of(row->len == 0 ? "" : (const char *)e->text.p + row->off, row->len);
+    const struct sh_str text = sh_str_sub(sh_buf_str(&e->text), row->off, row->off + row->len);
+    const struct sh_str prefix = SH_POINT_EVENT;
     json_t *data = NULL;
     sh_jw_obj(w);
     sh_jw_key(w, "time");
     api_put_time(w, row->time, form);
     sh_jw_key(w, "event");
-    sh_jw_str(w, sh_str_sub(p->property, SH_POINT_EVENT.n, p->property.n));
+    sh_jw_str(w, sh_str_sub(p->property, prefix.n, p->property.n));
     sh_jw_key(w, "data");
     if (sh_json_parse(text, API_JSON_MAX, &data, NULL) == SH_OK) {
         sh_jw_json(w, data);
@@ -159,6 +159,7 @@ static sh_err ask_points(struct events *e, struct sh_str device)
 {
     struct api_req *r = e->r;
     const struct sh_points *points = r->api->o.points;
+    const struct sh_str prefix = SH_POINT_EVENT;
     const struct sh_str only = api_query(r, "event");
     const size_t n = sh_points_events_of_device(points, r->tenant, device, NULL, 0);
     uint32_t *ids = sh_arena_array(r->arena, n + 1, sizeof *ids);
@@ -169,7 +170,7 @@ static sh_err ask_points(struct events *e, struct sh_str device)
     int64_t first = INT64_MAX;
     for (size_t i = 0; i < (have < n ? have : n); i++) {
         const struct sh_str property = sh_points_get(points, ids[i])->property;
-        if (only.n > 0 && !sh_str_eq(sh_str_sub(property, SH_POINT_EVENT.n, property.n), only)) {
+        if (only.n > 0 && !sh_str_eq(sh_str_sub(property, prefix.n, property.n), only)) {
             continue;
         }
         struct sh_history_point_stats st;
@@ -214,7 +215,7 @@ static int ask(struct events *e, enum api_time_form *form)
 static int answer(struct events *e)
 {
     struct api_req *r = e->r;
-    enum api_time_form form;
+    enum api_time_form form = API_TIME_TEXT;
     int64_t next = INT64_MIN;
     const int status = ask(e, &form);
     if (status != 0) {

@@ -70,6 +70,17 @@ static void put_marks(const struct asked *a, const struct sh_point *p, struct sh
     sh_jw_arr_end(w);
 }
 
+static const char *column_name(const struct asked *a, size_t i)
+{
+    if (i == 0) {
+        return "time";
+    }
+    if (a->q.naggs > 0) {
+        return a->agg_names[i - 1];
+    }
+    return i == 1 ? "value" : "quality";
+}
+
 static void series_end(struct answer *x)
 {
     const struct asked *a = x->a;
@@ -84,8 +95,7 @@ static void series_end(struct answer *x)
     sh_jw_key(w, "unit");
     sh_jw_str(w, p->unit);
     for (size_t i = 0; i < column_count(x); i++) {
-        static const char *const raw[] = {"time", "value", "quality"};
-        sh_jw_key(w, i == 0 || a->q.naggs == 0 ? raw[i] : a->agg_names[i - 1]);
+        sh_jw_key(w, column_name(a, i));
         sh_jw_arr(w);
         if (x->cols[i].n > 0) {
             sh_jw_raw(w, sh_buf_str(&x->cols[i]));
@@ -306,8 +316,7 @@ static struct parts *parts_new(struct asked *a)
 static void parts_run(struct parts *all)
 {
     struct sh_workers *pool = all->a->r->api->o.workers;
-    const size_t helpers = all->n - 1 < HELPERS_MAX ? all->n - 1 : HELPERS_MAX;
-    for (size_t i = 0; i < helpers; i++) {
+    for (size_t i = 1; i < all->n && i <= HELPERS_MAX; i++) {
         sh_mutex_lock(&all->lock);
         all->refs++;
         sh_mutex_unlock(&all->lock);

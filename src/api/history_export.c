@@ -190,8 +190,8 @@ static sh_err put_quoted(struct sh_buf *out, struct sh_str s)
 
 static sh_err put_cell(struct export *x, const struct export_row *row, struct sh_buf *out)
 {
-    char t[SH_F64_CHARS];
     if (row->type == SH_T_F64) {
+        char t[SH_F64_CHARS];
         return sh_buf_put(out, t, sh_f64_print(row->value.f64, t));
     }
     if (row->type == SH_T_TEXT) {

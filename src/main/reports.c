@@ -150,10 +150,9 @@ static sh_err event_point(struct node *n, const struct mqtt_telemetry *m, uint32
     const struct mqtt_principal *p = m->principal;
     char property[SH_POINT_MAX_NAME + 16];
     char detail[160];
-    const int k =
-        snprintf(property, sizeof property, "%s%.*s", SH_POINT_EVENT.p,
-                 (int)(m->property.n < SH_POINT_MAX_NAME ? m->property.n : SH_POINT_MAX_NAME),
-                 m->property.p == NULL ? "" : m->property.p);
+    const struct sh_str prefix = SH_POINT_EVENT;
+    const struct sh_str id = sh_str_sub(m->property, 0, SH_POINT_MAX_NAME);
+    const int k = snprintf(property, sizeof property, "%.*s%.*s", SH_PRI(prefix), SH_PRI(id));
     const struct sh_gate_who who = {.tenant = p->tenant,
                                     .device =
                                         (p->flags & MQTT_P_GATEWAY) != 0 ? SH_STR("") : p->device,

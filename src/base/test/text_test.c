@@ -91,7 +91,7 @@ static int canonical(const char *t, char digits[40])
     }
     digits[n] = '\0';
     point = point < 0 ? at : point;
-    return point - first + (*t == 'e' ? atoi(t + 1) : 0);
+    return point - first + (*t == 'e' ? (int)strtol(t + 1, NULL, 10) : 0);
 }
 
 /* Shortest, and of the shortest the nearest: the fewest digits of printf that read back. */

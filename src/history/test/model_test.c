@@ -654,8 +654,8 @@ static sh_err agg_sink(void *ctx, const struct sh_history_rows *rows)
             const struct sh_history_col *c = &rows->agg[a];
             assert_int_equal(c->null == NULL ? 0 : c->null[i], ok ? 0 : 1);
             const double got = c->type == SH_T_F64 ? c->value[i].f64 : (double)c->value[i].i64;
-            char name[32];
             if (ok && !close_to(got, want)) {
+                char name[32];
                 fail_msg("point %u bucket %lld %s: got %.17g, want %.17g", k->point,
                          (long long)start, agg_name(k->which[a], name), got, want);
             }
