@@ -283,6 +283,17 @@ describe('history explorer', () => {
     expect(await page.locator('.legend tbody tr').count()).toBe(2);
   });
 
+  test.runIf(real)('a replaced device is marked, with words for pointer and keyboard', async () => {
+    const { device, points } = await pickDevice(page);
+    const { status } = await api(page, 'POST', `devices/${encodeURIComponent(device.id)}/replace`, { note: '换新泵' });
+    expect(status).toBeLessThan(300);
+    await go(historyPath([`${device.id}/${points[0]}`], 'last=1h'));
+    const splice = page.locator('.chart-mark').last();
+    await splice.waitFor();
+    await splice.hover();
+    expect(await splice.locator('span').isVisible()).toBe(true);
+    expect(await splice.getAttribute('aria-label')).toContain('换新泵');
+  });
   test('keys zoom and pan, 0 goes home', async () => {
     await go(path('last=24h'));
     await chartDrawn();

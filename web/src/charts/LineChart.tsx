@@ -30,6 +30,7 @@ interface Props {
 
 const DAY_S = 86_400;
 const NO_MARKS: Mark[] = [];
+const MARK_PIXELS = 11; // width of .chart-mark
 const pad = (n: number) => String(n).padStart(2, '0');
 
 function timeWords(_: uPlot, splits: number[], __: number, ___: number, step: number): string[] {
@@ -210,20 +211,27 @@ function valueAt(column: ArrayLike<number | null | undefined>, idx: number): num
   return null;
 }
 
-/** Marks lie over the plot as elements of their own, so that they can be pointed at and focused. */
+/** Marks lie over the plot as elements of their own, so that they can be pointed at and focused;
+ * those too close to be told apart share one. */
 function placeMarks(u: uPlot, marks: Mark[]) {
   for (const old of u.over.querySelectorAll('.chart-mark')) old.remove();
+  const places: { left: number; words: string }[] = [];
   for (const mark of marks) {
     const left = u.valToPos(mark.time / 1000, 'x');
+    const before = places[places.length - 1];
     if (left < 0 || left > u.over.clientWidth) continue;
+    if (before && left - before.left < MARK_PIXELS) before.words += `\n${mark.words}`;
+    else places.push({ left, words: mark.words });
+  }
+  for (const { left, words: text } of places) {
     const el = document.createElement('div');
     el.className = left > u.over.clientWidth / 2 ? 'chart-mark at-left' : 'chart-mark';
     el.style.left = `${left}px`;
     el.tabIndex = 0;
     el.setAttribute('role', 'img');
-    el.setAttribute('aria-label', mark.words);
+    el.setAttribute('aria-label', text);
     const words = document.createElement('span');
-    words.textContent = mark.words;
+    words.textContent = text;
     el.append(words);
     u.over.append(el);
   }
