@@ -1,7 +1,8 @@
 # The words a newcomer types. CMake does the work; each target sets up what it needs.
-.PHONY: all setup build run test tsan fuzz lint check-all bench deb clean
+.PHONY: all setup build run test tsan fuzz lint check-all bench soak deb clean
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 FUZZ_SECONDS ?= 60
+SOAK_MINUTES ?= 40
 
 all: build
 
@@ -41,6 +42,10 @@ check-all: test-setup web
 bench: build
 	@tools/setup bench
 	@bench/run
+
+soak: build
+	@cmake --build build/release --target bench_load >/dev/null
+	@SOAK_MINUTES=$(SOAK_MINUTES) tests/soak/soak.py
 
 deb: build
 	@packaging/make_deb

@@ -3,6 +3,7 @@
  *   bench_load publish PORT conns=1000 messages=1000000 qos=0 window=10 bytes=100 time_ms=N
  *                      topic=sh/v1/bench-%u/telemetry user= password=
  *   bench_load idle    PORT conns=19000 user= password=      holds them until its input ends
+ *   (both: name=bench is the front of the client ids)
  *   bench_load lines   PORT path=/write series=1000 steps=17280 step_s=10 start_s=N kind=walk|int
  *                      conns=4 rounds=20 token= name=bench
  * Each connection of `lines` is an agent of its own with every conns-th series, in order of time;
@@ -145,8 +146,8 @@ static void put_length(struct conn *c, size_t n)
 
 static void put_connect(const struct load *l, struct conn *c)
 {
-    char id[32];
-    (void)snprintf(id, sizeof id, "bench-%u", c->index);
+    char id[64];
+    (void)snprintf(id, sizeof id, "%.40s-%u", l->name, c->index);
     const size_t user = strlen(l->user);
     const size_t password = strlen(l->password);
     size_t n = 10 + 2 + strlen(id);
