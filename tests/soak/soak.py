@@ -1,8 +1,8 @@
 #!/usr/bin/python3 -B
 """Endurance: make soak [SOAK_MINUTES=40] [SOAK_BIN=build/release/songhua]
 
-A server under steady load while connections, devices, records, queries, exports and live streams come and go, with small heads and
-log files, so that flushes, compactions and checkpoints never rest. The load adapts until the server uses SOAK_LOAD (0.7) of a
+A server under steady load while connections, devices, records, queries, exports and live streams come and go, with small heads, so
+that flushes, compactions and checkpoints never rest. The load adapts until the server uses SOAK_LOAD (0.7) of a
 core. Looked at every ten seconds: resident memory, descriptors, threads, the p99 of an acknowledged publish. In the end:
 
 - memory, descriptors and threads of the last quarter are not above those of the second (the first fills caches);
@@ -260,7 +260,7 @@ def judge(soak, rows, code, log):
 
 
 def main():
-    settings = {"history.head": "8MiB", "journal.segment": "8MiB", "workers": "4"}
+    settings = {"history.head": "16MiB"}
     with Songhua(settings) as server:
         soak = Soak(server)
         rows = soak.run()
