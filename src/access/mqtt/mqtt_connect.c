@@ -97,6 +97,9 @@ static sh_err session_for(struct mqtt_conn *c, const struct mqtt_connect *k, str
         mqtt_conn_end(s->conn, MQTT_R_TAKEN_OVER, true);
         s = mqtt_session_find(b, c->p->tenant, c->p->id, id);
     }
+    if (s != NULL && mqtt_session_due(b, s)) { /* its time was over before the tick saw it */
+        s = NULL;
+    }
     if (s != NULL && k->clean) {
         mqtt_session_end(b, s);
         s = NULL;

@@ -514,6 +514,9 @@ struct mqtt_session_key {
 };
 SH_MUST_CHECK sh_err mqtt_session_new(struct mqtt_broker *b, struct mqtt_tenant *t,
                                       const struct mqtt_session_key *k, struct mqtt_session **out);
+/* A session that is away: publishes a will that is due, ends it when its time is over. True: ended.
+ */
+bool mqtt_session_due(struct mqtt_broker *b, struct mqtt_session *s);
 /* Walks all sessions: the one after s, NULL = the first. s may be ended once its next is known. */
 struct mqtt_session *mqtt_session_next(const struct mqtt_broker *b, const struct mqtt_session *s);
 /* Ends it: will (unless told not to), subscriptions, queue, log. */

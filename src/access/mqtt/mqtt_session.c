@@ -176,6 +176,19 @@ void mqtt_session_away(struct mqtt_broker *b, struct mqtt_session *s, bool with_
     }
 }
 
+bool mqtt_session_due(struct mqtt_broker *b, struct mqtt_session *s)
+{
+    if (s->will_us <= b->now_us) {
+        mqtt_will_publish(b, s);
+    }
+    if (s->ends_us > b->now_us) {
+        return false;
+    }
+    MQTT_COUNT(b, s->tenant, sessions_expired, 1);
+    mqtt_session_end(b, s);
+    return true;
+}
+
 void mqtt_session_tick(struct mqtt_broker *b)
 {
     struct mqtt_session *next = NULL;
@@ -186,13 +199,7 @@ void mqtt_session_tick(struct mqtt_broker *b)
             mqtt_q_rest(b, s);
             continue;
         }
-        if (s->will_us <= b->now_us) {
-            mqtt_will_publish(b, s);
-        }
-        if (s->ends_us <= b->now_us) {
-            MQTT_COUNT(b, s->tenant, sessions_expired, 1);
-            mqtt_session_end(b, s);
-        }
+        (void)mqtt_session_due(b, s);
     }
 }
 

@@ -96,6 +96,27 @@ static void test_session_expiry_ends_the_session(void **state) /* 5.0, 3.1.2.11.
     fix_free(f);
 }
 
+/* The tick comes once a second; who comes back before it does not find what is over. */
+static void test_session_that_is_over_is_not_found_before_the_tick(void **state)
+{
+    (void)state;
+    struct fix *f = fix_new(NULL, false);
+    struct cli c;
+    const struct con o = {.id = "s", .clean = false, .expiry_s = 10};
+    assert_int_equal(cli_connect(&c, f, 5, &o), 0);
+    cli_drop(&c);
+    sh_test_advance(&f->t, 9999999);
+    assert_int_equal(cli_connect(&c, f, 5, &o), 0);
+    assert_true(c.p.connack.session_present);
+    cli_drop(&c);
+    sh_test_advance(&f->t, 10000000);
+    assert_int_equal(cli_connect(&c, f, 5, &o), 0);
+    assert_false(c.p.connack.session_present);
+    assert_int_equal(fix_counters(f).sessions_expired, 1);
+    cli_drop(&c);
+    fix_free(f);
+}
+
 static void test_disconnect_cannot_lengthen_zero_expiry(void **state) /* [MQTT-3.14.2-2] */
 {
     (void)state;
@@ -742,6 +763,7 @@ int main(void)
         cmocka_unit_test(test_session_goes_on_or_starts_clean),
         cmocka_unit_test(test_unacknowledged_messages_are_sent_again),
         cmocka_unit_test(test_session_expiry_ends_the_session),
+        cmocka_unit_test(test_session_that_is_over_is_not_found_before_the_tick),
         cmocka_unit_test(test_disconnect_cannot_lengthen_zero_expiry),
         cmocka_unit_test(test_takeover_only_by_the_same_principal),
         cmocka_unit_test(test_assigned_client_id_is_told),
