@@ -61,6 +61,49 @@ sh_err sh_crypto_hash(const struct sh_crypto *c, enum sh_digest d, const struct 
     return good ? SH_OK : SH_E_INTERNAL;
 }
 
+struct sh_hasher {
+    const struct sh_crypto *c;
+    EVP_MD_CTX *ctx;
+    enum sh_digest digest;
+};
+
+sh_err sh_hasher_new(const struct sh_crypto *c, enum sh_digest d, struct sh_hasher **out)
+{
+    struct sh_hasher *h = sh_mem_new(c->env->alloc, sizeof *h);
+    if (h == NULL) {
+        return SH_E_NOMEM;
+    }
+    *h = (struct sh_hasher){.c = c, .ctx = EVP_MD_CTX_new(), .digest = d};
+    if (h->ctx == NULL || EVP_DigestInit_ex(h->ctx, c->digest[d], NULL) != 1) {
+        sh_hasher_free(h);
+        return SH_E_NOMEM;
+    }
+    *out = h;
+    return SH_OK;
+}
+
+sh_err sh_hasher_add(struct sh_hasher *h, struct sh_bytes part)
+{
+    const bool good = part.n == 0 || EVP_DigestUpdate(h->ctx, part.p, part.n) == 1;
+    return good ? SH_OK : SH_E_INTERNAL;
+}
+
+sh_err sh_hasher_end(struct sh_hasher *h, uint8_t out[SH_HASH_BYTES])
+{
+    unsigned n = 0;
+    const bool good = EVP_DigestFinal_ex(h->ctx, out, &n) == 1 && n == SH_HASH_BYTES &&
+                      EVP_DigestInit_ex(h->ctx, h->c->digest[h->digest], NULL) == 1;
+    return good ? SH_OK : SH_E_INTERNAL;
+}
+
+void sh_hasher_free(struct sh_hasher *h)
+{
+    if (h != NULL) {
+        EVP_MD_CTX_free(h->ctx);
+        sh_mem_free(h->c->env->alloc, h);
+    }
+}
+
 sh_err sh_crypto_hmac(const struct sh_crypto *c, enum sh_digest d, struct sh_bytes key,
                       const struct sh_bytes *parts, size_t nparts, uint8_t out[SH_HASH_BYTES])
 {

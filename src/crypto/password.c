@@ -44,6 +44,17 @@ sh_err sh_password_hash(const struct sh_random *r, const struct sh_argon2 *param
                                              SH_PHC_CHARS));
 }
 
+sh_err sh_password_key(const struct sh_argon2 *params, struct sh_bytes salt,
+                       struct sh_str passphrase, uint8_t out[SH_KEY_BYTES])
+{
+    if (!params_ok(params) || salt.n < SALT_MIN || salt.n > SALT_MAX || passphrase.n == 0 ||
+        passphrase.n > SH_PASSWORD_MAX) {
+        return SH_E_INVAL;
+    }
+    return from_argon2(argon2id_hash_raw(params->time, params->mem_kib, params->lanes, passphrase.p,
+                                         passphrase.n, salt.p, salt.n, out, SH_KEY_BYTES));
+}
+
 static bool eat(struct sh_str *s, struct sh_str what)
 {
     if (!sh_str_starts(*s, what)) {

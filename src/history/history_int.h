@@ -197,5 +197,7 @@ sh_err edits_of(struct edits *e, const struct sh_alloc *a, uint32_t point, int64
 /* state.c */
 sh_err state_load(struct sh_history *h);
 sh_err state_save(struct sh_history *h); /* flush_lock is held */
+/* What state_save would write. flush_lock is held. */
+sh_err state_image(struct sh_history *h, struct sh_buf *out);
 
 #endif /* SH_HISTORY_INT_H */

@@ -159,6 +159,14 @@ static sh_err state_make(struct sh_history *h, struct sh_buf *b)
     return SH_OK;
 }
 
+sh_err state_image(struct sh_history *h, struct sh_buf *out)
+{
+    sh_mutex_lock(&h->edits.lock);
+    const sh_err err = state_make(h, out);
+    sh_mutex_unlock(&h->edits.lock);
+    return err;
+}
+
 sh_err state_save(struct sh_history *h)
 {
     struct sh_buf b;

@@ -82,12 +82,9 @@ sh_err journal_checkpoint_load(struct sh_journal *j, uint64_t *cut, bool *known)
     return SH_OK;
 }
 
-/* files_lock is held. */
-static sh_err ckp_write(struct sh_journal *j, const uint64_t seqs[SH_JOURNAL_OWNERS], uint64_t cut)
+static void ckp_make(const uint64_t seqs[SH_JOURNAL_OWNERS], uint64_t cut, uint8_t b[CKP_SIZE])
 {
-    uint8_t b[CKP_SIZE] = {0};
-    char path[JOURNAL_PATH];
-    ckp_path(j, path);
+    memset(b, 0, CKP_SIZE);
     memcpy(b, ckp_magic, sizeof ckp_magic);
     sh_put_le32(b + 8, CKP_VERSION);
     sh_put_le64(b + 16, cut);
@@ -95,7 +92,24 @@ static sh_err ckp_write(struct sh_journal *j, const uint64_t seqs[SH_JOURNAL_OWN
         sh_put_le64(b + 24 + 8 * i, seqs[i]);
     }
     sh_put_le32(b + 12, sh_crc32c(0, b, CKP_SIZE));
+}
+
+/* files_lock is held. */
+static sh_err ckp_write(struct sh_journal *j, const uint64_t seqs[SH_JOURNAL_OWNERS], uint64_t cut)
+{
+    uint8_t b[CKP_SIZE];
+    char path[JOURNAL_PATH];
+    ckp_path(j, path);
+    ckp_make(seqs, cut, b);
     return sh_fs_replace(j->env->fs, path, sh_bytes_of(b, sizeof b));
+}
+
+sh_err sh_journal_checkpoint_image(const uint64_t seqs[SH_JOURNAL_OWNERS], uint64_t last,
+                                   struct sh_buf *out)
+{
+    uint8_t b[CKP_SIZE];
+    ckp_make(seqs, last, b);
+    return sh_buf_put(out, b, sizeof b);
 }
 
 /* Recycles, keeps aside or removes one file; files_lock is held. */

@@ -101,6 +101,14 @@ sh_err sh_points_checkpoint(struct sh_points *p)
     return err;
 }
 
+uint64_t sh_points_log_bytes(struct sh_points *p)
+{
+    sh_mutex_lock(&p->file_lock);
+    const uint64_t n = p->log_size;
+    sh_mutex_unlock(&p->file_lock);
+    return n;
+}
+
 /* ---- life ---- */
 
 static sh_err points_init(struct sh_points *p, const struct sh_points_options *o)

@@ -325,9 +325,27 @@ sh_err sh_record_blob_verify(struct sh_record *r, uint32_t tenant, struct sh_str
     return err;
 }
 
+void sh_record_blob_hold(struct sh_record *r)
+{
+    sh_mutex_lock(&r->blob_lock);
+    r->blob_holds++;
+    sh_mutex_unlock(&r->blob_lock);
+}
+
+void sh_record_blob_release(struct sh_record *r)
+{
+    sh_mutex_lock(&r->blob_lock);
+    SH_ASSERT(r->blob_holds > 0);
+    r->blob_holds--;
+    sh_mutex_unlock(&r->blob_lock);
+}
+
 /* Removes one tenant's row, and the file with the last row. Under blob_lock. */
 static sh_err drop(struct sh_record *r, const struct sh_record_key *k)
 {
+    if (r->blob_holds > 0) {
+        return SH_E_BUSY;
+    }
     char dir[PATH_BYTES];
     char path[PATH_BYTES];
     uint64_t size = 0;
@@ -371,5 +389,5 @@ sh_err sh_record_blob_gc(struct sh_record *r, int64_t older_than_us, uint64_t *r
     if (removed != NULL) {
         *removed = count;
     }
-    return err;
+    return err == SH_E_BUSY ? SH_OK : err; /* held: the next time does it */
 }

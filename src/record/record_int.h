@@ -51,6 +51,7 @@ struct sh_record {
     size_t nwatchers;
 
     struct sh_mutex blob_lock; /* adding and removing blob files */
+    unsigned blob_holds;       /* under blob_lock: nothing is removed while there is one */
 
     struct sh_thread writer;
 };

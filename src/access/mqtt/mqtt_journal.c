@@ -39,6 +39,7 @@ struct mqtt_journal {
     struct sh_mutex lock; /* of writing, for settle */
     struct sh_cond idle;
     bool writing;
+    sh_err last; /* of the checkpoint written last */
     bool settled;
     char dir[PATH_CHARS];
     char path[PATH_CHARS];
@@ -97,11 +98,11 @@ static sh_err apply(void *ctx, const struct sh_journal_record *rec)
 
 /* ---- checkpoints ---- */
 
-static void on_written(void *ctx)
+static void on_written(struct mqtt_journal *mj, sh_err err)
 {
-    struct mqtt_journal *mj = ctx;
     sh_mutex_lock(&mj->lock);
     mj->writing = false;
+    mj->last = err;
     sh_cond_broadcast(&mj->idle);
     sh_mutex_unlock(&mj->lock);
 }
@@ -121,7 +122,7 @@ static void write_image(void *ctx)
         sh_log(mj->env->log, SH_LOG_WARN, "mqtt", "checkpoint %s not written: %s", mj->path,
                sh_err_name(e));
     }
-    on_written(mj);
+    on_written(mj, e);
 }
 
 /* cppcheck-suppress constParameter ; the table fixes the signature */
@@ -140,7 +141,7 @@ static sh_err checkpoint(void *ctx, uint64_t rn, struct sh_buf *image)
     mj->image_seq = mj->last_seq;
     const sh_err e = sh_workers_run(mj->workers, write_image, mj);
     if (e != SH_OK) {
-        on_written(mj); /* the image stays the caller's */
+        on_written(mj, e); /* the image stays the caller's */
     }
     return e;
 }
@@ -250,6 +251,17 @@ void mqtt_journal_attach(struct mqtt_journal *mj, struct sh_journal *j)
 void mqtt_journal_wake(struct mqtt_journal *mj, struct mqtt_server *s)
 {
     mj->srv = s;
+}
+
+sh_err mqtt_journal_wait(struct mqtt_journal *mj)
+{
+    sh_mutex_lock(&mj->lock);
+    while (mj->writing) {
+        sh_cond_wait(&mj->idle, &mj->lock);
+    }
+    const sh_err err = mj->last;
+    sh_mutex_unlock(&mj->lock);
+    return err;
 }
 
 void mqtt_journal_settle(struct mqtt_journal *mj)

@@ -170,6 +170,16 @@ static sh_err sys_unlink(void *ctx, const char *path)
     return result(unlink(path));
 }
 
+static sh_err sys_link(void *ctx, const char *from, const char *to)
+{
+    SH_UNUSED(ctx);
+    if (link(from, to) == 0) {
+        return SH_OK;
+    }
+    const bool never = errno == EXDEV || errno == EPERM || errno == EMLINK || errno == ENOSYS;
+    return never ? SH_E_UNSUPPORTED : sh_err_from_errno(errno);
+}
+
 static sh_err sys_mkdir(void *ctx, const char *path)
 {
     SH_UNUSED(ctx);
@@ -252,6 +262,7 @@ const struct sh_fs *sh_fs_system(void)
         .unmap = sys_unmap,
         .rename = sys_rename,
         .unlink = sys_unlink,
+        .link = sys_link,
         .mkdir = sys_mkdir,
         .rmdir = sys_rmdir,
         .sync_dir = sys_sync_dir,

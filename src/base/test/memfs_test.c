@@ -77,6 +77,44 @@ static void test_faults_and_space(void **state)
     sh_memfs_free(m);
 }
 
+/* A second name holds the bytes when the first is gone, and is durable like any name. */
+static void link_holds_the_bytes(const struct sh_fs *fs, const char *dir)
+{
+    char a[128];
+    char b[128];
+    struct sh_str all = {NULL, 0};
+    (void)snprintf(a, sizeof a, "%s/one", dir);
+    (void)snprintf(b, sizeof b, "%s/two", dir);
+    assert_int_equal(fs->link(fs->ctx, a, b), SH_E_NOTFOUND);
+    assert_ok(sh_fs_replace(fs, a, sh_str_bytes(SH_STR("hello"))));
+    assert_ok(fs->link(fs->ctx, a, b));
+    assert_int_equal(fs->link(fs->ctx, a, b), SH_E_EXISTS);
+    assert_ok(sh_fs_sync_dir(fs, dir));
+    assert_ok(sh_fs_unlink(fs, a));
+    assert_ok(sh_fs_read_all(fs, sh_alloc_heap(), b, 100, &all));
+    assert_str(all, "hello");
+    sh_str_free(sh_alloc_heap(), &all);
+}
+
+static void test_link_is_a_second_name(void **state)
+{
+    SH_UNUSED(state);
+    char dir[64];
+    sh_test_tmpdir(dir);
+    link_holds_the_bytes(sh_fs_system(), dir);
+    sh_test_rmdir(dir);
+    struct sh_memfs *m = sh_memfs_new(1);
+    const struct sh_fs *fs = sh_memfs_fs(m);
+    assert_ok(sh_fs_mkdirs(fs, "/d"));
+    link_holds_the_bytes(fs, "/d");
+    sh_memfs_reboot(m);
+    struct sh_str all = {NULL, 0};
+    assert_ok(sh_fs_read_all(fs, sh_alloc_heap(), "/d/two", 100, &all));
+    assert_str(all, "hello");
+    sh_str_free(sh_alloc_heap(), &all);
+    sh_memfs_free(m);
+}
+
 static void test_real_file_system_gives_the_same_answers(void **state)
 {
     SH_UNUSED(state);
@@ -114,6 +152,7 @@ int main(void)
         cmocka_unit_test(test_replace_is_atomic_at_every_cut),
         cmocka_unit_test(test_unsynced_bytes_may_go_and_dsync_stays),
         cmocka_unit_test(test_faults_and_space),
+        cmocka_unit_test(test_link_is_a_second_name),
         cmocka_unit_test(test_real_file_system_gives_the_same_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -375,6 +375,26 @@ static sh_err mem_unlink(void *ctx, const char *path)
     return err;
 }
 
+static sh_err mem_link(void *ctx, const char *from, const char *to)
+{
+    struct sh_memfs *m = ctx;
+    sh_mutex_lock(&m->lock);
+    const struct name *a = find(m, from);
+    struct inode *ino = a == NULL ? NULL : a->vol;
+    struct name *b = find(m, to);
+    sh_err err = ino == NULL || !parent_exists(m, to) ? SH_E_NOTFOUND : SH_OK;
+    if (err == SH_OK && b != NULL && (b->is_dir || b->vol != NULL)) {
+        err = SH_E_EXISTS;
+    }
+    err = err != SH_OK ? err : tick(m);
+    if (err == SH_OK) {
+        b = b == NULL ? add(m, to) : b; /* moves the names: `a` is not good any more */
+        b->vol = ino;
+    }
+    sh_mutex_unlock(&m->lock);
+    return err;
+}
+
 static sh_err mem_mkdir(void *ctx, const char *path)
 {
     struct sh_memfs *m = ctx;
@@ -491,6 +511,7 @@ struct sh_memfs *sh_memfs_new(uint64_t seed)
         .unmap = mem_unmap,
         .rename = mem_rename,
         .unlink = mem_unlink,
+        .link = mem_link,
         .mkdir = mem_mkdir,
         .rmdir = mem_rmdir,
         .sync_dir = mem_sync_dir,

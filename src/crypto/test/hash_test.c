@@ -171,6 +171,36 @@ static void test_random_token_is_base64url_of_the_bytes(void **state)
     assert_int_equal(sh_random_token(&bad, "", out, sizeof out), SH_E_IO);
 }
 
+static void test_hasher_in_pieces_equals_the_hash_of_the_whole(void **state)
+{
+    SH_UNUSED(state);
+    struct sh_test_env t;
+    struct sh_crypto *crypto = NULL;
+    struct sh_hasher *h = NULL;
+    sh_test_env_init(&t, NULL);
+    assert_ok(sh_crypto_new(&t.env, &crypto));
+    assert_ok(sh_hasher_new(crypto, SH_DIGEST_SHA256, &h));
+    uint8_t data[1000];
+    uint8_t want[SH_HASH_BYTES];
+    uint8_t got[SH_HASH_BYTES];
+    for (size_t i = 0; i < sizeof data; i++) {
+        data[i] = (uint8_t)(i * 7);
+    }
+    for (size_t step = 1; step < sizeof data; step = step * 3 + 1) {
+        const struct sh_bytes all = sh_bytes_of(data, sizeof data);
+        assert_ok(sh_crypto_hash(crypto, SH_DIGEST_SHA256, &all, 1, want));
+        for (size_t at = 0; at < sizeof data; at += step) {
+            const size_t n = sizeof data - at < step ? sizeof data - at : step;
+            assert_ok(sh_hasher_add(h, sh_bytes_of(data + at, n)));
+        }
+        assert_ok(sh_hasher_end(h, got)); /* and it begins anew */
+        assert_memory_equal(got, want, sizeof want);
+    }
+    sh_hasher_free(h);
+    sh_crypto_free(crypto);
+    sh_test_env_fini(&t);
+}
+
 static sh_err open_once(struct sh_test_env *t)
 {
     struct sh_crypto *c = NULL;
@@ -193,6 +223,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_hmac_sm3_follows_the_definition, setup, teardown),
         cmocka_unit_test_setup_teardown(test_derive_separates_labels, setup, teardown),
         cmocka_unit_test(test_random_token_is_base64url_of_the_bytes),
+        cmocka_unit_test(test_hasher_in_pieces_equals_the_hash_of_the_whole),
         cmocka_unit_test(test_new_without_memory_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,9 +103,27 @@ static void test_verify_refuses_what_is_not_a_phc_string(void **state)
     }
 }
 
+static void test_key_known_answer_and_bounds(void **state)
+{
+    SH_UNUSED(state);
+    /* phc-winner-argon2, src/test.c: argon2id, v=19, t=2, m=256, p=1 */
+    const struct sh_argon2 p = {.time = 2, .mem_kib = 256, .lanes = 1};
+    uint8_t key[SH_KEY_BYTES];
+    char hex[SH_HASH_HEX];
+    const struct sh_bytes salt = sh_str_bytes(SH_STR("somesalt"));
+    assert_ok(sh_password_key(&p, salt, SH_STR("password"), key));
+    sh_hash_hex(key, hex);
+    assert_string_equal(hex, "9dfeb910e80bad0311fee20f9c0e2b12c17987b4cac90c2ef54d5b3021c68bfe");
+    const struct sh_argon2 none = {.time = 0, .mem_kib = 256, .lanes = 1};
+    assert_int_equal(sh_password_key(&none, salt, SH_STR("password"), key), SH_E_INVAL);
+    assert_int_equal(sh_password_key(&p, sh_bytes_of("short", 5), SH_STR("x"), key), SH_E_INVAL);
+    assert_int_equal(sh_password_key(&p, salt, SH_STR(""), key), SH_E_INVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_key_known_answer_and_bounds),
         cmocka_unit_test(test_verify_known_answers),
         cmocka_unit_test(test_hash_verifies_and_states_its_parameters),
         cmocka_unit_test(test_default_parameters_work),

@@ -277,6 +277,10 @@ static void test_blob_without_reference_is_collected_and_damage_is_found(void **
     (void)store_abc(f, 2, h);
     ref(f, hash, 1, SH_OK);
     sh_test_advance(&f->t, 10);
+    sh_record_blob_hold(f->r);
+    assert_ok(sh_record_blob_gc(f->r, 0, &removed));
+    assert_int_equal(removed, 0);
+    sh_record_blob_release(f->r);
     assert_ok(sh_record_blob_gc(f->r, 0, &removed));
     assert_int_equal(removed, 1); /* tenant 2 held no reference */
     assert_ok(sh_record_blob_verify(f->r, 1, hash));

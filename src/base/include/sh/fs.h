@@ -42,6 +42,9 @@ struct sh_fs {
     void (*unmap)(void *ctx, struct sh_fs_map *m);
     sh_err (*rename)(void *ctx, const char *from, const char *to); /* replaces `to` */
     sh_err (*unlink)(void *ctx, const char *path);
+    /* A second name for a file. SH_E_EXISTS; SH_E_UNSUPPORTED: not here (another device, or a file
+     * system that has no such names). */
+    sh_err (*link)(void *ctx, const char *from, const char *to);
     sh_err (*mkdir)(void *ctx, const char *path); /* SH_OK when it exists */
     sh_err (*rmdir)(void *ctx, const char *path);
     /* Makes creations, renames and unlinks in `path` durable. */

@@ -26,6 +26,14 @@ enum sh_digest {
 SH_MUST_CHECK sh_err sh_crypto_hash(const struct sh_crypto *c, enum sh_digest d,
                                     const struct sh_bytes *parts, size_t nparts,
                                     uint8_t out[SH_HASH_BYTES]);
+/* The same in pieces, for files. One thread at a time. */
+struct sh_hasher;
+SH_MUST_CHECK sh_err sh_hasher_new(const struct sh_crypto *c, enum sh_digest d,
+                                   struct sh_hasher **out);
+SH_MUST_CHECK sh_err sh_hasher_add(struct sh_hasher *h, struct sh_bytes part);
+/* The hash of all since new or the last end; begins anew. */
+SH_MUST_CHECK sh_err sh_hasher_end(struct sh_hasher *h, uint8_t out[SH_HASH_BYTES]);
+void sh_hasher_free(struct sh_hasher *h); /* NULL is accepted */
 /* HMAC (RFC 2104) of the parts one after the other; key of any length from 1 byte. */
 SH_MUST_CHECK sh_err sh_crypto_hmac(const struct sh_crypto *c, enum sh_digest d,
                                     struct sh_bytes key, const struct sh_bytes *parts,
@@ -89,6 +97,10 @@ SH_MUST_CHECK sh_err sh_password_hash(const struct sh_random *r, const struct sh
                                       struct sh_str password, char out[SH_PHC_CHARS]);
 /* Slow as above. SH_E_DENIED: another password; SH_E_PROTO: phc is not one within the bounds. */
 SH_MUST_CHECK sh_err sh_password_verify(struct sh_str phc, struct sh_str password);
+/* A key from a passphrase: argon2id with that salt. Slow as above. SH_E_INVAL: parameters out of
+ * bounds, salt under 8 bytes, passphrase empty or over SH_PASSWORD_MAX bytes. */
+SH_MUST_CHECK sh_err sh_password_key(const struct sh_argon2 *params, struct sh_bytes salt,
+                                     struct sh_str passphrase, uint8_t out[SH_KEY_BYTES]);
 /* Reads the parameters; SH_E_PROTO when it is not an argon2id PHC string within the bounds. */
 SH_MUST_CHECK sh_err sh_password_params(struct sh_str phc, struct sh_argon2 *out);
 

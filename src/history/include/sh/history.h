@@ -291,6 +291,23 @@ struct sh_history_point_stats {
 SH_MUST_CHECK sh_err sh_history_point_stats(struct sh_history *h, uint32_t point,
                                             struct sh_history_point_stats *out);
 
+/* ---- a snapshot of the files, for a copy while all goes on ----
+ * All that was applied before is flushed first. The files of a snapshot stay readable until it is
+ * freed, though compaction and retention go on. Any thread but the apply thread; blocks. */
+struct sh_history_snapshot;
+struct sh_history_file {
+    const char *name;      /* in the folder; of the snapshot's memory */
+    struct sh_bytes bytes; /* the whole file (mapped); of the snapshot's memory */
+};
+SH_MUST_CHECK sh_err sh_history_snapshot_new(struct sh_history *h,
+                                             struct sh_history_snapshot **out);
+size_t sh_history_snapshot_files(const struct sh_history_snapshot *s);
+struct sh_history_file sh_history_snapshot_file(const struct sh_history_snapshot *s, size_t i);
+/* Every journal record of a sequence up to this is in the files. */
+uint64_t sh_history_snapshot_seq(const struct sh_history_snapshot *s);
+uint64_t sh_history_snapshot_samples(const struct sh_history_snapshot *s);
+void sh_history_snapshot_free(struct sh_history_snapshot *s); /* NULL is accepted */
+
 struct sh_history_stats {
     uint64_t samples;    /* stored, as above */
     uint64_t points;     /* with at least one sample */

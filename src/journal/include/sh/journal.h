@@ -139,6 +139,10 @@ SH_MUST_CHECK sh_err sh_journal_sync(struct sh_journal *j);
 /* All records of `owner` up to `seq` are safe elsewhere: remembers that durably and gives back
  * files that no owner needs. Any thread; may block. Never goes back. */
 SH_MUST_CHECK sh_err sh_journal_checkpoint(struct sh_journal *j, uint8_t owner, uint64_t seq);
+/* The bytes of a folder's file "checkpoint" that says: every owner is as far as seqs, nothing is
+ * left to replay, and sequences go on above `last`. For a copy of a node's files. */
+SH_MUST_CHECK sh_err sh_journal_checkpoint_image(const uint64_t seqs[SH_JOURNAL_OWNERS],
+                                                 uint64_t last, struct sh_buf *out);
 /* The owner's checkpoint, 0 = none. */
 uint64_t sh_journal_checkpointed(struct sh_journal *j, uint8_t owner);
 

@@ -41,6 +41,9 @@ sh_err sh_points_apply(void *ctx, const struct sh_journal_record *rec);
 /* Writes what was applied since the last time to points.log, durably, and checkpoints the journal.
  * Not on the apply thread. */
 SH_MUST_CHECK sh_err sh_points_checkpoint(struct sh_points *p);
+/* Length of points.log as of the last checkpoint: so much of it is whole, durable and never written
+ * again. */
+uint64_t sh_points_log_bytes(struct sh_points *p);
 
 /* ---- lookups: any thread, no lock ---- */
 

@@ -358,6 +358,11 @@ SH_MUST_CHECK sh_err sh_record_backup(struct sh_record *r, const char *to_path,
                                       bool (*keep_going)(void *ctx, uint32_t left, uint32_t total),
                                       void *ctx, struct sh_diag *diag);
 
+/* From hold to release no blob file is removed (sh_record_blob_gc removes nothing and answers
+ * SH_OK): hold, sh_record_backup, copy the files, release. Any number of holders. */
+void sh_record_blob_hold(struct sh_record *r);
+void sh_record_blob_release(struct sh_record *r);
+
 struct sh_record_stats {
     uint64_t commits; /* group commits */
     uint64_t txs;     /* transactions in them */

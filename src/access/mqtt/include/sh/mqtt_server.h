@@ -62,6 +62,9 @@ struct sh_journal_owner mqtt_journal_owner(struct mqtt_journal *mj);
 void mqtt_journal_attach(struct mqtt_journal *mj, struct sh_journal *j);
 /* The server to wake after commits; may be NULL. */
 void mqtt_journal_wake(struct mqtt_journal *mj, struct mqtt_server *s);
+/* Waits until no checkpoint is being written; what became of the last one. Blocks; not on the loop
+ * nor on a worker. */
+SH_MUST_CHECK sh_err mqtt_journal_wait(struct mqtt_journal *mj);
 /* Waits until no checkpoint is being written (blocks); then checkpoints may be made no more, and
  * the server is not woken any more. Loop thread (or its loop has stopped). */
 void mqtt_journal_settle(struct mqtt_journal *mj);
