@@ -18,6 +18,10 @@ static const char usage[] =
     "        explains each problem of a configuration; with --audit proves the audit chain whole\n"
     "  songhua passwd --data DIR [--user NAME] [--link]\n"
     "        new password of a person (off-line), or a one-time sign-in link\n"
+    "  songhua backup --data DIR --to FOLDER [--passphrase-file FILE]\n"
+    "        backs up a stopped server's folder (a running one makes its own: ctl backups create)\n"
+    "  songhua restore --from FOLDER/BACKUP --data DIR [--passphrase-file FILE] [--without-keys]\n"
+    "        makes a new data folder of a backup, every file checked first\n"
     "  songhua ctl [OPTIONS] WORDS... [BODY]\n"
     "        the API at the command line, e.g. songhua ctl devices list; songhua ctl --help\n"
     "  songhua version\n";
@@ -37,6 +41,12 @@ int main(int argc, char **argv, char **env)
     }
     if (strcmp(cmd, "passwd") == 0) {
         return node_passwd(argc - 2, argv + 2);
+    }
+    if (strcmp(cmd, "backup") == 0) {
+        return node_backup(argc - 2, argv + 2);
+    }
+    if (strcmp(cmd, "restore") == 0) {
+        return node_restore(argc - 2, argv + 2);
     }
     if (strcmp(cmd, "ctl") == 0) {
         return node_ctl(argc - 2, argv + 2);

@@ -4,6 +4,7 @@
 #define SH_MAIN_INT_H
 
 #include <sh/api.h>
+#include <sh/backup.h>
 #include <sh/channels.h>
 #include <sh/disk.h>
 #include <sh/ingest.h>
@@ -154,5 +155,17 @@ void demo_import(struct node *n);
 int node_passwd(int argc, char **argv);
 int node_check(int argc, char **argv, char **env);
 int node_ctl(int argc, char **argv);
+int node_backup(int argc, char **argv);
+int node_restore(int argc, char **argv);
+
+/* tools.c: holds DIR for an off-line command; else says why not and answers 1. */
+int node_folder_lock(const struct sh_env *env, const char *dir, int *fd);
+/* backup.c: the first line of a file, a view into *out (freed with sh_str_free). SH_E_INVAL: empty
+ * or too long. */
+SH_MUST_CHECK sh_err node_passphrase(const struct sh_env *env, const char *path, struct sh_str *out,
+                                     struct sh_str *line);
+/* One writer of a folder of backups; -1: it is held, or cannot be used. */
+int node_backup_lock(const char *folder);
+bool node_backup_inside(const char *dir, const char *folder);
 
 #endif /* SH_MAIN_INT_H */

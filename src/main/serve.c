@@ -182,6 +182,12 @@ static sh_err open_folder(struct node *n)
     if (err != SH_OK) {
         return node_fail(n, "the data folder cannot be made", err, NULL);
     }
+    if (sh_restore_unfinished(&n->env, n->dir)) {
+        (void)fprintf(stderr,
+                      "songhua: a restore into %s did not end; remove it and restore again\n",
+                      n->dir);
+        return SH_E_STATE;
+    }
     (void)snprintf(path, sizeof path, "%s/lock", n->dir);
     n->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (n->lock_fd < 0 || flock(n->lock_fd, LOCK_EX | LOCK_NB) != 0) {

@@ -87,16 +87,21 @@ struct offline {
     struct sh_guard *guard;
 };
 
-static int offline_lock(struct offline *o, const char *dir)
+int node_folder_lock(const struct sh_env *env, const char *dir, int *fd)
 {
     char path[4096];
+    if (sh_restore_unfinished(env, dir)) {
+        (void)fprintf(stderr,
+                      "songhua: a restore into %s did not end; remove it and restore again\n", dir);
+        return 1;
+    }
     (void)snprintf(path, sizeof path, "%s/lock", dir);
-    o->lock_fd = open(path, O_RDWR | O_CLOEXEC);
-    if (o->lock_fd < 0) {
+    *fd = open(path, O_RDWR | O_CLOEXEC);
+    if (*fd < 0) {
         (void)fprintf(stderr, "songhua: %s is not a data folder\n", dir);
         return 1;
     }
-    if (flock(o->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+    if (flock(*fd, LOCK_EX | LOCK_NB) != 0) {
         (void)fprintf(stderr, "songhua: the server that uses %s is running; stop it first\n", dir);
         return 1;
     }
@@ -108,7 +113,7 @@ static int offline_open(struct offline *o, const char *dir)
     struct sh_diag d = {0};
     char db[4096];
     *o = (struct offline){.env = sh_env_system(), .lock_fd = -1};
-    if (offline_lock(o, dir) != 0) {
+    if (node_folder_lock(&o->env, dir, &o->lock_fd) != 0) {
         return 1;
     }
     (void)snprintf(db, sizeof db, "%s/songhua.db", dir);

@@ -221,6 +221,9 @@ static sh_err mem_pread(void *ctx, struct sh_file *f, void *p, size_t n, uint64_
 
 static void write_range(struct image *im, const void *p, size_t n, uint64_t off)
 {
+    if (n == 0) {
+        return;
+    }
     if (off + n > im->n) {
         image_size(im, (size_t)off + n);
     }
@@ -399,12 +402,13 @@ static sh_err mem_mkdir(void *ctx, const char *path)
 {
     struct sh_memfs *m = ctx;
     sh_mutex_lock(&m->lock);
-    const struct name *n = find(m, path);
+    struct name *n = find(m, path);
     sh_err err = SH_OK;
     if (n == NULL || (!n->is_dir && n->vol == NULL)) {
         err = parent_exists(m, path) ? tick(m) : SH_E_NOTFOUND;
         if (err == SH_OK) {
-            add(m, path)->is_dir = true;
+            n = n == NULL ? add(m, path) : n; /* it was there before */
+            n->is_dir = true;
         }
     } else if (!n->is_dir) {
         err = SH_E_EXISTS;
