@@ -199,6 +199,7 @@ api_handler api_tokens_list, api_tokens_post, api_tokens_delete;
 api_handler api_roles_list, api_roles_put;
 api_handler api_tenants_list, api_tenants_post, api_tenants_get, api_tenants_put;
 api_handler api_audit_list;
+api_handler api_backups_list, api_backups_post, api_backups_delete;
 api_handler api_write, api_ingest;
 api_handler api_history_query, api_history_export, api_history_delete, api_history_correct;
 api_handler api_latest, api_latest_post, api_points_list, api_points_patch, api_stream;

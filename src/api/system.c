@@ -120,7 +120,8 @@ static void put_disk_problem(const struct sh_disk_state *s, struct sh_jw *w)
     sh_jw_obj_end(w);
 }
 
-static void put_problems(struct sh_api *a, const struct sh_journal_stats *j, struct sh_jw *w)
+static void put_problems(struct sh_api *a, uint32_t tenant, const struct sh_journal_stats *j,
+                         struct sh_jw *w)
 {
     struct sh_history_stats h;
     struct sh_guard_stats g;
@@ -147,6 +148,9 @@ static void put_problems(struct sh_api *a, const struct sh_journal_stats *j, str
     }
     if (g.audit_dropped > 0) {
         put_problem(w, "error", "audit_dropped", "audit entries were dropped", g.audit_dropped);
+    }
+    if (a->o.seams.problems != NULL && tenant == SH_TENANT_ROOT) {
+        a->o.seams.problems(a->o.seams.ctx, w);
     }
     sh_jw_arr_end(w);
 }
@@ -185,7 +189,7 @@ static void put_overview(struct sh_api *a, uint32_t tenant, struct sh_jw *w)
     sh_jw_f64(w, (double)j.p99_commit_us / 1000);
     put_u64(w, "queue_bytes", j.queue_bytes);
     sh_jw_obj_end(w);
-    put_problems(a, &j, w);
+    put_problems(a, tenant, &j, w);
     if (a->o.seams.overview != NULL) {
         a->o.seams.overview(a->o.seams.ctx, w, tenant);
     }

@@ -12,6 +12,7 @@
 #include <sh/mqtt_server.h>
 #include <sh/tls.h>
 
+struct node_keeper;
 struct telemetry;
 struct field;
 
@@ -67,7 +68,8 @@ struct node {
     struct mqtt_counters counters;
     uint64_t in_per_s;
     uint64_t out_per_s;
-    unsigned stopping; /* servers that have not stopped yet */
+    struct node_keeper *keeper; /* backups */
+    unsigned stopping;          /* servers that have not stopped yet */
     bool mqtt_anonymous;
 };
 
@@ -147,6 +149,16 @@ void disk_tick(struct node *n);
 /* Size of a log file that fits the file system; a configured one is taken as it is. */
 uint64_t disk_log_bytes(const struct node *n);
 void disk_metrics(const struct node *n, struct sh_buf *out);
+
+/* keeper.c: the node's backups. Opened last; stopped while loop and workers still run. */
+struct node_keeper;
+SH_MUST_CHECK sh_err keeper_open(struct node *n);
+void keeper_stop(struct node *n);
+void keeper_free(struct node *n);
+sh_err keeper_ask(void *ctx, enum sh_api_backup act, struct sh_str arg, struct sh_jw *w,
+                  struct sh_diag *diag);
+void keeper_problems(void *ctx, struct sh_jw *w);
+void keeper_metrics(const struct node *n, struct sh_buf *out);
 
 /* demo.c: the starter pack. */
 void demo_import(struct node *n);

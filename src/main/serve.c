@@ -456,7 +456,7 @@ static sh_err node_open(struct node *n)
     SH_TRY(node_servers(n));
     field_load(n->field);
     mappings_load(n);
-    return SH_OK;
+    return keeper_open(n);
 }
 
 /* ---- the command ---- */

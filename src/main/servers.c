@@ -75,6 +75,7 @@ static void add_metrics(void *ctx, struct sh_buf *out)
         }
     }
     disk_metrics(n, out);
+    keeper_metrics(n, out);
 }
 
 /* ---- certificates and listeners ---- */
@@ -220,6 +221,8 @@ static sh_err open_api(struct node *n)
         .version = SH_VERSION,
         .assets = sh_assets,
         .seams = {.overview = add_overview,
+                  .problems = keeper_problems,
+                  .backups = keeper_ask,
                   .metrics = add_metrics,
                   .connection = field_connection,
                   .mqtt_websocket = ws_mqtt,

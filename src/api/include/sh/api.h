@@ -25,11 +25,25 @@ struct sh_api;
 /* Record kind of a tenant's topic mappings. */
 #define SH_API_MAPPING_KIND SH_STR("_mapping")
 
+/* What is asked of the backups: their state (members of an open object), a new one (arg: who asks),
+ * the end of the one that runs, the removal of one (arg: its id). */
+enum sh_api_backup {
+    SH_API_BACKUP_LIST,
+    SH_API_BACKUP_BEGIN,
+    SH_API_BACKUP_CANCEL,
+    SH_API_BACKUP_REMOVE
+};
+
 /* Numbers of parts that the API does not use itself; each member may be NULL. Called on a worker or
  * the loop; must not block. */
 struct sh_api_seams {
     /* Adds members to the overview's object (its "mqtt" object, problems). */
     void (*overview)(void *ctx, struct sh_jw *w, uint32_t tenant);
+    /* Adds problems to the overview's open array; only for the root tenant. */
+    void (*problems)(void *ctx, struct sh_jw *w);
+    /* Worker. SH_E_STATE: there are no backups here (diag says why); SH_E_BUSY. */
+    sh_err (*backups)(void *ctx, enum sh_api_backup act, struct sh_str arg, struct sh_jw *w,
+                      struct sh_diag *diag);
     /* Appends Prometheus text. */
     void (*metrics)(void *ctx, struct sh_buf *out);
     /* Writes the connection counters of a device as an object. SH_E_NOTFOUND: none. */

@@ -1,0 +1,332 @@
+/* keeper.c - the node's own backups: what the keeper of `ops` needs from the parts, and what it
+ * tells log, audit and overview.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <unistd.h>
+
+#include <sh/keeper.h>
+#include <sh/version.h>
+
+#include "main_int.h"
+
+enum { NAP_US = 5000 };
+
+struct node_keeper {
+    struct node *n;
+    struct sh_keeper *k; /* NULL: there is a trouble, or nothing is configured */
+    char dir[1024];
+    char passphrase_file[1024];
+    int lock_fd;
+    struct sh_diag trouble;
+    /* The loop makes MQTT's checkpoint; the keeper's thread waits for it without holding on to the
+     * loop, which may be closing. */
+    struct sh_job job;
+    atomic_bool pending;
+    atomic_int answer;
+    atomic_bool stopping;
+    struct sh_mutex lock; /* only to wait with */
+    struct sh_cond cond;
+};
+
+/* ---- MQTT ---- */
+
+static void checkpoint(void *ctx)
+{
+    struct node_keeper *nk = ctx;
+    atomic_store(&nk->answer, (int)mqtt_broker_checkpoint(nk->n->broker));
+    atomic_store(&nk->pending, false);
+}
+
+static sh_err settled(struct node_keeper *nk)
+{
+    while (atomic_load(&nk->pending)) {
+        if (atomic_load(&nk->stopping)) {
+            return SH_E_CANCELED;
+        }
+        sh_mutex_lock(&nk->lock);
+        (void)sh_cond_wait_for(&nk->cond, &nk->lock, NAP_US);
+        sh_mutex_unlock(&nk->lock);
+    }
+    return SH_OK;
+}
+
+static sh_err save_mqtt(void *ctx)
+{
+    struct node_keeper *nk = ctx;
+    for (;;) {
+        const sh_err before = mqtt_journal_wait(nk->n->mqtt_log);
+        SH_UNUSED(before); /* of an older image */
+        SH_TRY(settled(nk));
+        if (atomic_load(&nk->stopping)) {
+            return SH_E_CANCELED;
+        }
+        atomic_store(&nk->pending, true);
+        sh_loop_post_job(nk->n->loop, &nk->job);
+        SH_TRY(settled(nk));
+        const sh_err err = (sh_err)atomic_load(&nk->answer);
+        if (err == SH_OK) {
+            return mqtt_journal_wait(nk->n->mqtt_log);
+        }
+        if (err != SH_E_BUSY) {
+            return err;
+        }
+    }
+}
+
+/* ---- told ---- */
+
+static bool may_run(void *ctx)
+{
+    struct sh_disk_state s;
+    sh_disk_state(((struct node_keeper *)ctx)->n->disk, &s);
+    return s.level < SH_DISK_ACT;
+}
+
+static void told(void *ctx, const struct sh_keeper_event *e)
+{
+    static const struct {
+        enum sh_log_level level;
+        const char *act;
+        const char *result;
+        const char *words;
+    } list[] = {
+        [SH_KEEPER_MADE] = {SH_LOG_INFO, "backup.made", "ok", "was made"},
+        [SH_KEEPER_FAILED] = {SH_LOG_ERROR, "backup.failed", "failed", "no backup was made"},
+        [SH_KEEPER_CANCELED] = {SH_LOG_WARN, "backup.canceled", "canceled", "was cancelled"},
+        [SH_KEEPER_REMOVED] = {SH_LOG_INFO, "backup.removed", "ok", "was removed"},
+        [SH_KEEPER_REHEARSED] = {SH_LOG_INFO, "backup.rehearsed", "ok", "was restored on trial"},
+        [SH_KEEPER_NOT_RESTORABLE] = {SH_LOG_ERROR, "backup.rehearsal_failed", "failed",
+                                      "is not good"},
+    };
+    struct node *n = ((struct node_keeper *)ctx)->n;
+    const size_t i = (size_t)e->kind;
+    sh_log(n->env.log, list[i].level, "backup", "%s %s: %s%s%s (by %s)", e->id, list[i].words,
+           e->text, e->remedy[0] == '\0' ? "" : "; ", e->remedy, e->by);
+    char detail[400];
+    (void)snprintf(detail, sizeof detail, "by %.90s: %.290s", e->by, e->text);
+    const sh_err err = sh_guard_audit(
+        n->guard,
+        &(struct sh_audit){.tenant = SH_TENANT_ROOT,
+                           .act = sh_str_c(list[i].act),
+                           .object = e->id[0] == '\0' ? SH_STR("system:backup") : sh_str_c(e->id),
+                           .result = sh_str_c(list[i].result),
+                           .detail = sh_str_c(detail)});
+    if (err != SH_OK) {
+        sh_log(n->env.log, SH_LOG_ERROR, "backup", "not in the audit: %s", sh_err_name(err));
+    }
+}
+
+/* ---- opening ---- */
+
+/* "02:30" -> 150; -1 when it is empty, -2 when it is not a time. */
+static int minute_of(struct sh_str s)
+{
+    if (s.n == 0) {
+        return -1;
+    }
+    if (s.n != 5 || s.p[2] != ':') {
+        return -2;
+    }
+    for (size_t i = 0; i < 5; i++) {
+        if (i != 2 && (s.p[i] < '0' || s.p[i] > '9')) {
+            return -2;
+        }
+    }
+    const int h = (s.p[0] - '0') * 10 + s.p[1] - '0';
+    const int m = (s.p[3] - '0') * 10 + s.p[4] - '0';
+    return h < 24 && m < 60 ? h * 60 + m : -2;
+}
+
+static void text_of(const struct node *n, const char *key, char out[1024])
+{
+    (void)snprintf(out, 1024, "%.*s", SH_PRI(sh_config_get(n->config, key)));
+}
+
+static sh_err take_folder(struct node_keeper *nk)
+{
+    const sh_err err = sh_fs_mkdirs(nk->n->env.fs, nk->dir);
+    if (err != SH_OK) {
+        sh_diag_set(&nk->trouble, "backup.dir cannot be made: %s", sh_err_name(err));
+        sh_diag_remedy(&nk->trouble, "name a folder that the server may write, and restart");
+        return err;
+    }
+    if (node_backup_inside(nk->n->dir, nk->dir)) {
+        sh_diag_set(&nk->trouble, "backup.dir lies in the data folder");
+        sh_diag_remedy(&nk->trouble,
+                       "name a folder outside of it, best on another disk, and restart");
+        return SH_E_INVAL;
+    }
+    nk->lock_fd = node_backup_lock(nk->dir);
+    if (nk->lock_fd < 0) {
+        sh_diag_set(&nk->trouble, "backup.dir is in use by another process, or cannot be written");
+        sh_diag_remedy(&nk->trouble, "give each node a folder of its own, and restart");
+        return SH_E_BUSY;
+    }
+    return SH_OK;
+}
+
+static sh_err start(struct node_keeper *nk)
+{
+    struct node *n = nk->n;
+    int at = minute_of(sh_config_get(n->config, "backup.at"));
+    if (at == -2) {
+        sh_log(n->env.log, SH_LOG_ERROR, "backup", "backup.at is not a time like 02:30: left out");
+        at = -1;
+    }
+    SH_TRY(take_folder(nk));
+    const unsigned stop = (unsigned)sh_config_int(n->config, "disk.stop");
+    const struct sh_keeper_options o = {
+        .backup = {.env = &n->env,
+                   .crypto = n->crypto,
+                   .dir = n->dir,
+                   .to = nk->dir,
+                   .version = SH_VERSION,
+                   .record = n->record,
+                   .history = n->history,
+                   .points = n->points,
+                   .journal = n->journal,
+                   .mqtt = save_mqtt,
+                   .ctx = nk,
+                   .rate = (uint64_t)sh_config_int(n->config, "backup.rate"),
+                   .reserve = stop >= 100 ? 0 : 100 - stop},
+        .passphrase_file = nk->passphrase_file[0] == '\0' ? NULL : nk->passphrase_file,
+        .every_us = sh_config_int(n->config, "backup.every"),
+        .at_minute = at,
+        .keep = (uint32_t)sh_config_int(n->config, "backup.keep"),
+        .rehearse = sh_config_bool(n->config, "backup.rehearse"),
+        .event = told,
+        .may = may_run,
+        .ctx = nk};
+    return sh_keeper_new(&o, &nk->k);
+}
+
+sh_err keeper_open(struct node *n)
+{
+    struct node_keeper *nk = sh_mem_new(n->env.alloc, sizeof *nk);
+    if (nk == NULL) {
+        return SH_E_NOMEM;
+    }
+    nk->n = n;
+    nk->lock_fd = -1;
+    nk->job = (struct sh_job){.fn = checkpoint, .ctx = nk};
+    sh_mutex_init(&nk->lock);
+    sh_cond_init(&nk->cond);
+    text_of(n, "backup.dir", nk->dir);
+    text_of(n, "backup.passphrase_file", nk->passphrase_file);
+    n->keeper = nk;
+    if (nk->dir[0] == '\0') {
+        sh_diag_set(&nk->trouble, "no folder for backups is set");
+        sh_diag_remedy(&nk->trouble,
+                       "set backup.dir to a folder, best on another disk, and restart");
+        return SH_OK;
+    }
+    const sh_err err = start(nk);
+    if (err != SH_OK) { /* the node serves; the overview says it */
+        sh_log(n->env.log, SH_LOG_ERROR, "backup", "no backups: %s (%s)", nk->trouble.message,
+               nk->trouble.remedy);
+    }
+    return SH_OK;
+}
+
+void keeper_stop(struct node *n)
+{
+    if (n->keeper != NULL) {
+        atomic_store(&n->keeper->stopping, true);
+        sh_keeper_stop(n->keeper->k);
+    }
+}
+
+void keeper_free(struct node *n)
+{
+    struct node_keeper *nk = n->keeper;
+    if (nk == NULL) {
+        return;
+    }
+    sh_keeper_free(nk->k);
+    if (nk->lock_fd >= 0) {
+        (void)close(nk->lock_fd);
+    }
+    sh_cond_fini(&nk->cond);
+    sh_mutex_fini(&nk->lock);
+    sh_mem_free(n->env.alloc, nk);
+    n->keeper = NULL;
+}
+
+/* ---- asked ---- */
+
+sh_err keeper_ask(void *ctx, enum sh_api_backup act, struct sh_str arg, struct sh_jw *w,
+                  struct sh_diag *diag)
+{
+    const struct node_keeper *nk = ((struct node *)ctx)->keeper;
+    if (nk == NULL || nk->k == NULL) {
+        if (nk != NULL && diag != NULL) {
+            *diag = nk->trouble;
+        }
+        return SH_E_STATE;
+    }
+    switch (act) {
+    case SH_API_BACKUP_BEGIN:
+        return sh_keeper_begin(nk->k, arg);
+    case SH_API_BACKUP_CANCEL:
+        return sh_keeper_cancel(nk->k);
+    case SH_API_BACKUP_REMOVE:
+        return sh_keeper_remove(nk->k, arg);
+    case SH_API_BACKUP_LIST:
+    default:
+        sh_keeper_write(nk->k, w);
+        return SH_OK;
+    }
+}
+
+void keeper_problems(void *ctx, struct sh_jw *w)
+{
+    const struct node_keeper *nk = ((struct node *)ctx)->keeper;
+    if (nk == NULL || nk->dir[0] == '\0') {
+        return;
+    }
+    if (nk->k != NULL) {
+        sh_keeper_problems(nk->k, w);
+        return;
+    }
+    sh_jw_obj(w);
+    sh_jw_key(w, "level");
+    sh_jw_c(w, "error");
+    sh_jw_key(w, "code");
+    sh_jw_c(w, "backup_off");
+    sh_jw_key(w, "text");
+    sh_jw_c(w, nk->trouble.message);
+    sh_jw_key(w, "count");
+    sh_jw_u64(w, 1);
+    sh_jw_obj_end(w);
+}
+
+void keeper_metrics(const struct node *n, struct sh_buf *out)
+{
+    struct sh_keeper_stats s = {.made = 0};
+    if (n->keeper == NULL || n->keeper->k == NULL) {
+        return;
+    }
+    sh_keeper_stats(n->keeper->k, &s);
+    const struct {
+        const char *name;
+        const char *type;
+        const char *help;
+        uint64_t v;
+    } list[] = {
+        {"backups_total", "counter", "Backups made since the start.", s.made},
+        {"backups_failed_total", "counter", "Backups and rehearsals that could not be done.",
+         s.failed},
+        {"backups_removed_total", "counter", "Removed beyond backup.keep.", s.removed},
+        {"backup_rehearsals_total", "counter", "Backups restored on trial.", s.rehearsed},
+        {"backup_rehearsals_failed_total", "counter", "Among them not good.", s.rehearsals_failed},
+        {"backup_last_timestamp_seconds", "gauge", "Start of the newest backup; 0 = none.",
+         (uint64_t)s.last_good_us / 1000000},
+    };
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
+        if (sh_buf_printf(out, "# HELP songhua_%s %s\n# TYPE songhua_%s %s\nsonghua_%s %llu\n",
+                          list[i].name, list[i].help, list[i].name, list[i].type, list[i].name,
+                          (unsigned long long)list[i].v) != SH_OK) {
+            return;
+        }
+    }
+}

@@ -1,0 +1,79 @@
+/* keeper.h - backups of a running node: one at a time on a thread of its own, by hand or by the
+ * clock, old ones removed, each rehearsed; and what the folder holds.
+ *
+ * Threads: every function from any thread; none waits for a backup except stop.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SH_KEEPER_H
+#define SH_KEEPER_H
+
+#include <sh/backup.h>
+#include <sh/rehearse.h>
+
+struct sh_keeper;
+
+enum { SH_KEEPER_ITEMS = 1024, SH_KEEPER_WHO = 96 };
+
+enum sh_keeper_event_kind {
+    SH_KEEPER_MADE,
+    SH_KEEPER_FAILED,
+    SH_KEEPER_CANCELED,
+    SH_KEEPER_REMOVED,       /* beyond `keep` */
+    SH_KEEPER_REHEARSED,     /* and it was good */
+    SH_KEEPER_NOT_RESTORABLE /* a rehearsal failed */
+};
+struct sh_keeper_event {
+    enum sh_keeper_event_kind kind;
+    const char *id; /* "" when there is none */
+    const char *by; /* who asked; "schedule" */
+    const char *text;
+    const char *remedy;
+};
+
+struct sh_keeper_options {
+    struct sh_backup_options
+        backup;                  /* passphrase and progress are the keeper's; the rest is kept */
+    const char *passphrase_file; /* its first line, read for each backup; NULL = without keys */
+    int64_t every_us;            /* 0 = only by hand */
+    int at_minute;               /* of the local day, -1 = at any time */
+    uint32_t keep;               /* backups; 0 = all */
+    bool rehearse;
+    /* Told what happened, on the keeper's thread. May be NULL. */
+    void (*event)(void *ctx, const struct sh_keeper_event *e);
+    /* False: not now (the disk of the data folder is at its mark). May be NULL. */
+    bool (*may)(void *ctx);
+    void *ctx;
+};
+/* Starts the thread. o->backup.to must be a folder of its own that the caller holds. */
+SH_MUST_CHECK sh_err sh_keeper_new(const struct sh_keeper_options *o, struct sh_keeper **out);
+/* Cancels what runs and joins. Before anything that a backup reads is closed. NULL is accepted. */
+void sh_keeper_stop(struct sh_keeper *k);
+void sh_keeper_free(struct sh_keeper *k); /* stops; NULL is accepted */
+
+/* Asks for a backup now. SH_E_BUSY: one runs or waits. */
+SH_MUST_CHECK sh_err sh_keeper_begin(struct sh_keeper *k, struct sh_str by);
+/* Ends the one that runs. SH_E_NOTFOUND: none does. */
+SH_MUST_CHECK sh_err sh_keeper_cancel(struct sh_keeper *k);
+/* Removes one. SH_E_BUSY while one runs, SH_E_NOTFOUND, SH_E_INVAL. Blocks for the disk. */
+SH_MUST_CHECK sh_err sh_keeper_remove(struct sh_keeper *k, struct sh_str id);
+
+/* The folder's state as members of an open object: "folder", "running" (null or an object), "next",
+ * "last_failure" (null or an object), "items" (newest first). */
+void sh_keeper_write(struct sh_keeper *k, struct sh_jw *w);
+/* Problems for the overview, as objects of an open array. */
+void sh_keeper_problems(struct sh_keeper *k, struct sh_jw *w);
+
+struct sh_keeper_stats {
+    uint64_t made;
+    uint64_t failed;
+    uint64_t rehearsed;
+    uint64_t rehearsals_failed;
+    uint64_t removed;
+    int64_t last_good_us; /* start of the newest backup; 0 = none */
+};
+void sh_keeper_stats(struct sh_keeper *k, struct sh_keeper_stats *out);
+
+/* The time of the next backup: every_us after the last (began at last_us; 0 = none yet, then from
+ * now on), and with at_minute at that minute of the local day. */
+int64_t sh_keeper_due(int64_t last_us, int64_t now_us, int64_t every_us, int at_minute);
+
+#endif /* SH_KEEPER_H */
