@@ -195,6 +195,7 @@ sh_err edits_of(struct edits *e, const struct sh_alloc *a, uint32_t point, int64
                 struct head *rows, struct edit_hole **holes, size_t *nholes);
 
 /* state.c */
+bool state_text_ok(struct sh_str s);
 sh_err state_load(struct sh_history *h);
 sh_err state_save(struct sh_history *h); /* flush_lock is held */
 /* What state_save would write. flush_lock is held. */

@@ -166,13 +166,23 @@ static int by_point_time(const void *a, const void *b)
     return x->t_first < y->t_first ? -1 : (x->t_first > y->t_first ? 1 : 0);
 }
 
+bool segment_header_ok(const struct segment *s)
+{
+    uint8_t h[SEG_HEADER];
+    if (s->map.n < SEG_HEADER) {
+        return false;
+    }
+    memcpy(h, s->map.p, sizeof h);
+    sh_put_le32(h + 12, 0);
+    return memcmp(h, segment_magic, 8) == 0 &&
+           sh_crc32c(0, h, sizeof h) == sh_le32(s->map.p + 12) && sh_le64(h + 16) == s->info.id;
+}
+
 /* Its place among the others, when the footer does not say it. */
 static void header_read(struct segment *s)
 {
-    uint8_t h[SEG_HEADER];
-    memcpy(h, s->map.p, sizeof h);
-    sh_put_le32(h + 12, 0);
-    if (memcmp(h, segment_magic, 8) == 0 && sh_crc32c(0, h, sizeof h) == sh_le32(s->map.p + 12)) {
+    const uint8_t *h = s->map.p;
+    if (segment_header_ok(s)) {
         s->info.seq_min = sh_le64(h + 24);
         s->info.seq_max = sh_le64(h + 32);
     }

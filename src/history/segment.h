@@ -99,6 +99,8 @@ struct segment {
  * when nothing in it is readable. */
 SH_MUST_CHECK sh_err segment_open(const struct sh_env *env, const char *path, uint64_t id,
                                   struct segment **out);
+/* Is the header whole, and that of this segment? (It is needed only when the footer is damaged.) */
+bool segment_header_ok(const struct segment *s);
 struct segment *segment_ref(struct segment *s);
 void segment_unref(struct segment *s);
 

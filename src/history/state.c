@@ -18,7 +18,7 @@ static void state_path(const struct sh_history *h, unsigned which, char out[SEG_
     (void)snprintf(out, SEG_PATH, "%.460s/state.%u", h->dir, which & 1);
 }
 
-static bool state_good(struct sh_str s)
+bool state_text_ok(struct sh_str s)
 {
     uint8_t head[STATE_HEAD];
     if (s.n < STATE_HEAD || memcmp(s.p, state_magic, 8) != 0) {
@@ -84,7 +84,7 @@ static sh_err state_read(struct sh_history *h, unsigned which, struct sh_str *ou
     if (err == SH_E_NOMEM) {
         return err;
     }
-    if (err != SH_OK || !state_good(*out)) {
+    if (err != SH_OK || !state_text_ok(*out)) {
         char to[SEG_PATH + 16];
         (void)snprintf(to, sizeof to, "%s.damaged", path);
         const sh_err moved = sh_fs_rename(h->env->fs, path, to);

@@ -67,10 +67,12 @@ sh_err journal_checkpoint_load(struct sh_journal *j, uint64_t *cut, bool *known)
     }
     sh_str_free(j->env->alloc, &s);
     if (!ok) {
-        char aside[JOURNAL_PATH + 16];
-        (void)snprintf(aside, sizeof aside, "%s.damaged", path);
-        const sh_err moved = sh_fs_rename(j->env->fs, path, aside);
-        SH_UNUSED(moved);
+        if (!j->only_look) {
+            char aside[JOURNAL_PATH + 16];
+            (void)snprintf(aside, sizeof aside, "%s.damaged", path);
+            const sh_err moved = sh_fs_rename(j->env->fs, path, aside);
+            SH_UNUSED(moved);
+        }
         journal_tell(j, &(struct sh_journal_report){.what = SH_JOURNAL_CHECKPOINT, .file = path});
         return SH_OK;
     }

@@ -101,6 +101,7 @@ struct sh_journal {
     bool making;
     bool made_wanted; /* the committer waits for it: no pauses */
     bool prepare_stop;
+    bool only_look; /* sh_journal_check: nothing is renamed */
 
     struct sh_file *cur;
     uint64_t cur_off;

@@ -23,6 +23,7 @@ struct walk {
     uint64_t last; /* newest sequence seen, over all files */
     bool last_known;
     size_t end; /* behind the last good group of this file */
+    uint64_t records;
 };
 
 static void tell(const struct walk *w, enum sh_journal_trouble what, size_t off, size_t n)
@@ -72,6 +73,7 @@ static void group_replay(struct walk *w, size_t off, const struct log_group *g,
             break;
         }
         const uint64_t seq = g->first_seq + i;
+        w->records++;
         if (!w->last_known || seq > w->last) {
             record_replay(w->j, &r, seq);
         }
@@ -357,5 +359,53 @@ sh_err journal_recover(struct sh_journal *j)
     j->done_seq = w.last;
 out:
     sh_mem_free(j->env->alloc, l.numbers);
+    return err;
+}
+
+/* The log files by number, the checkpoint, and a walk through all. */
+static sh_err look(struct sh_journal *j, struct listing *l, struct walk *w)
+{
+    const struct sh_fs *fs = j->env->fs;
+    const sh_err listed = fs->list(fs->ctx, j->dir, list_entry, l);
+    if (listed != SH_OK) {
+        return listed == SH_E_NOTFOUND ? SH_OK : listed;
+    }
+    SH_TRY(journal_checkpoint_load(j, &w->last, &w->last_known));
+    if (l->n != 0) {
+        qsort(l->numbers, l->n, sizeof *l->numbers, by_number);
+    }
+    for (size_t i = 0; i < l->n; i++) {
+        SH_TRY(file_replay(j, w, l->numbers[i], i + 1 == l->n));
+    }
+    return SH_OK;
+}
+
+sh_err sh_journal_check(const struct sh_env *env, const struct sh_journal_options *o,
+                        struct sh_journal_found *out)
+{
+    struct sh_journal *j = sh_mem_new(env->alloc, sizeof *j);
+    if (j == NULL) {
+        return SH_E_NOMEM;
+    }
+    struct listing l = {.j = j};
+    struct walk w = {.j = j};
+    j->env = env;
+    j->o = *o;
+    j->only_look = true;
+    (void)snprintf(j->dir, sizeof j->dir, "%s", o->dir);
+    sh_mutex_init(&j->files_lock);
+    for (size_t i = 0; i < o->owner_count; i++) {
+        j->owners[o->owners[i].id].o = o->owners[i];
+    }
+    const sh_err err = look(j, &l, &w);
+    *out = (struct sh_journal_found){.files = l.n, .records = w.records, .last_seq = w.last};
+    for (size_t i = 0; i < j->nfiles; i++) {
+        out->bytes += j->files[i].used;
+    }
+    sh_fs_close(env->fs, j->cur);
+    sh_mutex_fini(&j->files_lock);
+    sh_mem_free(env->alloc, j->files);
+    sh_mem_free(env->alloc, l.numbers);
+    sh_mem_free(env->alloc, j);
     return err;
 }

@@ -170,6 +170,9 @@ int node_ctl(int argc, char **argv);
 int node_backup(int argc, char **argv);
 int node_restore(int argc, char **argv);
 
+/* check.c */
+int node_check_history(const char *dir, bool json);
+
 /* tools.c: holds DIR for an off-line command; else says why not and answers 1. */
 int node_folder_lock(const struct sh_env *env, const char *dir, int *fd);
 /* backup.c: the first line of a file, a view into *out (freed with sh_str_free). SH_E_INVAL: empty

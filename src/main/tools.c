@@ -18,6 +18,8 @@ struct args {
     size_t nsets;
     bool link;
     bool audit;
+    bool history;
+    bool json;
 };
 
 static bool parse(int argc, char **argv, struct args *a)
@@ -28,6 +30,10 @@ static bool parse(int argc, char **argv, struct args *a)
             a->link = true;
         } else if (strcmp(argv[i], "--audit") == 0) {
             a->audit = true;
+        } else if (strcmp(argv[i], "--history") == 0) {
+            a->history = true;
+        } else if (strcmp(argv[i], "--json") == 0) {
+            a->json = true;
         } else if (strcmp(argv[i], "--data") == 0 && more) {
             a->data = argv[++i];
         } else if (strcmp(argv[i], "--user") == 0 && more) {
@@ -226,12 +232,13 @@ int node_check(int argc, char **argv, char **env)
     if (!parse(argc, argv, &a)) {
         return 2;
     }
-    if (a.audit) {
+    if (a.audit || a.history) {
         if (a.data == NULL) {
-            (void)fprintf(stderr, "songhua: check --audit needs --data DIR\n");
+            (void)fprintf(stderr, "songhua: check --audit and --history need --data DIR\n");
             return 2;
         }
-        return check_audit(&a);
+        const int code = a.history ? node_check_history(a.data, a.json) : 0;
+        return a.audit && code == 0 ? check_audit(&a) : code;
     }
     const struct sh_env e = sh_env_system();
     unsigned bad = 0;

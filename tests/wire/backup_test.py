@@ -173,6 +173,26 @@ def under_load(folder):
     return taken[-1]
 
 
+def checked(folder, item):
+    """songhua check --history: a whole folder, one with a changed byte, one in use."""
+    data = os.path.join(folder, "to-check")
+    command("restore", "--from", os.path.join(folder, item["id"]), "--data", data)
+    said = command("check", "--history", "--data", data)
+    check("whole", "no problem was found" in said, True)
+    with Songhua(data=data) as s:
+        check("in use", "stop it first" in command("check", "--history", "--data", s.data, ok=False), True)
+        s.stop()
+    path = max(glob.glob(os.path.join(data, "history", "*.shs")), key=os.path.getsize)
+    with open(path, "r+b") as f:
+        f.seek(100)
+        was = f.read(1)
+        f.seek(100)
+        f.write(bytes([was[0] ^ 1]))
+    said = json.loads(command("check", "--history", "--json", "--data", data, ok=False))
+    check("named", [(p["file"], p["offset"] > 0 and p["point"] > 0 and p["remedy"] != "") for p in said["problems"]], [(path, True)])
+    print(f"  check --history: {said['read']['samples']} samples in {said['read']['blocks']} blocks, a changed byte is found")
+
+
 def whole(folder):
     return {os.path.basename(os.path.dirname(p)) for p in glob.glob(folder + "/songhua-*/manifest.json")}
 
@@ -310,6 +330,7 @@ def main():
     try:
         item = under_load(os.path.join(folder, "load"))
         damaged(os.path.join(folder, "load"), item[0])
+        checked(os.path.join(folder, "load"), item[0])
         stopped(folder)
         by_clock(folder)
         ended(folder)

@@ -291,6 +291,32 @@ struct sh_history_point_stats {
 SH_MUST_CHECK sh_err sh_history_point_stats(struct sh_history *h, uint32_t point,
                                             struct sh_history_point_stats *out);
 
+/* ---- a check of the files: of a folder that nobody has open ---- */
+struct sh_history_problem {
+    const char *file;
+    uint64_t offset;
+    uint32_t point; /* 0 = not known */
+    const char *what;
+};
+struct sh_history_check {
+    /* Each may be NULL. */
+    void (*problem)(void *ctx, const struct sh_history_problem *p);
+    void (*series)(void *ctx, const char *file, uint32_t point, enum sh_type type);
+    void *ctx;
+    /* out */
+    uint64_t segments;
+    uint64_t bytes;
+    uint64_t blocks;
+    uint64_t samples;   /* repeats of one time count twice */
+    uint64_t summaries; /* compared with the samples */
+    uint64_t states;
+    uint64_t problems;
+};
+/* Reads every segment, block, checksum and summary, and the state files. Nothing is changed. SH_OK
+ * also with problems. */
+SH_MUST_CHECK sh_err sh_history_check(const struct sh_env *env, const char *dir,
+                                      struct sh_history_check *c);
+
 /* ---- a snapshot of the files, for a copy while all goes on ----
  * All that was applied before is flushed first. The files of a snapshot stay readable until it is
  * freed, though compaction and retention go on. Any thread but the apply thread; blocks. */

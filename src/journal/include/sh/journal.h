@@ -102,6 +102,17 @@ struct sh_journal_options {
  * `env` is borrowed for the life of the journal. */
 SH_MUST_CHECK sh_err sh_journal_open(const struct sh_env *env, const struct sh_journal_options *o,
                                      struct sh_journal **out);
+struct sh_journal_found {
+    uint64_t files;
+    uint64_t bytes; /* used */
+    uint64_t records;
+    uint64_t last_seq;
+};
+/* Reads a folder that nobody has open, and changes nothing: reports what is wrong and gives the
+ * records after their checkpoints to the owners, as open would. Of the options only dir, owners,
+ * report and ctx count. May block. */
+SH_MUST_CHECK sh_err sh_journal_check(const struct sh_env *env, const struct sh_journal_options *o,
+                                      struct sh_journal_found *out);
 /* Commits and applies what is queued, stops the threads, closes. NULL is accepted. */
 void sh_journal_close(struct sh_journal *j);
 
