@@ -25,7 +25,7 @@ static int answer(struct api_req *r, int status)
     struct sh_diag d = {.line = 0};
     sh_jw_obj(&r->w);
     const sh_err err = ask(r, SH_API_BACKUP_LIST, SH_STR(""), &r->w, &d);
-    sh_jw_key(&r->w, "next_cursor");
+    sh_jw_key(&r->w, "next");
     sh_jw_null(&r->w);
     sh_jw_obj_end(&r->w);
     return err == SH_OK ? status : api_error(r, err, &d);

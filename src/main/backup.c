@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -81,13 +82,13 @@ int node_backup_lock(const char *folder)
 /* A backup inside what it backs up would hold itself. */
 bool node_backup_inside(const char *dir, const char *folder)
 {
-    char *a = realpath(dir, NULL);
-    char *b = realpath(folder, NULL);
-    const size_t n = a == NULL ? 0 : strlen(a);
-    const bool in =
-        a != NULL && b != NULL && strncmp(a, b, n) == 0 && (b[n] == '/' || b[n] == '\0');
-    free(a); /* NOLINT: of realpath */
-    free(b); /* NOLINT */
+    char a[PATH_MAX];
+    char b[PATH_MAX];
+    if (realpath(dir, a) == NULL || realpath(folder, b) == NULL) {
+        return false;
+    }
+    const size_t n = strlen(a);
+    const bool in = strncmp(a, b, n) == 0 && (b[n] == '/' || b[n] == '\0');
     return in;
 }
 

@@ -28,7 +28,7 @@ struct node_keeper {
     struct sh_cond cond;
 };
 
-/* ---- MQTT ---- */
+/* ---- what lies in memory ---- */
 
 static void checkpoint(void *ctx)
 {
@@ -37,22 +37,39 @@ static void checkpoint(void *ctx)
     atomic_store(&nk->pending, false);
 }
 
+static sh_err nap(struct node_keeper *nk)
+{
+    if (atomic_load(&nk->stopping)) {
+        return SH_E_CANCELED;
+    }
+    sh_mutex_lock(&nk->lock);
+    (void)sh_cond_wait_for(&nk->cond, &nk->lock, NAP_US);
+    sh_mutex_unlock(&nk->lock);
+    return SH_OK;
+}
+
 static sh_err settled(struct node_keeper *nk)
 {
     while (atomic_load(&nk->pending)) {
-        if (atomic_load(&nk->stopping)) {
-            return SH_E_CANCELED;
-        }
-        sh_mutex_lock(&nk->lock);
-        (void)sh_cond_wait_for(&nk->cond, &nk->lock, NAP_US);
-        sh_mutex_unlock(&nk->lock);
+        SH_TRY(nap(nk));
     }
     return SH_OK;
 }
 
-static sh_err save_mqtt(void *ctx)
+/* New devices and states become records; in place of one turn of the housekeeping. */
+static sh_err save_twin(struct node_keeper *nk)
 {
-    struct node_keeper *nk = ctx;
+    struct node *n = nk->n;
+    while (atomic_exchange(&n->tending, true)) {
+        SH_TRY(nap(nk));
+    }
+    const sh_err err = sh_twin_tick(n->twin);
+    atomic_store(&n->tending, false);
+    return err;
+}
+
+static sh_err save_mqtt(struct node_keeper *nk)
+{
     for (;;) {
         const sh_err before = mqtt_journal_wait(nk->n->mqtt_log);
         SH_UNUSED(before); /* of an older image */
@@ -71,6 +88,12 @@ static sh_err save_mqtt(void *ctx)
             return err;
         }
     }
+}
+
+static sh_err save(void *ctx)
+{
+    SH_TRY(save_mqtt(ctx));
+    return save_twin(ctx);
 }
 
 /* ---- told ---- */
@@ -185,7 +208,7 @@ static sh_err start(struct node_keeper *nk)
                    .history = n->history,
                    .points = n->points,
                    .journal = n->journal,
-                   .mqtt = save_mqtt,
+                   .save = save,
                    .ctx = nk,
                    .rate = (uint64_t)sh_config_int(n->config, "backup.rate"),
                    .reserve = stop >= 100 ? 0 : 100 - stop},

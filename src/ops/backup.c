@@ -1,9 +1,9 @@
 /* backup.c - making one backup.
  *
  * Order, and why:
- *  1. What was acknowledged before is made to lie in files: journal sync, MQTT's checkpoint,
- * history flush (a snapshot holds its segments), points.log. So the copy needs no log of the
- * journal, only a checkpoint that says how far each owner is.
+ *  1. What was acknowledged before is made to lie in files: journal sync, MQTT's checkpoint, new
+ *     devices, history flush (a snapshot holds its segments), points.log. So the copy needs no log
+ *     of the journal, only a checkpoint that says how far each owner is.
  *  2. keys/ before the records: audit.head may be behind the audit chain, never ahead of it.
  *  3. History before the catalogue's log: a sample's point is defined by an earlier record.
  *  4. Records after both: the devices of all samples are in. Blob files after the records, under a
@@ -320,8 +320,8 @@ static sh_err settle(struct run *r)
     r->info.seq_begin = js.applied_seq;
     r->info.points = sh_points_last_id(o->points);
     SH_TRY(sh_journal_sync(o->journal));
-    if (o->mqtt != NULL) {
-        SH_TRY(o->mqtt(o->ctx));
+    if (o->save != NULL) {
+        SH_TRY(o->save(o->ctx));
     }
     r->info.seq_mqtt = sh_journal_checkpointed(o->journal, SH_OWNER_MQTT);
     SH_TRY(sh_history_snapshot_new(o->history, &r->snap));

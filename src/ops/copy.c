@@ -74,8 +74,8 @@ static sh_err next_bytes(struct ops_copier *c, const struct ops_source *s, struc
     size_t want = OPS_CHUNK;
     if (from == NULL) {
         const size_t left = s->bytes.n - (size_t)off;
-        want = want < left ? want : left;
-        *out = sh_bytes_of(want == 0 ? NULL : s->bytes.p + off, want);
+        *out = left == 0 ? sh_bytes_of(NULL, 0)
+                         : sh_bytes_of(s->bytes.p + off, left < want ? left : want);
         return SH_OK;
     }
     if (s->limit - off < want) {
@@ -111,13 +111,13 @@ sh_err ops_copy(struct ops_copier *c, const struct ops_source *s, const char *to
     const struct sh_fs *fs = c->env->fs;
     struct sh_file *in = NULL;
     struct sh_file *out = NULL;
-    uint8_t unused[SH_HASH_BYTES];
     sh_err err = s->path == NULL ? SH_OK : sh_fs_open(fs, s->path, SH_FS_READ, &in);
     if (err == SH_OK && to != NULL) {
         err = sh_fs_open(fs, to, SH_FS_WRITE | SH_FS_CREATE | SH_FS_EXCL, &out);
     }
     if (err == SH_OK) {
         err = pour(c, s, in, out, size);
+        uint8_t unused[SH_HASH_BYTES];
         const sh_err ended = sh_hasher_end(c->hasher, err == SH_OK ? hash : unused);
         err = err != SH_OK ? err : ended;
     }

@@ -254,12 +254,14 @@ static void rehearse(struct sh_keeper *k, const char *id, const char *by)
 static void tidy(struct sh_keeper *k)
 {
     for (;;) {
-        char id[SH_BACKUP_ID];
+        char id[SH_BACKUP_ID] = "";
         sh_mutex_lock(&k->lock);
         const struct item *last = k->n == 0 ? NULL : &k->items[k->n - 1];
         const bool bad = last != NULL && last->rehearsed && !last->report.good;
         const bool many = k->o.keep > 0 && k->n > k->o.keep && !bad;
-        memcpy(id, many ? k->items[0].info.id : "", many ? sizeof id : 1);
+        if (many && last != NULL) {
+            memcpy(id, k->items[0].info.id, sizeof id);
+        }
         sh_mutex_unlock(&k->lock);
         if (!many) {
             return;
@@ -466,7 +468,7 @@ void sh_keeper_write(struct sh_keeper *k, struct sh_jw *w)
     sh_jw_key(w, "folder");
     sh_jw_c(w, k->o.backup.to);
     put_running(k, w);
-    sh_jw_key(w, "next");
+    sh_jw_key(w, "due");
     if (k->o.every_us > 0) {
         sh_jw_time(w, due(k));
     } else {

@@ -115,8 +115,8 @@ sh_err ops_tree_sync(const struct sh_env *env, const char *path)
     SH_TRY(ops_names_read(env, path, &l));
     sh_err err = SH_OK;
     for (size_t i = 0; err == SH_OK && i < l.n; i++) {
-        char below[OPS_PATH];
         if (l.p[i].is_dir) {
+            char below[OPS_PATH];
             err = ops_join(below, path, l.p[i].name);
             err = err != SH_OK ? err : ops_tree_sync(env, below);
         }

@@ -434,6 +434,20 @@ describe('thing models', () => {
 });
 
 describe('administration', () => {
+  test('a backup is begun, shown with its rehearsal, and removed', async () => {
+    await go('/backups');
+    await page.getByRole('button', { name: '立即备份' }).click();
+    await page.getByText('备份已开始').waitFor();
+    const row = page.locator('tbody tr', { hasText: 'songhua-20' }).first();
+    await row.waitFor();
+    await row.getByText('通过').waitFor();
+    const name = await row.locator('code').innerText();
+    await page.getByRole('button', { name: '立即备份' }).waitFor();
+    await row.getByRole('button', { name: '删除' }).click();
+    await page.locator('.ant-modal-confirm .ant-btn-dangerous').click();
+    await page.locator('tbody tr', { hasText: name }).waitFor({ state: 'detached' });
+  });
+
   test('a token is shown once and can be deleted', async () => {
     await go('/tokens');
     await page.getByRole('button', { name: '新建令牌' }).click();

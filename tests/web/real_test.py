@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -22,7 +23,7 @@ def main():
         skip("npm is not installed")
     if not os.path.isdir(os.path.join(ROOT, "web", "node_modules")):
         skip("the console's packages are not installed (make web)")
-    with Songhua({"demo": "true"}) as s:
+    with tempfile.TemporaryDirectory(prefix="songhua-backups-") as folder, Songhua({"demo": "true", "backup.dir": folder}) as s:
         (port,) = free_ports(1)
         channel = s.get(CHANNEL)
         channel["config"]["address"] = f"127.0.0.1:{port}"

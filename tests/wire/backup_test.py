@@ -280,7 +280,7 @@ def by_clock(folder):
         check("audited", {"backup.made", "backup.rehearsed", "backup.removed"} <= set(acts), True)
         text = s.raw("GET", "/metrics")[2].decode()
         check("metrics", "songhua_backups_total" in text and "songhua_backup_rehearsals_failed_total 0" in text, True)
-        check("next", s.get("/api/v1/backups")["next"] is not None, True)
+        check("due", s.get("/api/v1/backups")["due"] is not None, True)
         tenant = s.post("/api/v1/tenants", {"path": "plant", "name": "plant"})
         check("a tenant", tenant is not None, True)
         s.post("/api/v1/people?tenant=plant", {"name": "eve", "password": PASSWORD, "roles": ["administrator"]})

@@ -176,7 +176,7 @@ static void test_backup_of_a_running_node_restores_all_acknowledged(void **state
     struct node n;
     setup(&n, 1);
     put(&n.r, 0, ROWS);
-    n.o.mqtt = samples_meanwhile;
+    n.o.save = samples_meanwhile;
     n.o.ctx = &n;
     assert_ok(backup(&n));
     assert_true(n.info.online);

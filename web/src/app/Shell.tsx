@@ -1,6 +1,6 @@
 import {
   ApiOutlined, AreaChartOutlined, AuditOutlined, BlockOutlined, DashboardOutlined,
-  HddOutlined, KeyOutlined, MoonOutlined, SunOutlined, TeamOutlined, UserOutlined,
+  HddOutlined, KeyOutlined, MoonOutlined, SaveOutlined, SunOutlined, TeamOutlined, UserOutlined,
 } from '@ant-design/icons';
 import { Button, Dropdown } from 'antd';
 import type { ReactNode } from 'react';
@@ -33,6 +33,7 @@ const menu: { word: WordKey; items: Item[] }[] = [
     items: [
       { path: '/people', word: 'nav.people', icon: <TeamOutlined />, needs: 'people.read' },
       { path: '/tokens', word: 'nav.tokens', icon: <KeyOutlined />, needs: 'tokens.read' },
+      { path: '/backups', word: 'nav.backups', icon: <SaveOutlined />, needs: 'backup.run' },
       { path: '/audit', word: 'nav.audit', icon: <AuditOutlined />, needs: 'audit.read' },
       { path: '/api-explorer', word: 'nav.api', icon: <ApiOutlined /> },
     ],

@@ -40,8 +40,9 @@ struct sh_backup_options {
     struct sh_history *history;
     struct sh_points *points;
     struct sh_journal *journal;
-    /* A running node: makes MQTT's checkpoint durable in DIR/mqtt. May be NULL. */
-    sh_err (*mqtt)(void *ctx);
+    /* A running node: makes durable what other parts still hold in memory (MQTT's checkpoint in
+     * DIR/mqtt, new devices as records). May be NULL. */
+    sh_err (*save)(void *ctx);
     void *ctx;
     struct sh_str passphrase;            /* empty: without keys/ */
     struct sh_argon2 argon2;             /* time 0: the default */

@@ -56,7 +56,7 @@ SH_MUST_CHECK sh_err sh_keeper_cancel(struct sh_keeper *k);
 /* Removes one. SH_E_BUSY while one runs, SH_E_NOTFOUND, SH_E_INVAL. Blocks for the disk. */
 SH_MUST_CHECK sh_err sh_keeper_remove(struct sh_keeper *k, struct sh_str id);
 
-/* The folder's state as members of an open object: "folder", "running" (null or an object), "next",
+/* The folder's state as members of an open object: "folder", "running" (null or an object), "due",
  * "last_failure" (null or an object), "items" (newest first). */
 void sh_keeper_write(struct sh_keeper *k, struct sh_jw *w);
 /* Problems for the overview, as objects of an open array. */
