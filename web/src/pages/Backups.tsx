@@ -84,8 +84,10 @@ function Facts({ state }: { state: State }) {
   return (
     <dl className="facts">
       <dt>{t('backups.state')}</dt>
-      <dd role="status">
-        <Running state={state} />
+      <dd>
+        <span role="status">
+          <Running state={state} />
+        </span>
       </dd>
       <dt>{t('backups.folder')}</dt>
       <dd>
