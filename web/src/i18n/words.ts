@@ -1,5 +1,7 @@
 // Every word of the console: [Chinese, English]. test/unit/words.test.ts refuses words that are
 // missing, unused, or not the one word the product has for a thing.
+import { backupWords } from './wordsBackups';
+
 type Word = readonly [zh: string, en: string];
 
 const table = {
@@ -554,41 +556,8 @@ const table = {
   ],
   'cert.revokedDone': ['已吊销', 'Revoked'],
 
-  'backups.what': ['整机备份：历史、记录、设备、文件；运行中完成，不影响采集', 'Backups of the whole node: history, records, devices, files; made while it runs'],
-  'backups.create': ['立即备份', 'Back up now'],
-  'backups.begun': ['备份已开始', 'The backup has begun'],
-  'backups.cancel': ['取消', 'Cancel'],
-  'backups.canceled': ['已取消，未留下半成品', 'Cancelled; nothing half-done is left'],
-  'backups.folder': ['备份目录', 'Folder'],
-  'backups.due': ['下次自动备份', 'Next by the clock'],
-  'backups.byHand': ['未设定（backup.every）', 'not set (backup.every)'],
-  'backups.keep': ['保留份数', 'Kept'],
-  'backups.keepAll': ['全部', 'all'],
-  'backups.status': ['状态', 'Status'],
-  'backups.state': ['当前', 'Now'],
-  'backups.idle': ['空闲', 'Idle'],
-  'backups.waiting': ['等待开始', 'Waiting'],
-  'backups.backup': ['正在备份：{done} / {total}，{files} 个文件', 'Backing up: {done} of {total}, {files} files'],
-  'backups.rehearsal': ['正在恢复演练：{done} / {total}', 'Rehearsing the restore: {done} of {total}'],
-  'backups.by': ['由 {who} 发起', 'by {who}'],
-  'backups.failed': ['最近一次失败', 'Last failure'],
-  'backups.time': ['时间', 'Time'],
-  'backups.id': ['名称', 'Name'],
-  'backups.size': ['大小', 'Size'],
-  'backups.new': ['新增', 'New'],
-  'backups.samples': ['样本', 'Samples'],
-  'backups.keys': ['密钥', 'Keys'],
-  'backups.withKeys': ['含（加密）', 'with (sealed)'],
-  'backups.withoutKeys': ['不含', 'without'],
-  'backups.rehearsed': ['恢复演练', 'Rehearsal'],
-  'backups.good': ['通过 · 比对 {n} 个值', 'passed · {n} values compared'],
-  'backups.bad': ['未通过', 'failed'],
-  'backups.none': ['未演练', 'not done'],
-  'backups.empty': ['还没有备份', 'No backups yet'],
-  'backups.emptyHint': ['点“立即备份”，或设置 backup.every 和 backup.at 定时备份。恢复：songhua restore --from 备份 --data 新目录。', 'Press “Back up now”, or set backup.every and backup.at. To restore: songhua restore --from BACKUP --data NEWFOLDER.'],
-  'backups.off': ['没有设置备份目录', 'No folder for backups is set'],
-  'backups.offHint': ['把 backup.dir 设为数据目录以外的目录（最好在另一块磁盘上），然后重启。', 'Set backup.dir to a folder outside the data folder, best on another disk, and restart.'],
-  'backups.deleteHint': ['将删除备份 {name}；其他备份不受影响。', 'Backup {name} will be removed; the others stay whole.'],
+
+  ...backupWords,
 
   'audit.what': ['每条记录都含前一条的散列，可离线验证完整性', 'Each entry holds the hash of the one before; the chain can be verified off-line'],
   'audit.search': ['搜索人员、动作、对象', 'Search who, act or object'],
