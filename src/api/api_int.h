@@ -78,6 +78,17 @@ enum api_idem_count {
     API_IDEM_COUNTS
 };
 
+/* What came by Prometheus remote write, and queries in its language. */
+enum api_prom_count {
+    API_PROM_SAMPLES,
+    API_PROM_REFUSED_SERIES,
+    API_PROM_REFUSED_SAMPLES,
+    API_PROM_HISTOGRAMS,
+    API_PROM_COUNTS
+};
+/* What a refusal is counted as. */
+enum api_prom_count api_prom_reason(enum sh_ingest_code code);
+
 struct sh_api {
     struct sh_api_options o;
     const struct sh_env *env;
@@ -91,6 +102,7 @@ struct sh_api {
     atomic_ullong requests;
     atomic_ullong denied;
     atomic_ullong idem[API_IDEM_COUNTS];
+    atomic_ullong prom[API_PROM_COUNTS];
     atomic_uint exports; /* under way */
     /* For rates: sampled once a second on the loop. */
     struct sh_timer second;
@@ -200,7 +212,7 @@ api_handler api_roles_list, api_roles_put;
 api_handler api_tenants_list, api_tenants_post, api_tenants_get, api_tenants_put;
 api_handler api_audit_list;
 api_handler api_backups_list, api_backups_post, api_backups_delete;
-api_handler api_write, api_ingest;
+api_handler api_write, api_ingest, api_prom_write;
 api_handler api_history_query, api_history_export, api_history_delete, api_history_correct;
 api_handler api_latest, api_latest_post, api_points_list, api_points_patch, api_stream;
 api_handler api_types_list, api_types_post, api_types_get, api_types_put, api_types_delete;

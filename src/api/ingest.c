@@ -1,4 +1,4 @@
-/* ingest.c - line protocol, JSON, CSV and columns over HTTP.
+/* ingest.c - line protocol, JSON, CSV, columns and Prometheus remote write over HTTP.
  *
  * A job decodes on a worker and submits batches to the gate; each submit counts one up, each commit
  * one down, and the decoder itself holds one. Whoever brings the count to zero - the worker or the
@@ -24,6 +24,7 @@ struct job {
     uint64_t refused;
     uint64_t samples;
     bool lines; /* answers 204 */
+    bool prom;  /* so does this; series are what is refused */
     bool numbers_f64;
 };
 
@@ -123,12 +124,15 @@ static void refuse(void *ctx, const struct sh_ingest_refusal *no)
 {
     struct job *j = ctx;
     j->refused++;
+    if (j->prom) {
+        atomic_fetch_add(&j->r->api->prom[api_prom_reason(no->code)], 1);
+    }
     if (j->listed >= MAX_LISTED) {
         return;
     }
     j->listed++;
     sh_jw_obj(&j->w);
-    sh_jw_key(&j->w, j->lines ? "line" : "row");
+    sh_jw_key(&j->w, j->prom ? "series" : j->lines ? "line" : "row");
     sh_jw_u64(&j->w, no->line);
     sh_jw_key(&j->w, "column");
     sh_jw_u64(&j->w, no->column);
@@ -177,7 +181,7 @@ static int problem_with_list(struct job *j)
 static int accepted(struct job *j)
 {
     struct api_req *r = j->r;
-    if (j->lines) {
+    if (j->lines || j->prom) {
         return 204;
     }
     sh_jw_obj(&r->w);
@@ -232,6 +236,9 @@ static void release(struct job *j)
     if (err != SH_OK) {
         status = failed(j, err);
     } else {
+        if (j->prom) {
+            atomic_fetch_add(&r->api->prom[API_PROM_SAMPLES], j->samples);
+        }
         status = j->refused > 0 ? problem_with_list(j) : accepted(j);
     }
     sh_buf_fini(&j->refusals);
@@ -298,9 +305,27 @@ static int job_new(struct api_req *r, bool lines, struct job **out)
     return 0;
 }
 
-static int inflate(struct api_req *r, struct sh_buf *inflated, struct sh_bytes *body)
+static int inflate_snappy(struct api_req *r, struct sh_buf *inflated, struct sh_bytes *body)
+{
+    const sh_err err = sh_snappy_decode(r->http->body, inflated);
+    if (err == SH_OK) {
+        *body = sh_buf_bytes(inflated);
+        return 0;
+    }
+    if (err == SH_E_LIMIT) {
+        return api_problem(r, 413, "limit", "the body inflates to too much", "解压后的正文过大");
+    }
+    return err == SH_E_PROTO ? api_problem(r, 400, "bad_request", "the snappy body is damaged",
+                                           "snappy 正文已损坏")
+                             : api_error(r, err, NULL);
+}
+
+static int inflate(struct api_req *r, bool prom, struct sh_buf *inflated, struct sh_bytes *body)
 {
     *body = r->http->body;
+    if (prom) {
+        return inflate_snappy(r, inflated, body);
+    }
     const struct sh_str coding = sh_http_field_of(r->http, "Content-Encoding");
     if (coding.n == 0 || sh_str_ieq(coding, SH_STR("identity"))) {
         return 0;
@@ -333,7 +358,7 @@ static int decode(struct job *j, decoder *fn, struct sh_ingest_opts *opts)
     struct sh_buf inflated;
     struct sh_bytes body;
     sh_buf_init(&inflated, a->env->alloc, API_INFLATED_MAX);
-    const int status = inflate(r, &inflated, &body);
+    const int status = inflate(r, j->prom, &inflated, &body);
     struct sh_ingest *in = status == 0 ? take_decoder(a) : NULL;
     if (in == NULL) {
         sh_buf_fini(&inflated);
@@ -370,6 +395,63 @@ int api_write(struct api_req *r)
     }
     const int status = job_new(r, true, &j);
     return status != 0 || j == NULL ? status : decode(j, sh_ingest_lines, &opts);
+}
+
+/* ---- Prometheus remote write ---- */
+
+enum api_prom_count api_prom_reason(enum sh_ingest_code code)
+{
+    if (code == SH_INGEST_HISTOGRAM) {
+        return API_PROM_HISTOGRAMS;
+    }
+    const bool sample = code == SH_INGEST_TIME || code == SH_INGEST_TIME_FUTURE ||
+                        code == SH_INGEST_TIME_OLD || code == SH_INGEST_FIELD_TYPE_CONFLICT;
+    return sample ? API_PROM_REFUSED_SAMPLES : API_PROM_REFUSED_SERIES;
+}
+
+/* 1.0 is "application/x-protobuf", perhaps with the name of its message; 2.0 names another one. */
+static bool is_prom_1(struct api_req *r)
+{
+    struct sh_str rest;
+    const struct sh_str field = sh_http_field_of(r->http, "Content-Type");
+    const struct sh_str version = sh_http_field_of(r->http, "X-Prometheus-Remote-Write-Version");
+    if (!sh_str_ieq(sh_str_trim(sh_str_cut(field, ';', &rest)), SH_STR("application/x-protobuf")) ||
+        (version.n > 0 && !sh_str_starts(version, SH_STR("0.")) &&
+         !sh_str_starts(version, SH_STR("1.")))) {
+        return false;
+    }
+    while (rest.n > 0) {
+        struct sh_str value;
+        const struct sh_str part = sh_str_trim(sh_str_cut(rest, ';', &rest));
+        if (sh_str_ieq(sh_str_trim(sh_str_cut(part, '=', &value)), SH_STR("proto")) &&
+            !sh_str_eqc(sh_str_trim(value), "prometheus.WriteRequest")) {
+            return false;
+        }
+    }
+    return true;
+}
+
+int api_prom_write(struct api_req *r)
+{
+    struct job *j = NULL;
+    struct sh_ingest_opts opts = {.now_us = 0};
+    if (!is_prom_1(r)) {
+        return api_problem(r, 415, "unsupported",
+                           "remote write 1.0 only: Content-Type application/x-protobuf "
+                           "(prometheus.WriteRequest)",
+                           "只支持 remote write 1.0：Content-Type 须为 application/x-protobuf"
+                           "（prometheus.WriteRequest）");
+    }
+    if (!sh_str_ieq(sh_http_field_of(r->http, "Content-Encoding"), SH_STR("snappy"))) {
+        return api_problem(r, 415, "unsupported", "Content-Encoding must be snappy",
+                           "Content-Encoding 须为 snappy");
+    }
+    const int status = job_new(r, false, &j);
+    if (status != 0 || j == NULL) {
+        return status;
+    }
+    j->prom = true;
+    return decode(j, sh_ingest_prom, &opts);
 }
 
 struct zone_ctx {

@@ -269,6 +269,21 @@ static sh_err write_idem_metrics(struct sh_api *a, struct sh_buf *out)
     return put_metrics(out, list, sizeof list / sizeof list[0]);
 }
 
+static sh_err write_prom_metrics(struct sh_api *a, struct sh_buf *out)
+{
+    const struct metric list[] = {
+        {"prom_samples_total", "counter", "Samples taken by remote write.",
+         (double)atomic_load(&a->prom[API_PROM_SAMPLES])},
+        {"prom_refused_series_total", "counter", "Series and bodies refused by remote write.",
+         (double)atomic_load(&a->prom[API_PROM_REFUSED_SERIES])},
+        {"prom_refused_samples_total", "counter", "Samples refused by remote write.",
+         (double)atomic_load(&a->prom[API_PROM_REFUSED_SAMPLES])},
+        {"prom_refused_histograms_total", "counter", "Native histograms refused by remote write.",
+         (double)atomic_load(&a->prom[API_PROM_HISTOGRAMS])},
+    };
+    return put_metrics(out, list, sizeof list / sizeof list[0]);
+}
+
 static sh_err write_metrics(struct sh_api *a, struct sh_buf *out)
 {
     struct sh_gate_stats g;
@@ -338,6 +353,7 @@ int api_metrics(struct api_req *r)
     struct sh_buf *out = sh_http_body(r->http);
     sh_err err = write_metrics(r->api, out);
     err = err == SH_OK ? write_idem_metrics(r->api, out) : err;
+    err = err == SH_OK ? write_prom_metrics(r->api, out) : err;
     if (err != SH_OK) {
         return api_error(r, err, NULL);
     }

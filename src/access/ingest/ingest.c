@@ -36,6 +36,7 @@ const char *sh_ingest_code_name(enum sh_ingest_code c)
         [SH_INGEST_TOO_BIG] = "too_big",
         [SH_INGEST_VERSION] = "unknown_version",
         [SH_INGEST_FIELD_TYPE_CONFLICT] = "field_type_conflict",
+        [SH_INGEST_HISTOGRAM] = "native_histogram",
         [SH_INGEST_DEVICE_ID_CONFLICT] = "device_id_conflict",
         [SH_INGEST_UNKNOWN_DEVICE] = "unknown_device",
         [SH_INGEST_UNKNOWN_PROPERTY] = "unknown_property",
@@ -214,7 +215,7 @@ struct ingest_entry *ingest_add(struct sh_ingest *in, struct ingest_entry **hint
     place(in->slots, in->nslots, e);
     in->nentries++;
     in->key_bytes += key.n;
-    in->nfields += group != NULL ? 1 : 0;
+    in->nfields += group != NULL || kind == INGEST_PROM ? 1 : 0;
     *hint = e;
     return e;
 }

@@ -20,7 +20,7 @@ struct ingest_entry {
 };
 
 /* Formats write their keys differently, so they do not share entries. */
-enum ingest_kind { INGEST_LINES = 1, INGEST_JSON, INGEST_PLAIN };
+enum ingest_kind { INGEST_LINES = 1, INGEST_JSON, INGEST_PLAIN, INGEST_PROM };
 
 /* A CSV column. */
 struct ingest_column {

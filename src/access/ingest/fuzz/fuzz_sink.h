@@ -1,4 +1,4 @@
-/* What the four fuzz targets share: a sink that checks every batch it is given, and one run twice
+/* What the fuzz targets share: a sink that checks every batch it is given, and one run twice
  * over the same input (the second time from a warm cache), which must come out the same. */
 #ifndef SH_INGEST_FUZZ_SINK_H
 #define SH_INGEST_FUZZ_SINK_H

@@ -1,6 +1,6 @@
-/* ingest.h - decoders of what is posted to us: InfluxDB line protocol, JSON telemetry, CSV and the
- * columnar binary format. Pure over bytes: no I/O, no clock; memory is taken when an sh_ingest is
- * made and when a series is seen for the first time, never per sample.
+/* ingest.h - decoders of what is posted to us: InfluxDB line protocol, JSON telemetry, CSV, the
+ * columnar binary format and Prometheus remote write. Pure over bytes: no I/O, no clock; memory is
+ * taken when an sh_ingest is made and when a series is seen for the first time, never per sample.
  *
  * An sh_ingest holds a batch under construction and a cache of series, so that names are resolved
  * once and not per sample. It is meant to live as long as a connection (or in a small pool); one
@@ -41,6 +41,7 @@ enum sh_ingest_code {
     SH_INGEST_TOO_BIG,             /* too_big: text, fields or depth over a limit */
     SH_INGEST_VERSION,             /* unknown_version: of the binary format */
     SH_INGEST_FIELD_TYPE_CONFLICT, /* field_type_conflict */
+    SH_INGEST_HISTOGRAM,           /* native_histogram: of Prometheus */
     /* Said by resolve: */
     SH_INGEST_DEVICE_ID_CONFLICT, /* device_id_conflict: another tag set makes the same id */
     SH_INGEST_UNKNOWN_DEVICE,     /* unknown_device: and the token may not provision */
@@ -174,5 +175,21 @@ SH_MUST_CHECK sh_err sh_ingest_csv(struct sh_ingest *in, const struct sh_ingest_
 SH_MUST_CHECK sh_err sh_ingest_columns(struct sh_ingest *in, const struct sh_ingest_sink *sink,
                                        const struct sh_ingest_opts *opts, struct sh_bytes body,
                                        struct sh_ingest_result *result);
+/* Prometheus remote write 1.0: a prometheus.WriteRequest message, already inflated. A body that is
+ * no such message is refused whole, else series and samples alone (line: the series, from 1). Needs
+ * no opts.device. How a series is named: README. */
+SH_MUST_CHECK sh_err sh_ingest_prom(struct sh_ingest *in, const struct sh_ingest_sink *sink,
+                                    const struct sh_ingest_opts *opts, struct sh_bytes body,
+                                    struct sh_ingest_result *result);
+/* Inflates one block of snappy into out, which is emptied before. SH_E_LIMIT over its maximum,
+ * SH_E_PROTO bytes that are no such block; what out holds then means nothing. */
+SH_MUST_CHECK sh_err sh_snappy_decode(struct sh_bytes in, struct sh_buf *out);
+/* A metric's name or a label's name as Prometheus has it. */
+bool sh_prom_name_ok(struct sh_str s, bool metric);
+/* The device of series without job and instance. */
+#define SH_PROM_NO_TARGET "prometheus"
+/* Appends the id of the device that stands for a target. */
+SH_MUST_CHECK sh_err sh_prom_device_put(struct sh_buf *b, struct sh_str job,
+                                        struct sh_str instance);
 
 #endif /* SH_INGEST_H */
