@@ -297,14 +297,12 @@ static sh_err resolve(struct series *s, enum sh_ingest_code *code, const char **
     struct sh_buf *b = &s->r->in->names;
     const struct sh_str job = label_of(s, "job");
     const struct sh_str instance = label_of(s, "instance");
-    struct sh_ingest_label keep[2];
-    struct sh_ingest_name name = {.labels = keep, .type = SH_T_F64, .scope = s->r->opts->scope};
-    if (instance.n > 0) {
-        keep[name.nlabels++] = (struct sh_ingest_label){SH_STR("instance"), instance};
-    }
-    if (job.n > 0) {
-        keep[name.nlabels++] = (struct sh_ingest_label){SH_STR("job"), job};
-    }
+    const struct sh_ingest_label both[2] = {{SH_STR("instance"), instance}, {SH_STR("job"), job}};
+    const size_t first = instance.n > 0 ? 0 : 1;
+    struct sh_ingest_name name = {.labels = both + first,
+                                  .nlabels = (job.n > 0 ? 2u : 1u) - first,
+                                  .type = SH_T_F64,
+                                  .scope = s->r->opts->scope};
     sh_buf_clear(b);
     SH_TRY(sh_prom_device_put(b, job, instance));
     const size_t split = b->n;
