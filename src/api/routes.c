@@ -3,6 +3,7 @@
 #include "api_int.h"
 
 #define V1 "/api/v1/"
+#define PROM V1 "prom/api/v1/"
 #define OBJ "{\"type\":\"object\"}"
 #define ARR "{\"type\":\"array\"}"
 #define TEXT "{\"type\":\"string\"}"
@@ -241,6 +242,31 @@ const struct api_route api_routes[] = {
     {SH_HTTP_POST, V1 "ingest", "ingest", SH_PERM_INGEST_WRITE, INGEST, api_ingest,
      "JSON, CSV or columnar samples.", "写入 JSON、CSV 或列式数据",
      "device,time_column,tz,delimiter,encoding", TEXT},
+    /* the query API of Prometheus */
+    {SH_HTTP_GET, PROM "query", "promQuery", SH_PERM_HISTORY_READ, 0, api_prom_query,
+     "PromQL at one time.", "PromQL 即时查询", "query,time", NULL},
+    {SH_HTTP_POST, PROM "query", "promQueryForm", SH_PERM_HISTORY_READ, API_F_RAW | API_F_REPEAT,
+     api_prom_query, "PromQL at one time (form).", "PromQL 即时查询（表单）", NULL, NULL},
+    {SH_HTTP_GET, PROM "query_range", "promQueryRange", SH_PERM_HISTORY_READ, 0, api_prom_range,
+     "PromQL over a range.", "PromQL 区间查询", "query,start,end,step", NULL},
+    {SH_HTTP_POST, PROM "query_range", "promQueryRangeForm", SH_PERM_HISTORY_READ,
+     API_F_RAW | API_F_REPEAT, api_prom_range, "PromQL over a range (form).",
+     "PromQL 区间查询（表单）", NULL, NULL},
+    {SH_HTTP_GET, PROM "labels", "promLabels", SH_PERM_HISTORY_READ, 0, api_prom_labels,
+     "Names of labels.", "标签名", "start,end,match[]", NULL},
+    {SH_HTTP_POST, PROM "labels", "promLabelsForm", SH_PERM_HISTORY_READ, API_F_RAW | API_F_REPEAT,
+     api_prom_labels, "Names of labels (form).", "标签名（表单）", NULL, NULL},
+    {SH_HTTP_GET, PROM "series", "promSeries", SH_PERM_HISTORY_READ, 0, api_prom_series,
+     "Series that selectors take.", "选择器匹配的序列", "start,end,match[]", NULL},
+    {SH_HTTP_POST, PROM "series", "promSeriesForm", SH_PERM_HISTORY_READ, API_F_RAW | API_F_REPEAT,
+     api_prom_series, "Series that selectors take (form).", "选择器匹配的序列（表单）", NULL, NULL},
+    {SH_HTTP_GET, PROM "label/{name}/values", "promLabelValues", SH_PERM_HISTORY_READ, 0,
+     api_prom_values, "Values of a label.", "标签值", "start,end,match[]", NULL},
+    {SH_HTTP_GET, PROM "metadata", "promMetadata", SH_PERM_HISTORY_READ, 0, api_prom_metadata,
+     "Metadata of metrics (empty).", "指标元数据（空）", NULL, NULL},
+    {SH_HTTP_GET, PROM "status/buildinfo", "promBuild", SH_PERM_HISTORY_READ, 0, api_prom_build,
+     "Which Prometheus this speaks like.", "所兼容的 Prometheus 版本", NULL, NULL},
+
     {SH_HTTP_POST, V1 "history/query", "queryHistory", SH_PERM_HISTORY_READ, API_F_REPEAT,
      api_history_query, "Raw samples or aggregates.", "查询历史（原始或聚合）", NULL,
      "{\"type\":\"object\",\"required\":[\"points\"],\"properties\":{\"points\":{\"type\":"

@@ -172,6 +172,16 @@ enum sh_twin_refusal sh_twin_device_ensure(struct sh_twin *t, uint32_t tenant, s
     return r;
 }
 
+sh_err sh_twin_device_labels(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                             struct sh_buf *out)
+{
+    sh_mutex_lock(&t->lock);
+    const struct twin_slot *s = twin_find(t, tenant, id);
+    const sh_err err = s == NULL ? SH_E_NOTFOUND : sh_buf_put_str(out, s->dev->labels);
+    sh_mutex_unlock(&t->lock);
+    return err;
+}
+
 /* The record of a device that ensure made. */
 static sh_err new_doc(const struct twin_dev *d, struct sh_buf *out)
 {

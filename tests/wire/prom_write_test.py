@@ -1,10 +1,12 @@
 """Prometheus remote write from outside, with messages made here: names, conflicts, repeats, stale markers, what is refused and how it
-is told. The real Prometheus is in prometheus_test.py.
+is told; and the query API over points of all kinds. The real Prometheus is in prometheus_test.py.
 SPDX-License-Identifier: Apache-2.0
 """
+import json
 import struct
 import sys
 import time
+import urllib.parse
 
 from songhua import Songhua
 
@@ -119,11 +121,80 @@ def rights(s):
     check("no new device", codes(write(s, one, Authorization="Bearer " + token)), [(1, "unknown_device")])
 
 
+def ask(s, path, **arguments):
+    status, _, data = s.raw("GET", "/api/v1/prom/api/v1/" + path + "?" + urllib.parse.urlencode(arguments, doseq=True))
+    check("status of " + path, status, 200)
+    return json.loads(data)["data"]
+
+
+def foreign(s):
+    """Points that came by other ways are series too, told apart by their labels."""
+    s.write_lines(f"pump,site=a,point=x flow-rate=1.5,on=t,n=7i,text=\"t\" {T}000000")
+    s.put("/api/v1/devices/pump.x.a", {"labels": {"site": "a", "point": "x", "1 b": "c"}})
+    s.call("PATCH", "/api/v1/points/pump.x.a/flow-rate", {"tag": "FI-101", "unit": "m3/h"})
+    labels = {"device": "pump.x.a", "site": "a", "exported_point": "x", "_1_b": "c"}
+    flow = {"__name__": "flow_rate", "point": "pump.x.a/flow-rate", "tag": "FI-101", "unit": "m3/h", **labels}
+    got = ask(s, "query", query='{device="pump.x.a"}', time=T / 1000)["result"]
+    check("series", sorted((m["metric"]["__name__"], m["value"][1]) for m in got), [("flow_rate", "1.5"), ("n", "7"), ("on", "1")])
+    check("labels", [m["metric"] for m in got if m["metric"]["__name__"] == "flow_rate"], [flow])
+    check("by tag", ask(s, "query", query='{tag="FI-101"} * 2', time=T / 1000)["result"][0]["value"], [T / 1000, "3"])
+    check("series of a match", ask(s, "series", **{"match[]": ['{tag="FI-101"}', "none"]}), [flow])
+    check("values", ask(s, "label/tag/values"), ["FI-101"])
+    check("none in that time", ask(s, "label/tag/values", end=1), [])
+    check("metadata", ask(s, "metadata"), {})
+    check("build", ask(s, "status/buildinfo")["version"], "2.42.0")
+    # a bad sample ends the series until the next good one
+    frame = {"__name__": "q", "job": "j"}
+    check("204", write(s, series(frame, [(1, T), (STALE, T + 1000), (3, T + 2000)]))[0], 204)
+    values = ask(s, "query_range", query="q{job='j'}", start=T / 1000, end=T / 1000 + 3, step=1)["result"][0]["values"]
+    check("gone for one step", values, [[T / 1000, "1"], [T / 1000 + 2, "3"], [T / 1000 + 3, "3"]])
+
+
+def scopes(s):
+    """What the caller may not see is not there."""
+    head = {"Authorization": "Bearer " + s.make_token(name="bound", permissions=["history.read"], device="pump.x.a")["token"]}
+    answer = json.loads(s.raw("GET", "/api/v1/prom/api/v1/label/device/values", None, head)[2])
+    check("bound", answer["data"], ["pump.x.a"])
+    answer = json.loads(s.raw("GET", "/api/v1/prom/api/v1/label/job/values", None, head)[2])
+    check("bound, others", answer["data"], [])
+    head = {"Authorization": "Bearer " + s.make_token(name="none", permissions=["ingest.write"])["token"]}
+    check("no right", s.raw("GET", "/api/v1/prom/api/v1/labels", None, head)[0], 403)
+    for path in ("query?query=up", "query_range?query=up&start=1&end=2&step=1", "series?match[]=up", "metadata", "status/buildinfo"):
+        check(path, s.raw("GET", "/api/v1/prom/api/v1/" + path, None, head)[0], 403)
+
+
+def faults(s):
+    base = "/api/v1/prom/api/v1/"
+    for path, status, word in (
+        ("query", 400, "query"),
+        ("query?query=up%7B", 400, "1:4: parse error"),
+        ("query?query=up&time=x", 400, "time"),
+        ("query_range?query=up&start=1&end=0&step=1", 400, "end"),
+        ("query_range?query=up&start=0&end=1&step=0", 400, "step"),
+        ("query_range?query=up&start=0&end=20000&step=1", 400, "11,000"),
+        ("query_range?query=up%5B5m%5D&start=0&end=1&step=1", 400, "range query"),
+        ("series", 400, "match[]"),
+        ("labels?match[]=%7B", 400, "parse error"),
+        ("label/a-b/values", 400, "label name"),
+        ("query?query=abs(%7Bdevice%3D~%22.%2B%22%7D)", 200, ""),
+        ("query?query=up%7Bjob%3D~%22(x%2B)%2By%22%7D", 200, ""),
+    ):
+        have, _, data = s.raw("GET", base + path)
+        answer = json.loads(data)
+        check(path, (have, answer["status"]), (status, "success" if status == 200 else "error"))
+        check(path + " says", word in answer.get("error", ""), True)
+        if status == 400:
+            check(path, answer["errorType"], "bad_data")
+
+
 def main():
     with Songhua() as s:
         names(s)
         refusals(s)
         rights(s)
+        foreign(s)
+        scopes(s)
+        faults(s)
     print("ok")
 
 
