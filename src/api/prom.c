@@ -171,11 +171,11 @@ static void put_stamp(struct sh_jw *w, int64_t us)
 
 static void put_sample(struct sh_jw *w, int64_t us, double v)
 {
-    char t[SH_F64_CHARS];
     put_stamp(w, us);
     if (isnan(v) || isinf(v)) {
         sh_jw_c(w, isnan(v) ? "NaN" : (v > 0 ? "+Inf" : "-Inf"));
     } else {
+        char t[SH_F64_CHARS];
         sh_jw_str(w, sh_str_of(t, sh_f64_print(v, t)));
     }
     sh_jw_arr_end(w);
@@ -406,8 +406,8 @@ static sh_err take_texts(void *ctx, uint32_t point, const struct sh_promql_label
 static int add_matches(struct asking *a, struct sh_str form, struct prom_selector *s, size_t *n)
 {
     struct sh_str rest = form;
-    struct sh_str name;
-    struct sh_str value;
+    struct sh_str name = {NULL, 0};
+    struct sh_str value = {NULL, 0};
     struct sh_buf b;
     int status = 0;
     sh_buf_init(&b, a->r->api->env->alloc, 1 << 20);

@@ -95,14 +95,16 @@ bool prom_property(struct sh_str property, struct sh_buf *text, struct sh_promql
     if (brace == SIZE_MAX) {
         return true;
     }
-    size_t at = brace + 1;
-    do {
+    for (size_t at = brace + 1;;) {
         if (*n == PROM_LABELS || !take_label(property, &at, text, &labels[*n])) {
             return false;
         }
         ++*n;
-    } while (at < property.n && property.p[at] == ',' && ++at > 0);
-    return at + 1 == property.n && property.p[at] == '}';
+        if (at == property.n || property.p[at] != ',') {
+            return at + 1 == property.n && property.p[at] == '}';
+        }
+        at++;
+    }
 }
 
 /* ---- labels of devices ---- */

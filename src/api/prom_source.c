@@ -83,6 +83,11 @@ struct reader {
     bool gone[ROWS];
 };
 
+static size_t at_most(size_t n, size_t most)
+{
+    return n > most ? most : n;
+}
+
 static double number_of(enum sh_type t, union sh_cell c)
 {
     if (t == SH_T_F64) {
@@ -98,7 +103,7 @@ static sh_err take_rows(void *ctx, const struct sh_history_rows *rows)
         return SH_E_CANCELED;
     }
     for (uint32_t at = 0; at < rows->n; at += ROWS) {
-        const uint32_t n = rows->n - at < ROWS ? rows->n - at : ROWS;
+        const uint32_t n = (uint32_t)at_most(rows->n - at, ROWS);
         for (uint32_t i = 0; i < n; i++) {
             k->value[i] = number_of(rows->type, rows->value[at + i]);
             /* bad: the series has no value until the next sample that is not */
@@ -123,7 +128,7 @@ static sh_err read_samples(void *ctx, const struct sh_promql_found *found, size_
     sh_err err = k == NULL ? SH_E_NOMEM : SH_OK;
     uint32_t points[READ_POINTS];
     for (size_t at = 0; at < n && err == SH_OK; at += READ_POINTS) {
-        const size_t some = n - at < READ_POINTS ? n - at : READ_POINTS;
+        const size_t some = at_most(n - at, READ_POINTS);
         for (size_t i = 0; i < some; i++) {
             points[i] = (uint32_t)found[at + i].id;
         }

@@ -64,25 +64,25 @@ static sh_err members(struct pql_eval *e, const struct sh_promql_expr *x,
 
 static double mean(const double *v, size_t n)
 {
-    double mean = v[0];
+    double m = v[0];
     for (size_t i = 1; i < n; i++) {
         const double count = (double)(i + 1);
-        if (isinf(mean) && ((isinf(v[i]) && (mean > 0) == (v[i] > 0)) || isfinite(v[i]))) {
+        if (isinf(m) && ((isinf(v[i]) && (m > 0) == (v[i] > 0)) || isfinite(v[i]))) {
             continue;
         }
-        mean += v[i] / count - mean / count;
+        m += v[i] / count - m / count;
     }
-    return mean;
+    return m;
 }
 
 static double stddev(const double *v, size_t n)
 {
-    double mean = v[0];
+    double m = v[0];
     double sum = 0;
     for (size_t i = 1; i < n; i++) {
-        const double delta = v[i] - mean;
-        mean += delta / (double)(i + 1);
-        sum += delta * (v[i] - mean);
+        const double delta = v[i] - m;
+        m += delta / (double)(i + 1);
+        sum += delta * (v[i] - m);
     }
     return sqrt(sum / (double)n);
 }
@@ -175,7 +175,7 @@ static void pick_group(struct pql_eval *e, bool top, const struct group *g,
 {
     for (size_t i = 0; i < e->run->steps; i++) {
         const size_t n = collect(g, in, i);
-        const double k = parameter[i];
+        const double k = parameter == NULL ? 0 : parameter[i];
         const size_t want = !(k >= 1) ? 0 : (k >= (double)n ? n : (size_t)k);
         for (size_t chosen = 0; chosen < want; chosen++) {
             size_t best = chosen;

@@ -67,43 +67,35 @@ static inline struct sh_promql_source fake_source_of(struct fake_source *f)
     return (struct sh_promql_source){fake_select, fake_read, f};
 }
 
-#define FAKE_LABEL(n, v)                                                                           \
-    {                                                                                              \
-        {n, sizeof n - 1},                                                                         \
-        {                                                                                          \
-            v, sizeof v - 1                                                                        \
-        }                                                                                          \
-    }
-
 /* c: a counter that falls at 40 s; g: two gauges; h: two buckets. */
 static const struct fake_series fake_plant[] = {
-    {.label = {FAKE_LABEL("__name__", "c"), FAKE_LABEL("a", "1")},
+    {.label = {{{"__name__", 8}, {"c", 1}}, {{"a", 1}, {"1", 1}}},
      .nlabels = 2,
      .second = {0, 10, 20, 30, 40, 50, 60},
      .value = {0, 10, 20, 30, 5, 15, 25},
      .n = 7},
-    {.label = {FAKE_LABEL("__name__", "g"), FAKE_LABEL("a", "1"), FAKE_LABEL("b", "x")},
+    {.label = {{{"__name__", 8}, {"g", 1}}, {{"a", 1}, {"1", 1}}, {{"b", 1}, {"x", 1}}},
      .nlabels = 3,
      .second = {0, 20, 40, 60},
      .value = {1, 2, 3, 4},
      .n = 4},
-    {.label = {FAKE_LABEL("__name__", "g"), FAKE_LABEL("a", "2"), FAKE_LABEL("b", "x")},
+    {.label = {{{"__name__", 8}, {"g", 1}}, {{"a", 1}, {"2", 1}}, {{"b", 1}, {"x", 1}}},
      .nlabels = 3,
      .second = {0, 20, 40, 50},
      .value = {10, -20, 30, 0},
      .gone = {false, false, false, true},
      .n = 4},
-    {.label = {FAKE_LABEL("__name__", "h"), FAKE_LABEL("le", "+Inf")},
+    {.label = {{{"__name__", 8}, {"h", 1}}, {{"le", 2}, {"+Inf", 4}}},
      .nlabels = 2,
      .second = {60},
      .value = {10},
      .n = 1},
-    {.label = {FAKE_LABEL("__name__", "h"), FAKE_LABEL("le", "1")},
+    {.label = {{{"__name__", 8}, {"h", 1}}, {{"le", 2}, {"1", 1}}},
      .nlabels = 2,
      .second = {60},
      .value = {4},
      .n = 1},
-    {.label = {FAKE_LABEL("__name__", "h"), FAKE_LABEL("le", "2")},
+    {.label = {{{"__name__", 8}, {"h", 1}}, {{"le", 2}, {"2", 1}}},
      .nlabels = 2,
      .second = {60},
      .value = {8},

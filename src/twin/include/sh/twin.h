@@ -125,8 +125,8 @@ SH_MUST_CHECK sh_err sh_twin_device_write(struct sh_twin *t, uint32_t tenant, st
  * "note"} and {"kind":"renamed","time","by","from"}; the caller frees it. SH_E_NOTFOUND. Blocks. */
 SH_MUST_CHECK sh_err sh_twin_device_marks(struct sh_twin *t, uint32_t tenant, struct sh_str id,
                                           json_t **out);
-/* Appends the labels of a device, a JSON object of texts. An alias is found too. SH_E_NOTFOUND. Does
- * not block. */
+/* Appends the labels of a device, a JSON object of texts. An alias is found too. SH_E_NOTFOUND.
+ * Does not block. */
 SH_MUST_CHECK sh_err sh_twin_device_labels(struct sh_twin *t, uint32_t tenant, struct sh_str id,
                                            struct sh_buf *out);
 bool sh_twin_device_known(struct sh_twin *t, uint32_t tenant, struct sh_str id);
