@@ -469,7 +469,7 @@ static int by_text(const void *a, const void *b)
 static int texts(struct api_req *r, struct sh_str label)
 {
     struct asking *a = asking_new(r);
-    struct prom_walk w;
+    struct prom_walk w = {.r = r};
     if (a == NULL) {
         return api_error(r, SH_E_NOMEM, NULL);
     }
@@ -527,7 +527,7 @@ static sh_err list_series(void *ctx, uint32_t point, const struct sh_promql_labe
 int api_prom_series(struct api_req *r)
 {
     struct asking *a = asking_new(r);
-    struct prom_walk w;
+    struct prom_walk w = {.r = r};
     struct listed s = {r, 0};
     if (a == NULL) {
         return api_error(r, SH_E_NOMEM, NULL);
