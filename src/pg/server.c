@@ -7,7 +7,8 @@
  * idle: whole messages that came are copied and given, with the session, to a worker (busy). The
  * worker answers into the session's buffer; at 64 KiB, and at the end, it hands the buffer to the
  * loop and waits until the stream has taken it, so a query goes no faster than its client, and a
- * client that takes nothing for 30 s is closed. While busy nothing more is read.
+ * client that takes nothing for 30 s is closed. While busy what comes is kept (1 MiB, then reading
+ * is paused), so that a client that goes is noticed and its query ends.
  * Invariants
  * 1. A connection is freed on the loop, when its stream is gone and no worker has its session.
  * 2. `gone` is set under the lock; a worker that waits is woken by it.
@@ -26,7 +27,8 @@ enum {
     STREAM_WRITE = 256 << 10,
     STREAM_READ = PG_MESSAGE_MAX + 16,
     PIECE = 64 << 10,
-    PASSWORD_MAX = 4096
+    PASSWORD_MAX = 4096,
+    AHEAD_MAX = 1 << 20
 };
 #define START_US INT64_C(30000000)
 #define STALL_US INT64_C(30000000)
@@ -88,6 +90,7 @@ static void stopped_if_empty(struct sh_pg *s)
 static void conn_free(struct conn *c)
 {
     struct sh_pg *s = c->srv;
+    sh_job_cancel(s->o.loop, &c->send_job);
     *c->prev = c->next;
     if (c->next != NULL) {
         c->next->prev = c->prev;
@@ -252,6 +255,7 @@ static void on_done(void *ctx)
     } else if (c->srv->stopping) {
         end_with(c, "57P01", "the server stops / 服务正在停止", NULL);
     } else {
+        sh_stream_pause(c->stream); /* resuming shows what was kept meanwhile */
         sh_stream_resume(c->stream);
     }
 }
@@ -320,7 +324,6 @@ static size_t begin_work(struct conn *c, struct sh_bytes in)
         return 0;
     }
     c->state = BUSY;
-    sh_stream_pause(c->stream);
     if (sh_workers_run(c->srv->workers, work, c) != SH_OK) {
         c->state = IDLE;
         end_with(c, "53300", "too many statements wait / 等待的语句过多", NULL);
@@ -580,9 +583,14 @@ static size_t take_start(struct conn *c, struct sh_bytes in)
 static size_t on_bytes(void *ctx, struct sh_bytes in)
 {
     struct conn *c = ctx;
+    size_t used = 0;
     switch (c->state) {
     case STARTUP:
-        return take_start(c, in);
+        used = take_start(c, in);
+        if (c->state == PASSWORD && used < in.n) { /* sent without waiting to be asked */
+            used += take_password(c, sh_bytes_of(in.p + used, in.n - used));
+        }
+        return used;
     case PASSWORD:
         return take_password(c, in);
     case IDLE:
@@ -590,9 +598,13 @@ static size_t on_bytes(void *ctx, struct sh_bytes in)
         return begin_work(c, in);
     case ENDING:
         return in.n;
+    case BUSY:
+        if (in.n > AHEAD_MAX) {
+            sh_stream_pause(c->stream);
+        }
+        return 0;
     case TLS:
     case SIGNING_IN:
-    case BUSY:
     default:
         return 0;
     }

@@ -53,7 +53,9 @@ static sh_err put_time(struct pg_out *o, struct sh_str s, bool binary)
     if (gap != NULL) {
         *gap = ' ';
     }
-    memcpy(t + n - 1, "+00", 3);
+    t[n - 1] = '+';
+    t[n] = '0';
+    t[n + 1] = '0';
     sized(o, t, n + 2);
     return SH_OK;
 }

@@ -123,8 +123,10 @@ void sql_fault_of(struct sh_sql_query *q, int rc, struct sh_sql_fault *f)
     } else if (rc == SQLITE_INTERRUPT && atomic_load(&q->cancel)) {
         sql_fault_set(f, SH_E_CANCELED, "57014", "the query was canceled", "查询已取消");
     } else if (rc == SQLITE_INTERRUPT) {
-        sql_fault_set(f, SH_E_TIMEOUT, "57014", "the query took longer than 30 s",
-                      "查询超过 30 秒");
+        const long long ms = q->sql->o.deadline_us / 1000;
+        sql_fault_set(f, SH_E_TIMEOUT, "57014",
+                      sql_print(q, "the query took longer than %lld ms (sql.deadline)", ms).p,
+                      sql_print(q, "查询超过 %lld 毫秒（sql.deadline）", ms).p);
         copy(f->remedy_en, sizeof f->remedy_en,
              SH_STR("Ask for a shorter range, or let history aggregate: step = '1m'."));
         copy(f->remedy_zh, sizeof f->remedy_zh,

@@ -201,6 +201,7 @@ int sql_functions_add(struct sh_sql_query *q)
         {"current_database", 0, f_database},
         {"current_catalog", 0, f_database},
         {"current_schema", 0, f_schema},
+        {"current_schemas", 1, f_schema},
         {"current_user", 0, f_user},
         {"session_user", 0, f_user},
         {"pg_table_is_visible", 1, f_true},
@@ -226,6 +227,7 @@ int sql_functions_add(struct sh_sql_query *q)
         {"pg_encoding_to_char", 1, f_encoding},
         {"format_type", 2, f_format_type},
         {"quote_ident", 1, f_same},
+        {"information_schema__pg_expandarray", 1, f_null},
     };
     int rc = SQLITE_OK;
     for (size_t i = 0; i < sizeof list / sizeof list[0] && rc == SQLITE_OK; i++) {

@@ -27,7 +27,7 @@ enum {
 enum { FIRST_PAGE = 256, LAST_PAGE = 16384, PREVIEW_MAX = 10000, TEXT_MAX = 64 << 20 };
 #define TIME_MAX (INT64_C(1) << 61)
 
-static const char schema[] =
+const char sql_history_schema[] =
     "CREATE TABLE history(point TEXT, device TEXT, property TEXT, time TIMETEXT COLLATE TIME, "
     "time_us INTEGER, value NUMERIC, text TEXT, quality INTEGER, aggregate TEXT HIDDEN, "
     "step TEXT HIDDEN, fill TEXT HIDDEN, tz TEXT HIDDEN)";
@@ -77,7 +77,7 @@ static int connect(sqlite3 *db, void *ctx, int argc, const char *const *argv, sq
         *why = sqlite3_mprintf("denied");
         return SQLITE_ERROR;
     }
-    const int rc = sql_declare(q, db, schema);
+    const int rc = sql_declare(q, db, sql_history_schema);
     struct vtab *v = rc == SQLITE_OK ? sqlite3_malloc(sizeof *v) : NULL;
     if (v == NULL) {
         return rc == SQLITE_OK ? SQLITE_NOMEM : rc;
@@ -244,19 +244,14 @@ static void narrow(struct sh_history_query *a, char letter, int64_t t)
     a->to_us = to < a->to_us ? to : a->to_us;
 }
 
-/* Microseconds as SQL gives them: a fraction matters to < and > only in that it is between. */
+/* The letters of time_us are those of time in upper case. */
 static int take_us(struct cursor *c, char letter, sqlite3_value *v)
 {
-    static const char low[] = {['E' - 'E'] = 'e',
-                               ['G' - 'E'] = 'g',
-                               ['H' - 'E'] = 'h',
-                               ['L' - 'E'] = 'l',
-                               ['M' - 'E'] = 'm'};
     if (sqlite3_value_numeric_type(v) != SQLITE_INTEGER) {
         return bad_word(c, "time_us", sql_value_text(v), "time_us is an integer of microseconds.",
                         "time_us 为微秒整数。");
     }
-    narrow(&c->ask, low[letter - 'E'], sqlite3_value_int64(v));
+    narrow(&c->ask, (char)(letter | 32), sqlite3_value_int64(v));
     return SQLITE_OK;
 }
 

@@ -8,61 +8,29 @@
 
 #include <stdio.h>
 
+#include "rewrite_int.h"
 #include "sql_int.h"
-#include "token.h"
-
-struct hook {
-    const char *text;
-    struct hook *next;
-};
-struct piece {
-    enum token_kind kind;
-    struct sh_str text;
-    uint32_t at;
-    uint32_t start; /* index of the piece where the primary that ends here begins */
-    uint32_t match; /* of ')': its '(' */
-    struct hook *pre;
-    struct hook *post, **post_end;
-};
-enum { DEPTH_MAX = 1000 };
-struct paren {
-    uint32_t open; /* index of the piece */
-    bool cast;     /* it follows CAST */
-};
-
-struct rw {
-    struct sh_arena *arena;
-    const struct token *in;
-    size_t n;
-    size_t i; /* the next input token */
-    struct piece *out;
-    size_t nout, cap;
-    struct paren stack[DEPTH_MAX];
-    size_t depth;
-    bool catalog;
-    struct sh_sql_fault *f;
-};
 
 /* ---- looking ---- */
 
-static bool is_word(const struct token *t, const char *w)
+bool rw_is_word(const struct token *t, const char *w)
 {
     return t->kind == T_WORD && sh_str_ieq(t->text, sh_str_c(w));
 }
 
-static bool is_op(const struct token *t, const char *w)
+bool rw_is_op(const struct token *t, const char *w)
 {
     return t->kind == T_OP && sh_str_eqc(t->text, w);
 }
 
 /* A word or the same in quotes. */
-static bool is_name(const struct token *t, const char *w)
+bool rw_is_name(const struct token *t, const char *w)
 {
-    return is_word(t, w) || (t->kind == T_QUOTED && t->text.n > 2 &&
-                             sh_str_eqc(sh_str_sub(t->text, 1, t->text.n - 1), w));
+    return rw_is_word(t, w) || (t->kind == T_QUOTED && t->text.n > 2 &&
+                                sh_str_eqc(sh_str_sub(t->text, 1, t->text.n - 1), w));
 }
 
-static const struct token *ahead(const struct rw *r, size_t k)
+const struct token *rw_ahead(const struct rw *r, size_t k)
 {
     return r->i + k < r->n ? &r->in[r->i + k] : &r->in[r->n];
 }
@@ -78,7 +46,7 @@ static bool in_list(struct sh_str s, const char *const *list)
 }
 
 /* Words that may stand before '(' or an operand without being a function or a value. */
-static bool is_keyword(struct sh_str s)
+bool rw_is_keyword(struct sh_str s)
 {
     static const char *const list[] = {
         "and",      "or",        "not",    "in",        "select", "where",  "from",   "on",
@@ -91,8 +59,8 @@ static bool is_keyword(struct sh_str s)
 
 /* ---- refusing ---- */
 
-static sh_err refuse(struct rw *r, const struct token *t, const char *what, const char *remedy_en,
-                     const char *remedy_zh)
+sh_err rw_refuse(struct rw *r, const struct token *t, const char *what, const char *remedy_en,
+                 const char *remedy_zh)
 {
     char en[120];
     char zh[120];
@@ -105,7 +73,7 @@ static sh_err refuse(struct rw *r, const struct token *t, const char *what, cons
     return SH_E_UNSUPPORTED;
 }
 
-static sh_err wrong(struct rw *r, const struct token *t, const char *en, const char *zh)
+sh_err rw_wrong(struct rw *r, const struct token *t, const char *en, const char *zh)
 {
     sql_fault_set(r->f, SH_E_INVAL, "42601", en, zh);
     r->f->at = t->at + 1;
@@ -121,7 +89,7 @@ static uint32_t primary_start(const struct rw *r, uint32_t i)
     if (p->kind == T_OP && sh_str_eqc(p->text, ")")) {
         s = p->match;
         if (s == 0 || (r->out[s - 1].kind != T_WORD && r->out[s - 1].kind != T_QUOTED) ||
-            is_keyword(r->out[s - 1].text)) {
+            rw_is_keyword(r->out[s - 1].text)) {
             return s;
         }
         s--;
@@ -132,7 +100,7 @@ static uint32_t primary_start(const struct rw *r, uint32_t i)
     return s;
 }
 
-static sh_err push(struct rw *r, enum token_kind kind, struct sh_str text, const struct token *of)
+sh_err rw_push(struct rw *r, enum token_kind kind, struct sh_str text, const struct token *of)
 {
     if (r->nout == r->cap) {
         const size_t cap = r->cap == 0 ? 256 : r->cap * 2;
@@ -157,12 +125,12 @@ static sh_err push(struct rw *r, enum token_kind kind, struct sh_str text, const
     return SH_OK;
 }
 
-static sh_err push_c(struct rw *r, enum token_kind kind, const char *text, const struct token *of)
+sh_err rw_push_c(struct rw *r, enum token_kind kind, const char *text, const struct token *of)
 {
-    return push(r, kind, sh_str_c(text), of);
+    return rw_push(r, kind, sh_str_c(text), of);
 }
 
-static sh_err before(struct rw *r, uint32_t i, const char *text)
+sh_err rw_before(struct rw *r, uint32_t i, const char *text)
 {
     struct hook *h = sh_arena_get(r->arena, sizeof *h);
     if (h == NULL) {
@@ -173,7 +141,7 @@ static sh_err before(struct rw *r, uint32_t i, const char *text)
     return SH_OK;
 }
 
-static sh_err behind(struct rw *r, uint32_t i, const char *text)
+sh_err rw_behind(struct rw *r, uint32_t i, const char *text)
 {
     struct hook *h = sh_arena_get(r->arena, sizeof *h);
     if (h == NULL) {
@@ -193,186 +161,31 @@ static bool after_value(const struct rw *r)
     }
     const struct piece *p = &r->out[r->nout - 1];
     if (p->kind == T_WORD) {
-        return !is_keyword(p->text) || sh_str_ieq(p->text, SH_STR("end"));
+        return !rw_is_keyword(p->text) || sh_str_ieq(p->text, SH_STR("end"));
     }
     return p->kind != T_OP || sh_str_eqc(p->text, ")");
 }
 
 /* Start of the primary that ends with the last piece but `back`. */
-static sh_err start_of(struct rw *r, size_t back, uint32_t *start)
+sh_err rw_start_of(struct rw *r, size_t back, uint32_t *start)
 {
     if (r->nout <= back) {
-        return wrong(r, ahead(r, 0), "an expression is missing here", "此处缺少表达式");
+        return rw_wrong(r, rw_ahead(r, 0), "an expression is missing here", "此处缺少表达式");
     }
     const uint32_t i = (uint32_t)(r->nout - 1 - back);
-    if (r->out[i].kind == T_WORD && is_keyword(r->out[i].text)) {
-        return refuse(r, ahead(r, 0), "a cast or interval behind this keyword",
-                      "Put the expression in parentheses.", "请将表达式放入括号。");
+    if (r->out[i].kind == T_WORD && rw_is_keyword(r->out[i].text)) {
+        return rw_refuse(r, rw_ahead(r, 0), "a cast or interval behind this keyword",
+                         "Put the expression in parentheses.", "请将表达式放入括号。");
     }
     *start = r->out[i].start != UINT32_MAX ? r->out[i].start : primary_start(r, i);
     return SH_OK;
-}
-
-/* ---- types ---- */
-
-enum cast { AS_TEXT, AS_INTEGER, AS_REAL, AS_TIME, AS_BOOL, AS_JSON, AS_SAME, AS_INTERVAL };
-
-static bool cast_of(struct sh_str s, enum cast *out)
-{
-    static const struct {
-        const char *name;
-        enum cast cast;
-    } names[] = {
-        {"text", AS_TEXT},         {"varchar", AS_TEXT},    {"bpchar", AS_TEXT},
-        {"char", AS_TEXT},         {"name", AS_TEXT},       {"character", AS_TEXT},
-        {"int", AS_INTEGER},       {"int2", AS_INTEGER},    {"int4", AS_INTEGER},
-        {"int8", AS_INTEGER},      {"integer", AS_INTEGER}, {"bigint", AS_INTEGER},
-        {"smallint", AS_INTEGER},  {"oid", AS_INTEGER},     {"float", AS_REAL},
-        {"float4", AS_REAL},       {"float8", AS_REAL},     {"real", AS_REAL},
-        {"double", AS_REAL},       {"numeric", AS_REAL},    {"decimal", AS_REAL},
-        {"money", AS_REAL},        {"timestamp", AS_TIME},  {"timestamptz", AS_TIME},
-        {"date", AS_TIME},         {"bool", AS_BOOL},       {"boolean", AS_BOOL},
-        {"json", AS_JSON},         {"jsonb", AS_JSON},      {"regtype", AS_SAME},
-        {"regclass", AS_SAME},     {"regproc", AS_SAME},    {"unknown", AS_SAME},
-        {"interval", AS_INTERVAL},
-    };
-    if (s.n > 2 && s.p[0] == '"') {
-        s = sh_str_sub(s, 1, s.n - 1);
-    }
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (sh_str_ieq(s, sh_str_c(names[i].name))) {
-            *out = names[i].cast;
-            return true;
-        }
-    }
-    return false;
-}
-
-static void skip_modifier(struct rw *r)
-{
-    if (is_op(ahead(r, 0), "(")) {
-        while (ahead(r, 0)->kind != T_END && !is_op(ahead(r, 0), ")")) {
-            r->i++;
-        }
-        r->i += ahead(r, 0)->kind == T_END ? 0 : 1;
-    }
-}
-
-/* Reads a type name with its modifier. */
-static sh_err read_type(struct rw *r, enum cast *out)
-{
-    if (is_name(ahead(r, 0), "pg_catalog") && is_op(ahead(r, 1), ".")) {
-        r->i += 2;
-    }
-    const struct token *t = ahead(r, 0);
-    if ((t->kind != T_WORD && t->kind != T_QUOTED) || !cast_of(t->text, out)) {
-        return refuse(r, t, "a cast to this type",
-                      "text, integer, bigint, real, double precision, numeric, boolean, date, "
-                      "timestamp, timestamptz and json are known.",
-                      "支持 text、integer、bigint、real、double precision、numeric、boolean、date、"
-                      "timestamp、timestamptz、json。");
-    }
-    r->i++;
-    if (is_word(ahead(r, 0), "precision") || is_word(ahead(r, 0), "varying")) {
-        r->i++;
-    }
-    skip_modifier(r);
-    if ((is_word(ahead(r, 0), "with") || is_word(ahead(r, 0), "without")) &&
-        is_word(ahead(r, 1), "time") && is_word(ahead(r, 2), "zone")) {
-        r->i += 3;
-    }
-    if (is_op(ahead(r, 0), "[")) {
-        return refuse(r, ahead(r, 0), "an array", "Use IN (...) or json_each().",
-                      "请使用 IN (...) 或 json_each()。");
-    }
-    return SH_OK;
-}
-
-static const char *cast_open(enum cast c)
-{
-    static const char *const open[] = {"CAST(",    "CAST(", "CAST(", "sh_time(",
-                                       "sh_bool(", "json(", "(",     "("};
-    return open[c];
-}
-
-static const char *cast_close(enum cast c)
-{
-    static const char *const close[] = {
-        " AS TEXT)", " AS INTEGER)", " AS REAL)", ")", ")", ")", ")", ")"};
-    return close[c];
-}
-
-/* ---- intervals ---- */
-
-/* The last pieces are: primary, + or -. The interval's literal follows as `text`. */
-static sh_err add_interval(struct rw *r, struct sh_str text, const struct token *t)
-{
-    uint32_t start = 0;
-    struct piece *sign = r->nout > 0 ? &r->out[r->nout - 1] : NULL;
-    if (sign == NULL || sign->kind != T_OP ||
-        (!sh_str_eqc(sign->text, "-") && !sh_str_eqc(sign->text, "+"))) {
-        return refuse(r, t, "an interval that is not behind time + or time -",
-                      "Write now() - interval '1 hour'.", "请写成 now() - interval '1 hour'。");
-    }
-    SH_TRY(start_of(r, 1, &start));
-    sign->text = sh_str_eqc(sign->text, "-") ? SH_STR(", -1,") : SH_STR(", 1,");
-    SH_TRY(before(r, start, "sh_time_add("));
-    SH_TRY(push(r, T_STRING, text, t));
-    SH_TRY(behind(r, (uint32_t)r->nout - 1, ")"));
-    r->out[r->nout - 1].start = start;
-    return SH_OK;
-}
-
-/* expression :: type */
-static sh_err cast(struct rw *r)
-{
-    const struct token *t = ahead(r, 0);
-    enum cast c = AS_TEXT;
-    uint32_t start = 0;
-    r->i++;
-    SH_TRY(read_type(r, &c));
-    if (c == AS_INTERVAL) {
-        if (r->nout == 0 || r->out[r->nout - 1].kind != T_STRING) {
-            return refuse(r, t, "a computed interval", "Write interval '1 hour'.",
-                          "请写成 interval '1 hour'。");
-        }
-        r->nout--;
-        return add_interval(r, r->out[r->nout].text, t);
-    }
-    SH_TRY(start_of(r, 0, &start));
-    if (c == AS_SAME) {
-        return SH_OK;
-    }
-    SH_TRY(before(r, start, cast_open(c)));
-    SH_TRY(behind(r, (uint32_t)r->nout - 1, cast_close(c)));
-    r->out[r->nout - 1].start = start;
-    return SH_OK;
-}
-
-/* CAST(x AS type): at the AS of the innermost CAST. */
-static sh_err cast_as(struct rw *r)
-{
-    const struct token *t = ahead(r, 0);
-    enum cast c = AS_TEXT;
-    const uint32_t open = r->stack[r->depth - 1].open;
-    r->i++;
-    SH_TRY(read_type(r, &c));
-    if (!is_op(ahead(r, 0), ")") || c == AS_INTERVAL) {
-        return refuse(r, t, "this CAST", "Write CAST(x AS type), and interval '1 hour'.",
-                      "请写成 CAST(x AS 类型)，时间间隔写成 interval '1 hour'。");
-    }
-    static const char *const words[] = {"CAST",    "CAST", "CAST", "sh_time",
-                                        "sh_bool", "json", "",     ""};
-    static const char *const types[] = {"AS TEXT", "AS INTEGER", "AS REAL", "", "", "", "", ""};
-    r->out[open - 1].text = sh_str_c(words[c]);
-    return types[c][0] == '\0' ? SH_OK : push_c(r, T_WORD, types[c], t);
 }
 
 /* ---- words ---- */
 
 static sh_err open_paren(struct rw *r)
 {
-    const struct token *t = ahead(r, 0);
+    const struct token *t = rw_ahead(r, 0);
     if (r->depth == DEPTH_MAX) {
         sql_fault_set(r->f, SH_E_LIMIT, "54001", "parentheses are nested too deeply",
                       "括号嵌套过深");
@@ -382,18 +195,18 @@ static sh_err open_paren(struct rw *r)
                          sh_str_ieq(r->out[r->nout - 1].text, SH_STR("cast"));
     r->stack[r->depth++] = (struct paren){(uint32_t)r->nout, is_cast};
     r->i++;
-    return push(r, T_OP, t->text, t);
+    return rw_push(r, T_OP, t->text, t);
 }
 
 static sh_err close_paren(struct rw *r)
 {
-    const struct token *t = ahead(r, 0);
+    const struct token *t = rw_ahead(r, 0);
     if (r->depth == 0) {
-        return wrong(r, t, "a parenthesis is closed that was not opened", "括号不匹配");
+        return rw_wrong(r, t, "a parenthesis is closed that was not opened", "括号不匹配");
     }
     r->depth--;
     r->i++;
-    SH_TRY(push(r, T_OP, t->text, t));
+    SH_TRY(rw_push(r, T_OP, t->text, t));
     r->out[r->nout - 1].match = r->stack[r->depth].open;
     return SH_OK;
 }
@@ -401,22 +214,23 @@ static sh_err close_paren(struct rw *r)
 /* public.x, pg_catalog.x, information_schema.x. */
 static sh_err schema_prefix(struct rw *r, bool *did)
 {
-    const struct token *t = ahead(r, 0);
-    *did = is_op(ahead(r, 1), ".") &&
-           (is_name(t, "public") || is_name(t, "pg_catalog") || is_name(t, "information_schema"));
+    const struct token *t = rw_ahead(r, 0);
+    *did =
+        rw_is_op(rw_ahead(r, 1), ".") && (rw_is_name(t, "public") || rw_is_name(t, "pg_catalog") ||
+                                          rw_is_name(t, "information_schema"));
     if (!*did) {
         return SH_OK;
     }
-    r->catalog = r->catalog || !is_name(t, "public");
-    if (is_name(t, "information_schema")) {
-        const struct token *name = ahead(r, 2);
+    r->catalog = r->catalog || !rw_is_name(t, "public");
+    if (rw_is_name(t, "information_schema")) {
+        const struct token *name = rw_ahead(r, 2);
         struct sh_str s = name->text;
         if (name->kind == T_QUOTED && s.n > 2) {
             s = sh_str_sub(s, 1, s.n - 1);
         }
         s = sh_arena_printf(r->arena, "information_schema_%.*s", SH_PRI(s));
         r->i += 3;
-        return s.p == NULL ? SH_E_NOMEM : push(r, T_WORD, s, t);
+        return s.p == NULL ? SH_E_NOMEM : rw_push(r, T_WORD, s, t);
     }
     r->i += 2;
     return SH_OK;
@@ -442,7 +256,7 @@ static sh_err pattern_operator(struct rw *r, struct sh_str op, const struct toke
     for (size_t i = 0; i < sizeof list / sizeof list[0] && after_value(r); i++) {
         if (sh_str_eqc(op, list[i].op)) {
             *did = true;
-            return push_c(r, T_OP, list[i].words, t);
+            return rw_push_c(r, T_OP, list[i].words, t);
         }
     }
     return SH_OK;
@@ -450,70 +264,70 @@ static sh_err pattern_operator(struct rw *r, struct sh_str op, const struct toke
 
 static sh_err named_operator(struct rw *r)
 {
-    const struct token *t = ahead(r, 0);
+    const struct token *t = rw_ahead(r, 0);
     bool did = false;
     r->i += 2;
-    if (is_name(ahead(r, 0), "pg_catalog") && is_op(ahead(r, 1), ".")) {
+    if (rw_is_name(rw_ahead(r, 0), "pg_catalog") && rw_is_op(rw_ahead(r, 1), ".")) {
         r->i += 2;
     }
-    const struct token *op = ahead(r, 0);
-    if (op->kind != T_OP || !is_op(ahead(r, 1), ")")) {
-        return wrong(r, t, "OPERATOR() is malformed", "OPERATOR() 格式错误");
+    const struct token *op = rw_ahead(r, 0);
+    if (op->kind != T_OP || !rw_is_op(rw_ahead(r, 1), ")")) {
+        return rw_wrong(r, t, "OPERATOR() is malformed", "OPERATOR() 格式错误");
     }
     r->i += 2;
     SH_TRY(pattern_operator(r, op->text, t, &did));
-    return did ? SH_OK : push(r, T_OP, op->text, t);
+    return did ? SH_OK : rw_push(r, T_OP, op->text, t);
 }
 
 /* extract(field FROM x) -> date_part('field', x) */
 static sh_err extract(struct rw *r)
 {
-    const struct token *t = ahead(r, 0);
-    const struct token *field = ahead(r, 2);
-    if ((field->kind != T_WORD && field->kind != T_STRING) || !is_word(ahead(r, 3), "from")) {
-        return wrong(r, t, "write extract(field FROM time)", "请写成 extract(字段 FROM 时间)");
+    const struct token *t = rw_ahead(r, 0);
+    const struct token *field = rw_ahead(r, 2);
+    if ((field->kind != T_WORD && field->kind != T_STRING) || !rw_is_word(rw_ahead(r, 3), "from")) {
+        return rw_wrong(r, t, "write extract(field FROM time)", "请写成 extract(字段 FROM 时间)");
     }
     struct sh_str text = field->text;
     if (field->kind == T_WORD) {
         text = sh_arena_printf(r->arena, "'%.*s'", SH_PRI(text));
     }
     r->i++;
-    SH_TRY(push_c(r, T_WORD, "date_part", t));
+    SH_TRY(rw_push_c(r, T_WORD, "date_part", t));
     SH_TRY(open_paren(r));
     r->i += 2;
-    SH_TRY(text.p == NULL ? SH_E_NOMEM : push(r, T_STRING, text, field));
-    return push_c(r, T_OP, ",", field);
+    SH_TRY(text.p == NULL ? SH_E_NOMEM : rw_push(r, T_STRING, text, field));
+    return rw_push_c(r, T_OP, ",", field);
 }
 
 /* timestamp '...', date '...', timestamp with time zone '...' */
 static sh_err typed_literal(struct rw *r, bool *did)
 {
-    const struct token *t = ahead(r, 0);
+    const struct token *t = rw_ahead(r, 0);
     size_t k = 1;
-    *did = is_word(t, "timestamp") || is_word(t, "timestamptz") || is_word(t, "date");
-    if (*did && (is_word(ahead(r, 1), "with") || is_word(ahead(r, 1), "without"))) {
+    *did = rw_is_word(t, "timestamp") || rw_is_word(t, "timestamptz") || rw_is_word(t, "date");
+    if (*did && (rw_is_word(rw_ahead(r, 1), "with") || rw_is_word(rw_ahead(r, 1), "without"))) {
         k = 4;
     }
-    *did = *did && ahead(r, k)->kind == T_STRING;
+    *did = *did && rw_ahead(r, k)->kind == T_STRING;
     if (!*did) {
         return SH_OK;
     }
-    SH_TRY(push(r, T_STRING, ahead(r, k)->text, t));
+    SH_TRY(rw_push(r, T_STRING, rw_ahead(r, k)->text, t));
     r->i += k + 1;
-    SH_TRY(before(r, (uint32_t)r->nout - 1, "sh_time("));
-    return behind(r, (uint32_t)r->nout - 1, ")");
+    SH_TRY(rw_before(r, (uint32_t)r->nout - 1, "sh_time("));
+    return rw_behind(r, (uint32_t)r->nout - 1, ")");
 }
 
 static bool skip_collate(struct rw *r)
 {
     size_t k = 1;
-    if (!is_word(ahead(r, 0), "collate")) {
+    if (!rw_is_word(rw_ahead(r, 0), "collate")) {
         return false;
     }
-    if (is_name(ahead(r, 1), "pg_catalog") && is_op(ahead(r, 2), ".")) {
+    if (rw_is_name(rw_ahead(r, 1), "pg_catalog") && rw_is_op(rw_ahead(r, 2), ".")) {
         k = 3;
     }
-    if (!is_name(ahead(r, k), "default") && !is_name(ahead(r, k), "C")) {
+    if (!rw_is_name(rw_ahead(r, k), "default") && !rw_is_name(rw_ahead(r, k), "C")) {
         return false;
     }
     r->i += k + 1;
@@ -522,25 +336,28 @@ static bool skip_collate(struct rw *r)
 
 static sh_err refused_word(struct rw *r)
 {
-    const struct token *t = ahead(r, 0);
-    if (is_word(t, "array") &&
-        (is_op(ahead(r, 1), "[") || (is_op(ahead(r, 1), "(") && !r->catalog))) {
-        return refuse(r, t, "ARRAY[]", "Use IN (...) or json_array().",
-                      "请使用 IN (...) 或 json_array()。");
+    const struct token *t = rw_ahead(r, 0);
+    if (rw_is_word(t, "array") &&
+        (rw_is_op(rw_ahead(r, 1), "[") || (rw_is_op(rw_ahead(r, 1), "(") && !r->catalog))) {
+        return rw_refuse(r, t, "ARRAY[]", "Use IN (...) or json_array().",
+                         "请使用 IN (...) 或 json_array()。");
     }
-    if (is_word(t, "distinct") && is_word(ahead(r, 1), "on")) {
-        return refuse(r, t, "DISTINCT ON", "Use row_number() OVER (PARTITION BY ...).",
-                      "请使用 row_number() OVER (PARTITION BY ...)。");
+    if (rw_is_word(t, "distinct") && rw_is_word(rw_ahead(r, 1), "on")) {
+        return rw_refuse(r, t, "DISTINCT ON", "Use row_number() OVER (PARTITION BY ...).",
+                         "请使用 row_number() OVER (PARTITION BY ...)。");
     }
-    if (is_word(t, "at") && is_word(ahead(r, 1), "time") && is_word(ahead(r, 2), "zone")) {
-        return refuse(r, t, "AT TIME ZONE", "Times are UTC; in history use tz = 'Asia/Shanghai'.",
-                      "时间为 UTC；history 表可用 tz = 'Asia/Shanghai'。");
+    if (rw_is_word(t, "at") && rw_is_word(rw_ahead(r, 1), "time") &&
+        rw_is_word(rw_ahead(r, 2), "zone")) {
+        return rw_refuse(r, t, "AT TIME ZONE",
+                         "Times are UTC; in history use tz = 'Asia/Shanghai'.",
+                         "时间为 UTC；history 表可用 tz = 'Asia/Shanghai'。");
     }
-    if (is_word(t, "lateral")) {
-        return refuse(r, t, "LATERAL", "Use a join or a subquery.", "请使用连接或子查询。");
+    if (rw_is_word(t, "lateral")) {
+        return rw_refuse(r, t, "LATERAL", "Use a join or a subquery.", "请使用连接或子查询。");
     }
-    if ((is_word(t, "any") || is_word(t, "some")) && is_op(ahead(r, 1), "(") && !r->catalog) {
-        return refuse(r, t, "ANY()", "Use IN (...).", "请使用 IN (...)。");
+    if ((rw_is_word(t, "any") || rw_is_word(t, "some")) && rw_is_op(rw_ahead(r, 1), "(") &&
+        !r->catalog) {
+        return rw_refuse(r, t, "ANY()", "Use IN (...).", "请使用 IN (...)。");
     }
     return SH_OK;
 }
@@ -548,17 +365,17 @@ static sh_err refused_word(struct rw *r)
 /* x = ANY (current_schemas(..)) in catalogue queries: all that there is, is visible. */
 static bool any_schemas(struct rw *r)
 {
-    if (!is_word(ahead(r, 0), "any") || !is_op(ahead(r, 1), "(")) {
+    if (!rw_is_word(rw_ahead(r, 0), "any") || !rw_is_op(rw_ahead(r, 1), "(")) {
         return false;
     }
     size_t k = 2;
-    while (is_name(ahead(r, k), "pg_catalog") || is_op(ahead(r, k), ".")) {
+    while (rw_is_name(rw_ahead(r, k), "pg_catalog") || rw_is_op(rw_ahead(r, k), ".")) {
         k++;
     }
-    if (!is_word(ahead(r, k), "current_schemas")) {
+    if (!rw_is_word(rw_ahead(r, k), "current_schemas")) {
         return false;
     }
-    while (ahead(r, k)->kind != T_END && !is_op(ahead(r, k), ")")) {
+    while (rw_ahead(r, k)->kind != T_END && !rw_is_op(rw_ahead(r, k), ")")) {
         k++;
     }
     r->i += k + 2;
@@ -589,21 +406,21 @@ static sh_err renamed(struct rw *r, bool *did)
         {"bool_or", "max", true},
         {"bool_and", "min", true},
     };
-    const struct token *t = ahead(r, 0);
-    const bool call = is_op(ahead(r, 1), "(");
+    const struct token *t = rw_ahead(r, 0);
+    const bool call = rw_is_op(rw_ahead(r, 1), "(");
     *did = false;
     for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
         const bool fits = list[i].call ? call : (!call || i == 0);
-        if (fits && is_word(t, list[i].word)) {
+        if (fits && rw_is_word(t, list[i].word)) {
             *did = true;
             r->i++;
-            return list[i].name[0] == '\0' ? SH_OK : push_c(r, T_WORD, list[i].name, t);
+            return list[i].name[0] == '\0' ? SH_OK : rw_push_c(r, T_WORD, list[i].name, t);
         }
     }
-    if (is_word(t, "current_schema") && !call) {
+    if (rw_is_word(t, "current_schema") && !call) {
         *did = true;
         r->i++;
-        return push_c(r, T_WORD, "current_schema()", t);
+        return rw_push_c(r, T_WORD, "current_schema()", t);
     }
     return SH_OK;
 }
@@ -611,46 +428,80 @@ static sh_err renamed(struct rw *r, bool *did)
 /* FETCH FIRST n ROWS ONLY -> LIMIT n; LIMIT ALL -> nothing. */
 static sh_err row_limit(struct rw *r, bool *did)
 {
-    const struct token *t = ahead(r, 0);
-    *did = is_word(t, "limit") && is_word(ahead(r, 1), "all");
+    const struct token *t = rw_ahead(r, 0);
+    *did = rw_is_word(t, "limit") && rw_is_word(rw_ahead(r, 1), "all");
     if (*did) {
         r->i += 2;
         return SH_OK;
     }
-    *did = is_word(t, "fetch") && (is_word(ahead(r, 1), "first") || is_word(ahead(r, 1), "next")) &&
-           ahead(r, 2)->kind == T_NUMBER && is_word(ahead(r, 4), "only");
+    *did = rw_is_word(t, "fetch") &&
+           (rw_is_word(rw_ahead(r, 1), "first") || rw_is_word(rw_ahead(r, 1), "next")) &&
+           rw_ahead(r, 2)->kind == T_NUMBER && rw_is_word(rw_ahead(r, 4), "only");
     if (!*did) {
         return SH_OK;
     }
-    SH_TRY(push_c(r, T_WORD, "LIMIT", t));
-    SH_TRY(push(r, T_NUMBER, ahead(r, 2)->text, ahead(r, 2)));
+    SH_TRY(rw_push_c(r, T_WORD, "LIMIT", t));
+    SH_TRY(rw_push(r, T_NUMBER, rw_ahead(r, 2)->text, rw_ahead(r, 2)));
     r->i += 5;
     return SH_OK;
 }
 
+/* unnest(array) name, unnest(array) name(column): no array here has elements. */
+static sh_err unnest(struct rw *r)
+{
+    const struct token *t = rw_ahead(r, 0);
+    size_t depth = 0;
+    r->i++;
+    do {
+        depth += rw_is_op(rw_ahead(r, 0), "(") ? 1 : 0;
+        depth -= rw_is_op(rw_ahead(r, 0), ")") ? 1 : 0;
+        r->i++;
+    } while (depth > 0 && rw_ahead(r, 0)->kind != T_END);
+    r->i += rw_is_word(rw_ahead(r, 0), "as") ? 1 : 0;
+    const struct token *name = rw_ahead(r, 0);
+    const struct token *column = rw_is_op(rw_ahead(r, 1), "(") ? rw_ahead(r, 2) : name;
+    if (name->kind != T_WORD || column->kind != T_WORD || rw_is_keyword(name->text)) {
+        return rw_refuse(r, t, "unnest() without a name", "Use json_each().",
+                         "请使用 json_each()。");
+    }
+    r->i += column == name ? 1 : 4;
+    const struct sh_str s = sh_arena_printf(r->arena, "(SELECT NULL AS %.*s WHERE 0) %.*s",
+                                            SH_PRI(column->text), SH_PRI(name->text));
+    return s.p == NULL ? SH_E_NOMEM : rw_push(r, T_WORD, s, t);
+}
+
 static sh_err word(struct rw *r)
 {
-    const struct token *t = ahead(r, 0);
+    const struct token *t = rw_ahead(r, 0);
     bool did = false;
     SH_TRY(refused_word(r));
     if (skip_collate(r)) {
         return SH_OK;
     }
-    if (is_word(t, "operator") && is_op(ahead(r, 1), "(")) {
+    if (rw_is_word(t, "operator") && rw_is_op(rw_ahead(r, 1), "(")) {
         return named_operator(r);
     }
-    if (is_word(t, "extract") && is_op(ahead(r, 1), "(")) {
+    if (rw_is_word(t, "extract") && rw_is_op(rw_ahead(r, 1), "(")) {
         return extract(r);
     }
-    if (is_word(t, "interval") && ahead(r, 1)->kind == T_STRING) {
-        r->i += 2;
-        return add_interval(r, r->in[r->i - 1].text, t);
+    if (r->catalog && rw_is_word(t, "unnest") && rw_is_op(rw_ahead(r, 1), "(")) {
+        return unnest(r);
     }
-    if (is_word(t, "as") && r->depth > 0 && r->stack[r->depth - 1].cast) {
-        return cast_as(r);
+    if (rw_is_word(t, "interval") && rw_ahead(r, 1)->kind == T_STRING) {
+        r->i += 2;
+        return rw_add_interval(r, r->in[r->i - 1].text, t);
+    }
+    if (rw_is_word(t, "as") && r->depth > 0 && r->stack[r->depth - 1].cast) {
+        return rw_cast_as(r);
     }
     if (any_schemas(r)) {
-        return push_c(r, T_STRING, "'public'", t);
+        return rw_push_c(r, T_STRING, "'public'", t);
+    }
+    if (rw_is_word(t, "any") && rw_is_op(rw_ahead(r, 1), "(") && r->nout > 0 &&
+        sh_str_eqc(r->out[r->nout - 1].text, "=")) { /* catalogue queries only: see refused_word */
+        r->out[r->nout - 1].text = SH_STR("IN");
+        r->i++;
+        return SH_OK;
     }
     SH_TRY(schema_prefix(r, &did));
     if (!did) {
@@ -668,25 +519,25 @@ static sh_err word(struct rw *r)
     r->catalog =
         r->catalog || (t->text.n > 3 && sh_str_ieq(sh_str_sub(t->text, 0, 3), SH_STR("pg_")));
     r->i++;
-    return push(r, T_WORD, t->text, t);
+    return rw_push(r, T_WORD, t->text, t);
 }
 
 static sh_err parameter(struct rw *r)
 {
-    const struct token *t = ahead(r, 0);
+    const struct token *t = rw_ahead(r, 0);
     uint64_t n = 0;
     if (sh_u64_parse(sh_str_sub(t->text, 1, t->text.n), &n) != SH_OK || n == 0 ||
         n > SH_SQL_PARAMETERS_MAX) {
-        return wrong(r, t, "parameters are $1 to $1000", "参数为 $1 到 $1000");
+        return rw_wrong(r, t, "parameters are $1 to $1000", "参数为 $1 到 $1000");
     }
     const struct sh_str s = sh_arena_printf(r->arena, "?%u", (unsigned)n);
     r->i++;
-    return s.p == NULL ? SH_E_NOMEM : push(r, T_PARAM, s, t);
+    return s.p == NULL ? SH_E_NOMEM : rw_push(r, T_PARAM, s, t);
 }
 
 static sh_err step(struct rw *r)
 {
-    const struct token *t = ahead(r, 0);
+    const struct token *t = rw_ahead(r, 0);
     bool did = false;
     if (t->kind == T_WORD) {
         return word(r);
@@ -700,24 +551,34 @@ static sh_err step(struct rw *r)
             return SH_OK;
         }
     }
-    if (is_op(t, "(")) {
+    if (rw_is_op(t, "(")) {
         return open_paren(r);
     }
-    if (is_op(t, ")")) {
+    if (rw_is_op(t, ")")) {
         return close_paren(r);
     }
-    if (is_op(t, "::")) {
-        return cast(r);
+    if (rw_is_op(t, "::")) {
+        return rw_cast(r);
     }
-    if (is_op(t, "[") || is_op(t, "]")) {
-        return refuse(r, t, "an array", "Use json_extract(doc, '$[0]').",
-                      "请使用 json_extract(doc, '$[0]')。");
+    if (r->catalog && rw_is_op(t, "[") && rw_ahead(r, 1)->kind == T_NUMBER &&
+        rw_is_op(rw_ahead(r, 2), "]")) {
+        r->i += 3; /* what would be an array is its only element */
+        return SH_OK;
+    }
+    if (rw_is_op(t, "[") || rw_is_op(t, "]")) {
+        return rw_refuse(r, t, "an array", "Use json_extract(doc, '$[0]').",
+                         "请使用 json_extract(doc, '$[0]')。");
+    }
+    if (r->catalog && rw_is_op(t, ".") && rw_ahead(r, 1)->kind == T_WORD && r->nout > 0 &&
+        sh_str_eqc(r->out[r->nout - 1].text, ")")) {
+        r->i += 2; /* a member of a composite value, which is not one here */
+        return SH_OK;
     }
     r->i++;
     if (t->kind == T_OP) {
         SH_TRY(pattern_operator(r, t->text, t, &did));
     }
-    return did ? SH_OK : push(r, t->kind, t->text, t);
+    return did ? SH_OK : rw_push(r, t->kind, t->text, t);
 }
 
 /* ---- the new text ---- */
@@ -753,10 +614,10 @@ static sh_err translate(struct rw *r, struct sql_rewritten *out)
         SH_TRY(step(r));
     }
     if (r->depth > 0) {
-        return wrong(r, &r->in[r->n], "a parenthesis is not closed", "括号没有闭合");
+        return rw_wrong(r, &r->in[r->n], "a parenthesis is not closed", "括号没有闭合");
     }
     struct sh_buf b;
-    sh_buf_init(&b, sh_alloc_heap(), 8 * SH_SQL_TEXT_MAX);
+    sh_buf_init(&b, sh_alloc_heap(), (size_t)8 * SH_SQL_TEXT_MAX);
     const sh_err err = render(r, &b, out);
     sh_buf_fini(&b);
     out->catalog = r->catalog;

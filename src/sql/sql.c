@@ -10,6 +10,7 @@
  *    the open queries began: all of them share it, and none can pass it by more than 50 values.
  * 4. Rows of the virtual tables are counted in `held` against the same limit.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "catalog.h"
 #include "sql_int.h"
 
 enum {
@@ -17,6 +18,7 @@ enum {
     OPEN_MAX = 32,
     STEPS_BETWEEN = 50,
     MACHINE_MAX = 100000, /* instructions of one statement */
+    SAMPLE_ROWS = 100,
 };
 #define MEM_MAX (UINT64_C(256) << 20)
 #define DEADLINE_US INT64_C(30000000)
@@ -166,6 +168,7 @@ static int connect(struct sh_sql_query *q)
     }
     rc = rc == SQLITE_OK ? sql_history_add(q) : rc;
     rc = rc == SQLITE_OK ? json_tables(q) : rc;
+    rc = rc == SQLITE_OK ? sql_catalog_add(q) : rc;
     return rc == SQLITE_OK ? sql_views_add(q) : rc;
 }
 
@@ -369,14 +372,42 @@ static bool looks_like_time(struct sh_str s)
            memcmp(t, s.p, s.n) == 0;
 }
 
-static void note_types(struct sh_sql_query *q)
+/* Types of the row for columns that are not known yet. True: some still are not. */
+static bool note_types(struct sh_sql_query *q)
 {
+    bool unknown = false;
     for (unsigned i = 0; i < sh_sql_columns(q); i++) {
         struct sh_sql_cell c;
+        if (sh_sql_column_type(q, i) != SH_SQL_NULL) {
+            continue;
+        }
         sh_sql_cell(q, i, &c);
         q->first[i] =
             (uint8_t)(c.type == SH_SQL_TEXT && looks_like_time(c.text) ? SH_SQL_TIME : c.type);
+        unknown = unknown || c.type == SH_SQL_NULL;
     }
+    return unknown;
+}
+
+/* The first row. Where a computed column is NULL in it, rows behind it say its type, and the query
+ * begins anew. */
+static int first_row(struct sh_sql_query *q)
+{
+    int rc = sqlite3_step(q->stmt);
+    if (rc != SQLITE_ROW || !note_types(q)) {
+        return rc;
+    }
+    for (int n = 1; n < SAMPLE_ROWS && rc == SQLITE_ROW; n++) {
+        rc = sqlite3_step(q->stmt);
+        if (rc == SQLITE_ROW && !note_types(q)) {
+            break;
+        }
+    }
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
+        return rc;
+    }
+    rc = sqlite3_reset(q->stmt);
+    return rc == SQLITE_OK ? sqlite3_step(q->stmt) : rc;
 }
 
 sh_err sh_sql_step(struct sh_sql_query *q, struct sh_sql_fault *f)
@@ -384,12 +415,9 @@ sh_err sh_sql_step(struct sh_sql_query *q, struct sh_sql_fault *f)
     if (q->done) {
         return SH_E_NOTFOUND;
     }
-    const int rc = sqlite3_step(q->stmt);
+    const int rc = q->have_row ? sqlite3_step(q->stmt) : first_row(q);
     if (rc == SQLITE_ROW) {
-        if (!q->have_row) {
-            q->have_row = true;
-            note_types(q);
-        }
+        q->have_row = true;
         (void)atomic_fetch_add_explicit(&q->sql->rows, 1, memory_order_relaxed);
         return SH_OK;
     }

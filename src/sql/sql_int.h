@@ -38,7 +38,7 @@ struct sh_sql_query {
     bool locked;         /* set up: the authorizer decides from now on */
     bool have_row;
     bool done;
-    uint8_t *first;            /* type of each column in the first row */
+    uint8_t *first;            /* type of each column in the first rows */
     struct sh_sql_fault fault; /* of a virtual table or function; err == SH_OK: none */
     void *regexp;              /* the last compiled pattern */
 };
@@ -133,6 +133,7 @@ extern const struct sql_table *const sql_tables[]; /* ended by NULL */
 extern const struct sql_table sql_points_table, sql_latest_table, sql_devices_table,
     sql_things_table, sql_assets_table, sql_records_table;
 /* history.c: its own module, because of time, step and aggregate. */
+extern const char sql_history_schema[];
 int sql_history_add(struct sh_sql_query *q);
 /* types.c: views r_<type> for the types that the text names. */
 int sql_views_add(struct sh_sql_query *q);

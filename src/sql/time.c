@@ -6,6 +6,9 @@
 #include "sql_int.h"
 
 #define DAY_US INT64_C(86400000000)
+#define MS_MOST INT64_C(9200000000000000) /* so that a year less is still a time */
+#define US_MOST INT64_C(1000000000000000000)
+enum { MONTHS_MOST = 120000 };
 
 static bool digits(const char *p, size_t n, unsigned *out)
 {
@@ -93,7 +96,7 @@ sh_err sh_sql_time_parse(struct sh_str s, int64_t *us)
     s = sh_str_trim(s);
     if (!parse_date(s, &day)) {
         int64_t ms = 0;
-        if (sh_i64_parse(s, &ms) != SH_OK || ms > INT64_MAX / 1000 || ms < INT64_MIN / 1000) {
+        if (sh_i64_parse(s, &ms) != SH_OK || ms > MS_MOST || ms < -MS_MOST) {
             return SH_E_INVAL;
         }
         *us = ms * 1000;
@@ -367,7 +370,7 @@ static bool parse_interval(struct sh_str s, int64_t *us, int64_t *months)
                              s.p[end] == '+' || s.p[end] == '.')) {
             end++;
         }
-        const size_t sign = at < s.n && s.p[at] == '+' ? 1 : 0;
+        const size_t sign = s.p[at] == '+' ? 1 : 0;
         double v = 0;
         int64_t clock = 0;
         size_t used = 0;
@@ -395,8 +398,11 @@ static bool parse_interval(struct sh_str s, int64_t *us, int64_t *months)
         }
         at = end;
         any = true;
+        if (*us > US_MOST || *us < -US_MOST || *months > MONTHS_MOST || *months < -MONTHS_MOST) {
+            return false;
+        }
     }
-    return any;
+    return any && *us <= US_MOST;
 }
 
 /* sh_time_add(time, sign, interval): time + interval '...' becomes this. */
