@@ -104,6 +104,7 @@ struct sh_api {
     atomic_ullong idem[API_IDEM_COUNTS];
     atomic_ullong prom[API_PROM_COUNTS];
     atomic_uint exports; /* under way */
+    atomic_uint csvs;    /* SQL results being streamed */
     /* For rates: sampled once a second on the loop. */
     struct sh_timer second;
     uint64_t last_samples;
@@ -216,6 +217,7 @@ api_handler api_write, api_ingest, api_prom_write;
 api_handler api_prom_query, api_prom_range, api_prom_labels, api_prom_values, api_prom_series,
     api_prom_metadata, api_prom_build;
 api_handler api_history_query, api_history_export, api_history_delete, api_history_correct;
+api_handler api_sql;
 api_handler api_latest, api_latest_post, api_points_list, api_points_patch, api_stream;
 api_handler api_types_list, api_types_post, api_types_get, api_types_put, api_types_delete;
 api_handler api_records_list, api_records_post, api_records_get, api_records_put,

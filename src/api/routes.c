@@ -284,6 +284,13 @@ const struct api_route api_routes[] = {
     {SH_HTTP_GET, V1 "history/export", "exportHistory", SH_PERM_HISTORY_READ, API_F_OWN_TYPE,
      api_history_export, "Samples as CSV.", "导出历史为 CSV",
      "points,from,to,format,step,aggregate,tz,fill,quality,where", NULL},
+    {SH_HTTP_GET, V1 "sql", "querySql", API_SIGNED_IN, 0, api_sql,
+     "SQL over points and records, read-only.", "SQL 查询（点位与业务记录，只读）",
+     "sql,format,limit", NULL},
+    {SH_HTTP_POST, V1 "sql", "postSql", API_SIGNED_IN, API_F_REPEAT, api_sql,
+     "The same with parameters.", "SQL 查询（带参数）", "format,limit",
+     "{\"type\":\"object\",\"required\":[\"sql\"],\"properties\":{\"sql\":{\"type\":"
+     "\"string\"},\"parameters\":{\"type\":\"array\",\"items\":{}}}}"},
     {SH_HTTP_DELETE, V1 "history", "deleteHistory", SH_PERM_HISTORY_CORRECT, 0, api_history_delete,
      "Delete samples, with a reason.", "删除样本（需原因）", NULL,
      "{\"type\":\"object\",\"required\":[\"points\",\"reason\"],\"properties\":{\"points\":{"

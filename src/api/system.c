@@ -250,6 +250,23 @@ static sh_err put_metrics(struct sh_buf *out, const struct metric *m, size_t n)
     return SH_OK;
 }
 
+static sh_err write_sql_metrics(struct sh_api *a, struct sh_buf *out)
+{
+    struct sh_sql_stats s;
+    sh_sql_stats(a->o.sql, &s);
+    const struct metric list[] = {
+        {"sql_queries_total", "counter", "SQL statements begun.", (double)s.queries},
+        {"sql_open", "gauge", "SQL queries open.", (double)s.open},
+        {"sql_rows_total", "counter", "Rows given out.", (double)s.rows},
+        {"sql_refused_total", "counter", "SQL statements refused.", (double)s.refused},
+        {"sql_busy_total", "counter", "Refused: too many open.", (double)s.busy},
+        {"sql_limited_total", "counter", "Ended by a limit.", (double)s.limited},
+        {"sql_timeouts_total", "counter", "Ended by the deadline.", (double)s.timeouts},
+        {"sql_canceled_total", "counter", "Canceled.", (double)s.canceled},
+    };
+    return put_metrics(out, list, sizeof list / sizeof list[0]);
+}
+
 static sh_err write_idem_metrics(struct sh_api *a, struct sh_buf *out)
 {
     const struct metric list[] = {
@@ -354,6 +371,7 @@ int api_metrics(struct api_req *r)
     sh_err err = write_metrics(r->api, out);
     err = err == SH_OK ? write_idem_metrics(r->api, out) : err;
     err = err == SH_OK ? write_prom_metrics(r->api, out) : err;
+    err = err == SH_OK ? write_sql_metrics(r->api, out) : err;
     if (err != SH_OK) {
         return api_error(r, err, NULL);
     }

@@ -45,10 +45,14 @@ static void stop_servers(struct node *n)
     if (n->api != NULL) {
         sh_api_stop(n->api);
     }
-    n->stopping = (n->http != NULL ? 1u : 0u) + (n->mqtt != NULL ? 1u : 0u);
+    n->stopping =
+        (n->http != NULL ? 1u : 0u) + (n->mqtt != NULL ? 1u : 0u) + (n->pg != NULL ? 1u : 0u);
     if (n->stopping > 0) {
         if (n->http != NULL) {
             sh_http_server_stop(n->http, HTTP_GRACE_US, stopped, n);
+        }
+        if (n->pg != NULL) {
+            sh_pg_stop(n->pg, stopped, n);
         }
         if (n->mqtt != NULL) {
             mqtt_server_stop(n->mqtt, stopped, n);
@@ -71,6 +75,8 @@ static void stop_workers(struct node *n)
     }
     sh_workers_stop(n->workers);
     settle(n);
+    sh_pg_free(n->pg);
+    n->pg = NULL;
     field_free(n->field);
     n->field = NULL;
 }
@@ -122,6 +128,7 @@ void node_close(struct node *n)
     sh_twin_close(n->twin);
     close_journal(n);
     free_servers(n);
+    sh_sql_close(n->sql);
     sh_history_close(n->history);
     sh_gate_free(n->gate);
     sh_disk_free(n->disk);

@@ -10,6 +10,7 @@
 #include <sh/ingest.h>
 #include <sh/mqtt.h>
 #include <sh/mqtt_server.h>
+#include <sh/pg.h>
 #include <sh/tls.h>
 
 struct node_keeper;
@@ -33,6 +34,7 @@ struct node {
     struct sh_points *points;
     struct sh_latest *latest;
     struct sh_history *history;
+    struct sh_sql *sql;
     struct sh_gate *gate;
     struct sh_disk *disk;
     atomic_bool disk_stop; /* the broker looks at it before it stores a message */
@@ -55,6 +57,7 @@ struct node {
     struct field *field;
     struct sh_tls *tls;
     struct mqtt_server *mqtt;
+    struct sh_pg *pg; /* NULL: pg.listen is empty */
     struct sh_api *api;
     struct sh_http_server *http;
     struct sh_timer quarter; /* four times a second: the broker's tick */
@@ -159,6 +162,11 @@ sh_err keeper_ask(void *ctx, enum sh_api_backup act, struct sh_str arg, struct s
                   struct sh_diag *diag);
 void keeper_problems(void *ctx, struct sh_jw *w);
 void keeper_metrics(const struct node *n, struct sh_buf *out);
+
+/* sql.c: the SQL engine; pg.listen (diag says what is wrong with it). */
+SH_MUST_CHECK sh_err node_sql_open(struct node *n);
+SH_MUST_CHECK sh_err node_pg_open(struct node *n, struct sh_diag *diag);
+void node_pg_metrics(const struct node *n, struct sh_buf *out);
 
 /* demo.c: the starter pack. */
 void demo_import(struct node *n);

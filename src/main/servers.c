@@ -76,6 +76,7 @@ static void add_metrics(void *ctx, struct sh_buf *out)
     }
     disk_metrics(n, out);
     keeper_metrics(n, out);
+    node_pg_metrics(n, out);
 }
 
 /* ---- certificates and listeners ---- */
@@ -212,6 +213,7 @@ static sh_err open_api(struct node *n)
         .points = n->points,
         .latest = n->latest,
         .history = n->history,
+        .sql = n->sql,
         .journal = n->journal,
         .gate = n->gate,
         .disk = n->disk,
@@ -242,18 +244,25 @@ static sh_err open_api(struct node *n)
 sh_err node_servers(struct node *n)
 {
     struct sh_str unused;
+    struct sh_diag d = {0};
     sh_err err = mqtt_server_new(n->loop, n->broker, &n->mqtt);
+    err = err != SH_OK ? err : node_sql_open(n);
     err = err != SH_OK ? err : open_api(n);
     if (err != SH_OK) {
         return node_fail(n, "servers", err, NULL);
     }
     mqtt_journal_wake(n->mqtt_log, n->mqtt);
     mqtt_broker_start(n->broker);
-    if (listens(n, "https.listen", &unused) || listens(n, "mqtts.listen", &unused)) {
+    if (listens(n, "https.listen", &unused) || listens(n, "mqtts.listen", &unused) ||
+        listens(n, "pg.listen", &unused)) {
         SH_TRY(node_tls(n));
     }
     SH_TRY(listen_mqtt(n, "mqtt.listen", NULL, 1));
     SH_TRY(listen_mqtt(n, "mqtts.listen", n->tls, 2));
+    err = node_pg_open(n, &d);
+    if (err != SH_OK) {
+        return node_fail(n, "pg.listen", err, &d);
+    }
     SH_TRY(listen_http(n, "http.listen", NULL));
     return listen_http(n, "https.listen", n->tls);
 }

@@ -57,7 +57,8 @@ static void test_every_problem_has_words_in_both_languages(void **state)
                                         "idempotency_secret",
                                         "idempotency_done",
                                         "idempotency_limit",
-                                        "bad_certificate"};
+                                        "bad_certificate",
+                                        "bad_sql"};
     for (size_t i = 0; i < SH_COUNT(codes); i++) {
         const struct api_words *w = api_words_of(codes[i], 400);
         assert_string_equal(w->code, codes[i]);

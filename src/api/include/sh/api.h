@@ -18,6 +18,7 @@
 #include <sh/journal.h>
 #include <sh/point.h>
 #include <sh/record.h>
+#include <sh/sql.h>
 #include <sh/twin.h>
 
 struct sh_api;
@@ -75,6 +76,7 @@ struct sh_api_options {
     struct sh_points *points;
     struct sh_latest *latest;
     struct sh_history *history;
+    struct sh_sql *sql;
     struct sh_journal *journal;
     struct sh_gate *gate;
     const struct sh_disk *disk; /* may be NULL (tests): nothing is known of the disk */
