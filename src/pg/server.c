@@ -140,7 +140,7 @@ static void on_close(void *ctx, sh_err reason)
     sh_cond_signal(&c->cond);
     sh_mutex_unlock(&c->lock);
     if (c->state == BUSY) {
-        pg_session_cancel(&c->session); /* on_done frees it */
+        pg_session_cancel(&c->session, true); /* on_done frees it */
     } else if (c->state != SIGNING_IN) {
         conn_free(c);
     }
@@ -507,7 +507,7 @@ static void cancel(struct conn *c, const struct pg_msg *m)
         sh_put_be32(key, k->number);
         sh_put_be32(key + 4, k->secret);
         if (k->session_made && sh_bytes_eq_ct(sh_bytes_of(key, 8), m->body)) {
-            pg_session_cancel(&k->session);
+            pg_session_cancel(&k->session, false);
         }
     }
     c->state = ENDING;
@@ -719,7 +719,7 @@ void sh_pg_stop(struct sh_pg *p, void (*on_stopped)(void *ctx), void *ctx)
     for (struct conn *c = p->conns; c != NULL; c = next) {
         next = c->next;
         if (c->state == BUSY) {
-            pg_session_cancel(&c->session);
+            pg_session_cancel(&c->session, true);
         }
         if (c->stream != NULL && c->state == IDLE) {
             end_with(c, "57P01", "the server stops / 服务正在停止", NULL);

@@ -53,8 +53,17 @@ static struct pg_portal *portal_find(struct pg_session *s, struct sh_str name)
     return NULL;
 }
 
-static void query_end(struct pg_portal *p)
+/* From here on a cancel request finds nothing. */
+static void run_end(struct pg_session *s)
 {
+    sh_mutex_lock(&s->lock);
+    s->running = NULL;
+    sh_mutex_unlock(&s->lock);
+}
+
+static void query_end(struct pg_session *s, struct pg_portal *p)
+{
+    run_end(s);
     sh_sql_end(p->q);
     p->q = NULL;
     p->have = false;
@@ -63,7 +72,7 @@ static void query_end(struct pg_portal *p)
 
 static void portal_close(struct pg_session *s, struct pg_portal *p)
 {
-    query_end(p);
+    query_end(s, p);
     sh_str_free(s->env->alloc, &p->text);
     p->used = false;
 }
@@ -91,10 +100,10 @@ void pg_session_fini(struct pg_session *s)
     sh_mutex_fini(&s->lock);
 }
 
-void pg_session_cancel(struct pg_session *s)
+void pg_session_cancel(struct pg_session *s, bool for_good)
 {
     sh_mutex_lock(&s->lock);
-    s->cancel = true;
+    s->ended = s->ended || for_good;
     if (s->running != NULL) {
         sh_sql_cancel(s->running);
     }
@@ -105,14 +114,9 @@ static void run_begin(struct pg_session *s, struct sh_sql_query *q)
 {
     sh_mutex_lock(&s->lock);
     s->running = q;
-    s->cancel = false;
-    sh_mutex_unlock(&s->lock);
-}
-
-static void run_end(struct pg_session *s)
-{
-    sh_mutex_lock(&s->lock);
-    s->running = NULL;
+    if (s->ended && q != NULL) {
+        sh_sql_cancel(q);
+    }
     sh_mutex_unlock(&s->lock);
 }
 
@@ -190,7 +194,7 @@ static bool look_ahead(struct pg_session *s, struct pg_portal *p)
     p->have = err == SH_OK;
     if (err != SH_OK && err != SH_E_NOTFOUND) {
         pg_say(s, &f, p->text);
-        query_end(p);
+        query_end(s, p);
         return false;
     }
     for (unsigned i = 0; i < sh_sql_columns(p->q); i++) {
@@ -236,7 +240,7 @@ static sh_err rows(struct pg_session *s, struct pg_portal *p, uint32_t most, boo
     while (err == SH_OK && (most == 0 || n < most)) {
         if (!put_row(s, p)) {
             *failed = true;
-            query_end(p);
+            query_end(s, p);
             return SH_OK;
         }
         n++;
@@ -256,7 +260,7 @@ static sh_err rows(struct pg_session *s, struct pg_portal *p, uint32_t most, boo
         pg_say(s, &f, p->text);
         *failed = true;
     }
-    query_end(p);
+    query_end(s, p);
     return SH_OK;
 }
 
@@ -296,7 +300,7 @@ static sh_err simple_one(struct pg_session *s, struct sh_str text, size_t *used,
         err = rows(s, &p, 0, failed);
     }
     run_end(s);
-    query_end(&p);
+    query_end(s, &p);
     return err;
 }
 
@@ -579,7 +583,7 @@ static void describe_statement(struct pg_session *s, struct pg_statement *st)
         s->skip = true;
     }
     run_end(s);
-    query_end(&p);
+    query_end(s, &p);
 }
 
 static void describe_portal(struct pg_session *s, struct pg_portal *p)

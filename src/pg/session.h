@@ -45,9 +45,9 @@ struct pg_session {
     bool skip; /* an error in the extended protocol: until Sync */
     struct pg_statement *statements;
     struct pg_portal *portals;
-    struct sh_mutex lock; /* of `running` and `cancel` */
+    struct sh_mutex lock; /* of `running` and `ended` */
     struct sh_sql_query *running;
-    bool cancel;
+    bool ended; /* the client has gone: nothing more is begun */
     uint64_t errors;
 };
 
@@ -57,8 +57,8 @@ void pg_session_fini(struct pg_session *s);
 /* One typed message. SH_E_CLOSED: the client said good-bye or has gone; SH_E_PROTO: bytes that are
  * no message (a FATAL error is in `buf`). */
 SH_MUST_CHECK sh_err pg_session_take(struct pg_session *s, const struct pg_msg *m);
-/* Any thread: what runs ends with 57014. */
-void pg_session_cancel(struct pg_session *s);
+/* Any thread: what runs ends with 57014; for_good: so does all that comes. */
+void pg_session_cancel(struct pg_session *s, bool for_good);
 
 /* ---- inside ---- */
 

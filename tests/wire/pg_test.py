@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 from songhua import PASSWORD, Songhua, free_ports, skip
@@ -143,6 +144,7 @@ def junk(s):
                 pass
             if time.monotonic() - begin > 10:
                 sys.exit(f"{data!r} was not refused at once")
+    until("the junk is gone", lambda: metric(s, "pg_connections") == 0)
     many = [socket.create_connection(("127.0.0.1", s.pg), 30) for _ in range(12)]  # pg.max_connections = 10
     until("full", lambda: metric(s, "pg_connections") == 10)
     many[-1].settimeout(30)
@@ -206,6 +208,25 @@ def with_psycopg(s):
         c.rollback()
     k.execute("SELECT count(*) FROM points")
     check("after an error", k.fetchone(), (7,))
+    done = threading.Event()
+
+    def cancel_often():
+        while not done.is_set():
+            c.cancel()
+
+    t = threading.Thread(target=cancel_often)
+    t.start()
+    canceled = 0
+    for _ in range(100):  # cancel requests that come while a query begins, runs and ends
+        try:
+            k.execute("SELECT count(*) FROM history WHERE point = 'big/v'")
+            check("not canceled", k.fetchone(), (20000,))
+        except psycopg2.errors.QueryCanceled:
+            canceled += 1
+            c.rollback()
+    done.set()
+    t.join()
+    print(f"{canceled} of 100 were canceled")
     c.close()
     return "ok"
 

@@ -82,7 +82,8 @@ const char *sh_sql_type_name(enum sh_sql_type t); /* "integer", "number", "text"
 unsigned sh_sql_columns(const struct sh_sql_query *q);
 struct sh_str sh_sql_column_name(const struct sh_sql_query *q, unsigned i);
 /* Declared type of the column, else that of the first row, once there was one (of the first 100
- * rows, the first that is not NULL); SH_SQL_NULL: not known (yet). Columns of `value` are SH_SQL_REAL though an integer point gives integers. */
+ * rows, the first that is not NULL); SH_SQL_NULL: not known (yet). Columns of `value` are
+ * SH_SQL_REAL though an integer point gives integers. */
 enum sh_sql_type sh_sql_column_type(const struct sh_sql_query *q, unsigned i);
 
 struct sh_sql_cell {
