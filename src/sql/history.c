@@ -547,7 +547,7 @@ static int history_error(struct cursor *c, sh_err err)
 /* The next point that shows; false: none. */
 static bool next_point(struct cursor *c)
 {
-    while (c->next_id < c->nids && !atomic_load(&c->q->cancel)) {
+    while (c->next_id < c->nids && !sql_stopped(c->q)) {
         const uint32_t id = c->ids != NULL ? c->ids[c->next_id] : (uint32_t)c->next_id + 1;
         const struct sh_point *p = sh_points_get(c->q->sql->o.points, id);
         c->next_id++;
@@ -569,7 +569,8 @@ static int next_page(struct cursor *c)
     sh_buf_clear(&c->text);
     while (c->nrows == 0) {
         if (!c->more && !next_point(c)) {
-            return SQLITE_OK;
+            /* No more points; or it was stopped, and then what is there is not the answer. */
+            return sql_stopped(c->q) ? SQLITE_INTERRUPT : SQLITE_OK;
         }
         struct sh_history_result res;
         /* What is filled depends on the row before: all in one page. */

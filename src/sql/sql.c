@@ -83,12 +83,17 @@ static void slot_give(struct sh_sql *s)
 
 /* ---- a connection ---- */
 
+bool sql_stopped(struct sh_sql_query *q)
+{
+    return atomic_load_explicit(&q->cancel, memory_order_relaxed) ||
+           sh_mono_us(q->sql->o.env->clock) > q->deadline_us;
+}
+
 static int progress(void *ctx)
 {
     struct sh_sql_query *q = ctx;
     const struct sh_sql *s = q->sql;
-    if (atomic_load_explicit(&q->cancel, memory_order_relaxed) ||
-        sh_mono_us(s->o.env->clock) > q->deadline_us) {
+    if (sql_stopped(q)) {
         return 1;
     }
     const int64_t grown = sqlite3_memory_used() - s->floor + atomic_load(&s->held);

@@ -55,6 +55,9 @@ void sql_fault_set(struct sh_sql_fault *f, sh_err err, const char *state, const 
 void sql_fault_of(struct sh_sql_query *q, int rc, struct sh_sql_fault *f);
 struct sh_str sql_print(struct sh_sql_query *q, const char *fmt, ...) SH_PRINTF(2, 3);
 
+/* Canceled, or its time is over: a table answers SQLITE_INTERRUPT then, never fewer rows. */
+bool sql_stopped(struct sh_sql_query *q);
+
 /* ---- rights ---- */
 
 /* May the caller read what needs this permission? */

@@ -224,8 +224,8 @@ static int next_page(struct sql_scan *s)
         if (err != SH_OK) {
             return vtab_error(s, err);
         }
-    } while (s->nrows == 0 && s->more && !atomic_load(&s->q->cancel));
-    return SQLITE_OK;
+    } while (s->nrows == 0 && s->more && !sql_stopped(s->q));
+    return s->nrows == 0 && s->more ? SQLITE_INTERRUPT : SQLITE_OK;
 }
 
 static int filter(sqlite3_vtab_cursor *c, int plan, const char *words, int argc,
