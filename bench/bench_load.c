@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <sh/base.h>
+#include "bench_common.h"
 
 enum { MAX_CONNS = 20000, OUT_BYTES = 32768, IN_BYTES = 4096, EVENTS = 512, HEAD_ROOM = 512 };
 
@@ -90,31 +90,6 @@ static double clock_s(clockid_t id)
     struct timespec t;
     (void)clock_gettime(id, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-/* CPU seconds of another process so far: utime and stime of /proc/PID/stat (proc(5)). 0 = not
- * known. */
-static double cpu_of(int64_t pid)
-{
-    char path[64];
-    char text[1024];
-    (void)snprintf(path, sizeof path, "/proc/%lld/stat", (long long)pid);
-    FILE *f = pid > 0 ? fopen(path, "re") : NULL;
-    if (f == NULL) {
-        return 0;
-    }
-    const size_t n = fread(text, 1, sizeof text - 1, f);
-    (void)fclose(f);
-    text[n] = '\0';
-    const char *p = strrchr(text, ')'); /* behind the name; state is field 3, utime 14, stime 15 */
-    double ticks = 0;
-    for (int field = 2; p != NULL && field < 15; field++) {
-        p = strchr(p + 1, ' ');
-        if (p != NULL && field >= 13) {
-            ticks += strtod(p, NULL);
-        }
-    }
-    return ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
 static void watch(struct load *l, struct conn *c, int op)
@@ -521,7 +496,7 @@ static void run(struct load *l, const char *what)
     }
     const double wall = clock_s(CLOCK_MONOTONIC);
     const double cpu = clock_s(CLOCK_PROCESS_CPUTIME_ID);
-    const double server = cpu_of(l->pid);
+    const double server = bench_cpu_of(l->pid);
     for (uint32_t i = 0; i < l->conns; i++) {
         pump(l, &l->all[i]);
     }
@@ -532,28 +507,7 @@ static void run(struct load *l, const char *what)
     printf("{\"what\":\"%s\",\"count\":%llu,\"seconds\":%.4f,\"client_cpu_s\":%.4f,"
            "\"server_cpu_s\":%.4f}\n",
            what, (unsigned long long)n, clock_s(CLOCK_MONOTONIC) - wall,
-           clock_s(CLOCK_PROCESS_CPUTIME_ID) - cpu, cpu_of(l->pid) - server);
-}
-
-static const char *option(int argc, char **argv, const char *name, const char *dflt)
-{
-    const size_t n = strlen(name);
-    for (int i = 3; i < argc; i++) {
-        if (strncmp(argv[i], name, n) == 0 && argv[i][n] == '=') {
-            return argv[i] + n + 1;
-        }
-    }
-    return dflt;
-}
-
-static int64_t integer(int argc, char **argv, const char *name, const char *dflt)
-{
-    int64_t v = 0;
-    if (sh_i64_parse(sh_str_c(option(argc, argv, name, dflt)), &v) != SH_OK || v < 0) {
-        (void)fprintf(stderr, "bench_load: %s must be a whole number\n", name);
-        exit(2); /* NOLINT: one thread */
-    }
-    return v;
+           clock_s(CLOCK_PROCESS_CPUTIME_ID) - cpu, bench_cpu_of(l->pid) - server);
 }
 
 int main(int argc, char **argv)
@@ -565,32 +519,32 @@ int main(int argc, char **argv)
     }
     struct load l = {
         .port = (uint16_t)port,
-        .conns = (uint32_t)integer(argc, argv, "conns", "4"),
-        .qos = integer(argc, argv, "qos", "0") == 0 ? 0 : 1,
-        .window = (uint64_t)integer(argc, argv, "window", "10"),
-        .bytes = (size_t)integer(argc, argv, "bytes", "100"),
-        .time_ms = integer(argc, argv, "time_ms", "1700000000000"),
-        .topic = option(argc, argv, "topic", "sh/v1/bench-%u/telemetry"),
-        .user = option(argc, argv, "user", ""),
-        .password = option(argc, argv, "password", ""),
-        .path = option(argc, argv, "path", "/write"),
-        .token = option(argc, argv, "token", ""),
-        .name = option(argc, argv, "name", "bench"),
-        .walk = strcmp(option(argc, argv, "kind", "walk"), "walk") == 0,
-        .series = (uint32_t)integer(argc, argv, "series", "1000"),
-        .steps = (uint32_t)integer(argc, argv, "steps", "17280"),
-        .step_s = (uint32_t)integer(argc, argv, "step_s", "10"),
-        .start_s = integer(argc, argv, "start_s", "1700000000"),
-        .rounds = (uint32_t)integer(argc, argv, "rounds", "20"),
+        .conns = (uint32_t)bench_number(argc, argv, "conns", "4"),
+        .qos = bench_number(argc, argv, "qos", "0") == 0 ? 0 : 1,
+        .window = (uint64_t)bench_number(argc, argv, "window", "10"),
+        .bytes = (size_t)bench_number(argc, argv, "bytes", "100"),
+        .time_ms = bench_number(argc, argv, "time_ms", "1700000000000"),
+        .topic = bench_option(argc, argv, "topic", "sh/v1/bench-%u/telemetry"),
+        .user = bench_option(argc, argv, "user", ""),
+        .password = bench_option(argc, argv, "password", ""),
+        .path = bench_option(argc, argv, "path", "/write"),
+        .token = bench_option(argc, argv, "token", ""),
+        .name = bench_option(argc, argv, "name", "bench"),
+        .walk = strcmp(bench_option(argc, argv, "kind", "walk"), "walk") == 0,
+        .series = (uint32_t)bench_number(argc, argv, "series", "1000"),
+        .steps = (uint32_t)bench_number(argc, argv, "steps", "17280"),
+        .step_s = (uint32_t)bench_number(argc, argv, "step_s", "10"),
+        .start_s = bench_number(argc, argv, "start_s", "1700000000"),
+        .rounds = (uint32_t)bench_number(argc, argv, "rounds", "20"),
         .idle = strcmp(argv[1], "idle") == 0,
         .http = strcmp(argv[1], "lines") == 0,
-        .pid = integer(argc, argv, "pid", "0"),
+        .pid = bench_number(argc, argv, "pid", "0"),
     };
     if (l.conns == 0 || l.conns > MAX_CONNS || l.series == 0 || l.bytes > 500) {
         (void)fprintf(stderr, "bench_load: conns 1 to 20000, series from 1, bytes up to 500\n");
         return 2;
     }
-    l.per_conn = (uint64_t)integer(argc, argv, "messages", "1000000") / l.conns;
+    l.per_conn = (uint64_t)bench_number(argc, argv, "messages", "1000000") / l.conns;
     l.level = sh_mem_array(sh_alloc_heap(), l.series, sizeof *l.level);
     l.rng = sh_mem_array(sh_alloc_heap(), l.series, sizeof *l.rng);
     if (l.level == NULL || l.rng == NULL) {

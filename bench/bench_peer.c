@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <sh/base.h>
+#include "bench_common.h"
 
 enum { BUFFER = 1 << 18, EVENTS = 512, MAX_CONNS = 1000, QUIET_MS = 3000, STAMP = 16, BURST = 64 };
 
@@ -36,28 +36,6 @@ static int64_t now_ns(clockid_t id)
     struct timespec t;
     (void)clock_gettime(id, &t);
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-/* CPU seconds of another process so far (proc(5)); 0 = not known. */
-static double cpu_of(int64_t pid)
-{
-    char path[64];
-    char text[1024];
-    (void)snprintf(path, sizeof path, "/proc/%lld/stat", (long long)pid);
-    FILE *f = pid > 0 ? fopen(path, "re") : NULL;
-    if (f == NULL) {
-        return 0;
-    }
-    const size_t n = fread(text, 1, sizeof text - 1, f);
-    (void)fclose(f);
-    text[n] = '\0';
-    const char *p = strrchr(text, ')'); /* behind the name; state is field 3, utime 14, stime 15 */
-    double ticks = 0;
-    for (int field = 2; p != NULL && field < 15; field++) {
-        p = strchr(p + 1, ' ');
-        ticks += p != NULL && field >= 13 ? strtod(p, NULL) : 0;
-    }
-    return ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
 /* ---- a connection and its packets ---- */
@@ -319,7 +297,7 @@ static void count_messages(struct conn *c, uint64_t want, int64_t pid)
     uint64_t got = 0;
     int64_t first = 0;
     int64_t last = 0;
-    const double server = cpu_of(pid);
+    const double server = bench_cpu_of(pid);
     const int64_t cpu = now_ns(CLOCK_PROCESS_CPUTIME_ID);
     printf("ready\n");
     (void)fflush(stdout);
@@ -342,7 +320,7 @@ static void count_messages(struct conn *c, uint64_t want, int64_t pid)
            ".4f,"
            "\"server_cpu_s\":%.4f}\n",
            (unsigned long long)got, (unsigned long long)want, (double)(last - first) / 1e9,
-           (double)(now_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu) / 1e9, cpu_of(pid) - server);
+           (double)(now_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu) / 1e9, bench_cpu_of(pid) - server);
 }
 
 /* ---- pace ---- */
@@ -427,35 +405,14 @@ static void pace_run(struct pace *p, uint64_t rate, uint64_t seconds)
 
 /* ---- the command ---- */
 
-static const char *option(int argc, char **argv, const char *name, const char *dflt)
-{
-    const size_t n = strlen(name);
-    for (int i = 3; i < argc; i++) {
-        if (strncmp(argv[i], name, n) == 0 && argv[i][n] == '=') {
-            return argv[i] + n + 1;
-        }
-    }
-    return dflt;
-}
-
-static uint64_t number(int argc, char **argv, const char *name, const char *dflt)
-{
-    int64_t v = 0;
-    if (sh_i64_parse(sh_str_c(option(argc, argv, name, dflt)), &v) != SH_OK || v < 0) {
-        (void)fprintf(stderr, "bench_peer: %s must be a whole number\n", name);
-        exit(2); /* NOLINT: one thread */
-    }
-    return (uint64_t)v;
-}
-
 static void pace(int argc, char **argv, uint16_t port)
 {
-    const char *user = option(argc, argv, "user", "");
-    const char *password = option(argc, argv, "password", "");
-    const uint64_t rate = number(argc, argv, "rate", "20000");
-    const uint64_t seconds = number(argc, argv, "seconds", "5");
-    struct pace p = {.conns = (uint32_t)number(argc, argv, "conns", "100"),
-                     .bytes = (size_t)number(argc, argv, "bytes", "100"),
+    const char *user = bench_option(argc, argv, "user", "");
+    const char *password = bench_option(argc, argv, "password", "");
+    const uint64_t rate = (uint64_t)bench_number(argc, argv, "rate", "20000");
+    const uint64_t seconds = (uint64_t)bench_number(argc, argv, "seconds", "5");
+    struct pace p = {.conns = (uint32_t)bench_number(argc, argv, "conns", "100"),
+                     .bytes = (size_t)bench_number(argc, argv, "bytes", "100"),
                      .cap = rate * seconds};
     if (p.conns == 0 || p.conns > MAX_CONNS || p.bytes < STAMP || p.bytes > 900 || p.cap == 0 ||
         p.cap > 100000000) {
@@ -490,11 +447,11 @@ int main(int argc, char **argv)
         pace(argc, argv, (uint16_t)port);
     } else {
         struct conn c = {.fd = -1};
-        dial(&c, (uint16_t)port, "bench-sub", option(argc, argv, "user", ""),
-             option(argc, argv, "password", ""));
-        subscribe(&c, option(argc, argv, "filter", "bench/#"));
-        count_messages(&c, number(argc, argv, "count", "1000000"),
-                       (int64_t)number(argc, argv, "pid", "0"));
+        dial(&c, (uint16_t)port, "bench-sub", bench_option(argc, argv, "user", ""),
+             bench_option(argc, argv, "password", ""));
+        subscribe(&c, bench_option(argc, argv, "filter", "bench/#"));
+        count_messages(&c, (uint64_t)bench_number(argc, argv, "count", "1000000"),
+                       bench_number(argc, argv, "pid", "0"));
     }
     return 0;
 }

@@ -232,14 +232,7 @@ int api_overview(struct api_req *r)
     return err == SH_OK ? 200 : api_error(r, err, NULL);
 }
 
-struct metric {
-    const char *name;
-    const char *type;
-    const char *help;
-    double value;
-};
-
-static sh_err put_metrics(struct sh_buf *out, const struct metric *m, size_t n)
+sh_err sh_api_metrics_put(struct sh_buf *out, const struct sh_api_metric *m, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         char t[SH_F64_CHARS];
@@ -254,7 +247,7 @@ static sh_err write_sql_metrics(struct sh_api *a, struct sh_buf *out)
 {
     struct sh_sql_stats s;
     sh_sql_stats(a->o.sql, &s);
-    const struct metric list[] = {
+    const struct sh_api_metric list[] = {
         {"sql_queries_total", "counter", "SQL statements begun.", (double)s.queries},
         {"sql_open", "gauge", "SQL queries open.", (double)s.open},
         {"sql_rows_total", "counter", "Rows given out.", (double)s.rows},
@@ -264,12 +257,12 @@ static sh_err write_sql_metrics(struct sh_api *a, struct sh_buf *out)
         {"sql_timeouts_total", "counter", "Ended by the deadline.", (double)s.timeouts},
         {"sql_canceled_total", "counter", "Canceled.", (double)s.canceled},
     };
-    return put_metrics(out, list, sizeof list / sizeof list[0]);
+    return sh_api_metrics_put(out, list, sizeof list / sizeof list[0]);
 }
 
 static sh_err write_idem_metrics(struct sh_api *a, struct sh_buf *out)
 {
-    const struct metric list[] = {
+    const struct sh_api_metric list[] = {
         {"idempotency_keys_total", "counter", "Requests begun with an Idempotency-Key.",
          (double)atomic_load(&a->idem[API_IDEM_BEGUN])},
         {"idempotency_replayed_total", "counter", "Repeats answered from memory.",
@@ -283,12 +276,12 @@ static sh_err write_idem_metrics(struct sh_api *a, struct sh_buf *out)
         {"idempotency_refused_total", "counter", "Keys refused: too many remembered.",
          (double)atomic_load(&a->idem[API_IDEM_REFUSED])},
     };
-    return put_metrics(out, list, sizeof list / sizeof list[0]);
+    return sh_api_metrics_put(out, list, sizeof list / sizeof list[0]);
 }
 
 static sh_err write_prom_metrics(struct sh_api *a, struct sh_buf *out)
 {
-    const struct metric list[] = {
+    const struct sh_api_metric list[] = {
         {"prom_samples_total", "counter", "Samples taken by remote write.",
          (double)atomic_load(&a->prom[API_PROM_SAMPLES])},
         {"prom_refused_series_total", "counter", "Series and bodies refused by remote write.",
@@ -298,7 +291,7 @@ static sh_err write_prom_metrics(struct sh_api *a, struct sh_buf *out)
         {"prom_refused_histograms_total", "counter", "Native histograms refused by remote write.",
          (double)atomic_load(&a->prom[API_PROM_HISTOGRAMS])},
     };
-    return put_metrics(out, list, sizeof list / sizeof list[0]);
+    return sh_api_metrics_put(out, list, sizeof list / sizeof list[0]);
 }
 
 static sh_err write_metrics(struct sh_api *a, struct sh_buf *out)
@@ -315,7 +308,7 @@ static sh_err write_metrics(struct sh_api *a, struct sh_buf *out)
     sh_guard_stats(a->o.guard, &u);
     sh_record_stats(a->o.record, &rec);
     sh_loop_stats(a->o.loop, &net, false);
-    const struct metric list[] = {
+    const struct sh_api_metric list[] = {
         {"samples_total", "counter", "Samples accepted.", (double)g.samples},
         {"batches_refused_rate_total", "counter", "Batches refused: tenant's rate.",
          (double)g.refused_rate},
@@ -362,7 +355,7 @@ static sh_err write_metrics(struct sh_api *a, struct sh_buf *out)
          (double)sh_workers_queued(a->o.workers)},
         {"points", "gauge", "Points in the catalogue.", (double)sh_points_last_id(a->o.points)},
     };
-    return put_metrics(out, list, sizeof list / sizeof list[0]);
+    return sh_api_metrics_put(out, list, sizeof list / sizeof list[0]);
 }
 
 int api_metrics(struct api_req *r)
@@ -372,11 +365,11 @@ int api_metrics(struct api_req *r)
     err = err == SH_OK ? write_idem_metrics(r->api, out) : err;
     err = err == SH_OK ? write_prom_metrics(r->api, out) : err;
     err = err == SH_OK ? write_sql_metrics(r->api, out) : err;
+    if (err == SH_OK && r->api->o.seams.metrics != NULL) {
+        err = r->api->o.seams.metrics(r->api->o.seams.ctx, out);
+    }
     if (err != SH_OK) {
         return api_error(r, err, NULL);
-    }
-    if (r->api->o.seams.metrics != NULL) {
-        r->api->o.seams.metrics(r->api->o.seams.ctx, out);
     }
     sh_http_header_c(r->http, "Content-Type", "text/plain; version=0.0.4; charset=utf-8");
     return 200;

@@ -152,37 +152,26 @@ uint64_t disk_log_bytes(const struct node *n)
     return fits;
 }
 
-void disk_metrics(const struct node *n, struct sh_buf *out)
+sh_err disk_metrics(const struct node *n, struct sh_buf *out)
 {
     struct sh_disk_state s;
     sh_disk_state(n->disk, &s);
-    const struct {
-        const char *name;
-        const char *type;
-        const char *help;
-        uint64_t v;
-    } list[] = {
-        {"disk_free_bytes", "gauge", "Free on the data folder's file system.", s.free_bytes},
-        {"disk_total_bytes", "gauge", "Size of it.", s.total_bytes},
+    const struct sh_api_metric list[] = {
+        {"disk_free_bytes", "gauge", "Free on the data folder's file system.",
+         (double)s.free_bytes},
+        {"disk_total_bytes", "gauge", "Size of it.", (double)s.total_bytes},
         {"disk_level", "gauge", "0 ok, 1 over disk.warn, 2 over disk.act, 3 over disk.stop.",
-         (uint64_t)s.level},
+         (double)s.level},
         {"disk_full_timestamp_seconds", "gauge",
          "When disk.stop is reached at the present growth; 0 = not in sight.",
-         s.full_us <= 0 ? 0 : (uint64_t)s.full_us / 1000000},
-        {"disk_errors_total", "counter", "Measurements that failed.", s.errors},
+         (double)(s.full_us <= 0 ? 0 : (uint64_t)s.full_us / 1000000)},
+        {"disk_errors_total", "counter", "Measurements that failed.", (double)s.errors},
         {"history_dropped_partitions_total", "counter", "Removed by disk.policy.",
-         atomic_load(&n->dropped_partitions)},
+         (double)atomic_load(&n->dropped_partitions)},
         {"history_dropped_samples_total", "counter", "Samples in them.",
-         atomic_load(&n->dropped_samples)},
+         (double)atomic_load(&n->dropped_samples)},
         {"history_dropped_bytes_total", "counter", "Bytes of them.",
-         atomic_load(&n->dropped_bytes)},
+         (double)atomic_load(&n->dropped_bytes)},
     };
-    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
-        if (sh_buf_printf(out,
-                          "# HELP songhua_%s %s\n# TYPE songhua_%s %s\nsonghua_%s %" PRIu64 "\n",
-                          list[i].name, list[i].help, list[i].name, list[i].type, list[i].name,
-                          list[i].v) != SH_OK) {
-            return;
-        }
-    }
+    return sh_api_metrics_put(out, list, sizeof list / sizeof list[0]);
 }

@@ -323,33 +323,23 @@ void keeper_problems(void *ctx, struct sh_jw *w)
     sh_jw_obj_end(w);
 }
 
-void keeper_metrics(const struct node *n, struct sh_buf *out)
+sh_err keeper_metrics(const struct node *n, struct sh_buf *out)
 {
     struct sh_keeper_stats s = {.made = 0};
     if (n->keeper == NULL || n->keeper->k == NULL) {
-        return;
+        return SH_OK;
     }
     sh_keeper_stats(n->keeper->k, &s);
-    const struct {
-        const char *name;
-        const char *type;
-        const char *help;
-        uint64_t v;
-    } list[] = {
-        {"backups_total", "counter", "Backups made since the start.", s.made},
+    const struct sh_api_metric list[] = {
+        {"backups_total", "counter", "Backups made since the start.", (double)s.made},
         {"backups_failed_total", "counter", "Backups and rehearsals that could not be done.",
-         s.failed},
-        {"backups_removed_total", "counter", "Removed beyond backup.keep.", s.removed},
-        {"backup_rehearsals_total", "counter", "Backups restored on trial.", s.rehearsed},
-        {"backup_rehearsals_failed_total", "counter", "Among them not good.", s.rehearsals_failed},
+         (double)s.failed},
+        {"backups_removed_total", "counter", "Removed beyond backup.keep.", (double)s.removed},
+        {"backup_rehearsals_total", "counter", "Backups restored on trial.", (double)s.rehearsed},
+        {"backup_rehearsals_failed_total", "counter", "Among them not good.",
+         (double)s.rehearsals_failed},
         {"backup_last_timestamp_seconds", "gauge", "Start of the newest backup; 0 = none.",
-         (uint64_t)s.last_good_us / 1000000},
+         (double)((uint64_t)s.last_good_us / 1000000)},
     };
-    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
-        if (sh_buf_printf(out, "# HELP songhua_%s %s\n# TYPE songhua_%s %s\nsonghua_%s %llu\n",
-                          list[i].name, list[i].help, list[i].name, list[i].type, list[i].name,
-                          (unsigned long long)list[i].v) != SH_OK) {
-            return;
-        }
-    }
+    return sh_api_metrics_put(out, list, sizeof list / sizeof list[0]);
 }

@@ -151,7 +151,7 @@ SH_MUST_CHECK sh_err disk_open(struct node *n);
 void disk_tick(struct node *n);
 /* Size of a log file that fits the file system; a configured one is taken as it is. */
 uint64_t disk_log_bytes(const struct node *n);
-void disk_metrics(const struct node *n, struct sh_buf *out);
+SH_MUST_CHECK sh_err disk_metrics(const struct node *n, struct sh_buf *out);
 
 /* keeper.c: the node's backups. Opened last; stopped while loop and workers still run. */
 struct node_keeper;
@@ -161,12 +161,12 @@ void keeper_free(struct node *n);
 sh_err keeper_ask(void *ctx, enum sh_api_backup act, struct sh_str arg, struct sh_jw *w,
                   struct sh_diag *diag);
 void keeper_problems(void *ctx, struct sh_jw *w);
-void keeper_metrics(const struct node *n, struct sh_buf *out);
+SH_MUST_CHECK sh_err keeper_metrics(const struct node *n, struct sh_buf *out);
 
 /* sql.c: the SQL engine; pg.listen (diag says what is wrong with it). */
 SH_MUST_CHECK sh_err node_sql_open(struct node *n);
 SH_MUST_CHECK sh_err node_pg_open(struct node *n, struct sh_diag *diag);
-void node_pg_metrics(const struct node *n, struct sh_buf *out);
+SH_MUST_CHECK sh_err node_pg_metrics(const struct node *n, struct sh_buf *out);
 
 /* demo.c: the starter pack. */
 void demo_import(struct node *n);

@@ -40,43 +40,41 @@ static void add_overview(void *ctx, struct sh_jw *w, uint32_t tenant)
     sh_jw_obj_end(w);
 }
 
-static void add_metrics(void *ctx, struct sh_buf *out)
+static sh_err add_metrics(void *ctx, struct sh_buf *out)
 {
     struct node *n = ctx;
     sh_mutex_lock(&n->counters_lock);
     const struct mqtt_counters c = n->counters;
     sh_mutex_unlock(&n->counters_lock);
-    const struct {
-        const char *name;
-        const char *type;
-        uint64_t v;
-    } list[] = {
-        {"mqtt_connections", "gauge", c.connections},
-        {"mqtt_sessions", "gauge", c.sessions},
-        {"mqtt_publish_in_total", "counter", c.publish_in[0] + c.publish_in[1] + c.publish_in[2]},
-        {"mqtt_publish_out_total", "counter",
-         c.publish_out[0] + c.publish_out[1] + c.publish_out[2]},
-        {"mqtt_bytes_in_total", "counter", c.bytes_in},
-        {"mqtt_bytes_out_total", "counter", c.bytes_out},
-        {"mqtt_dropped_slow_total", "counter", c.dropped_slow},
-        {"mqtt_dropped_queue_total", "counter", c.dropped_queue},
-        {"mqtt_telemetry_total", "counter", c.telemetry},
-        {"mqtt_telemetry_lost_total", "counter", c.telemetry_lost},
-        {"mqtt_refused_auth_total", "counter", c.refused_auth},
-        {"mqtt_refused_unreadable_total", "counter", c.refused_unreadable},
-        {"mqtt_protocol_errors_total", "counter", c.protocol_errors},
-        {"mqtt_retained", "gauge", c.retained},
-        {"mqtt_subscriptions", "gauge", c.subscriptions},
+    const struct sh_api_metric list[] = {
+        {"mqtt_connections", "gauge", "MQTT connections.", (double)c.connections},
+        {"mqtt_sessions", "gauge", "MQTT sessions, connected or kept.", (double)c.sessions},
+        {"mqtt_publish_in_total", "counter", "PUBLISH packets taken.",
+         (double)(c.publish_in[0] + c.publish_in[1] + c.publish_in[2])},
+        {"mqtt_publish_out_total", "counter", "PUBLISH packets sent.",
+         (double)(c.publish_out[0] + c.publish_out[1] + c.publish_out[2])},
+        {"mqtt_bytes_in_total", "counter", "Bytes of MQTT packets taken.", (double)c.bytes_in},
+        {"mqtt_bytes_out_total", "counter", "Bytes of MQTT packets sent.", (double)c.bytes_out},
+        {"mqtt_dropped_slow_total", "counter", "Messages that a slow subscriber did not get.",
+         (double)c.dropped_slow},
+        {"mqtt_dropped_queue_total", "counter", "Messages beyond a session's queue.",
+         (double)c.dropped_queue},
+        {"mqtt_telemetry_total", "counter", "Messages given to history.", (double)c.telemetry},
+        {"mqtt_telemetry_lost_total", "counter", "QoS 0 telemetry for which there was no room.",
+         (double)c.telemetry_lost},
+        {"mqtt_refused_auth_total", "counter", "Publishes without the right.",
+         (double)c.refused_auth},
+        {"mqtt_refused_unreadable_total", "counter", "Telemetry that could not be read.",
+         (double)c.refused_unreadable},
+        {"mqtt_protocol_errors_total", "counter", "Packets against the protocol.",
+         (double)c.protocol_errors},
+        {"mqtt_retained", "gauge", "Retained messages.", (double)c.retained},
+        {"mqtt_subscriptions", "gauge", "Subscriptions.", (double)c.subscriptions},
     };
-    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
-        if (sh_buf_printf(out, "# TYPE songhua_%s %s\nsonghua_%s %llu\n", list[i].name,
-                          list[i].type, list[i].name, (unsigned long long)list[i].v) != SH_OK) {
-            return;
-        }
-    }
-    disk_metrics(n, out);
-    keeper_metrics(n, out);
-    node_pg_metrics(n, out);
+    SH_TRY(sh_api_metrics_put(out, list, sizeof list / sizeof list[0]));
+    SH_TRY(disk_metrics(n, out));
+    SH_TRY(keeper_metrics(n, out));
+    return node_pg_metrics(n, out);
 }
 
 /* ---- certificates and listeners ---- */

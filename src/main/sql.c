@@ -45,30 +45,23 @@ sh_err node_pg_open(struct node *n, struct sh_diag *diag)
     return SH_OK;
 }
 
-void node_pg_metrics(const struct node *n, struct sh_buf *out)
+sh_err node_pg_metrics(const struct node *n, struct sh_buf *out)
 {
     struct sh_pg_stats s;
     if (n->pg == NULL) {
-        return;
+        return SH_OK;
     }
     sh_pg_stats(n->pg, &s);
-    const struct {
-        const char *name;
-        const char *type;
-        uint64_t v;
-    } list[] = {
-        {"pg_connections", "gauge", s.connections},
-        {"pg_accepted_total", "counter", s.accepted},
-        {"pg_refused_total", "counter", s.refused},
-        {"pg_messages_total", "counter", s.messages},
-        {"pg_errors_total", "counter", s.errors},
-        {"pg_protocol_errors_total", "counter", s.protocol_errors},
-        {"pg_cancels_total", "counter", s.cancels},
+    const struct sh_api_metric list[] = {
+        {"pg_connections", "gauge", "PostgreSQL connections.", (double)s.connections},
+        {"pg_accepted_total", "counter", "PostgreSQL connections accepted.", (double)s.accepted},
+        {"pg_refused_total", "counter", "PostgreSQL connections and sign-ins refused.",
+         (double)s.refused},
+        {"pg_messages_total", "counter", "Messages of PostgreSQL clients.", (double)s.messages},
+        {"pg_errors_total", "counter", "Statements answered with an error.", (double)s.errors},
+        {"pg_protocol_errors_total", "counter", "Messages against the protocol.",
+         (double)s.protocol_errors},
+        {"pg_cancels_total", "counter", "CancelRequests taken.", (double)s.cancels},
     };
-    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
-        if (sh_buf_printf(out, "# TYPE songhua_%s %s\nsonghua_%s %llu\n", list[i].name,
-                          list[i].type, list[i].name, (unsigned long long)list[i].v) != SH_OK) {
-            return;
-        }
-    }
+    return sh_api_metrics_put(out, list, sizeof list / sizeof list[0]);
 }

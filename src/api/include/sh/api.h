@@ -37,6 +37,17 @@ enum sh_api_backup {
 
 /* Numbers of parts that the API does not use itself; each member may be NULL. Called on a worker or
  * the loop; must not block. */
+/* One metric of /metrics: "songhua_<name>". Texts are borrowed. */
+struct sh_api_metric {
+    const char *name;
+    const char *type; /* "gauge", "counter" */
+    const char *help;
+    double value;
+};
+/* Appends them in Prometheus' text format. SH_E_LIMIT, SH_E_NOMEM. Any thread. */
+SH_MUST_CHECK sh_err sh_api_metrics_put(struct sh_buf *out, const struct sh_api_metric *m,
+                                        size_t n);
+
 struct sh_api_seams {
     /* Adds members to the overview's object (its "mqtt" object, problems). */
     void (*overview)(void *ctx, struct sh_jw *w, uint32_t tenant);
@@ -46,7 +57,7 @@ struct sh_api_seams {
     sh_err (*backups)(void *ctx, enum sh_api_backup act, struct sh_str arg, struct sh_jw *w,
                       struct sh_diag *diag);
     /* Appends Prometheus text. */
-    void (*metrics)(void *ctx, struct sh_buf *out);
+    sh_err (*metrics)(void *ctx, struct sh_buf *out);
     /* Writes the connection counters of a device as an object. SH_E_NOTFOUND: none. */
     sh_err (*connection)(void *ctx, uint32_t tenant, struct sh_str device, struct sh_jw *w);
     /* A WebSocket to /mqtt was accepted (loop). */
