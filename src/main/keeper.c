@@ -339,7 +339,7 @@ sh_err keeper_metrics(const struct node *n, struct sh_buf *out)
         {"backup_rehearsals_failed_total", "counter", "Among them not good.",
          (double)s.rehearsals_failed},
         {"backup_last_timestamp_seconds", "gauge", "Start of the newest backup; 0 = none.",
-         (double)((uint64_t)s.last_good_us / 1000000)},
+         (double)s.last_good_us / 1e6},
     };
     return sh_api_metrics_put(out, list, sizeof list / sizeof list[0]);
 }
