@@ -135,8 +135,9 @@ static void put_problems(struct sh_api *a, uint32_t tenant, const struct sh_jour
     if (j->full) {
         put_problem(w, "error", "disk_full", "the disk is full: intake is refused", 1);
     }
-    if (j->failed_groups > 0) {
-        put_problem(w, "error", "journal_write", "writes to the journal failed", j->failed_groups);
+    if (j->stuck) {
+        put_problem(w, "error", "journal_write",
+                    "the journal cannot be written: acknowledgements wait until it can", 1);
     }
     if (h.damaged_blocks + h.set_aside > 0) {
         put_problem(w, "error", "damaged", "damaged parts of history were set aside",
@@ -323,8 +324,12 @@ static sh_err write_metrics(struct sh_api *a, struct sh_buf *out)
         {"journal_log_bytes", "gauge", "Bytes in log files.", (double)j.log_bytes},
         {"journal_commit_seconds_p99", "gauge", "p99 of the last 1024 commits.",
          (double)j.p99_commit_us / 1e6},
-        {"journal_failed_groups_total", "counter", "Groups that could not be written.",
+        {"journal_failed_groups_total", "counter", "Groups that were given up.",
          (double)j.failed_groups},
+        {"journal_retries_total", "counter",
+         "Times that a group could not be written and was tried again.", (double)j.retries},
+        {"journal_stuck", "gauge", "1 while a group cannot be written and acknowledgements wait.",
+         j.stuck ? 1 : 0},
         {"history_samples", "gauge", "Samples stored.", (double)h.samples},
         {"history_points", "gauge", "Points with a sample.", (double)h.points},
         {"history_segment_bytes", "gauge", "Bytes in segments.", (double)h.segment_bytes},

@@ -136,7 +136,7 @@ static void wrote(struct sh_journal *j, const struct journal_group *g, size_t si
 }
 
 /* Writes g to the current file, or to a new one when it does not fit or a write failed. */
-sh_err journal_group_commit(struct sh_journal *j, struct journal_group *g)
+static sh_err group_write(struct sh_journal *j, struct journal_group *g)
 {
     const int64_t start = sh_mono_us(j->env->clock);
     const size_t size = log_block_align(g->n);
@@ -172,11 +172,45 @@ sh_err journal_group_commit(struct sh_journal *j, struct journal_group *g)
         j->st.records += g->count;
         j->st.bytes += size;
         j->st.last_commit_us = lap;
-    } else {
-        j->st.failed_groups++;
-        j->failed = err;
+        j->st.stuck = false;
     }
     sh_mutex_unlock(&j->lock);
+    return err;
+}
+
+/* Waits before another try. False: no more of them. */
+static bool try_again(struct sh_journal *j, const struct journal_group *g, sh_err err)
+{
+    sh_mutex_lock(&j->lock);
+    if (!j->st.stuck) {
+        j->st.stuck = true;
+        sh_log(j->env->log, SH_LOG_ERROR, "journal",
+               "records from %" PRIu64
+               " on cannot be written (%s): acknowledgements wait until they can",
+               g->first_seq, sh_err_name(err));
+    }
+    bool again = j->started && !j->closing && !j->hurry;
+    if (again) {
+        j->st.retries++;
+        (void)sh_cond_wait_for(&j->work, &j->lock, JOURNAL_RETRY_US);
+        again = !j->closing && !j->hurry;
+    }
+    sh_mutex_unlock(&j->lock);
+    return again;
+}
+
+sh_err journal_group_commit(struct sh_journal *j, struct journal_group *g)
+{
+    sh_err err = group_write(j, g);
+    while (err != SH_OK && try_again(j, g, err)) {
+        err = group_write(j, g);
+    }
+    if (err != SH_OK) {
+        sh_mutex_lock(&j->lock);
+        j->st.failed_groups++;
+        j->failed = err;
+        sh_mutex_unlock(&j->lock);
+    }
     g->err = err;
     return err;
 }

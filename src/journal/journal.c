@@ -13,7 +13,7 @@
 
 #include "journal_int.h"
 
-enum { FULL_RETRY_US = 1000000, MAX_GAP_US = 10000, GROUP_KEEP_BYTES = 1 << 20 };
+enum { MAX_GAP_US = 10000, GROUP_KEEP_BYTES = 1 << 20 };
 
 static sh_err options_check(struct sh_journal *j, const struct sh_journal_options *o)
 {
@@ -228,7 +228,7 @@ static bool commit_wait(struct sh_journal *j)
         } else if (j->closing) {
             return false;
         } else if (j->st.full) {
-            (void)sh_cond_wait_for(&j->work, &j->lock, FULL_RETRY_US);
+            (void)sh_cond_wait_for(&j->work, &j->lock, JOURNAL_RETRY_US);
             sh_mutex_unlock(&j->lock);
             journal_space_retry(j);
             sh_mutex_lock(&j->lock);
@@ -307,6 +307,14 @@ sh_err sh_journal_step(struct sh_journal *j)
     }
     owners_ask(j);
     return err;
+}
+
+void sh_journal_hurry(struct sh_journal *j)
+{
+    sh_mutex_lock(&j->lock);
+    j->hurry = true;
+    sh_cond_signal(&j->work);
+    sh_mutex_unlock(&j->lock);
 }
 
 sh_err sh_journal_sync(struct sh_journal *j)

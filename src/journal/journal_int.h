@@ -16,7 +16,8 @@ enum {
     JOURNAL_SPARES = 5,  /* recycled files kept: a steady state makes no new ones */
     JOURNAL_LAPS = 1024, /* commit durations kept */
     JOURNAL_GROUP_MAX = 8 << 20, /* a group is closed beyond this */
-    JOURNAL_TRIES = 3            /* files tried for one group */
+    JOURNAL_TRIES = 3,           /* files tried for one group, then there is a pause */
+    JOURNAL_RETRY_US = 1000000
 };
 
 struct journal_entry {
@@ -83,6 +84,7 @@ struct sh_journal {
     bool refused;      /* somebody waits for drained() */
     bool came_back;    /* space came back: tell drained() */
     bool closing;
+    bool hurry; /* groups that cannot be written fail */
     bool commit_ended;
     bool started;
     sh_err failed; /* error of a group since the last sync */

@@ -2,7 +2,8 @@
  *
  * What is under way when the signal comes is finished in this order, and nothing is freed while
  * somebody may still come back to it:
- *  0. keeper_stop: a backup that runs is cancelled, and leaves nothing.
+ *  0. The journal does not wait for a disk that fails any more. keeper_stop: a backup that runs is
+ *     cancelled, and leaves nothing.
  *  1. stop_servers: channels, listeners and connections close while the loop runs; requests that a
  *     worker has are answered, those that wait for one get 503, passwords that wait are canceled.
  *  2. stop_workers: no job runs any more; what jobs and the journal's threads posted is run.
@@ -121,6 +122,9 @@ static void free_servers(struct node *n)
 
 void node_close(struct node *n)
 {
+    if (n->journal != NULL) {
+        sh_journal_hurry(n->journal);
+    }
     keeper_stop(n);
     stop_servers(n);
     stop_workers(n);

@@ -99,6 +99,49 @@ static void test_many_writers_everything_is_applied_once_in_order(void **state)
     sh_test_rmdir(dir);
 }
 
+/* A disk that fails for a while, and then for good. */
+static void test_what_cannot_be_written_waits_until_it_can(void **state)
+{
+    (void)state;
+    struct shared s = {0};
+    struct sh_memfs *mem = sh_memfs_new(7);
+    struct sh_env env = sh_env_system();
+    struct sh_journal_stats st = {0};
+    const uint8_t byte = 1;
+    const struct sh_bytes part = {&byte, 1};
+    const struct sh_journal_owner owner = {
+        .id = SH_OWNER_MQTT, .name = "mqtt", .apply = take, .ctx = &s};
+    const struct sh_journal_options o = {
+        .dir = "/j", .segment_bytes = 64 << 10, .owners = &owner, .owner_count = 1};
+    const struct sh_journal_append a = {
+        .owner = SH_OWNER_MQTT, .parts = &part, .nparts = 1, .obj = &s, .done = done, .ctx = &s};
+    assert_non_null(mem);
+    env.fs = sh_memfs_fs(mem);
+    assert_ok(sh_journal_open(&env, &o, &s.j));
+    assert_ok(sh_journal_start(s.j));
+    sh_memfs_fail_write(mem, 1000000);
+    assert_ok(sh_journal_append(s.j, &a, NULL));
+    do {
+        sh_journal_stats(s.j, &st);
+    } while (st.retries == 0);
+    assert_true(st.stuck);
+    assert_int_equal(atomic_load(&s.done_ok) + atomic_load(&s.done_bad), 0);
+    sh_memfs_fail_write(mem, 0);
+    assert_ok(sh_journal_sync(s.j));
+    sh_journal_stats(s.j, &st);
+    assert_false(st.stuck);
+    assert_int_equal(atomic_load(&s.done_ok), 1);
+    assert_int_equal(s.applied, 1);
+
+    sh_memfs_fail_write(mem, 1000000);
+    assert_ok(sh_journal_append(s.j, &a, NULL));
+    sh_journal_hurry(s.j);
+    assert_int_not_equal(sh_journal_sync(s.j), SH_OK);
+    assert_int_equal(atomic_load(&s.done_bad), 1);
+    sh_journal_close(s.j);
+    sh_memfs_free(mem);
+}
+
 static sh_err entry(void *ctx, const char *name, bool is_dir)
 {
     int *half_made = ctx;
@@ -156,6 +199,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_many_writers_everything_is_applied_once_in_order),
+        cmocka_unit_test(test_what_cannot_be_written_waits_until_it_can),
         cmocka_unit_test(test_files_are_made_ahead_up_to_the_count),
         cmocka_unit_test(test_close_while_a_file_is_made_leaves_none_half_made),
     };

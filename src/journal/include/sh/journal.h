@@ -116,6 +116,12 @@ SH_MUST_CHECK sh_err sh_journal_check(const struct sh_env *env, const struct sh_
 /* Commits and applies what is queued, stops the threads, closes. NULL is accepted. */
 void sh_journal_close(struct sh_journal *j);
 
+/* A group that cannot be written is tried again every second, in another file, until it is written,
+ * and everything behind it waits: who takes effect in memory before the commit (MQTT sessions, the
+ * catalogue) so never runs ahead of the log for good. After this call, and at a close, it fails
+ * instead: for a process that has to end. Any thread. */
+void sh_journal_hurry(struct sh_journal *j);
+
 /* Starts the commit thread, the apply thread and the preparation thread, which makes log files
  * ahead of need. Without it (tests) sh_journal_step does the work. */
 SH_MUST_CHECK sh_err sh_journal_start(struct sh_journal *j);
@@ -124,8 +130,9 @@ SH_MUST_CHECK sh_err sh_journal_start(struct sh_journal *j);
 SH_MUST_CHECK sh_err sh_journal_step(struct sh_journal *j);
 
 /* err: SH_OK = on disk and applied; SH_E_IO or SH_E_FULL = not promised (it may or may not be there
- * after a restart); another code = on disk, but the owner's apply said so. Called by the apply
- * thread, in sequence order; must not block. */
+ * after a restart): only after sh_journal_hurry, at a close, or in step mode; another code = on
+ * disk, but the owner's apply said so. Called by the apply thread, in sequence order; must not
+ * block. */
 typedef void sh_journal_done(void *ctx, sh_err err, uint64_t seq);
 
 struct sh_journal_append {
@@ -168,7 +175,8 @@ struct sh_journal_stats {
     uint64_t files;
     uint64_t refused_limit; /* appends refused: queue full */
     uint64_t refused_full;  /* appends refused: disk full */
-    uint64_t failed_groups; /* groups that could not be written */
+    uint64_t failed_groups; /* groups that were given up */
+    uint64_t retries;       /* times that a group could not be written and was tried again */
     uint64_t sealed_files;  /* files left after a failed write or sync */
     uint64_t apply_errors;
     uint64_t spares_prepared;    /* log files made ahead of need */
@@ -177,6 +185,7 @@ struct sh_journal_stats {
     int64_t last_commit_us;      /* duration of the last commit */
     int64_t p99_commit_us;       /* over the last 1024 commits */
     bool full;
+    bool stuck; /* a group cannot be written now: acknowledgements wait */
 };
 void sh_journal_stats(struct sh_journal *j, struct sh_journal_stats *out); /* any thread */
 
