@@ -18,6 +18,7 @@ struct job {
     atomic_uint open;
     atomic_int err;
     int64_t wait_us;
+    sh_err later;           /* why a series could not be made now */
     struct sh_buf refusals; /* JSON objects, comma-separated */
     struct sh_jw w;
     uint32_t listed;
@@ -45,16 +46,34 @@ enum sh_ingest_code sh_api_refusal_code(enum sh_gate_refusal g)
         return SH_INGEST_FIELD_TYPE_CONFLICT;
     case SH_GATE_QUOTA:
         return SH_INGEST_QUOTA;
+    case SH_GATE_NOT_NOW:
+        return SH_INGEST_NOT_NOW;
     case SH_GATE_DENIED:
     default:
         return SH_INGEST_DENIED;
     }
 }
 
+/* Waits for room in the journal. False: the time is over or the server stops. */
+static bool wait_for_room(struct sh_api *a, int64_t until_us)
+{
+    const int64_t left = until_us - sh_mono_us(a->env->clock);
+    if (left <= 0 || atomic_load(&a->stopping)) {
+        return false;
+    }
+    sh_mutex_lock(&a->lock);
+    (void)sh_cond_wait_for(&a->room, &a->lock, left < 20000 ? left : 20000);
+    sh_mutex_unlock(&a->lock);
+    return true;
+}
+
+/* A series that could not be made now, by no fault of the sender: the rest is taken, and the answer
+ * tells him to send all of it again. */
 static enum sh_ingest_code resolve(void *ctx, const struct sh_ingest_name *name,
                                    struct sh_ingest_target *out, char detail[160])
 {
-    const struct job *j = ctx;
+    struct job *j = ctx;
+    struct sh_api *a = j->r->api;
     struct sh_gate_label labels[SH_INGEST_MAX_LABELS];
     const size_t n = name->nlabels > SH_INGEST_MAX_LABELS ? SH_INGEST_MAX_LABELS : name->nlabels;
     for (size_t i = 0; i < n; i++) {
@@ -69,9 +88,17 @@ static enum sh_ingest_code resolve(void *ctx, const struct sh_ingest_name *name,
         .number_is_f64 = j->numbers_f64,
     };
     struct sh_gate_target t;
-    const enum sh_gate_refusal no = sh_gate_point(j->r->api->o.gate, &j->who, &g, &t, detail);
+    const int64_t until = sh_mono_us(a->env->clock) + WAIT_US;
+    enum sh_gate_refusal no = SH_GATE_OK;
+    do {
+        no = sh_gate_point(a->o.gate, &j->who, &g, &t, detail);
+    } while (no == SH_GATE_NOT_NOW && t.why == SH_E_LIMIT && j->later == SH_OK &&
+             wait_for_room(a, until));
     if (no == SH_GATE_OK) {
         *out = (struct sh_ingest_target){t.point, t.type, t.scale, t.raw_point};
+    }
+    if (no == SH_GATE_NOT_NOW && j->later == SH_OK) {
+        j->later = t.why;
     }
     return sh_api_refusal_code(no);
 }
@@ -86,19 +113,6 @@ static void committed(void *ctx, sh_err err, uint64_t seq)
         atomic_store(&j->err, (int)err);
     }
     release(j);
-}
-
-/* Waits for room in the journal. False: the time is over or the server stops. */
-static bool wait_for_room(struct sh_api *a, int64_t until_us)
-{
-    const int64_t left = until_us - sh_mono_us(a->env->clock);
-    if (left <= 0 || atomic_load(&a->stopping)) {
-        return false;
-    }
-    sh_mutex_lock(&a->lock);
-    (void)sh_cond_wait_for(&a->room, &a->lock, left < 20000 ? left : 20000);
-    sh_mutex_unlock(&a->lock);
-    return true;
 }
 
 static sh_err submit(void *ctx, const struct sh_batch *batch)
@@ -231,7 +245,8 @@ static void release(struct job *j)
         return;
     }
     struct api_req *r = j->r;
-    const sh_err err = (sh_err)atomic_load(&j->err);
+    const sh_err lost = (sh_err)atomic_load(&j->err);
+    const sh_err err = lost != SH_OK ? lost : j->later;
     int status = 0;
     if (err != SH_OK) {
         status = failed(j, err);

@@ -100,7 +100,7 @@ static enum sh_gate_refusal property_type(struct sh_gate *g, const struct sh_gat
 }
 
 static enum sh_gate_refusal make_point(struct sh_gate *g, const struct sh_gate_who *who,
-                                       const struct sh_gate_name *name, uint32_t *id,
+                                       const struct sh_gate_name *name, struct sh_gate_target *out,
                                        char detail[160])
 {
     struct sh_point_def d = {
@@ -117,7 +117,7 @@ static enum sh_gate_refusal make_point(struct sh_gate *g, const struct sh_gate_w
         (void)snprintf(detail, 160, "the tenant's quota of points is used up");
         return SH_GATE_QUOTA;
     }
-    const sh_err err = sh_points_define(g->o.points, &d, false, id);
+    const sh_err err = sh_points_define(g->o.points, &d, false, &out->point);
     if (err == SH_OK) {
         return SH_GATE_OK;
     }
@@ -128,8 +128,13 @@ static enum sh_gate_refusal make_point(struct sh_gate *g, const struct sh_gate_w
         (void)snprintf(detail, 160, "device or property is not a valid name");
         return SH_GATE_BAD_NAME;
     }
+    if (err == SH_E_LIMIT) {
+        (void)snprintf(detail, 160, "no more points: see points.max, and how many a device has");
+        return SH_GATE_QUOTA;
+    }
     (void)snprintf(detail, 160, "no new point can be made now (%s)", sh_err_name(err));
-    return SH_GATE_QUOTA;
+    out->why = err == SH_E_AGAIN ? SH_E_LIMIT : err;
+    return SH_GATE_NOT_NOW;
 }
 
 static enum sh_gate_refusal own_device(const struct sh_gate_who *who,
@@ -148,6 +153,7 @@ enum sh_gate_refusal sh_gate_point(struct sh_gate *g, const struct sh_gate_who *
                                    char detail[160])
 {
     detail[0] = '\0';
+    *out = (struct sh_gate_target){.why = SH_OK};
     if (!name->event && sh_str_starts(name->property, SH_POINT_EVENT)) {
         (void)snprintf(detail, 160, "properties that begin with 'event:' are kept for events");
         return SH_GATE_BAD_NAME;
@@ -160,16 +166,15 @@ enum sh_gate_refusal sh_gate_point(struct sh_gate *g, const struct sh_gate_who *
     if (r != SH_GATE_OK) {
         return r;
     }
-    uint32_t id = sh_points_find(g->o.points, who->tenant, name->device, name->property);
-    if (id == 0) {
-        r = make_point(g, who, name, &id, detail);
+    out->point = sh_points_find(g->o.points, who->tenant, name->device, name->property);
+    if (out->point == 0) {
+        r = make_point(g, who, name, out, detail);
         if (r != SH_GATE_OK) {
             return r;
         }
     }
-    const struct sh_point *p = sh_points_get(g->o.points, id);
-    *out = (struct sh_gate_target){.point = id, .type = p->type};
-    out->scale = sh_points_scale(g->o.points, id, &out->raw_point);
+    out->type = sh_points_get(g->o.points, out->point)->type;
+    out->scale = sh_points_scale(g->o.points, out->point, &out->raw_point);
     return SH_GATE_OK;
 }
 

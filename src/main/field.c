@@ -62,12 +62,13 @@ sh_err node_on_loop(struct node *n, sh_err (*fn)(void *ctx), void *ctx)
 
 /* ---- samples ---- */
 
-static bool resolve(struct line *l, struct tag *t, enum sh_type type)
+/* SH_E_DENIED: refused. Other errors: not now (SH_E_LIMIT: the journal's queue is full). */
+static sh_err resolve(struct line *l, struct tag *t, enum sh_type type)
 {
     struct node *n = l->field->node;
     const uint64_t generation = sh_points_generation(n->points);
     if (t->target.point != 0 && t->generation == generation) {
-        return true;
+        return SH_OK;
     }
     char detail[160];
     const struct sh_gate_who who = {.tenant = l->tenant, .provision = true};
@@ -79,7 +80,7 @@ static bool resolve(struct line *l, struct tag *t, enum sh_type type)
         sh_log(n->env.log, SH_LOG_WARN, "channels", "%.*s/%.*s refused: %s", SH_PRI(t->device),
                SH_PRI(t->property), detail);
     }
-    return r == SH_GATE_OK;
+    return r == SH_GATE_OK ? SH_OK : r == SH_GATE_NOT_NOW ? t->target.why : SH_E_DENIED;
 }
 
 /* The raw cell as the scale wants it, or as the point's own type when there is no scale. */
@@ -138,9 +139,7 @@ static sh_err add_row(struct line *l, const struct sh_batch *b, uint32_t i)
     struct field *f = l->field;
     struct tag *t = &l->tags[b->point[i]];
     const enum sh_type type = (enum sh_type)b->type[i];
-    if (!resolve(l, t, type)) {
-        return SH_E_DENIED;
-    }
+    SH_TRY(resolve(l, t, type));
     if (type >= SH_T_TEXT) {
         return add_text(f, t, b, i);
     }

@@ -165,7 +165,7 @@ static sh_err event_point(struct node *n, const struct mqtt_telemetry *m, uint32
     const enum sh_gate_refusal r = sh_gate_point(n->gate, &who, &name, &target, detail);
     if (r != SH_GATE_OK) {
         sh_log(n->env.log, SH_LOG_DEBUG, "mqtt", "event refused: %s", detail);
-        return SH_E_PROTO;
+        return r == SH_GATE_NOT_NOW ? target.why : SH_E_PROTO;
     }
     *point = target.point;
     return SH_OK;

@@ -35,6 +35,7 @@ struct telemetry {
     bool decoding;
     bool refused;
     bool stopped;
+    sh_err later;          /* why a series of the message could not be made now */
     sh_err room;           /* SH_E_LIMIT while the journal is full */
     sh_err carried;        /* error of a batch that the next one continues */
     struct sh_buf wrapped; /* a mapped message whose topic names the property */
@@ -54,6 +55,9 @@ static enum sh_ingest_code resolve(void *ctx, const struct sh_ingest_name *name,
     const enum sh_gate_refusal r = sh_gate_point(t->node->gate, &t->who, &g, &target, detail);
     if (r == SH_GATE_OK) {
         *out = (struct sh_ingest_target){target.point, target.type, target.scale, target.raw_point};
+    }
+    if (r == SH_GATE_NOT_NOW && t->later == SH_OK) {
+        t->later = target.why;
     }
     return sh_api_refusal_code(r);
 }
@@ -219,6 +223,7 @@ static sh_err decode(struct telemetry *t, const struct mqtt_telemetry *m, bool *
     struct sh_ingest_result res;
     struct sh_bytes body = m->payload;
     t->refused = false;
+    t->later = SH_OK;
     if (m->layout == MQTT_L_MAPPED && m->property.n > 0) {
         SH_TRY(wrap(t, m));
         body = sh_buf_bytes(&t->wrapped);
@@ -275,6 +280,9 @@ sh_err telemetry_take(void *ctx, const struct mqtt_telemetry *m, mqtt_telemetry_
     const sh_err err = decode(t, m, &taken);
     if (err != SH_OK) {
         return err;
+    }
+    if (t->later != SH_OK) {
+        return t->later; /* sent again, its other values come twice and are the same */
     }
     if (!taken && t->refused) {
         return SH_E_PROTO;

@@ -586,7 +586,7 @@ static sh_err journal_change(struct sh_points *p, struct sh_bytes data)
     if (err != SH_OK) {
         sh_mem_free(p->env->alloc, f);
     }
-    return err;
+    return err == SH_E_LIMIT ? SH_E_AGAIN : err;
 }
 
 /* Under the lock: journal, then memory. */

@@ -42,6 +42,7 @@ const char *sh_ingest_code_name(enum sh_ingest_code c)
         [SH_INGEST_UNKNOWN_PROPERTY] = "unknown_property",
         [SH_INGEST_DENIED] = "denied",
         [SH_INGEST_QUOTA] = "quota_reached",
+        [SH_INGEST_NOT_NOW] = "not_now",
     };
     return (size_t)c < sizeof names / sizeof names[0] ? names[c] : "unknown";
 }

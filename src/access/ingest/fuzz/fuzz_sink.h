@@ -56,7 +56,7 @@ static sh_err fuzz_submit(void *ctx, const struct sh_batch *b)
 static void fuzz_refuse(void *ctx, const struct sh_ingest_refusal *r)
 {
     (void)ctx;
-    SH_FUZZ_CHECK(r->code > SH_INGEST_OK && r->code <= SH_INGEST_QUOTA);
+    SH_FUZZ_CHECK(r->code > SH_INGEST_OK && r->code <= SH_INGEST_NOT_NOW);
     SH_FUZZ_CHECK(r->column > 0 && r->detail != NULL && r->detail[0] != '\0');
 }
 

@@ -26,7 +26,8 @@ enum sh_gate_refusal {
     SH_GATE_DEVICE_ID_CONFLICT,  /* another tag set makes the same id */
     SH_GATE_FIELD_TYPE_CONFLICT, /* the point has another type */
     SH_GATE_DENIED,
-    SH_GATE_QUOTA
+    SH_GATE_QUOTA,
+    SH_GATE_NOT_NOW /* no fault of the sender: the same may be taken later (target.why) */
 };
 
 struct sh_gate_label {
@@ -72,6 +73,8 @@ struct sh_gate_who {
 
 struct sh_gate_target {
     uint32_t point;
+    sh_err why; /* of SH_GATE_NOT_NOW: SH_E_LIMIT the journal's queue is full; SH_E_FULL, SH_E_IO
+                   ... */
     enum sh_type type;
     const struct sh_scale *scale; /* valid while sh_points_generation is the same */
     uint32_t raw_point;

@@ -101,7 +101,8 @@ struct sh_point_def {
 /* The point of that name and type, made when missing. When the name belongs to a point of another
  * type: SH_E_CONFLICT, or with `replace` a new id under the same name. An alias of that name is
  * taken over (look it up first where an old name shall go on meaning the old point). SH_E_INVAL,
- * SH_E_LIMIT the catalogue or the journal's queue is full, SH_E_FULL, SH_E_NOMEM. */
+ * SH_E_LIMIT the catalogue is full; SH_E_AGAIN the journal's queue is full now; SH_E_FULL,
+ * SH_E_NOMEM. */
 SH_MUST_CHECK sh_err sh_points_define(struct sh_points *p, const struct sh_point_def *d,
                                       bool replace, uint32_t *id);
 /* Moves all points of a device to another id; the old names stay as aliases. SH_E_EXISTS when a

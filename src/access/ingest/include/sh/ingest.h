@@ -47,7 +47,8 @@ enum sh_ingest_code {
     SH_INGEST_UNKNOWN_DEVICE,     /* unknown_device: and the token may not provision */
     SH_INGEST_UNKNOWN_PROPERTY,   /* unknown_property */
     SH_INGEST_DENIED,             /* denied */
-    SH_INGEST_QUOTA               /* quota_reached */
+    SH_INGEST_QUOTA,              /* quota_reached */
+    SH_INGEST_NOT_NOW             /* not_now: no fault of the sender; he should send again */
 };
 const char *sh_ingest_code_name(enum sh_ingest_code c);
 
