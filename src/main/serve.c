@@ -420,7 +420,8 @@ static sh_err open_twin(struct node *n)
     return err == SH_OK ? SH_OK : node_fail(n, "channels", err, NULL);
 }
 
-/* Record types that the console itself needs, in every tenant. */
+/* Record types that the console itself needs, in every tenant. A disk without room does not stop
+ * the start; then the next one makes them. */
 static sh_err make_types(struct node *n)
 {
     static const char chart[] =
@@ -433,6 +434,10 @@ static sh_err make_types(struct node *n)
     struct sh_diag d = {0};
     const sh_err err = sh_record_type_put(n->record, SH_RECORD_PLATFORM, SH_STR("chart"),
                                           sh_str_c(chart), 0, SH_STR("system"), NULL, &d);
+    if (err == SH_E_FULL || err == SH_E_IO) {
+        sh_log(n->env.log, SH_LOG_WARN, "main", "record types: %s", sh_err_name(err));
+        return SH_OK;
+    }
     return err == SH_OK || err == SH_E_CONFLICT || err == SH_E_EXISTS
                ? SH_OK
                : node_fail(n, "record types", err, &d);

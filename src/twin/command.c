@@ -216,7 +216,7 @@ sh_err twin_commands_recover(struct sh_twin *t)
 {
     SH_TRY(sh_record_scan(t->o.record, SH_RECORD_ALL_TENANTS, KIND_OPEN, recover_one, t));
     twin_commands_overdue(t, true);
-    return twin_save_commands(t);
+    return SH_OK;
 }
 
 /* ------------------------------------------------------------------ start */

@@ -21,6 +21,17 @@ static void defaults(struct sh_twin_options *o)
     o->command_us = o->command_us == 0 ? 30000000 : o->command_us;
 }
 
+/* A start needs no room on the disk: what could not be stored now is stored by a later tick. */
+static sh_err stored_later(struct sh_twin *t, sh_err err)
+{
+    if (err == SH_E_FULL || err == SH_E_IO) {
+        sh_log(t->env->log, SH_LOG_WARN, "twin", "changes found at the start are stored later: %s",
+               sh_err_name(err));
+        return SH_OK;
+    }
+    return err;
+}
+
 static sh_err load(struct sh_twin *t)
 {
     static const struct {
@@ -38,9 +49,10 @@ static sh_err load(struct sh_twin *t)
     }
     twin_texts_fini(&t->loading);
     SH_TRY(err);
-    SH_TRY(twin_devices_adopt(t));
+    SH_TRY(stored_later(t, twin_devices_adopt(t)));
     twin_apply_all(t);
-    return twin_commands_recover(t);
+    SH_TRY(twin_commands_recover(t));
+    return stored_later(t, twin_save_commands(t));
 }
 
 static void destroy(struct sh_twin *t)
