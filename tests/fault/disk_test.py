@@ -5,14 +5,13 @@ SPDX-License-Identifier: Apache-2.0
 import json
 import os
 import random
-import socket
-import struct
 import subprocess
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "wire"))
+from raw_mqtt import RawMqtt
 from songhua import Problem, Songhua, number, skip
 
 MIB = 1 << 20
@@ -37,68 +36,9 @@ def until(what, test, timeout_s=20):
         time.sleep(0.05)
 
 
-class Raw:
-    """An MQTT client of few packets that shows the reason codes."""
-
+class Raw(RawMqtt):
     def __init__(self, s, token, version, client_id, clean=True, expiry=0):
-        self.version = version
-        self.s = socket.create_connection(("127.0.0.1", s.mqtt), timeout=20)
-        props = b""
-        if version == 5:
-            props = b"\x11" + struct.pack(">I", expiry) if expiry else b""
-            props = bytes([len(props)]) + props
-        flags = 0x80 | (2 if clean else 0)
-        body = b"\0\4MQTT" + bytes([version, flags]) + b"\0\x3c" + props + self.text(client_id) + self.text(token)
-        self.send(0x10, body)
-        kind, got = self.packet()
-        check("CONNACK", (kind >> 4, got[1]), (2, 0))
-
-    @staticmethod
-    def text(t):
-        return struct.pack(">H", len(t.encode())) + t.encode()
-
-    def send(self, kind, body):
-        n, size = len(body), b""
-        while True:
-            size += bytes([(n & 127) | (128 if n > 127 else 0)])
-            n >>= 7
-            if n == 0:
-                break
-        self.s.sendall(bytes([kind]) + size + body)
-
-    def bytes(self, n):
-        out = b""
-        while len(out) < n:
-            got = self.s.recv(n - len(out))
-            if not got:
-                raise ConnectionError("closed")
-            out += got
-        return out
-
-    def packet(self, timeout_s=20):
-        self.s.settimeout(timeout_s)
-        kind, n, shift = self.bytes(1)[0], 0, 0
-        while True:
-            b = self.bytes(1)[0]
-            n |= (b & 127) << shift
-            shift += 7
-            if b < 128:
-                return kind, self.bytes(n)
-
-    def publish(self, topic, body, pid, qos=1, retain=False):
-        pid_bytes = struct.pack(">H", pid) if qos else b""
-        self.send(0x30 | qos << 1 | int(retain), self.text(topic) + pid_bytes + (b"\0" if self.version == 5 else b"") + body.encode())
-
-    def subscribe(self, topic, qos):
-        self.send(0x82, b"\0\1" + (b"\0" if self.version == 5 else b"") + self.text(topic) + bytes([qos]))
-        kind, body = self.packet()
-        check("SUBACK", (kind >> 4, body[-1]), (9, qos))
-
-    def ack(self, pid):
-        """The reason code of the PUBACK of pid."""
-        kind, body = self.packet()
-        check("PUBACK", (kind >> 4, struct.unpack(">H", body[:2])[0]), (4, pid))
-        return body[2] if len(body) > 2 else 0
+        super().__init__(s.mqtt, token, version, client_id, clean, expiry)
 
     def nothing(self, wait_s=1.5):
         try:
@@ -106,9 +46,6 @@ class Raw:
         except TimeoutError:
             return
         sys.exit(f"an answer where none may be: {got!r}")
-
-    def close(self):
-        self.s.close()
 
 
 class Disk:
@@ -156,7 +93,7 @@ def refused(s, path, body, content_type):
 def marks(s, disk, acked):
     token = s.make_token(name="load", roles=["engineer"])["token"]
     away = Raw(s, token, 5, "away", clean=False, expiry=1000)
-    away.subscribe("q/#", 1)
+    check("SUBACK", away.subscribe("q/#", 1), 1)
     away.close()
     v3, v5 = Raw(s, token, 4, "v3"), Raw(s, token, 5, "v5")
 
