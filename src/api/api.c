@@ -119,14 +119,23 @@ bool api_origin_ok(const struct sh_http_req *h)
     return sh_str_ieq(sh_str_sub(origin, at + 2, origin.n), h->host);
 }
 
+/* Who it is could not be looked up: that is no answer to who it is. */
+static bool unknown_now(sh_err err)
+{
+    return err == SH_E_NOMEM || err == SH_E_INTERNAL;
+}
+
 static int by_cookie(struct api_req *r)
 {
     const struct sh_str token =
         sh_cookie_find(sh_http_field_of(r->http, "Cookie"), SH_STR(SH_SESSION_COOKIE));
     int64_t expires = 0;
-    if (token.n == 0 ||
-        sh_guard_by_session(r->api->o.guard, token, &r->who, NULL, &expires) != SH_OK) {
+    if (token.n == 0) {
         return 0;
+    }
+    const sh_err err = sh_guard_by_session(r->api->o.guard, token, &r->who, NULL, &expires);
+    if (err != SH_OK) {
+        return unknown_now(err) ? api_error(r, err, NULL) : 0;
     }
     r->session = sh_arena_str(r->arena, token);
     if (!api_origin_ok(r->http)) {
@@ -159,6 +168,9 @@ static int authenticate(struct api_req *r)
                                 : sh_guard_by_secret(r->api->o.guard, h.user, h.password, &r->who);
     }
     sh_buf_fini(&scratch);
+    if (unknown_now(err)) {
+        return api_error(r, err, NULL);
+    }
     if (err != SH_OK) {
         return api_problem(r, 401, "not_signed_in", "the token is unknown, expired or revoked",
                            "令牌不存在、已过期或已吊销");
@@ -237,9 +249,12 @@ static void request_free(struct api_req *r)
 void api_finish(struct api_req *r, int status)
 {
     struct sh_http_req *http = r->http;
-    const bool whole = sh_jw_end(&r->w) == SH_OK;
+    const sh_err written = sh_jw_end(&r->w);
+    const bool whole = written == SH_OK;
     api_idem_end(r, whole ? status : 500);
-    if (!whole) {
+    if (written == SH_E_NOMEM) {
+        status = api_error(r, written, NULL);
+    } else if (!whole) {
         status = api_problem(r, 413, "limit", "the answer is too long: ask for less",
                              "返回内容过长：请缩小范围");
     }
@@ -279,6 +294,9 @@ static int parse_body(struct api_req *r)
     }
     struct sh_diag d = {0};
     const sh_err err = sh_json_parse(sh_bytes_str(r->http->body), API_JSON_MAX, &r->body, &d);
+    if (err == SH_E_NOMEM) {
+        return api_error(r, err, NULL);
+    }
     if (err != SH_OK) {
         return api_problem_diag(r, err == SH_E_LIMIT ? 413 : 400, "bad_json", &d);
     }

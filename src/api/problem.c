@@ -172,11 +172,11 @@ static struct mapped map_err(sh_err err)
     case SH_E_TIMEOUT:
     case SH_E_CLOSED:
     case SH_E_CANCELED:
+    case SH_E_NOMEM:
         return (struct mapped){503, "too_busy"};
     case SH_E_UNSUPPORTED:
         return (struct mapped){422, "unsupported"};
     case SH_OK:
-    case SH_E_NOMEM:
     case SH_E_CORRUPT:
     case SH_E_IO:
     case SH_E_INTERNAL:

@@ -284,6 +284,10 @@ sh_err sh_json_parse(struct sh_str text, size_t max, json_t **out, struct sh_dia
     json_error_t e;
     json_t *v = json_loadb(text.p == NULL ? "" : text.p, text.n,
                            JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
+    if (v == NULL && e.text[0] == '\0') { /* jansson has no words for it */
+        sh_diag_set(diag, "memory is short");
+        return SH_E_NOMEM;
+    }
     if (v == NULL) {
         sh_diag_set(diag, "not valid JSON: %s (line %d, column %d)", e.text, e.line, e.column);
         if (diag != NULL) {

@@ -164,6 +164,7 @@ enum sh_gate_refusal sh_gate_point(struct sh_gate *g, const struct sh_gate_who *
                         who->provision, detail);
     }
     if (r != SH_GATE_OK) {
+        out->why = SH_E_NOMEM; /* the only reason for which a device is not to be had now */
         return r;
     }
     out->point = sh_points_find(g->o.points, who->tenant, name->device, name->property);

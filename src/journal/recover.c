@@ -23,6 +23,8 @@ struct walk {
     uint64_t last; /* newest sequence seen, over all files */
     bool last_known;
     size_t end; /* behind the last good group of this file */
+    bool
+        no_memory; /* an owner could not take a record: the start fails, the next one tries again */
     uint64_t records;
 };
 
@@ -32,8 +34,9 @@ static void tell(const struct walk *w, enum sh_journal_trouble what, size_t off,
                            .what = what, .file = w->path, .offset = off, .bytes = n});
 }
 
-static void record_replay(struct sh_journal *j, const struct log_record *r, uint64_t seq)
+static void record_replay(struct walk *w, const struct log_record *r, uint64_t seq)
 {
+    struct sh_journal *j = w->j;
     struct journal_owner *o = r->owner < SH_JOURNAL_OWNERS ? &j->owners[r->owner] : NULL;
     if (o == NULL || o->o.apply == NULL) {
         return; /* an owner this program does not have */
@@ -47,6 +50,7 @@ static void record_replay(struct sh_journal *j, const struct log_record *r, uint
     const sh_err err = o->o.apply(o->o.ctx, &rec);
     if (err != SH_OK) {
         j->st.apply_errors++;
+        w->no_memory = w->no_memory || err == SH_E_NOMEM;
         sh_log(j->env->log, SH_LOG_WARN, "journal", "record %" PRIu64 " of %s: %s", seq, o->o.name,
                sh_err_name(err));
     }
@@ -75,7 +79,7 @@ static void group_replay(struct walk *w, size_t off, const struct log_group *g,
         const uint64_t seq = g->first_seq + i;
         w->records++;
         if (!w->last_known || seq > w->last) {
-            record_replay(w->j, &r, seq);
+            record_replay(w, &r, seq);
         }
     }
     if (!w->last_known || last > w->last) {
@@ -197,7 +201,9 @@ static sh_err file_replay(struct sh_journal *j, struct walk *w, uint64_t number,
         w->bytes = (struct sh_bytes){map.p, map.n};
         file_walk(w, f, newest);
         f->whole = map.n == j->o.segment_bytes;
-        if (newest) {
+        if (w->no_memory) {
+            err = SH_E_NOMEM;
+        } else if (newest) {
             err = file_continue(j, w, f);
         }
         fs->unmap(fs->ctx, &map);

@@ -138,6 +138,7 @@ static enum sh_gate_refusal gate_device(void *ctx, uint32_t tenant, struct sh_st
         [SH_TWIN_UNKNOWN_PROPERTY] = SH_GATE_UNKNOWN_PROPERTY,
         [SH_TWIN_DEVICE_ID_CONFLICT] = SH_GATE_DEVICE_ID_CONFLICT,
         [SH_TWIN_LIMIT] = SH_GATE_QUOTA,
+        [SH_TWIN_NO_MEMORY] = SH_GATE_NOT_NOW,
     };
     return map[(size_t)r];
 }

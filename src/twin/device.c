@@ -107,8 +107,9 @@ static enum sh_twin_refusal make(struct sh_twin *t, uint32_t tenant, struct sh_s
 {
     struct twin_slot *s = NULL;
     struct twin_dev *d = twin_dev_new(t, tenant, id, doc);
-    if (d == NULL || twin_index_put(t, d, &s) != SH_OK) {
-        return SH_TWIN_LIMIT;
+    const sh_err err = d == NULL ? SH_E_NOMEM : twin_index_put(t, d, &s);
+    if (err != SH_OK) {
+        return err == SH_E_LIMIT ? SH_TWIN_LIMIT : SH_TWIN_NO_MEMORY;
     }
     s->unsaved = true;
     s->next_unsaved = t->unsaved;
@@ -154,7 +155,7 @@ enum sh_twin_refusal sh_twin_device_ensure(struct sh_twin *t, uint32_t tenant, s
     }
     json_t *doc = doc_of_labels(labels, nlabels, tagset);
     if (doc == NULL) {
-        return SH_TWIN_LIMIT;
+        return SH_TWIN_NO_MEMORY;
     }
     sh_mutex_lock(&t->lock);
     r = look(t, tenant, id, tagset, detail); /* somebody may have been faster */
@@ -164,7 +165,9 @@ enum sh_twin_refusal sh_twin_device_ensure(struct sh_twin *t, uint32_t tenant, s
     }
     sh_mutex_unlock(&t->lock);
     json_decref(doc);
-    if (r == SH_TWIN_LIMIT) {
+    if (r == SH_TWIN_NO_MEMORY) {
+        (void)snprintf(detail, SH_TWIN_DETAIL, "memory is short");
+    } else if (r == SH_TWIN_LIMIT) {
         (void)snprintf(detail, SH_TWIN_DETAIL, "no room for more devices (%u)", t->o.max_devices);
     } else if (made) {
         twin_event(t, SH_EVENT_DEVICE_CHANGED, tenant, id, SH_STR("{\"change\":\"created\"}"));

@@ -262,7 +262,7 @@ sh_err twin_index_put(struct sh_twin *t, struct twin_dev *d, struct twin_slot **
     struct twin_tenant *tt = twin_tenant(t, d->tenant, true);
     if (tt == NULL) {
         twin_dev_unref(t, d);
-        return SH_E_LIMIT;
+        return SH_E_NOMEM;
     }
     struct twin_slot *s = sh_map_get(&tt->by_id, d->id);
     if (s != NULL) {
@@ -281,7 +281,7 @@ sh_err twin_index_put(struct sh_twin *t, struct twin_dev *d, struct twin_slot **
             slot_free(t, s);
         }
         twin_dev_unref(t, d);
-        return SH_E_LIMIT;
+        return t->live >= t->o.max_devices ? SH_E_LIMIT : SH_E_NOMEM;
     }
     s->dev = d;
     d->slot = s;

@@ -9,6 +9,7 @@
  *   eio=N        the Nth write fails (EIO) after half of its bytes were written
  *   full=N:MS    for MS milliseconds from the Nth write on there is no space (ENOSPC)
  *   sync=N       the Nth fsync or fdatasync fails (EIO); what it should have saved is lost
+ *   memory=N:MS  from MS milliseconds after the start on, one allocation in N fails
  *   slow=US      each sync takes up to US microseconds more (a wider window for a cut)
  *
  * Trace, little-endian, one write(2) a record, in the order of the calls (one lock is held from the
@@ -74,6 +75,8 @@ static struct {
     uint64_t full_ms;
     int64_t full_end_us;
     uint64_t sync_at;
+    uint64_t memory_n; /* 0 = all succeed */
+    int64_t memory_from_us;
     unsigned slow_us;
     unsigned dice;
     struct fd fds[FDS];
@@ -94,6 +97,13 @@ static void *next(const char *name)
     if (real == NULL) {                                                                            \
         real = (type(*)(__VA_ARGS__))next(name);                                                   \
     }
+
+static int64_t now_us(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
 
 static uint64_t plan_word(const char *plan, const char *key, uint64_t *second)
 {
@@ -133,6 +143,10 @@ __attribute__((constructor)) static void begin(void)
     L.sync_at = plan_word(plan, "sync=", NULL);
     L.slow_us = (unsigned)plan_word(plan, "slow=", NULL);
     L.dice = (unsigned)getpid();
+    uint64_t after_ms = 0;
+    const uint64_t n = plan_word(plan, "memory=", &after_ms);
+    L.memory_from_us = now_us() + (int64_t)after_ms * 1000;
+    L.memory_n = n;
 }
 
 static bool below(const char *path)
@@ -179,6 +193,64 @@ static void tell_path(uint8_t kind, const char *a, const char *b)
 {
     (void)tell(kind, 0, 0, text(a + L.dir_n), b == NULL ? none : text(b + L.dir_n));
 }
+
+/* ---- memory ---- */
+
+/* glibc's own names: dlsym would allocate. */
+void *__libc_malloc(size_t n);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t n);
+void *__libc_memalign(size_t align, size_t n);
+
+static bool no_memory(void)
+{
+    static _Thread_local uint64_t dice;
+    if (L.memory_n == 0) {
+        return false;
+    }
+    if (dice == 0) {
+        dice = ((uint64_t)(uintptr_t)&dice ^ (uint64_t)now_us()) | 1;
+    }
+    dice ^= dice << 13;
+    dice ^= dice >> 7;
+    dice ^= dice << 17;
+    if (dice % L.memory_n != 0 || now_us() < L.memory_from_us) {
+        return false;
+    }
+    errno = ENOMEM;
+    return true;
+}
+
+#ifndef LIE_NO_MEMORY
+void *malloc(size_t n)
+{
+    return no_memory() ? NULL : __libc_malloc(n);
+}
+
+void *calloc(size_t n, size_t size)
+{
+    return no_memory() ? NULL : __libc_calloc(n, size);
+}
+
+void *realloc(void *p, size_t n)
+{
+    return no_memory() ? NULL : __libc_realloc(p, n);
+}
+
+void *aligned_alloc(size_t align, size_t n)
+{
+    return no_memory() ? NULL : __libc_memalign(align, n);
+}
+
+int posix_memalign(void **p, size_t align, size_t n)
+{
+    void *q = no_memory() ? NULL : __libc_memalign(align, n);
+    if (q != NULL) {
+        *p = q;
+    }
+    return q == NULL ? ENOMEM : 0;
+}
+#endif
 
 /* ---- files ---- */
 
@@ -274,13 +346,6 @@ static bool tracked(int fd)
 static bool all_zero(const uint8_t *p, size_t n)
 {
     return n > 64 && p[0] == 0 && memcmp(p, p + 1, n - 1) == 0;
-}
-
-static int64_t now_us(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
 static bool is_full(void)

@@ -36,7 +36,7 @@ void sh_jw_json(struct sh_jw *w, const json_t *v); /* NULL writes null */
 SH_MUST_CHECK sh_err sh_jw_end(struct sh_jw *w);
 
 /* Parses one JSON document. Refuses duplicate keys, depth over 64, and text over max bytes.
- * SH_E_PROTO with diag (line, message). *out is a new reference. */
+ * SH_E_PROTO with diag (line, message), SH_E_LIMIT, SH_E_NOMEM. *out is a new reference. */
 SH_MUST_CHECK sh_err sh_json_parse(struct sh_str text, size_t max, json_t **out,
                                    struct sh_diag *diag);
 /* Members with a type check; the default when absent or of another type. Borrowed. */

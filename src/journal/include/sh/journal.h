@@ -97,7 +97,8 @@ struct sh_journal_options {
 };
 
 /* Opens the folder, replays every record after its owner's checkpoint through apply() in sequence
- * order, and is ready for appends. Never refuses because of damage: that is reported. May block.
+ * order, and is ready for appends. Never refuses because of damage: that is reported. An owner that
+ * has no memory for a record ends the open (SH_E_NOMEM): going on would lose it. May block.
  * SH_E_INVAL bad options, SH_E_IO, SH_E_FULL (no room even for the first file), SH_E_NOMEM.
  * `env` is borrowed for the life of the journal. */
 SH_MUST_CHECK sh_err sh_journal_open(const struct sh_env *env, const struct sh_journal_options *o,

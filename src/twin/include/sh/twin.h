@@ -77,7 +77,8 @@ enum sh_twin_refusal {
     SH_TWIN_UNKNOWN_DEVICE,
     SH_TWIN_UNKNOWN_PROPERTY,
     SH_TWIN_DEVICE_ID_CONFLICT, /* made from another set of labels */
-    SH_TWIN_LIMIT
+    SH_TWIN_LIMIT,
+    SH_TWIN_NO_MEMORY
 };
 struct sh_twin_label {
     struct sh_str key;
