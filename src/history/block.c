@@ -10,6 +10,8 @@ enum {
     VERSION_FIRST = 1, /* read only: exceptions by index */
     VERSION_PACKED = 2,
     VERSION_COLD = 3, /* ints may be entropy-coded */
+    VERSION_EVEN = 4, /* equal steps of time are told in a word; ints may be in the radix form */
+    VERSION_EVEN_COLD = 5,
     F64_DECIMAL = 0,
     F64_XOR = 1,
     MAX_E = 15,
@@ -63,16 +65,27 @@ static sh_err time_encode(struct block_scratch *s, const struct block_in *in,
 {
     const uint64_t t0 = (uint64_t)in->time[0];
     uint64_t g = 0;
-    for (uint32_t i = 1; i < in->n && g != 1; i++) {
-        g = gcd((uint64_t)in->time[i] - (uint64_t)in->time[i - 1], g);
+    bool even = true;
+    for (uint32_t i = 1; i < in->n && (g != 1 || even); i++) {
+        const uint64_t step = (uint64_t)in->time[i] - (uint64_t)in->time[i - 1];
+        even = even && (i == 1 || step == g);
+        g = gcd(step, g);
     }
-    g = g == 0 ? 1 : g;
+    if (g == 0) { /* one sample */
+        g = in->time[0] % 1000000 == 0 ? 1000000 : 1;
+    }
+    const int64_t step = (int64_t)g;
+    const int64_t rest = (in->time[0] % step + step) % step;
+    SH_TRY(sh_buf_put_varint(out, g << 1 | (even ? 1 : 0)));
+    SH_TRY(sh_buf_put_varint(out, ints_zigzag((uint64_t)((in->time[0] - rest) / step))));
+    SH_TRY(sh_buf_put_varint(out, (uint64_t)rest));
+    if (even) {
+        return SH_OK;
+    }
     for (uint32_t i = 0; i < in->n; i++) {
         const uint64_t d = (uint64_t)in->time[i] - t0;
         s->u[i] = g == 1 ? d : d / g;
     }
-    SH_TRY(sh_buf_put_varint(out, ints_zigzag(t0)));
-    SH_TRY(sh_buf_put_varint(out, g));
     return numbers_encode(s, s->u, in->n, 1U << INTS_DELTA | 1U << INTS_DELTA2, effort, out);
 }
 
@@ -241,7 +254,7 @@ sh_err block_encode(const struct sh_alloc *a, struct block_scratch *s, const str
     sh_put_le32(p + 8, in->point);
     sh_put_le16(p + 12, (uint16_t)in->n);
     p[14] = (uint8_t)in->type;
-    p[15] = effort == BLOCK_COLD ? VERSION_COLD : VERSION_PACKED;
+    p[15] = effort == BLOCK_COLD ? VERSION_EVEN_COLD : VERSION_EVEN;
     sh_put_le32(p, sh_crc32c(0, p + 4, at + body - 4));
     return SH_OK;
 }
@@ -258,10 +271,11 @@ sh_err block_peek(struct sh_bytes in, struct block_head *out)
                                  .point = sh_le32(in.p + 8),
                                  .n = sh_le16(in.p + 12),
                                  .type = (enum sh_type)in.p[14],
-                                 .cold = in.p[15] == VERSION_COLD};
+                                 .cold = in.p[15] == VERSION_COLD || in.p[15] == VERSION_EVEN_COLD,
+                                 .even = in.p[15] >= VERSION_EVEN};
     if (h.size < BLOCK_HEAD || h.size > in.n || h.size > BLOCK_BYTES_MAX || h.n == 0 ||
         h.n > BLOCK_MAX || in.p[14] < SH_T_BOOL || in.p[14] > SH_T_BLOB ||
-        in.p[15] < VERSION_FIRST || in.p[15] > VERSION_COLD) {
+        in.p[15] < VERSION_FIRST || in.p[15] > VERSION_EVEN_COLD) {
         return SH_E_CORRUPT;
     }
     *out = h;
@@ -286,7 +300,41 @@ void block_cols_free(const struct sh_alloc *a, struct block_cols *c)
     }
 }
 
+/* Versions 4 and 5. */
 static sh_err time_decode(struct sh_rd r, uint32_t n, struct block_cols *out)
+{
+    const struct kernels *k = kernels_get();
+    uint64_t g = 0;
+    uint64_t q = 0;
+    uint64_t rest = 0;
+    int64_t t0 = 0;
+    int64_t span = 0;
+    SH_TRY(sh_rd_varint(&r, &g));
+    SH_TRY(sh_rd_varint(&r, &q));
+    SH_TRY(sh_rd_varint(&r, &rest));
+    const bool even = (g & 1) != 0;
+    g >>= 1;
+    if (g == 0 || rest >= g || __builtin_mul_overflow((int64_t)ints_unzigzag(q), (int64_t)g, &t0) ||
+        __builtin_add_overflow(t0, (int64_t)rest, &t0)) {
+        return SH_E_CORRUPT;
+    }
+    if (!even) {
+        SH_TRY(ints_decode(&r, n, out->tmp));
+        if (!k->times(out->tmp, n, (uint64_t)t0, g, out->time)) {
+            return SH_E_CORRUPT;
+        }
+    } else if (__builtin_mul_overflow((int64_t)g, (int64_t)n - 1, &span) ||
+               __builtin_add_overflow(t0, span, &span)) {
+        return SH_E_CORRUPT;
+    } else {
+        k->linear((uint64_t)t0, g, n, out->tmp);
+        memcpy(out->time, out->tmp, (size_t)n * sizeof *out->time);
+    }
+    return sh_rd_left(&r) == 0 ? SH_OK : SH_E_CORRUPT;
+}
+
+/* Versions 1 to 3. */
+static sh_err old_time_decode(struct sh_rd r, uint32_t n, struct block_cols *out)
 {
     uint64_t t0 = 0;
     uint64_t g = 0;
@@ -400,7 +448,8 @@ static sh_err body_decode(struct sh_rd r, const struct block_head *h, bool times
     }
     SH_TRY(sh_rd_bytes(&r, (size_t)time_len, &time));
     SH_TRY(sh_rd_bytes(&r, (size_t)value_len, &value));
-    SH_TRY(time_decode(sh_rd_of(time), h->n, out));
+    SH_TRY(h->even ? time_decode(sh_rd_of(time), h->n, out)
+                   : old_time_decode(sh_rd_of(time), h->n, out));
     if (times_only) {
         return SH_OK;
     }

@@ -2,9 +2,12 @@
  * and decoded in memory; no I/O. Lossless bit for bit. Layout (little-endian):
  *
  *   u32 crc of all behind it up to `size`, u32 size (whole block, without padding), u32 point,
- *   u16 count, u8 type, u8 version (1, 2; 3: cold), varint time bytes,
- * varint value bytes, time, value, quality. time     zigzag varint t0, varint g, ints of (t - t0) /
- * g      (ints.h) value    i64, bool: ints f64: u8 0 decimal: u8 e, varint x, ints of round(v *
+ *   u16 count, u8 type, u8 version (1, 2, 4; 3, 5: cold), varint time bytes,
+ *   varint value bytes, time, value, quality.
+ *   time     versions 4, 5: varint g * 2 + 1 when all steps are g, else + 0; zigzag varint of the
+ *            floor of t0 / g, varint of the rest; unless all steps are g: ints of (t - t0) / g
+ *            versions 1 to 3: zigzag varint t0, varint g, ints of (t - t0) / g (ints.h)
+ *   value    i64, bool: ints f64: u8 0 decimal: u8 e, varint x, ints of round(v *
  * 10^e), x times {u16 index, u64 bits} u8 1 xor: u64 first bits, u8 shift, ints of (bits[i] ^
  * bits[i - 1]) >> shift text, blob: see text.c quality  u8 0, u8 q: all equal; u8 1, varint runs,
  * runs times {u8 q, varint length} SPDX-License-Identifier: Apache-2.0 */
@@ -55,6 +58,7 @@ struct block_head {
     uint32_t n;
     enum sh_type type;
     bool cold; /* written with BLOCK_COLD */
+    bool even; /* version 4 or 5 */
 };
 /* Looks at the fixed head only (no crc). SH_E_CORRUPT. */
 SH_MUST_CHECK sh_err block_peek(struct sh_bytes in, struct block_head *out);

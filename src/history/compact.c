@@ -14,7 +14,8 @@ enum {
     MERGE_MAX = 64,
     PARTS_MAX = 4096, /* partitions of one split */
     MERGE_MEM = 64 << 20,
-    COPY_ROWS = 768, /* a block at least this full is copied as it is */
+    COPY_ROWS = 768,       /* a block at least this full is copied as it is */
+    COPY_ROWS_LAST = 1000, /* ... when the partition has ended: it is not merged often any more */
     OLD_WEIGHT = 8
 };
 #define QUIET_US INT64_C(600000000) /* without new segments, before a partition becomes cold */
@@ -29,6 +30,7 @@ struct merger {
     uint32_t point;
     enum sh_type type;
     enum block_effort effort;
+    uint32_t copy_rows;
     sh_err err;
 };
 
@@ -78,7 +80,7 @@ static bool block_copy(void *ctx, const struct block_ref *r)
     struct merger *m = ctx;
     struct block_head head;
     const struct sh_bytes b = segment_block(r);
-    if (m->err != SH_OK || m->c->n != 0 || r->n < COPY_ROWS || r->summary.n == 0 ||
+    if (m->err != SH_OK || m->c->n != 0 || r->n < m->copy_rows || r->summary.n == 0 ||
         block_peek(b, &head) != SH_OK || (m->effort == BLOCK_COLD) != head.cold ||
         head.size != r->size || head.point != r->point ||
         sh_crc32c(0, b.p + 4, head.size - 4) != sh_le32(b.p)) {
@@ -138,6 +140,12 @@ static sh_err points_walk(struct merger *m, struct segment *const *segs, size_t 
     }
 }
 
+static bool partition_closed(struct sh_history *h, const struct segment *s)
+{
+    const int64_t now = sh_wall_us(h->env->clock);
+    return history_partition(h, s->info.t_min) < history_partition(h, now) - 1;
+}
+
 /* Writes the samples of segs in [from, to) as one segment; *out NULL when there are none. */
 static sh_err segments_merge(struct sh_history *h, struct segment *const *segs, size_t n,
                              int64_t from, int64_t to, struct segment_info info,
@@ -148,7 +156,8 @@ static sh_err segments_merge(struct sh_history *h, struct segment *const *segs, 
     struct merger m = {.h = h,
                        .w = &w,
                        .c = block_cols_new(h->env->alloc),
-                       .effort = info.cold ? BLOCK_COLD : BLOCK_PACKED};
+                       .effort = info.cold ? BLOCK_COLD : BLOCK_PACKED,
+                       .copy_rows = partition_closed(h, segs[0]) ? COPY_ROWS_LAST : COPY_ROWS};
     info.seq_min = segs[0]->info.seq_min;
     info.seq_max = segs[0]->info.seq_max;
     for (size_t i = 0; i < n; i++) {
@@ -369,12 +378,6 @@ static size_t run_start(struct segment *const *segs, size_t n, uint64_t weight)
         newer += segs[i - 1]->bytes;
     }
     return best;
-}
-
-static bool partition_closed(struct sh_history *h, const struct segment *s)
-{
-    const int64_t now = sh_wall_us(h->env->clock);
-    return history_partition(h, s->info.t_min) < history_partition(h, now) - 1;
 }
 
 /* segs become one segment in their place. */

@@ -12,6 +12,7 @@ enum { SAMPLE = 192, EXCEPTION_BITS = 18, WORTH_NUM = 63, WORTH_DEN = 64 };
 struct plan {
     enum ints_mode mode;
     unsigned width;
+    unsigned digits; /* of a word, in the radix form; 1 = bits as they are */
     uint64_t base;
     uint64_t first;
     uint64_t first_delta;
@@ -27,6 +28,122 @@ static unsigned bits_of(uint64_t v)
 static size_t varint_size(uint64_t v)
 {
     return (bits_of(v | 1) + 6) / 7;
+}
+
+/* ---- the radix form: see ints.h ---- */
+
+enum { DIGITS_MAX = 20, WORD_BITS = 31 };
+
+/* Largest R with R^k <= 2^width, for k from 2 on; 0 where that is 1. */
+static const uint16_t radixes[DIGITS_MAX - 1][WORD_BITS + 1] = {
+    {0,    0,    2,    2,    4,    5,     8,     11,    16,    22,   32,
+     45,   64,   90,   128,  181,  256,   362,   512,   724,   1024, 1448,
+     2048, 2896, 4096, 5792, 8192, 11585, 16384, 23170, 32768, 46340},
+    {0,  0,  0,  2,  2,   3,   4,   5,   6,   8,   10,  12,  16,  20,  25,   32,
+     40, 50, 64, 80, 101, 128, 161, 203, 256, 322, 406, 512, 645, 812, 1024, 1290},
+    {0,  0,  0,  0,  2,  2,  2,  3,  4,  4,  5,  6,   8,   9,   11,  13,
+     16, 19, 22, 26, 32, 38, 45, 53, 64, 76, 90, 107, 128, 152, 181, 215},
+    {0, 0,  0,  0,  0,  2,  2,  2,  3,  3,  4,  4,  5,  6,  6,  8,
+     9, 10, 12, 13, 16, 18, 21, 24, 27, 32, 36, 42, 48, 55, 64, 73},
+    {0, 0, 0, 0, 0,  0,  2,  2,  2,  2,  3,  3,  4,  4,  5,  5,
+     6, 7, 8, 8, 10, 11, 12, 14, 16, 17, 20, 22, 25, 28, 32, 35},
+    {0, 0, 0, 0, 0, 0, 0, 2, 2,  2,  2,  2,  3,  3,  4,  4,
+     4, 5, 5, 6, 7, 8, 8, 9, 10, 11, 13, 14, 16, 17, 19, 21},
+    {0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 2, 2,  2,  3,  3,  3,
+     4, 4, 4, 5, 5, 6, 6, 7, 8, 8, 9, 10, 11, 12, 13, 14},
+    {0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 2, 2, 2, 2,  3,
+     3, 3, 4, 4, 4, 5, 5, 5, 6, 6, 7, 8, 8, 9, 10, 10},
+    {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 2, 2, 2, 2,
+     3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 6, 6, 6, 7, 8, 8},
+    {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 2, 2, 2,
+     2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 6, 6, 7},
+    {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 2, 2,
+     2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5},
+    {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 2,
+     2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4, 5},
+    {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2,
+     2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 4, 4, 4, 4},
+    {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2,
+     2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 4, 4},
+    {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+     2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3},
+    {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+     0, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3},
+    {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+     0, 0, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3},
+    {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+     0, 0, 0, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3},
+    {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+     0, 0, 0, 0, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2},
+};
+
+static uint32_t radix_of(unsigned k, unsigned width)
+{
+    return radixes[k - 2][width];
+}
+
+static size_t radix_size(uint32_t n, unsigned k, unsigned width)
+{
+    return kernel_packed_size((n + k - 1) / k, width);
+}
+
+/* Bytes of d - base in this form, with its exceptions; SIZE_MAX when it is not less than `least`.
+ */
+static size_t radix_cost(const uint64_t *d, uint32_t n, const struct plan *p, uint32_t radix,
+                         size_t least)
+{
+    size_t cost = radix_size(n, p->digits, p->width) + 1;
+    for (uint32_t i = p->skip; i < n && cost < least; i++) {
+        const uint64_t x = d[i] - p->base;
+        cost += x < radix ? 0 : 1 + varint_size(x / radix);
+    }
+    return cost < least ? cost : SIZE_MAX;
+}
+
+/* How many of the sorted values lie less than radix above base; those below base count too. */
+static uint32_t count_below(const uint64_t *sorted, uint32_t m, uint64_t base, uint32_t radix)
+{
+    const int64_t end = (int64_t)(base + radix);
+    uint32_t lo = 0;
+    uint32_t hi = m;
+    while (lo < hi) {
+        const uint32_t mid = lo + (hi - lo) / 2;
+        if ((int64_t)sorted[mid] < end) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    return lo;
+}
+
+/* Looks for a form of fewer bits than p has: among those that hold all of the m sorted values (a
+ * sample, or the smallest and the largest), and with outliers as exceptions. */
+static void radix_search(const uint64_t *sorted, uint32_t m, const uint64_t *d, uint32_t n,
+                         struct plan *p)
+{
+    struct plan best = *p;
+    double least = (double)p->cost * 8 * m / n;
+    if (p->width == 0 || p->width > 16 || m == 0) {
+        return;
+    }
+    const unsigned narrow = p->width > 2 ? p->width - 2 : 1; /* below it exceptions are too many */
+    for (unsigned k = 2; k <= DIGITS_MAX; k++) {
+        for (unsigned w = k * narrow; w <= WORD_BITS && w < k * p->width; w++) {
+            const uint32_t beyond = m - count_below(sorted, m, p->base, radix_of(k, w));
+            const double guess = (double)m * w / k + (double)beyond * EXCEPTION_BITS;
+            if (guess < least) {
+                least = guess;
+                best.digits = k;
+                best.width = w;
+            }
+        }
+    }
+    if (best.digits > 1) {
+        best.cost = radix_cost(d, n, &best, radix_of(best.digits, best.width),
+                               p->cost * WORTH_NUM / WORTH_DEN);
+        *p = best.cost == SIZE_MAX ? *p : best;
+    }
 }
 
 /* Cheapest width for differences whose bit lengths are counted in hist. An exception costs its gap,
@@ -88,6 +205,16 @@ static uint64_t signed_min(const uint64_t *d, uint32_t skip, uint32_t n)
     return (uint64_t)min;
 }
 
+static uint64_t signed_max(const uint64_t *d, uint32_t skip, uint32_t n)
+{
+    int64_t max = skip < n ? INT64_MIN : 0;
+    for (uint32_t i = skip; i < n; i++) {
+        const int64_t x = (int64_t)d[i];
+        max = x > max ? x : max;
+    }
+    return (uint64_t)max;
+}
+
 static size_t cost_with_base(const uint64_t *d, uint32_t skip, uint32_t n, uint64_t base,
                              unsigned *width)
 {
@@ -113,6 +240,9 @@ static uint32_t sample_take(struct ints_scratch *s, const uint64_t *d, uint32_t 
     uint32_t m = 0;
     for (uint32_t i = skip; i < n; i += stride) {
         s->sorted[m++] = d[i];
+    }
+    if (m > 0) {
+        s->sorted[m++] = signed_max(d, skip, n); /* the radix form wants to know it */
     }
     qsort(s->sorted, m, sizeof *s->sorted, by_signed);
     return m;
@@ -168,18 +298,42 @@ static void plan_make(struct ints_scratch *s, const uint64_t *v, uint32_t n, str
     }
 }
 
-static sh_err plan_write(const struct plan *p, const uint64_t *diff, uint32_t n, struct sh_buf *out)
+/* Words of digits; what is beyond the radix keeps its remainder. */
+static void words_make(const uint64_t *diff, uint32_t n, unsigned k, uint32_t radix,
+                       uint64_t *words)
+{
+    const uint32_t m = (n + k - 1) / k;
+    memset(words, 0, (size_t)m * sizeof *words);
+    for (uint32_t j = k; j-- > 0;) {
+        for (uint32_t i = 0; i < m; i++) {
+            const uint32_t at = j * m + i;
+            words[i] = words[i] * radix + (at < n ? diff[at] % radix : 0);
+        }
+    }
+}
+
+/* diff has the base taken off. */
+static sh_err plan_write(struct ints_scratch *s, const struct plan *p, const uint64_t *diff,
+                         uint32_t n, struct sh_buf *out)
 {
     uint16_t at[INTS_MAX];
     uint32_t exceptions = 0;
+    const bool radix = p->digits > 1;
+    const uint32_t base = radix ? radix_of(p->digits, p->width) : 1;
+    SH_ASSERT(base > 0); /* the search takes no word that is too narrow for its digits */
     for (uint32_t i = 0; i < n; i++) {
-        if (bits_of(diff[i]) > p->width) {
+        if (radix ? diff[i] >= base : bits_of(diff[i]) > p->width) {
             at[exceptions++] = (uint16_t)i;
         }
     }
-    const size_t packed = kernel_packed_size(n, p->width);
-    SH_TRY(sh_buf_put_u8(out, (uint8_t)(p->mode | INTS_GAPS)));
+    const uint32_t m = radix ? (n + p->digits - 1) / p->digits : n;
+    const size_t packed = kernel_packed_size(m, p->width);
+    SH_TRY(sh_buf_put_u8(out, (uint8_t)(p->mode | INTS_GAPS | (radix ? INTS_RADIX : 0))));
     SH_TRY(sh_buf_put_u8(out, (uint8_t)p->width));
+    if (radix) {
+        SH_TRY(sh_buf_put_u8(out, (uint8_t)p->digits));
+        words_make(diff, n, p->digits, base, s->words);
+    }
     SH_TRY(sh_buf_put_varint(out, exceptions));
     SH_TRY(sh_buf_put_varint(out, ints_zigzag(p->base)));
     if (p->mode != INTS_FOR) {
@@ -189,13 +343,13 @@ static sh_err plan_write(const struct plan *p, const uint64_t *diff, uint32_t n,
         SH_TRY(sh_buf_put_varint(out, ints_zigzag(p->first_delta)));
     }
     SH_TRY(sh_buf_reserve(out, packed));
-    kernels_get()->pack(diff, n, p->width, out->p + out->n);
+    kernels_get()->pack(radix ? s->words : diff, m, p->width, out->p + out->n);
     out->n += packed;
     for (uint32_t i = 0; i < exceptions; i++) {
         SH_TRY(sh_buf_put_varint(out, (uint64_t)at[i] - (i == 0 ? 0 : at[i - 1])));
     }
     for (uint32_t i = 0; i < exceptions; i++) {
-        SH_TRY(sh_buf_put_varint(out, diff[at[i]] >> p->width));
+        SH_TRY(sh_buf_put_varint(out, radix ? diff[at[i]] / base : diff[at[i]] >> p->width));
     }
     return SH_OK;
 }
@@ -237,16 +391,24 @@ sh_err ints_encode(struct ints_scratch *s, const uint64_t *v, uint32_t n, unsign
         if ((modes & 1U << m) == 0) {
             continue;
         }
-        struct plan p = {.mode = (enum ints_mode)m};
+        struct plan p = {.mode = (enum ints_mode)m, .digits = 1};
         plan_make(s, v, n, &p);
         if (p.cost < best.cost) {
             best = p;
             memcpy(s->best, s->diff, (size_t)n * sizeof *s->best);
         }
     }
-    if (thorough) {
+    if (!thorough) {
+        const uint64_t max = signed_max(s->best, best.skip, n);
+        radix_search(&max, 1, s->best, n, &best);
+    } else {
         const uint32_t m = sample_take(s, s->best, n, best.skip);
+        struct plan low = best; /* its base is the smallest value, without a window's slack */
         window_search(s, m, s->best, n, &best);
+        low.cost = best.cost;
+        radix_search(s->sorted, m, s->best, n, &low);
+        radix_search(s->sorted, m, s->best, n, &best);
+        best = low.cost < best.cost ? low : best;
         if ((modes & 1U << INTS_ENTROPY) != 0 && best.width != 0) {
             bool done = false;
             SH_TRY(entropy_write(s, &best, n, m, out, &done));
@@ -258,13 +420,15 @@ sh_err ints_encode(struct ints_scratch *s, const uint64_t *v, uint32_t n, unsign
     for (uint32_t i = 0; i < n; i++) {
         s->best[i] = i < best.skip ? 0 : s->best[i] - best.base;
     }
-    return plan_write(&best, s->best, n, out);
+    return plan_write(s, &best, s->best, n, out);
 }
 
 struct head {
     bool gaps; /* where exceptions are is told by gaps, not by indexes of 16 bits */
     uint8_t mode;
     uint8_t width;
+    uint8_t digits; /* 1 = bits as they are */
+    uint32_t radix;
     uint64_t exceptions;
     uint64_t base;
     uint64_t first;
@@ -276,11 +440,20 @@ static sh_err head_read(struct sh_rd *r, uint32_t n, struct head *h)
     uint64_t v = 0;
     SH_TRY(sh_rd_u8(r, &h->mode));
     SH_TRY(sh_rd_u8(r, &h->width));
+    h->digits = 1;
+    if ((h->mode & INTS_RADIX) != 0) {
+        SH_TRY(sh_rd_u8(r, &h->digits));
+        if (h->digits < 2 || h->digits > DIGITS_MAX || h->width > WORD_BITS ||
+            h->width < h->digits) {
+            return SH_E_CORRUPT;
+        }
+        h->radix = radix_of(h->digits, h->width);
+    }
     SH_TRY(sh_rd_varint(r, &h->exceptions));
     SH_TRY(sh_rd_varint(r, &v));
     h->base = ints_unzigzag(v);
     h->gaps = (h->mode & INTS_GAPS) != 0;
-    h->mode = (uint8_t)(h->mode & ~(unsigned)INTS_GAPS);
+    h->mode = (uint8_t)(h->mode & ~(unsigned)(INTS_GAPS | INTS_RADIX));
     if (h->mode > INTS_DELTA2 || h->width > 64 || h->exceptions > n ||
         (h->exceptions != 0 && h->width == 64)) {
         return SH_E_CORRUPT;
@@ -327,7 +500,8 @@ static sh_err exceptions_patch(struct sh_rd *r, const struct head *h, uint32_t n
     for (uint32_t i = 0; i < h->exceptions; i++) {
         uint64_t high = 0;
         SH_TRY(sh_rd_varint(r, &high));
-        out[at[i]] += high << h->width; /* the low bits and the base are there already */
+        /* the low bits, or the remainder, and the base are there already */
+        out[at[i]] += h->digits > 1 ? high * h->radix : high << h->width;
     }
     return SH_OK;
 }
@@ -380,8 +554,11 @@ sh_err ints_decode(struct sh_rd *r, uint32_t n, uint64_t *out)
         r->p++;
         return entropy_read(r, n, out) == SH_OK ? SH_OK : SH_E_CORRUPT;
     }
-    if (n == 0 || n > INTS_MAX || head_read(r, n, &h) != SH_OK ||
-        sh_rd_bytes(r, kernel_packed_size(n, h.width), &packed) != SH_OK) {
+    if (n == 0 || n > INTS_MAX || head_read(r, n, &h) != SH_OK) {
+        return SH_E_CORRUPT;
+    }
+    const uint32_t m = (n + h.digits - 1) / h.digits;
+    if (sh_rd_bytes(r, kernel_packed_size(m, h.width), &packed) != SH_OK) {
         return SH_E_CORRUPT;
     }
     const struct kernels *k = kernels_get();
@@ -390,7 +567,13 @@ sh_err ints_decode(struct sh_rd *r, uint32_t n, uint64_t *out)
         k->linear(h.first, h.mode == INTS_DELTA ? h.base : h.first_delta, n, out);
         return SH_OK;
     }
-    k->unpack(packed.p, n, h.width, h.base, out);
+    if (h.digits > 1) {
+        uint64_t words[INTS_MAX];
+        k->unpack(packed.p, m, h.width, 0, words);
+        k->digits(words, m, h.radix, n, h.base, out);
+    } else {
+        k->unpack(packed.p, n, h.width, h.base, out);
+    }
     if (exceptions_patch(r, &h, n, out) != SH_OK) {
         return SH_E_CORRUPT;
     }

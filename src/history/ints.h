@@ -8,6 +8,11 @@
  * mode 1 position 0 and in mode 2 positions 0 and 1 stand for nothing and hold 0. All arithmetic is
  * modulo 2^64.
  *
+ * mode + 32 (radix): behind the width a u8 k (2..20); width, at most 31, is that of a word, which
+ * holds k values as digits of base R, the largest with R^k <= 2^width, lowest first; packed are
+ * m = ceil(n / k) words, digit j of word i is value j * m + i; an exception's varint is (value -
+ * base) / R, its digit the remainder. So a value takes width / k bits: 5 steps take 7/3 and not 3.
+ *
  *   u8 mode 3 (entropy), u8 mode of the values (0, 1, 2), [1, 2: zigzag varint first value], [2:
  * zigzag varint first delta], the values without the positions that stand for nothing (ans.h).
  *
@@ -19,12 +24,13 @@
 
 enum { INTS_MAX = ANS_MAX };
 enum ints_mode { INTS_FOR = 0, INTS_DELTA = 1, INTS_DELTA2 = 2, INTS_ENTROPY = 3 };
-enum { INTS_GAPS = 16 };
+enum { INTS_GAPS = 16, INTS_RADIX = 32 };
 
 struct ints_scratch {
     uint64_t diff[INTS_MAX];
     uint64_t best[INTS_MAX];
     uint64_t sorted[INTS_MAX];
+    uint64_t words[INTS_MAX];
     struct ans_scratch ans;
 };
 

@@ -90,6 +90,30 @@ static void pack(const uint64_t *in, uint32_t n, unsigned width, uint8_t *out)
     }
 }
 
+/* Values i to n: those whose bits are near the end, or too many for one load. */
+static void unpack_rest(const uint8_t *in, uint32_t i, uint32_t n, unsigned width, uint64_t base,
+                        uint64_t *out)
+{
+    const uint64_t mask = mask_of(width);
+    const size_t begin = (size_t)i * width / 8;
+    const size_t size = kernel_packed_size(n, width) - begin;
+    uint8_t copy[TAIL_BYTES + 16];
+    memcpy(copy, in + begin, size);
+    memset(copy + size, 0, 16);
+    for (; i < n; i++) {
+        const size_t bit = (size_t)i * width - begin * 8;
+        const uint8_t *p = copy + bit / 8;
+        const unsigned shift = bit % 8;
+        uint64_t v = 0;
+        memcpy(&v, p, sizeof v);
+        v >>= shift;
+        if (shift + width > 64) {
+            v |= (uint64_t)p[8] << (64 - shift);
+        }
+        out[i] = (v & mask) + base;
+    }
+}
+
 static void unpack(const uint8_t *in, uint32_t n, unsigned width, uint64_t base, uint64_t *out)
 {
     if (width == 0) {
@@ -104,20 +128,37 @@ static void unpack(const uint8_t *in, uint32_t n, unsigned width, uint64_t base,
     }
     const uint64_t mask = mask_of(width);
     const size_t size = kernel_packed_size(n, width);
-    uint8_t copy[TAIL_BYTES + 16];
-    memcpy(copy, in, size);
-    memset(copy + size, 0, 16);
-    for (uint32_t i = 0; i < n; i++) {
-        const size_t bit = (size_t)i * width;
-        const uint8_t *p = copy + bit / 8;
-        const unsigned shift = bit % 8;
-        uint64_t v = 0;
-        memcpy(&v, p, sizeof v);
-        v >>= shift;
-        if (shift + width > 64) {
-            v |= (uint64_t)p[8] << (64 - shift);
+    uint32_t i = 0;
+    if (width <= 57) { /* one load of eight bytes has all of a value */
+        for (size_t bit = 0; i < n && bit / 8 + 8 <= size; i++, bit += width) {
+            uint64_t v = 0;
+            memcpy(&v, in + bit / 8, sizeof v);
+            out[i] = (v >> bit % 8 & mask) + base;
         }
-        out[i] = (v & mask) + base;
+    }
+    if (i < n) {
+        unpack_rest(in, i, n, width, base, out);
+    }
+}
+
+/* A quotient by multiplication with the reciprocal: exact, because (w + 1/2) / radix is at least
+ * half of 1 / radix away from a whole number and the product's error is far below that. */
+static void digits(const uint64_t *word, uint32_t m, uint32_t radix, uint32_t n, uint64_t base,
+                   uint64_t *out)
+{
+    int32_t w[KERNEL_FULL];
+    const double inverse = 1.0 / radix;
+    const int32_t r = (int32_t)radix;
+    for (uint32_t i = 0; i < m; i++) {
+        w[i] = (int32_t)word[i];
+    }
+    for (uint32_t at = 0; at < n; at += m) {
+        const uint32_t end = n - at < m ? n - at : m;
+        for (uint32_t i = 0; i < end; i++) {
+            const int32_t q = (int32_t)((w[i] + 0.5) * inverse);
+            out[at + i] = (uint64_t)(uint32_t)(w[i] - q * r) + base;
+            w[i] = q;
+        }
     }
 }
 
@@ -254,6 +295,7 @@ static uint32_t within_i64(const int64_t *v, uint32_t n, int64_t lo, int64_t hi)
 const struct kernels KERNEL_TABLE = {
     .pack = pack,
     .unpack = unpack,
+    .digits = digits,
     .prefix = prefix,
     .linear = linear,
     .scale = scale,

@@ -30,6 +30,10 @@ struct kernels {
     void (*pack)(const uint64_t *in, uint32_t n, unsigned width, uint8_t *out);
     /* Reads kernel_packed_size bytes; adds base to each value. */
     void (*unpack)(const uint8_t *in, uint32_t n, unsigned width, uint64_t base, uint64_t *out);
+    /* Takes the digits of base `radix` (2..65535) out of m words below 2^31, lowest first: digit j
+     * of word i goes to out[j * m + i], n in all, with base added. */
+    void (*digits)(const uint64_t *word, uint32_t m, uint32_t radix, uint32_t n, uint64_t base,
+                   uint64_t *out);
     /* Running sum: v[i] += v[i - 1]. */
     void (*prefix)(uint64_t *v, uint32_t n);
     /* out[i] = first + i * delta. */

@@ -1,6 +1,6 @@
 /* segment.h - a segment: an immutable file of blocks with an index. Layout (little-endian):
  *
- *   header   "SHSEG1\r\n" u32 version=2 u32 crc (of the 40 bytes with this field zero) u64 id
+ *   header   "SHSEG1\r\n" u32 version=3 u32 crc (of the 40 bytes with this field zero) u64 id
  *            u64 seq_min u64 seq_max
  *   blocks   block.h, each padded to a multiple of 4; ascending by point, then time
  *   metas    per series: u32 crc of what follows, then per block: u8 flags (META_ in
@@ -10,7 +10,7 @@
  * flags and leaves nothing out. dir      per series 24 bytes: u32 point, u8 type, u8 0, u16 0, u32
  * blocks, u32 meta bytes (crc included), u64 meta offset; ascending by point replaces u64 ids of
  * the segments that this one (with all parts of its group) replaces footer   128 bytes: "SHSEGF1\n"
- * u32 version=2 u32 crc (with this field zero) u64 id u64 dir_off u32 series u32 dir_crc i64 t_min
+ * u32 version=3 u32 crc (with this field zero) u64 id u64 dir_off u32 series u32 dir_crc i64 t_min
  * i64 t_max u64 seq_min u64 seq_max u64 samples u64 group u32 part u32 parts u64 replaces_off u32
  * replaces u32 replaces_crc u32 flags (1 = unsplit: over several partitions, 2 = cold), zeros
  *

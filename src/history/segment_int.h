@@ -5,7 +5,7 @@
 
 #include "block.h"
 
-enum { SEG_VERSION = 2 }; /* written; 1 is read too */
+enum { SEG_VERSION = 3 }; /* written; 1 and 2 are read too: they differ in metas and blocks */
 
 /* First byte of a block's meta since version 2. */
 enum {

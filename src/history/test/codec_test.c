@@ -191,6 +191,64 @@ static void test_ints_every_shape_and_mode_reads_back(void **state)
     sh_buf_fini(&b);
 }
 
+/* Ranges that are no power of two take less than whole bits; outliers on both sides stay exact. */
+static void test_ints_of_every_range_read_back_and_are_small(void **state)
+{
+    (void)state;
+    static struct ints_scratch scratch;
+    static uint64_t in[INTS_MAX];
+    static uint64_t out[INTS_MAX];
+    static const uint32_t ranges[] = {2, 3, 5, 6, 7, 9, 11, 25, 100, 257, 401, 1000, 40000, 65535};
+    static const uint32_t lens[] = {2, 17, 100, 342, 1000, 1024};
+    uint64_t s = 99;
+    struct sh_buf b;
+    sh_buf_init(&b, sh_alloc_heap(), 1 << 20);
+    for (size_t k = 0; k < SH_COUNT(ranges) * SH_COUNT(lens) * 4; k++) {
+        const uint32_t n = lens[k / 4 % SH_COUNT(lens)];
+        const uint32_t range = ranges[k / 4 / SH_COUNT(lens)];
+        const bool outliers = k % 2 == 1;
+        for (uint32_t i = 0; i < n; i++) {
+            in[i] = 5000000 + next(&s) % range;
+            if (outliers && next(&s) % 60 == 0) {
+                in[i] = next(&s) % 2 == 0 ? next(&s) % 100 : next(&s) >> 20;
+            }
+        }
+        sh_buf_clear(&b);
+        assert_ok(ints_encode(&scratch, in, n, 1U << INTS_FOR, k / 2 % 2 == 1, &b));
+        struct sh_rd r = sh_rd_of(sh_buf_bytes(&b));
+        assert_ok(ints_decode(&r, n, out));
+        assert_int_equal(sh_rd_left(&r), 0);
+        assert_memory_equal(in, out, n * sizeof in[0]);
+        if (!outliers &&
+            n == 1024) { /* within 5 % of the entropy, where bits alone are up to 30 % off */
+            const double bits = log2(range);
+            assert_true((double)b.n * 8 < bits * n * 1.05 + 12 * 8);
+        }
+    }
+    sh_buf_fini(&b);
+}
+
+static void test_kernels_take_the_same_digits(void **state)
+{
+    (void)state;
+    static uint64_t word[1024];
+    static uint64_t a[1024];
+    static uint64_t b[1024];
+    uint64_t s = 5;
+    for (uint32_t radix = 2; radix < 65536; radix = radix * 3 / 2 + 1) {
+        for (uint32_t i = 0; i < 1024; i++) {
+            word[i] = i < 4 ? 0x7fffffffU - i : next(&s) >> 33;
+        }
+        kernels_base.digits(word, 600, radix, 1024, 7, a);
+        kernels_get()->digits(word, 600, radix, 1024, 7, b);
+        assert_memory_equal(a, b, sizeof a);
+        for (uint32_t i = 0; i < 1024; i++) {
+            const uint64_t w = i < 600 ? word[i] : word[i - 600] / radix;
+            assert_true(a[i] == w % radix + 7);
+        }
+    }
+}
+
 struct rows {
     uint32_t n;
     int64_t time[BLOCK_MAX];
@@ -441,6 +499,8 @@ int main(void)
         cmocka_unit_test(test_kernels_of_this_processor_agree_with_plain_loops),
         cmocka_unit_test(test_kernels_count_what_lies_within),
         cmocka_unit_test(test_ints_every_shape_and_mode_reads_back),
+        cmocka_unit_test(test_ints_of_every_range_read_back_and_are_small),
+        cmocka_unit_test(test_kernels_take_the_same_digits),
         cmocka_unit_test(test_f64_adversarial_values_read_back_bit_for_bit),
         cmocka_unit_test(test_f64_two_decimals_take_little_space),
         cmocka_unit_test(test_i64_and_bool_read_back),

@@ -1,6 +1,6 @@
 /* Files of every released format version open and say what they said. tests/golden/history/vN were
- * written by this program when vN was current: `history_golden_test write DIR` (v2),
- * `history_golden_test cold DIR` (v2_cold). */
+ * written by this program when vN was current: `history_golden_test write DIR` (v3),
+ * `history_golden_test cold DIR` (v3_cold). */
 #include <sh/test.h>
 
 #include <stdio.h>
@@ -8,12 +8,12 @@
 
 #include <sh/history.h>
 
-enum { ROWS = 1500 };
+enum { ROWS = 1500, OLD_POINTS = 5, POINTS = 6 /* the last since version 3 */ };
 
 static const int64_t t0 = 1767225600000000;
 
-/* Row i of each of the five points: types, codecs and odd values of every kind. */
-static void rows_add(struct sh_batch_builder *b, uint32_t i)
+/* Row i of each point: types, codecs and odd values of every kind. */
+static void rows_add(struct sh_batch_builder *b, uint32_t i, uint32_t points)
 {
     static const uint64_t odd[] = {0x7ff8000000000001, 0x8000000000000000, 0x7ff0000000000000,
                                    0xfff0000000000000};
@@ -33,13 +33,17 @@ static void rows_add(struct sh_batch_builder *b, uint32_t i)
     char text[64];
     const int n = snprintf(text, sizeof text, "state %u of the pump", i / 50 % 11);
     assert_ok(sh_batch_add_bytes(b, 5, t, SH_T_TEXT, sh_bytes_of(text, (size_t)n), q));
+    if (points > OLD_POINTS) { /* equal steps of time, steps of five values */
+        v.i64 = (int64_t)(i * i * 31 / 7 % 5) + (int64_t)i / 3;
+        assert_ok(sh_batch_add(b, 6, t0 + (int64_t)i * 10000000, SH_T_I64, v, q));
+    }
 }
 
-static void batch_make(struct sh_batch_builder *b)
+static void batch_make(struct sh_batch_builder *b, uint32_t points)
 {
-    sh_batch_builder_init(b, sh_alloc_heap(), ROWS * 5, 1 << 20);
+    sh_batch_builder_init(b, sh_alloc_heap(), ROWS * POINTS, 1 << 20);
     for (uint32_t i = 0; i < ROWS; i++) {
-        rows_add(b, i);
+        rows_add(b, i, points);
     }
 }
 
@@ -53,7 +57,7 @@ static int write_files(const char *dir, bool cold)
     static const uint32_t point = 3;
     const struct sh_history_options o = {.dir = dir, .cold_after_us = cold ? 1 : 0};
     sh_buf_init(&wire, env.alloc, 1 << 20);
-    batch_make(&b);
+    batch_make(&b, POINTS);
     const struct sh_history_edit e = {.kind = SH_EDIT_DELETE,
                                       .points = &point,
                                       .npoints = 1,
@@ -91,7 +95,8 @@ static sh_err copy_file(void *ctx, const char *name, bool is_dir)
 
 struct check {
     const struct sh_batch *b;
-    uint32_t next[6]; /* row in b expected next, per point */
+    uint32_t points;
+    uint32_t next[POINTS + 1]; /* row in b expected next, per point */
     uint32_t rows;
 };
 
@@ -101,7 +106,7 @@ static sh_err sink(void *ctx, const struct sh_history_rows *rows)
     const uint32_t p = rows->series + 1;
     for (uint32_t i = 0; i < rows->n; i++) {
         const uint32_t at = k->next[p];
-        k->next[p] += 5;
+        k->next[p] += k->points;
         assert_int_equal(k->b->point[at], p);
         assert_int_equal(rows->time_us[i], k->b->time_us[at]);
         assert_int_equal(rows->quality[i], k->b->quality[at]);
@@ -123,7 +128,7 @@ static void fail_on_report(void *ctx, const struct sh_history_report *r)
     fail_msg("%s", r->file);
 }
 
-static void version_reads_as_written(const char *from)
+static void version_reads_as_written(const char *from, uint32_t npoints)
 {
     const struct sh_env env = sh_env_system();
     char dir[64];
@@ -135,15 +140,15 @@ static void version_reads_as_written(const char *from)
     const struct sh_history_options o = {.dir = dir, .report = fail_on_report};
     assert_ok(sh_history_open(&env, &o, &h));
     struct sh_batch_builder b;
-    batch_make(&b);
+    batch_make(&b, npoints);
     /* point 3: rows 0 to 4 (0 to 40 s and a bit) are deleted; row 5 is at 50 s */
-    struct check k = {.b = &b.view, .next = {0, 0, 1, 2 + 5 * 5, 3, 4}};
-    static const uint32_t points[] = {1, 2, 3, 4, 5};
+    struct check k = {.b = &b.view, .points = npoints, .next = {0, 0, 1, 2 + 5 * npoints, 3, 4, 5}};
+    static const uint32_t points[] = {1, 2, 3, 4, 5, 6};
     struct sh_history_result out;
     const struct sh_history_query q = {
-        .points = points, .npoints = 5, .from_us = 0, .to_us = t0 * 2};
+        .points = points, .npoints = npoints, .from_us = 0, .to_us = t0 * 2};
     assert_ok(sh_history_query(h, &q, sink, &k, &out));
-    assert_int_equal(k.rows, ROWS * 5 - 5);
+    assert_int_equal(k.rows, ROWS * npoints - 5);
     sh_batch_builder_fini(&b);
     sh_history_close(h);
     sh_test_rmdir(dir);
@@ -152,14 +157,21 @@ static void version_reads_as_written(const char *from)
 static void test_golden_version_1_reads_as_written(void **state)
 {
     (void)state;
-    version_reads_as_written(SH_GOLDEN_DIR "/history/v1");
+    version_reads_as_written(SH_GOLDEN_DIR "/history/v1", OLD_POINTS);
 }
 
 static void test_golden_version_2_reads_as_written(void **state)
 {
     (void)state;
-    version_reads_as_written(SH_GOLDEN_DIR "/history/v2");
-    version_reads_as_written(SH_GOLDEN_DIR "/history/v2_cold");
+    version_reads_as_written(SH_GOLDEN_DIR "/history/v2", OLD_POINTS);
+    version_reads_as_written(SH_GOLDEN_DIR "/history/v2_cold", OLD_POINTS);
+}
+
+static void test_golden_version_3_reads_as_written(void **state)
+{
+    (void)state;
+    version_reads_as_written(SH_GOLDEN_DIR "/history/v3", POINTS);
+    version_reads_as_written(SH_GOLDEN_DIR "/history/v3_cold", POINTS);
 }
 
 int main(int argc, char **argv)
@@ -170,6 +182,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden_version_1_reads_as_written),
         cmocka_unit_test(test_golden_version_2_reads_as_written),
+        cmocka_unit_test(test_golden_version_3_reads_as_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
