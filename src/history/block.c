@@ -327,8 +327,7 @@ static sh_err time_decode(struct sh_rd r, uint32_t n, struct block_cols *out)
                __builtin_add_overflow(t0, span, &span)) {
         return SH_E_CORRUPT;
     } else {
-        k->linear((uint64_t)t0, g, n, out->tmp);
-        memcpy(out->time, out->tmp, (size_t)n * sizeof *out->time);
+        k->linear((uint64_t)t0, g, n, (uint64_t *)out->time); /* the same bits */
     }
     return sh_rd_left(&r) == 0 ? SH_OK : SH_E_CORRUPT;
 }

@@ -147,6 +147,7 @@ static void digits(const uint64_t *word, uint32_t m, uint32_t radix, uint32_t n,
                    uint64_t *out)
 {
     int32_t w[KERNEL_FULL];
+    int32_t q[KERNEL_FULL];
     const double inverse = 1.0 / radix;
     const int32_t r = (int32_t)radix;
     for (uint32_t i = 0; i < m; i++) {
@@ -154,20 +155,42 @@ static void digits(const uint64_t *word, uint32_t m, uint32_t radix, uint32_t n,
     }
     for (uint32_t at = 0; at < n; at += m) {
         const uint32_t end = n - at < m ? n - at : m;
+        uint64_t *restrict row = out + at;
         for (uint32_t i = 0; i < end; i++) {
-            const int32_t q = (int32_t)((w[i] + 0.5) * inverse);
-            out[at + i] = (uint64_t)(uint32_t)(w[i] - q * r) + base;
-            w[i] = q;
+            q[i] = (int32_t)((w[i] + 0.5) * inverse);
+        }
+        for (uint32_t i = 0; i < end; i++) {
+            row[i] = (uint64_t)(uint32_t)(w[i] - q[i] * r) + base;
+        }
+        for (uint32_t i = 0; i < end; i++) {
+            w[i] = q[i];
         }
     }
 }
 
+/* Four sums run side by side, so that none waits for another; then each quarter gets what is before
+ * it. */
 static void prefix(uint64_t *v, uint32_t n)
 {
-    uint64_t sum = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        sum += v[i];
-        v[i] = sum;
+    const uint32_t quarter = n / 4;
+    uint64_t sum[4] = {0};
+    for (uint32_t i = 0; i < quarter; i++) {
+        for (uint32_t k = 0; k < 4; k++) {
+            sum[k] += v[k * quarter + i];
+            v[k * quarter + i] = sum[k];
+        }
+    }
+    uint64_t before = 0;
+    for (uint32_t k = 1; k < 4; k++) {
+        before += sum[k - 1];
+        for (uint32_t i = k * quarter; i < (k + 1) * quarter; i++) {
+            v[i] += before;
+        }
+    }
+    before += sum[3];
+    for (uint32_t i = 4 * quarter; i < n; i++) {
+        before += v[i];
+        v[i] = before;
     }
 }
 
@@ -179,8 +202,24 @@ static void linear(uint64_t first, uint64_t delta, uint32_t n, uint64_t *out)
     }
 }
 
+/* x / by, correctly rounded. With a fused multiply-add: the reciprocal, rounded, gives a quotient
+ * that is off by at most one place; its remainder is exact and mends it (P. Markstein, Computation
+ * of elementary functions on the IBM RISC System/6000, 1990, theorem 8.5 of his later book). A
+ * division costs several times as much. */
+static inline double quotient(double x, double by, double inverse)
+{
+#ifdef __FMA__
+    const double q = x * inverse;
+    return __builtin_fma(__builtin_fma(-q, by, x), inverse, q);
+#else
+    SH_UNUSED(inverse);
+    return x / by;
+#endif
+}
+
 static void scale(const uint64_t *v, uint32_t n, double by, double *restrict out)
 {
+    const double inverse = 1.0 / by;
     /* 1.5 * 2^52 added to a small integer's bits makes that integer's double plus the same. */
     const double magic = 6755399441055744.0;
     uint64_t magic_bits = 0;
@@ -189,7 +228,7 @@ static void scale(const uint64_t *v, uint32_t n, double by, double *restrict out
         const uint64_t bits = v[i] + magic_bits;
         double d = 0;
         memcpy(&d, &bits, sizeof d);
-        out[i] = (d - magic) / by;
+        out[i] = quotient(d - magic, by, inverse);
     }
 }
 

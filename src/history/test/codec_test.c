@@ -125,6 +125,28 @@ static void test_kernels_count_what_lies_within(void **state)
     }
 }
 
+static void test_kernels_scale_as_a_division_does(void **state)
+{
+    (void)state;
+    static uint64_t in[1024];
+    static double out[1024];
+    const struct kernels *const tables[] = {&kernels_base, kernels_get()};
+    uint64_t s = 11;
+    for (unsigned round = 0; round < 2000; round++) {
+        const double by = block_pow10(round % 16);
+        for (uint32_t i = 0; i < 1024; i++) { /* signed, of 1 to 51 bits */
+            const int64_t v = (int64_t)next(&s) >> (13 + next(&s) % 50);
+            in[i] = (uint64_t)(i < 3 ? (int64_t)i - 1 : v);
+        }
+        for (size_t k = 0; k < SH_COUNT(tables); k++) {
+            tables[k]->scale(in, 1024, by, out);
+            for (uint32_t i = 0; i < 1024; i++) {
+                assert_true(sh_f64_bits(out[i]) == sh_f64_bits((double)(int64_t)in[i] / by));
+            }
+        }
+    }
+}
+
 enum shape {
     SHAPE_CONST,
     SHAPE_STEPS,
@@ -498,6 +520,7 @@ int main(void)
         cmocka_unit_test(test_pack_every_width_and_length_reads_back),
         cmocka_unit_test(test_kernels_of_this_processor_agree_with_plain_loops),
         cmocka_unit_test(test_kernels_count_what_lies_within),
+        cmocka_unit_test(test_kernels_scale_as_a_division_does),
         cmocka_unit_test(test_ints_every_shape_and_mode_reads_back),
         cmocka_unit_test(test_ints_of_every_range_read_back_and_are_small),
         cmocka_unit_test(test_kernels_take_the_same_digits),
