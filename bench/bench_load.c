@@ -1,7 +1,11 @@
 /* bench_load - the load generator of the benchmarks: one thread, one epoll, loopback only.
  *
  *   bench_load publish PORT conns=1000 messages=1000000 qos=0 window=10 bytes=100 time_ms=N
- *                      topic=sh/v1/bench-%u/telemetry user= password=
+ *                      topic=sh/v1/bench-%u/telemetry user= password= values=1 rate=0 burst=1
+ *     values: numbers in a message (bytes is then the least length). rate: messages a second over
+ *     all connections instead of as fast as it goes, QoS 1; then the time from when a message was
+ *     due to its PUBACK is printed (p50, p99, p999, max), so a server that falls behind shows.
+ *     burst: messages of one connection that are due together.
  *   bench_load idle    PORT conns=19000 user= password=      holds them until its input ends
  *   (both: name=bench is the front of the client ids)
  *   bench_load lines   PORT path=/write series=1000 steps=17280 step_s=10 start_s=N kind=walk|int
@@ -28,7 +32,15 @@
 
 #include "bench_common.h"
 
-enum { MAX_CONNS = 20000, OUT_BYTES = 32768, IN_BYTES = 4096, EVENTS = 512, HEAD_ROOM = 512 };
+enum {
+    MAX_CONNS = 20000,
+    OUT_BYTES = 32768,
+    IN_BYTES = 4096,
+    EVENTS = 512,
+    HEAD_ROOM = 512,
+    BODY_BYTES = 512,
+    MAX_VALUES = 20
+};
 
 struct conn {
     int fd;
@@ -55,6 +67,12 @@ struct load {
     unsigned qos;
     uint64_t window;
     size_t bytes;
+    unsigned values;
+    uint64_t burst;
+    double rate;     /* messages a second, 0 = as fast as it goes */
+    double start;    /* rate: when message 0 was due */
+    uint32_t *delay; /* rate: of each message, us */
+    uint64_t delays;
     int64_t time_ms;
     const char *topic;
     const char *user;
@@ -144,7 +162,7 @@ static void put_connect(const struct load *l, struct conn *c)
 static void put_publish(const struct load *l, struct conn *c)
 {
     char topic[128];
-    char body[512];
+    char body[BODY_BYTES];
     /* %u of the topic is the number of the connection: one device each */
     const char *mark = strstr(l->topic, "%u");
     if (mark == NULL) {
@@ -155,8 +173,13 @@ static void put_publish(const struct load *l, struct conn *c)
     }
     const long long ms = (long long)l->time_ms + (long long)c->sent;
     const unsigned v = (unsigned)((c->sent * 37 + (uint64_t)c->index * 11) % 5000);
-    int n = snprintf(body, sizeof body, "{\"ts\":%lld,\"values\":{\"value\":%u.%02u}", ms, v / 100,
+    int n = snprintf(body, sizeof body, "{\"ts\":%lld,\"values\":{\"value\":%u.%02u", ms, v / 100,
                      v % 100);
+    for (unsigned k = 1; k < l->values; k++) {
+        const unsigned w = (v + k * 613) % 5000;
+        n += snprintf(body + n, sizeof body - (size_t)n, ",\"v%u\":%u.%02u", k, w / 100, w % 100);
+    }
+    body[n++] = '}';
     while ((size_t)n + 1 < l->bytes && (size_t)n + 1 < sizeof body) {
         body[n++] = ' ';
     }
@@ -173,10 +196,19 @@ static void put_publish(const struct load *l, struct conn *c)
     c->sent++;
 }
 
-/* Fills the output as far as buffer and window allow. */
+/* When the k-th message of a connection is due; they take turns, a burst each. */
+static double due_s(const struct load *l, const struct conn *c, uint64_t k)
+{
+    const uint64_t before = (k / l->burst * l->conns + c->index) * l->burst;
+    return l->start + (double)before / l->rate;
+}
+
+/* Fills the output as far as buffer, window and rate allow. */
 static void fill_mqtt(struct load *l, struct conn *c)
 {
-    while (c->sent < l->per_conn && c->out_n + l->bytes + HEAD_ROOM < c->out_cap &&
+    const double now = l->rate > 0 ? clock_s(CLOCK_MONOTONIC) : 0;
+    while (c->sent < l->per_conn && (l->rate <= 0 || due_s(l, c, c->sent) <= now) &&
+           c->out_n + BODY_BYTES + HEAD_ROOM < c->out_cap &&
            (l->qos == 0 || c->sent - c->acked < l->window)) {
         put_publish(l, c);
     }
@@ -210,6 +242,10 @@ static void read_mqtt(struct load *l, struct conn *c)
             l->ready++;
             break;
         case 0x40: /* PUBACK */
+            if (l->rate > 0) {
+                const double late = clock_s(CLOCK_MONOTONIC) - due_s(l, c, c->acked);
+                l->delay[l->delays++] = (uint32_t)(late * 1e6);
+            }
             c->acked++;
             if (c->acked == l->per_conn) {
                 finish(l, c);
@@ -412,8 +448,12 @@ static void take_input(struct load *l, struct conn *c)
 static void turn(struct load *l, bool loading)
 {
     struct epoll_event e[EVENTS];
-    const int n = epoll_wait(l->epoll, e, EVENTS, 30000);
-    if (n == 0) {
+    const bool paced = loading && l->rate > 0;
+    const int n = epoll_wait(l->epoll, e, EVENTS, paced ? 1 : 30000);
+    for (uint32_t i = 0; paced && i < l->conns; i++) {
+        pump(l, &l->all[i]);
+    }
+    if (n == 0 && !paced) {
         errno = ETIMEDOUT;
         die("nothing happened for 30 s");
     }
@@ -483,6 +523,13 @@ static void open_all(struct load *l)
     }
 }
 
+static int by_delay(const void *a, const void *b)
+{
+    const uint32_t x = *(const uint32_t *)a;
+    const uint32_t y = *(const uint32_t *)b;
+    return x < y ? -1 : (x > y ? 1 : 0);
+}
+
 static void run(struct load *l, const char *what)
 {
     open_all(l);
@@ -497,6 +544,7 @@ static void run(struct load *l, const char *what)
     const double wall = clock_s(CLOCK_MONOTONIC);
     const double cpu = clock_s(CLOCK_PROCESS_CPUTIME_ID);
     const double server = bench_cpu_of(l->pid);
+    l->start = wall;
     for (uint32_t i = 0; i < l->conns; i++) {
         pump(l, &l->all[i]);
     }
@@ -504,9 +552,15 @@ static void run(struct load *l, const char *what)
         turn(l, true);
     }
     const uint64_t n = l->http ? (uint64_t)l->series * l->steps : l->per_conn * l->conns;
-    printf("{\"what\":\"%s\",\"count\":%llu,\"seconds\":%.4f,\"client_cpu_s\":%.4f,"
-           "\"server_cpu_s\":%.4f}\n",
-           what, (unsigned long long)n, clock_s(CLOCK_MONOTONIC) - wall,
+    printf("{\"what\":\"%s\",", what);
+    if (l->delays > 0) {
+        qsort(l->delay, l->delays, sizeof *l->delay, by_delay);
+        printf("\"p50_us\":%u,\"p99_us\":%u,\"p999_us\":%u,\"max_us\":%u,", l->delay[l->delays / 2],
+               l->delay[l->delays * 99 / 100], l->delay[l->delays * 999 / 1000],
+               l->delay[l->delays - 1]);
+    }
+    printf("\"count\":%llu,\"seconds\":%.4f,\"client_cpu_s\":%.4f,\"server_cpu_s\":%.4f}\n",
+           (unsigned long long)n, clock_s(CLOCK_MONOTONIC) - wall,
            clock_s(CLOCK_PROCESS_CPUTIME_ID) - cpu, bench_cpu_of(l->pid) - server);
 }
 
@@ -522,6 +576,9 @@ int main(int argc, char **argv)
         .conns = (uint32_t)bench_number(argc, argv, "conns", "4"),
         .qos = bench_number(argc, argv, "qos", "0") == 0 ? 0 : 1,
         .window = (uint64_t)bench_number(argc, argv, "window", "10"),
+        .values = (unsigned)bench_number(argc, argv, "values", "1"),
+        .rate = (double)bench_number(argc, argv, "rate", "0"),
+        .burst = (uint64_t)bench_number(argc, argv, "burst", "1"),
         .bytes = (size_t)bench_number(argc, argv, "bytes", "100"),
         .time_ms = bench_number(argc, argv, "time_ms", "1700000000000"),
         .topic = bench_option(argc, argv, "topic", "sh/v1/bench-%u/telemetry"),
@@ -540,14 +597,18 @@ int main(int argc, char **argv)
         .http = strcmp(argv[1], "lines") == 0,
         .pid = bench_number(argc, argv, "pid", "0"),
     };
-    if (l.conns == 0 || l.conns > MAX_CONNS || l.series == 0 || l.bytes > 500) {
-        (void)fprintf(stderr, "bench_load: conns 1 to 20000, series from 1, bytes up to 500\n");
+    if (l.conns == 0 || l.conns > MAX_CONNS || l.series == 0 || l.bytes > 500 || l.values == 0 ||
+        l.values > MAX_VALUES || l.burst == 0 || (l.rate > 0 && l.qos == 0)) {
+        (void)fprintf(stderr,
+                      "bench_load: conns 1 to 20000, series from 1, bytes up to 500, values "
+                      "1 to 20, rate with qos=1\n");
         return 2;
     }
     l.per_conn = (uint64_t)bench_number(argc, argv, "messages", "1000000") / l.conns;
     l.level = sh_mem_array(sh_alloc_heap(), l.series, sizeof *l.level);
     l.rng = sh_mem_array(sh_alloc_heap(), l.series, sizeof *l.rng);
-    if (l.level == NULL || l.rng == NULL) {
+    l.delay = sh_mem_array(sh_alloc_heap(), l.rate > 0 ? l.per_conn * l.conns : 1, sizeof *l.delay);
+    if (l.level == NULL || l.rng == NULL || l.delay == NULL) {
         die("memory");
     }
     for (uint32_t s = 0; s < l.series; s++) {
