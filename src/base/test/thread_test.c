@@ -3,6 +3,8 @@
 #include <sched.h>
 #include <stdatomic.h>
 
+#include <sh/fair.h>
+
 static void add_one(void *ctx)
 {
     (void)atomic_fetch_add((atomic_int *)ctx, 1);
@@ -65,9 +67,92 @@ static void test_condition_wakes_and_times_out(void **state)
     sh_mutex_fini(&g.lock);
 }
 
+/* ---- the fair lock ---- */
+
+enum { TAKERS = 4, TAKES = 20000 };
+
+struct fair {
+    struct sh_fair lock;
+    uint64_t n;      /* under the lock */
+    bool inside;     /* under the lock */
+    atomic_bool end; /* of the flood */
+};
+
+static void take_many(void *ctx)
+{
+    struct fair *f = ctx;
+    for (int i = 0; i < TAKES; i++) {
+        sh_fair_lock(&f->lock);
+        assert_true(sh_fair_held(&f->lock));
+        assert_false(f->inside);
+        f->inside = true;
+        f->n++;
+        f->inside = false;
+        sh_fair_unlock(&f->lock);
+    }
+}
+
+static void test_fair_lock_lets_one_in_at_a_time(void **state)
+{
+    SH_UNUSED(state);
+    struct fair f = {.n = 0};
+    struct sh_thread t[TAKERS] = {{.running = false}};
+    struct sh_fair_stats st;
+    sh_fair_init(&f.lock);
+    for (int i = 0; i < TAKERS; i++) {
+        assert_ok(sh_thread_start(&t[i], "taker", take_many, &f));
+    }
+    for (int i = 0; i < TAKERS; i++) {
+        sh_thread_join(&t[i]);
+    }
+    assert_int_equal(f.n, TAKERS * TAKES);
+    assert_false(sh_fair_held(&f.lock));
+    assert_false(sh_fair_wanted(&f.lock));
+    sh_fair_stats(&f.lock, &st);
+    assert_true(st.parks == 0 || st.waits > 0);
+    sh_fair_fini(&f.lock);
+}
+
+static void flood(void *ctx)
+{
+    struct fair *f = ctx;
+    while (!atomic_load(&f->end)) {
+        sh_fair_lock(&f->lock);
+        for (int i = 0; i < 200; i++) {
+            f->n++;
+            sh_cpu_relax();
+        }
+        sh_fair_unlock(&f->lock);
+    }
+}
+
+/* Two threads that hardly ever let it go do not keep a third one out. */
+static void test_fair_lock_does_not_starve_a_waiter(void **state)
+{
+    SH_UNUSED(state);
+    struct fair f = {.n = 0};
+    struct sh_thread t[2] = {{.running = false}};
+    sh_fair_init(&f.lock);
+    for (int i = 0; i < 2; i++) {
+        assert_ok(sh_thread_start(&t[i], "flood", flood, &f));
+    }
+    for (int i = 0; i < 300; i++) {
+        sh_fair_lock(&f.lock);
+        sh_fair_unlock(&f.lock);
+        (void)sched_yield();
+    }
+    atomic_store(&f.end, true);
+    for (int i = 0; i < 2; i++) {
+        sh_thread_join(&t[i]);
+    }
+    sh_fair_fini(&f.lock);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fair_lock_lets_one_in_at_a_time),
+        cmocka_unit_test(test_fair_lock_does_not_starve_a_waiter),
         cmocka_unit_test(test_workers_run_all_that_was_queued),
         cmocka_unit_test(test_condition_wakes_and_times_out),
     };

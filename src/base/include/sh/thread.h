@@ -1,6 +1,6 @@
 /* thread.h - threads, locks, a bounded hand-over queue and a pool of workers.
- * Locks are used in base, journal, history and record only; elsewhere an object belongs to one
- * thread and crossing is a queue.
+ * Which modules have locks, and why, is in ARCHITECTURE.md; elsewhere an object belongs to one
+ * thread and crossing is a queue. The lock for what several threads take all the time is in fair.h.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SH_THREAD_H
 #define SH_THREAD_H
@@ -37,6 +37,11 @@ SH_MUST_CHECK sh_err sh_thread_start(struct sh_thread *t, const char *name, void
 /* Shows `name` (cut at 15 bytes) in top and in debuggers. */
 void sh_thread_name(struct sh_thread *t, const char *name);
 void sh_thread_join(struct sh_thread *t); /* does nothing when not running */
+
+/* Processors that are on; at least 1. */
+unsigned sh_processors(void);
+/* For the body of a loop that waits for another thread for some microseconds. */
+void sh_cpu_relax(void);
 
 /* Workers: `threads` threads take jobs from one bounded queue, first in first out. */
 struct sh_workers;
