@@ -13,8 +13,19 @@ struct http_counts {
         pulls_cut;
 };
 
+/* What the servers of several loops have in common. */
+struct http_shared {
+    atomic_size_t conns;    /* for conns_max */
+    atomic_size_t buffered; /* for buffered_max */
+};
+
 struct sh_http_server {
     struct sh_loop *loop;
+    struct http_shared own;
+    struct http_shared *shared;                 /* of the first one */
+    struct sh_http_server *first;               /* itself, or who has the listeners */
+    struct sh_http_server *group[SH_LOOPS_MAX]; /* of the first: all of them, itself included */
+    size_t ngroup;
     struct sh_http_opts o;
     const struct sh_http_handler *h;
     void *ctx;

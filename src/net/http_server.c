@@ -20,6 +20,11 @@ struct sh_str sh_http_field_of(const struct sh_http_req *r, const char *name)
     return sh_http_field_get(r->fields, r->nfields, name);
 }
 
+struct sh_loop *sh_http_loop(const struct sh_http_req *r)
+{
+    return http_req_of(r)->srv->loop;
+}
+
 bool sh_http_gone(const struct sh_http_req *r)
 {
     return atomic_load_explicit(&http_req_of(r)->gone, memory_order_relaxed);
@@ -38,7 +43,9 @@ sh_err sh_http_peer_cert(const struct sh_http_req *r, struct sh_peer_cert *out)
 bool http_count_in(struct http_req *r, size_t more)
 {
     struct sh_http_server *s = r->srv;
-    if (net_get(&s->n.buffered) + more > s->o.buffered_max) {
+    const size_t was = atomic_fetch_add_explicit(&s->shared->buffered, more, memory_order_relaxed);
+    if (was > s->o.buffered_max || more > s->o.buffered_max - was) {
+        (void)atomic_fetch_sub_explicit(&s->shared->buffered, more, memory_order_relaxed);
         return false;
     }
     net_add(&s->n.buffered, more);
@@ -50,6 +57,7 @@ void http_req_free(struct http_req *r)
 {
     const struct sh_alloc *a = r->srv->loop->env->alloc;
     net_sub(&r->srv->n.buffered, r->counted);
+    (void)atomic_fetch_sub_explicit(&r->srv->shared->buffered, r->counted, memory_order_relaxed);
     http_answer_fini(r);
     sh_buf_fini(&r->in);
     sh_mem_free(a, r->cert);
@@ -124,6 +132,7 @@ static void conn_free(struct http_conn *c)
         c->next->prev = c->prev;
     }
     net_sub(&s->n.conns, 1);
+    (void)atomic_fetch_sub_explicit(&s->shared->conns, 1, memory_order_relaxed);
     sh_mem_free(s->loop->env->alloc, c);
     http_check_stopped(s);
 }
@@ -492,15 +501,25 @@ static void brush_off(struct sh_http_server *s, struct sh_stream *stream)
     sh_stream_end(stream);
 }
 
+/* One more over all loops, when the limit allows it. */
+static bool count_conn(struct sh_http_server *s)
+{
+    if (atomic_fetch_add_explicit(&s->shared->conns, 1, memory_order_relaxed) < s->o.conns_max) {
+        return true;
+    }
+    (void)atomic_fetch_sub_explicit(&s->shared->conns, 1, memory_order_relaxed);
+    return false;
+}
+
 void sh_http_server_take(struct sh_http_server *s, struct sh_stream *stream)
 {
-    struct http_conn *c = NULL;
-    if (s->stopping || net_get(&s->n.conns) >= s->o.conns_max) {
+    if (s->stopping || !count_conn(s)) {
         brush_off(s, stream);
         return;
     }
-    c = sh_mem_new(s->loop->env->alloc, sizeof *c);
+    struct http_conn *c = sh_mem_new(s->loop->env->alloc, sizeof *c);
     if (c == NULL) {
+        (void)atomic_fetch_sub_explicit(&s->shared->conns, 1, memory_order_relaxed);
         brush_off(s, stream);
         return;
     }
@@ -542,6 +561,14 @@ static void send_stopped(void *ctx)
     }
 }
 
+static void join(struct sh_http_server *s, struct sh_http_server *with)
+{
+    s->first = with == NULL ? s : with->first;
+    s->shared = &s->first->own;
+    SH_ASSERT(s->first->ngroup < SH_LOOPS_MAX && s->first->nlisteners == 0);
+    s->first->group[s->first->ngroup++] = s;
+}
+
 sh_err sh_http_server_new(struct sh_loop *l, const struct sh_http_opts *opts,
                           const struct sh_http_handler *h, void *ctx, struct sh_http_server **out)
 {
@@ -553,6 +580,8 @@ sh_err sh_http_server_new(struct sh_loop *l, const struct sh_http_opts *opts,
     s->loop = l;
     s->h = h;
     s->ctx = ctx;
+    atomic_init(&s->own.conns, 0);
+    atomic_init(&s->own.buffered, 0);
     s->date_s = INT64_MIN;
     if (opts != NULL) {
         s->o = *opts;
@@ -572,18 +601,27 @@ sh_err sh_http_server_new(struct sh_loop *l, const struct sh_http_opts *opts,
     set_time(&s->o.write_timeout_us, 30 * (int64_t)SEC);
     s->o.requests_per_conn = s->o.requests_per_conn == 0 ? 100000 : s->o.requests_per_conn;
     s->stop_job = (struct sh_job){.fn = send_stopped, .ctx = s};
+    join(s, s->o.with);
     *out = s;
     return SH_OK;
 }
 
 static void on_accept(void *ctx, struct sh_stream *stream)
 {
-    sh_http_server_take(ctx, stream);
+    struct sh_http_server *first = ctx;
+    for (size_t i = 0; i < first->ngroup; i++) {
+        if (first->group[i]->loop == stream->loop) {
+            sh_http_server_take(first->group[i], stream);
+            return;
+        }
+    }
 }
 
 sh_err sh_http_server_listen(struct sh_http_server *s, const struct sh_listen_opts *opts,
                              struct sh_diag *diag, struct sh_listener **ln)
 {
+    struct sh_loop *loops[SH_LOOPS_MAX];
+    SH_ASSERT(s->first == s);
     if (s->nlisteners == HTTP_LISTENERS_MAX) {
         sh_diag_set(diag, "more than %d HTTP listeners", HTTP_LISTENERS_MAX);
         return SH_E_LIMIT;
@@ -592,6 +630,11 @@ sh_err sh_http_server_listen(struct sh_http_server *s, const struct sh_listen_op
     set_size(&o.stream.write_max, s->o.write_max);
     set_size(&o.stream.read_max, s->o.limits.head_max + READ_EXTRA);
     set_size(&o.max_conns, s->o.conns_max + s->o.conns_max / 8 + 64);
+    for (size_t i = 0; i < s->ngroup; i++) {
+        loops[i] = s->group[i]->loop;
+    }
+    o.loops = loops;
+    o.nloops = s->ngroup;
     struct sh_listener *made = NULL;
     SH_TRY(sh_listen(s->loop, &o, on_accept, s, diag, &made));
     s->listeners[s->nlisteners++] = made;

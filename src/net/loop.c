@@ -293,6 +293,7 @@ void sh_loop_free(struct sh_loop *l)
         l->spare = o->next;
         sh_mem_free(l->env->alloc, o);
     }
+    sh_mem_free(l->env->alloc, l->tls_plain);
     sh_mem_free(l->env->alloc, l->read_buf);
     sh_mem_free(l->env->alloc, l);
 }

@@ -112,6 +112,7 @@ struct sh_loop {
     struct net_tls_wait **tls_waiting_tail;
     struct net_tls_young *tls_young; /* not open yet, or failed and not closed yet */
     uint8_t *read_buf;               /* NET_READ_BUF bytes, shared by all streams */
+    uint8_t *tls_plain;              /* where a record is decrypted; NULL without TLS */
     struct net_out *spare;           /* empty output blocks */
     unsigned spare_n;
     struct net_counts n;
@@ -212,9 +213,10 @@ struct net_connecting {
 };
 /* Borrowed until it is told. SH_E_IO. */
 SH_MUST_CHECK sh_err net_tcp_when_connected(struct net_tcp *t, const struct net_connecting *c);
-/* `counter` goes down by one when the stream is gone. */
+/* It is one of the listener's (which counted it already) until the stream is gone. */
 void net_tcp_count_in(struct net_tcp *t, struct sh_listener *ln);
-void net_listener_unref(struct sh_listener *ln);
+/* A connection of this loop is gone. The loop's thread. */
+void net_listener_gone(struct sh_listener *ln, const struct sh_loop *l);
 
 struct sh_addr net_addr_of(const struct sockaddr_storage *ss);
 socklen_t net_addr_to(const struct sh_addr *a, struct sockaddr_storage *ss);

@@ -151,7 +151,7 @@ static void gone(struct net_tcp *t)
         net_tell_closed(&t->n);
     }
     if (t->listener != NULL) {
-        net_listener_unref(t->listener);
+        net_listener_gone(t->listener, l);
     }
     sh_mem_free(l->env->alloc, t);
 }

@@ -182,7 +182,8 @@ static sh_err tls_new(const struct sh_env *env, const struct sh_tls_opts *opts, 
     t->env = env;
     t->server = server;
     t->insecure = opts->insecure;
-    t->refs = 1;
+    atomic_init(&t->refs, 1);
+    sh_mutex_init(&t->lock);
     t->bio = tls_bio_method();
     const sh_err e =
         t->bio == NULL ? SH_E_NOMEM : make(opts, server, diag, &t->ctx, &t->not_after_us);
@@ -211,18 +212,22 @@ sh_err sh_tls_reload(struct sh_tls *t, const struct sh_tls_opts *opts, struct sh
     SSL_CTX *ctx = NULL;
     int64_t not_after = 0;
     SH_TRY(make(opts, t->server, diag, &ctx, &not_after));
-    SSL_CTX_free(t->ctx); /* open connections have a reference of their own */
+    sh_mutex_lock(&t->lock);
+    SSL_CTX *old = t->ctx;
     t->ctx = ctx;
     t->insecure = opts->insecure;
     t->not_after_us = not_after;
+    sh_mutex_unlock(&t->lock);
+    SSL_CTX_free(old); /* open connections have a reference of their own */
     return SH_OK;
 }
 
 void tls_unref(struct sh_tls *t)
 {
-    if (--t->refs == 0) {
+    if (atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) == 1) {
         SSL_CTX_free(t->ctx);
         BIO_meth_free(t->bio);
+        sh_mutex_fini(&t->lock);
         sh_mem_free(t->env->alloc, t);
     }
 }
@@ -234,7 +239,10 @@ void sh_tls_free(struct sh_tls *t)
     }
 }
 
-int64_t sh_tls_not_after_us(const struct sh_tls *t)
+int64_t sh_tls_not_after_us(struct sh_tls *t)
 {
-    return t->not_after_us;
+    sh_mutex_lock(&t->lock);
+    const int64_t us = t->not_after_us;
+    sh_mutex_unlock(&t->lock);
+    return us;
 }

@@ -12,13 +12,14 @@ enum { TLS_RECORD = 16384 };
 
 struct sh_tls {
     const struct sh_env *env;
-    SSL_CTX *ctx;    /* replaced by reload; connections hold their own reference */
     BIO_METHOD *bio; /* between OpenSSL and the inner stream */
     bool server;
+    atomic_size_t refs; /* one for the owner, one for each stream */
+    /* Under the lock, which is taken once a connection. */
+    struct sh_mutex lock;
+    SSL_CTX *ctx; /* replaced by reload; connections hold their own reference */
     bool insecure;
-    size_t refs; /* one for the owner, one for each stream */
     int64_t not_after_us;
-    uint8_t plain[TLS_RECORD]; /* where a record is decrypted: one at a time on a loop */
 };
 
 void tls_unref(struct sh_tls *t);

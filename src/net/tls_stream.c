@@ -330,9 +330,10 @@ static void read_records(struct tls *t)
     while ((t->n.flags & (NET_CLOSING | NET_EOF)) == 0 &&
            ((t->n.flags & NET_ENDING) != 0 || net_can_show(&t->n))) {
         ERR_clear_error();
-        const int r = SSL_read(t->ssl, t->set->plain, TLS_RECORD);
+        uint8_t *plain = t->n.s.loop->tls_plain;
+        const int r = SSL_read(t->ssl, plain, TLS_RECORD);
         if (r > 0) {
-            after_input(t, net_input(&t->n, t->set->plain, (size_t)r));
+            after_input(t, net_input(&t->n, plain, (size_t)r));
             continue;
         }
         const int why = SSL_get_error(t->ssl, r);
@@ -639,7 +640,10 @@ static bool set_name(SSL *ssl, struct sh_str name, bool verify)
 static bool set_up(struct tls *t, const struct sh_tls_wrap *w)
 {
     ERR_clear_error();
+    sh_mutex_lock(&t->set->lock);
     t->ssl = SSL_new(t->set->ctx);
+    const bool insecure = t->set->insecure;
+    sh_mutex_unlock(&t->set->lock);
     BIO *b = BIO_new(t->set->bio);
     if (t->ssl == NULL || b == NULL) {
         BIO_free(b);
@@ -656,7 +660,7 @@ static bool set_up(struct tls *t, const struct sh_tls_wrap *w)
         return true;
     }
     SSL_set_connect_state(t->ssl);
-    return set_name(t->ssl, w->server_name, !t->set->insecure);
+    return set_name(t->ssl, w->server_name, !insecure);
 }
 
 static void begin(void *ctx)
@@ -676,16 +680,20 @@ sh_err sh_tls_wrap(struct sh_tls *set, struct sh_stream *inner, const struct sh_
     const size_t extra = records * RECORD_EXTRA + SLACK;
     struct tls *t = sh_mem_new(l->env->alloc, sizeof *t);
     struct handshake *h = sh_mem_new(l->env->alloc, sizeof *h);
-    if (t == NULL || h == NULL || inner_max < extra * 4) {
+    if (l->tls_plain == NULL) {
+        l->tls_plain = sh_mem_new(l->env->alloc, TLS_RECORD);
+    }
+    const bool memory = t != NULL && h != NULL && l->tls_plain != NULL;
+    if (!memory || inner_max < extra * 4) {
         sh_mem_free(l->env->alloc, t);
         sh_mem_free(l->env->alloc, h);
         sh_stream_close(inner, SH_E_NOMEM);
-        return t == NULL || h == NULL ? SH_E_NOMEM : SH_E_INVAL;
+        return memory ? SH_E_INVAL : SH_E_NOMEM;
     }
     const struct sh_stream_opts so = {.write_max = inner_max - extra};
     net_stream_init(&t->n, &tls_ops, l, &so, tls_turn);
     t->set = set;
-    set->refs++;
+    (void)atomic_fetch_add_explicit(&set->refs, 1, memory_order_relaxed);
     t->inner = inner;
     t->hs = h;
     h->owner = t;

@@ -1,4 +1,5 @@
-/* http.h - HTTP/1.1 server (RFC 9110, 9112) with WebSocket upgrade, on the streams of one loop.
+/* http.h - HTTP/1.1 server (RFC 9110, 9112) with WebSocket upgrade. One server serves the streams
+ * of one loop; several loops have one each (opts.with), and the handler is called on any of them.
  *
  * A request is handed to the application in on_request and stays valid, with all that it points to,
  * until it is answered: exactly one of sh_http_send, sh_http_respond, sh_http_stream_end,
@@ -35,6 +36,9 @@ struct sh_http_req {
 
 /* First field of that name (case-insensitive), trimmed; p == NULL when absent. */
 struct sh_str sh_http_field_of(const struct sh_http_req *r, const char *name);
+/* The loop that serves it: where it came from, and where streamed answers are written. Any thread.
+ */
+struct sh_loop *sh_http_loop(const struct sh_http_req *r);
 /* Any thread: has the client gone? The answer must still be given (and is thrown away). */
 bool sh_http_gone(const struct sh_http_req *r);
 /* Certificate of a TLS client, taken when the request came; loop or worker. SH_E_NOTFOUND. */
@@ -154,13 +158,16 @@ struct sh_http_opts {
     int64_t idle_timeout_us;      /* between requests [75 s] */
     int64_t write_timeout_us;     /* no progress in sending [30 s] */
     unsigned requests_per_conn;   /* [100000] */
+    /* Server of another loop that this one joins: conns_max and buffered_max hold for all together,
+     * and what the other listens on is served by all. Before it listens; it outlives this one. */
+    struct sh_http_server *with;
 };
 
 SH_MUST_CHECK sh_err sh_http_server_new(struct sh_loop *l, const struct sh_http_opts *opts,
                                         const struct sh_http_handler *h, void *ctx,
                                         struct sh_http_server **out);
-/* Opens a port; may be called several times (HTTP, HTTPS with opts->tls). *ln may be NULL; the
- * server closes it. */
+/* Opens a port; may be called several times (HTTP, HTTPS with opts->tls), on the first of several
+ * servers only. *ln may be NULL; the server closes it. */
 SH_MUST_CHECK sh_err sh_http_server_listen(struct sh_http_server *s,
                                            const struct sh_listen_opts *opts, struct sh_diag *diag,
                                            struct sh_listener **ln);

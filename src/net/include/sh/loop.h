@@ -11,6 +11,8 @@
 
 struct sh_loop;
 
+enum { SH_LOOPS_MAX = 32 }; /* of one process that share listeners */
+
 struct sh_loop_opts {
     size_t post_max;              /* queued sh_loop_post calls; 0 = 16384 */
     unsigned accepts_per_turn;    /* over all listeners of the loop; 0 = 256 */

@@ -138,9 +138,13 @@ struct sh_stream_opts {
 };
 
 struct sh_listen_opts {
-    struct sh_str address;        /* as sh_addr_parse; port 0 = any free port */
-    struct sh_tls *tls;           /* NULL = plain; borrowed, must outlive the listener */
-    bool reuse_port;              /* SO_REUSEPORT: one listener per loop on the same port */
+    struct sh_str address; /* as sh_addr_parse; port 0 = any free port */
+    struct sh_tls *tls;    /* NULL = plain; borrowed, must outlive the listener */
+    bool reuse_port;       /* SO_REUSEPORT: several listeners on the same port */
+    /* Loops that serve what is accepted: each connection goes to the one that has the fewest of
+     * this listener. Copied; at most SH_LOOPS_MAX. None: the listener's own. */
+    struct sh_loop *const *loops;
+    size_t nloops;
     int backlog;                  /* 0 = 4096 */
     size_t max_conns;             /* open streams made by it; more are closed at once; 0 = 100000 */
     int64_t handshake_timeout_us; /* TLS; 0 = 10 s */
@@ -148,16 +152,17 @@ struct sh_listen_opts {
 };
 
 struct sh_listener;
-/* on_accept gets an open stream (TLS: after its handshake); it must call sh_stream_start or
- * sh_stream_close on it. SH_E_INVAL (address), SH_E_EXISTS (address in use), SH_E_DENIED,
- * SH_E_IO, SH_E_NOMEM; diag says which address and what to do. */
+/* on_accept gets an open stream (TLS: after its handshake) on the thread of stream->loop; it must
+ * call sh_stream_start or sh_stream_close on it. SH_E_INVAL (address), SH_E_EXISTS (address in
+ * use), SH_E_DENIED, SH_E_IO, SH_E_NOMEM; diag says which address and what to do. */
 SH_MUST_CHECK sh_err sh_listen(struct sh_loop *l, const struct sh_listen_opts *opts,
                                void (*on_accept)(void *ctx, struct sh_stream *s), void *ctx,
                                struct sh_diag *diag, struct sh_listener **out);
-/* Stops accepting; streams live on, but TLS handshakes that are not done end. NULL is accepted. */
+/* On the listener's loop. Stops accepting; streams live on, but TLS handshakes that are not done
+ * end (those of other loops in a turn of theirs). NULL is accepted. */
 void sh_listener_close(struct sh_listener *ln);
 struct sh_addr sh_listener_addr(const struct sh_listener *ln);
-/* Streams made by it that are open. */
+/* Streams made by it that are open, on all its loops. Any thread. */
 size_t sh_listener_conns(const struct sh_listener *ln);
 
 struct sh_connect_opts {

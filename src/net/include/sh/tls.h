@@ -1,5 +1,6 @@
-/* tls.h - TLS 1.2 and 1.3 over any stream (OpenSSL 3). A sh_tls holds keys and settings for one
- * loop: make one per loop. Certificates and keys are PEM texts, read by the caller.
+/* tls.h - TLS 1.2 and 1.3 over any stream (OpenSSL 3). A sh_tls holds keys and settings, for any
+ * number of loops: so a session that one of them began is resumed by any. Certificates and keys are
+ * PEM texts, read by the caller. Any thread, but for sh_tls_wrap: the stream's.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SH_TLS_H
 #define SH_TLS_H
@@ -29,14 +30,13 @@ SH_MUST_CHECK sh_err sh_tls_server_new(const struct sh_env *env, const struct sh
                                        struct sh_diag *diag, struct sh_tls **out);
 SH_MUST_CHECK sh_err sh_tls_client_new(const struct sh_env *env, const struct sh_tls_opts *opts,
                                        struct sh_diag *diag, struct sh_tls **out);
-/* New connections use the new settings; open ones go on undisturbed. On error nothing changes.
- * Loop thread. */
+/* New connections use the new settings; open ones go on undisturbed. On error nothing changes. */
 SH_MUST_CHECK sh_err sh_tls_reload(struct sh_tls *t, const struct sh_tls_opts *opts,
                                    struct sh_diag *diag);
 /* Streams of it keep what they need. NULL is accepted. */
 void sh_tls_free(struct sh_tls *t);
 /* End of the leaf certificate's time; 0 when there is none. */
-int64_t sh_tls_not_after_us(const struct sh_tls *t);
+int64_t sh_tls_not_after_us(struct sh_tls *t);
 
 /* Puts TLS over an open stream, which is taken: its handler and end are the new stream's business.
  * Exactly one of on_open (the owner then calls sh_stream_start or sh_stream_close) and on_fail
