@@ -1,8 +1,8 @@
 /* mqtt_broker.c - life of the broker, its turns, tenants, and what the platform asks of it.
  *
  * Invariants of the whole engine:
- * 1. Everything belongs to one loop thread; callbacks of the transport never come from inside our
- *    calls, ours to the transport (write, read_enable, close) never call back.
+ * 1. One thread at a time is inside (mqtt_lane.c); callbacks of the transport never come from
+ * inside our calls, ours to the transport (write, read_enable, close) never call back.
  * 2. b->now_us is read once at each entry from outside.
  * 3. Scratch (hits, rec, props, path, tmpl) is valid within one packet; nothing keeps pointers into
  *    it. A publish from inside a callback waits in b->deferred until the publish in hand is
@@ -15,6 +15,7 @@ enum { DEVICES_MAX = 1000000, REC_MAX = 32 << 20, PROPS_MAX = 1 << 20, PATH_MAX_
 
 void mqtt_now(struct mqtt_broker *b)
 {
+    SH_ASSERT(b->nlanes == 1 || sh_fair_held(&b->lock)); /* every entry from outside comes here */
     b->now_us = sh_mono_us(b->env->clock);
 }
 
@@ -78,6 +79,7 @@ sh_err mqtt_broker_new(const struct mqtt_broker_opts *o, struct mqtt_broker **ou
     b->events = o->events;
     b->recovering = o->store != NULL; /* until mqtt_broker_start */
     b->deferred_tail = &b->deferred;
+    mqtt_lanes_init(b);
     if (o->env->random->fill(o->env->random->ctx, &b->seed, sizeof b->seed) != SH_OK) {
         b->seed = (uint64_t)(uintptr_t)b;
     }
@@ -161,6 +163,7 @@ void mqtt_broker_free(struct mqtt_broker *b)
     sh_mem_free(b->alloc, b->hits);
     sh_mem_free(b->alloc, b->more_ids);
     sh_mem_free(b->alloc, b->waiters);
+    mqtt_lanes_fini(b);
     sh_mem_free(b->alloc, b);
 }
 
@@ -203,18 +206,32 @@ struct mqtt_tenant *mqtt_tenant_get(struct mqtt_broker *b, uint32_t id, bool mak
 
 /* ---- turns ---- */
 
-void mqtt_broker_flush(struct mqtt_broker *b)
+void mqtt_turn_end(struct mqtt_broker *b)
 {
     mqtt_acklog_flush(b);
     if (b->telemetry != NULL && b->telemetry->turn_end != NULL) {
         b->telemetry->turn_end(b->telemetry->ctx);
     }
-    while (b->dirty != NULL) {
-        struct mqtt_conn *c = b->dirty;
-        b->dirty = c->next_dirty;
-        c->dirty = false;
+}
+
+void mqtt_broker_flush(struct mqtt_broker *b)
+{
+    struct mqtt_lane *l = &b->lanes[b->here];
+    mqtt_turn_end(b);
+    while (l->dirty != NULL) {
+        struct mqtt_conn *c = l->dirty;
+        mqtt_lane_unmark(c);
         mqtt_out_write(c);
+        if (c->read_due) {
+            c->read_due = false;
+            c->ops->read_enable(c->ctx, true);
+        }
+        if (c->close_due) {
+            c->close_due = false;
+            c->ops->close(c->ctx);
+        }
     }
+    mqtt_lanes_wake(b, mqtt_lanes_to_wake(b));
 }
 
 void mqtt_broker_tick(struct mqtt_broker *b)
@@ -255,7 +272,9 @@ void mqtt_broker_shutdown(struct mqtt_broker *b)
 void mqtt_broker_conns(const struct mqtt_broker *b, void (*fn)(void *ctx))
 {
     for (const struct mqtt_conn *c = b->conns; c != NULL; c = c->next) {
-        fn(c->ctx);
+        if (mqtt_lane_here(c)) {
+            fn(c->ctx);
+        }
     }
 }
 

@@ -38,6 +38,7 @@ sh_err mqtt_conn_new(struct mqtt_broker *b, const struct mqtt_conn_ops *ops, voi
     c->tls = info->tls;
     c->websocket = info->websocket;
     c->listener = info->listener;
+    c->lane = b->here;
     c->opened_us = b->now_us;
     c->max_packet = UINT32_MAX;
     c->next = b->conns;
@@ -108,7 +109,7 @@ void mqtt_conn_end(struct mqtt_conn *c, enum mqtt_reason why, bool with_will)
     }
     mqtt_out_write(c);
     detach(c, with_will);
-    c->ops->close(c->ctx);
+    mqtt_lane_close(c);
 }
 
 void mqtt_conn_stall(struct mqtt_conn *c)
@@ -121,7 +122,8 @@ void mqtt_conn_stall(struct mqtt_conn *c)
     c->b->n.stalls++;
     if (!c->no_read) {
         c->no_read = true;
-        c->ops->read_enable(c->ctx, false);
+        c->read_due = false;
+        c->ops->read_enable(c->ctx, false); /* its own packet stalls it: we are on its loop */
     }
 }
 
@@ -146,14 +148,7 @@ void mqtt_conn_closed(struct mqtt_conn *c)
         detach(c, true);
     }
     c->gone = true;
-    if (c->dirty) {
-        struct mqtt_conn **at = &b->dirty;
-        while (*at != c) {
-            at = &(*at)->next_dirty;
-        }
-        *at = c->next_dirty;
-        c->dirty = false;
-    }
+    mqtt_lane_unmark(c);
     if (c->prev != NULL) {
         c->prev->next = c->next;
     } else {
@@ -266,6 +261,11 @@ size_t mqtt_conn_input(struct mqtt_conn *c, struct sh_bytes in)
             break;
         }
         used += whole;
+        b->work_left--;
+        if (mqtt_lane_yield(b)) {
+            b->yielded = true;
+            break;
+        }
     }
     b->in_input = NULL;
     b->n.bytes_in += used;
@@ -281,6 +281,7 @@ size_t mqtt_conn_input(struct mqtt_conn *c, struct sh_bytes in)
 void mqtt_conn_writable(struct mqtt_conn *c)
 {
     mqtt_now(c->b);
+    c->blocked = false;
     mqtt_out_write(c);
     if (c->state == MQTT_C_OPEN) {
         mqtt_pump(c->b, c->s);
@@ -329,8 +330,7 @@ void mqtt_broker_resume(struct mqtt_broker *b)
             b->nstalled--;
             c->opened_us = b->now_us;
             if (c->no_read && c->state == MQTT_C_OPEN) {
-                c->no_read = false;
-                c->ops->read_enable(c->ctx, true);
+                mqtt_lane_read_on(c);
             }
         }
     }

@@ -392,8 +392,7 @@ static void on_identity(void *token, enum mqtt_auth_result r, struct mqtt_princi
     }
     sh_mem_free(b->alloc, kept);
     if (c->state == MQTT_C_OPEN && c->no_read && !c->stalled) {
-        c->no_read = false;
-        c->ops->read_enable(c->ctx, true);
+        mqtt_lane_read_on(c);
     }
     mqtt_run_deferred(b);
     mqtt_conn_unpin(c);

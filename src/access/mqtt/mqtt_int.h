@@ -1,9 +1,10 @@
 /* mqtt_int.h - what the files of the broker share. Not for users of the module.
- * Everything here belongs to the broker's loop thread.
+ * Everything here is under the broker's lock (mqtt_lane.c).
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SH_ACCESS_MQTT_INT_H
 #define SH_ACCESS_MQTT_INT_H
 
+#include <sh/fair.h>
 #include <sh/mqtt.h>
 #include <sh/mqtt_codec.h>
 
@@ -340,7 +341,11 @@ struct mqtt_conn {
     bool given;   /* the PUBLISH at the front was given to telemetry before it stalled */
     bool no_read; /* the transport was told to stop reading */
     uint8_t address_n;
+    uint8_t lane;       /* of its loop */
+    bool blocked;       /* its transport was full when last written to by a flush */
+    bool read_due;      /* its loop is to read again, */
     uint32_t given_ack; /* then: running number of its answer */
+    bool close_due;     /* or to close it */
     /* Behind it: the transport's memory (ctx, when it asked for some), then the address. */
 };
 static inline struct sh_str mqtt_conn_address(const struct mqtt_conn *c)
@@ -399,7 +404,26 @@ enum {
     MQTT_INTERNAL_MAX = 32
 };
 
+/* One loop's share of the connections (mqtt_lane.c). */
+struct mqtt_lane {
+    struct mqtt_conn *dirty; /* something is to be done by their transports */
+    bool woken;              /* its loop was told */
+    struct sh_mutex lock;    /* of the rest; taken inside of nothing */
+    struct sh_cond flushed;
+    uint64_t flushes;
+    unsigned waiting;
+};
+
 struct mqtt_broker {
+    struct sh_fair lock; /* of everything here */
+    struct mqtt_lane lanes[MQTT_LANES_MAX];
+    unsigned nlanes;
+    void (*wake)(void *ctx, unsigned lane);
+    void *wake_ctx;
+    uint8_t here;      /* lane of who has entered */
+    bool yielded;      /* input was cut short because another waits for the lock */
+    uint32_t crowded;  /* lanes whose loops should write before more input is taken */
+    int32_t work_left; /* packets and deliveries before the lock is offered to others */
     const struct sh_env *env;
     const struct sh_alloc *alloc;
     struct mqtt_limits lim;
@@ -419,7 +443,6 @@ struct mqtt_broker {
     struct sh_map by_sid;        /* recovery only */
     struct sh_map devices;       /* connections per device */
     struct mqtt_conn *conns;
-    struct mqtt_conn *dirty;
     struct mqtt_conn *in_input; /* whose bytes are being read */
     struct mqtt_token *tokens;
     uint32_t nstalled;
@@ -476,6 +499,28 @@ struct mqtt_broker {
 struct mqtt_tenant *mqtt_tenant_get(struct mqtt_broker *b, uint32_t id, bool make);
 void mqtt_now(struct mqtt_broker *b);
 void mqtt_run_deferred(struct mqtt_broker *b);
+/* What was gathered goes on: acknowledgements to the log, samples to the gate. */
+void mqtt_turn_end(struct mqtt_broker *b);
+
+/* mqtt_lane.c */
+void mqtt_lanes_init(struct mqtt_broker *b);
+void mqtt_lanes_fini(struct mqtt_broker *b);
+/* May the transport be called now? */
+static inline bool mqtt_lane_here(const struct mqtt_conn *c)
+{
+    return c->lane == c->b->here;
+}
+/* Its transport has something to do at the next flush of its lane. */
+void mqtt_lane_mark(struct mqtt_conn *c);
+void mqtt_lane_unmark(struct mqtt_conn *c);
+/* Now, or by its own loop. */
+void mqtt_lane_close(struct mqtt_conn *c);
+void mqtt_lane_read_on(struct mqtt_conn *c);
+/* True: enough was done, and somebody waits for the lock. */
+bool mqtt_lane_yield(struct mqtt_broker *b);
+/* Other lanes with something to do whose loops do not know yet; then wake them. */
+uint32_t mqtt_lanes_to_wake(struct mqtt_broker *b);
+void mqtt_lanes_wake(struct mqtt_broker *b, uint32_t set);
 
 /* mqtt_subs.c */
 /* Adds or replaces a subscription; *is_new says which. filter without "$share/.../" when group is
@@ -580,7 +625,10 @@ struct mqtt_send {
 SH_MUST_CHECK sh_err mqtt_out_publish(struct mqtt_conn *c, const struct mqtt_send *s);
 /* Is there room for more (after an attempt to write)? */
 bool mqtt_out_room(struct mqtt_conn *c);
+/* To the transport, when that may be called now. */
 void mqtt_out_write(struct mqtt_conn *c);
+/* A buffer that was lent to a flush comes back, p[off..n) not written. */
+void mqtt_out_back(struct mqtt_conn *c, uint8_t *p, uint32_t cap, uint32_t off, uint32_t n);
 void mqtt_out_free(struct mqtt_conn *c);
 
 /* mqtt_ack.c: answers in order */

@@ -1,9 +1,10 @@
 /* mqtt_journal.c - the broker's log in the journal (owner MQTT) and its checkpoints in files.
  *
- * Threads: append, checkpoint and everything else on the loop; on_done on the journal's apply
- * thread; write_image on a worker. They meet in three atomics and two posted jobs.
- * 1. Records are appended by one thread, so done() comes in the order of their numbers: the n-th
- *    done belongs to the n-th number since attach.
+ * Threads: append and checkpoint by who has entered the broker; on_done on the journal's apply
+ * thread; write_image on a worker; everything else on the first loop. They meet in three atomics
+ * and two posted jobs.
+ * 1. Records are appended one after the other, so done() comes in the order of their numbers: the
+ *    n-th done belongs to the n-th number since attach.
  * 2. on_done stores `failed` before `done_rn`; the loop reads them the other way round, so a failed
  *    record is never told as committed (a good one may be told as failed: its client sends again).
  * 3. An image is on disk before the journal may forget what it holds.
@@ -30,7 +31,7 @@ struct mqtt_journal {
     atomic_bool failed;
     _Atomic uint64_t done_rn;
     uint64_t next_rn;   /* apply thread: number of the next done */
-    uint64_t last_seq;  /* loop: sequence of the newest record */
+    uint64_t last_seq;  /* sequence of the newest record; under the broker's lock */
     struct sh_job want; /* posted when the journal asks for a checkpoint */
     atomic_bool want_posted;
     /* the image being written */
@@ -53,11 +54,14 @@ static void on_told(void *ctx)
     atomic_store(&mj->told_posted, false);
     const uint64_t rn = atomic_load(&mj->done_rn);
     const bool failed = atomic_exchange(&mj->failed, false);
+    mqtt_broker_enter(mj->b, 0);
     mqtt_broker_committed(mj->b, rn, failed ? SH_E_IO : SH_OK);
+    if (mj->srv == NULL) {
+        mqtt_broker_flush(mj->b);
+    }
+    mqtt_broker_leave(mj->b);
     if (mj->srv != NULL) {
         mqtt_server_kick(mj->srv);
-    } else {
-        mqtt_broker_flush(mj->b);
     }
 }
 
@@ -150,7 +154,9 @@ static void on_want(void *ctx)
 {
     struct mqtt_journal *mj = ctx;
     atomic_store(&mj->want_posted, false);
+    mqtt_broker_enter(mj->b, 0);
     const sh_err e = mqtt_broker_checkpoint(mj->b);
+    mqtt_broker_leave(mj->b);
     if (e != SH_OK && e != SH_E_BUSY) {
         sh_log(mj->env->log, SH_LOG_WARN, "mqtt", "no checkpoint: %s", sh_err_name(e));
     }

@@ -4,14 +4,20 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "mqtt_int.h"
 
+enum { CROWD = 4 }; /* from this part of the limit on, input waits for the other loop to write */
+
+static void block_free(struct mqtt_broker *b, uint8_t *p, uint32_t cap)
+{
+    if (cap == MQTT_OUT_SMALL && b->npool < MQTT_OUT_POOL) {
+        b->pool[b->npool++] = p;
+    } else {
+        sh_mem_free(b->alloc, p);
+    }
+}
+
 static void buffer_free(struct mqtt_conn *c)
 {
-    struct mqtt_broker *b = c->b;
-    if (c->out_cap == MQTT_OUT_SMALL && b->npool < MQTT_OUT_POOL) {
-        b->pool[b->npool++] = c->out;
-    } else {
-        sh_mem_free(b->alloc, c->out);
-    }
+    block_free(c->b, c->out, c->out_cap);
     c->out = NULL;
     c->out_cap = 0;
     c->out_n = 0;
@@ -48,17 +54,13 @@ static uint8_t *reserve(struct mqtt_conn *c, size_t n)
         c->out = p;
         c->out_cap = (uint32_t)cap;
     }
-    if (!c->dirty) {
-        c->dirty = true;
-        c->next_dirty = b->dirty;
-        b->dirty = c;
-    }
+    mqtt_lane_mark(c);
     return c->out + c->out_n;
 }
 
 void mqtt_out_write(struct mqtt_conn *c)
 {
-    if (c->out_n == c->out_off || c->gone) {
+    if (c->out_n == c->out_off || c->gone || !mqtt_lane_here(c)) {
         return;
     }
     size_t took = 0;
@@ -75,17 +77,59 @@ void mqtt_out_write(struct mqtt_conn *c)
         c->s->tenant->n.bytes_out += took;
     }
     if (c->out_off == c->out_n) {
+        c->blocked = false;
         buffer_free(c);
     }
 }
 
+void mqtt_out_back(struct mqtt_conn *c, uint8_t *p, uint32_t cap, uint32_t off, uint32_t n)
+{
+    struct mqtt_broker *b = c->b;
+    const uint32_t left = n - off;
+    const uint32_t newer = c->out_n - c->out_off;
+    if (left == 0 || c->state == MQTT_C_ENDED) {
+        block_free(b, p, cap);
+        return;
+    }
+    c->blocked = true;
+    if (newer > 0) { /* encoded meanwhile: it stands behind */
+        const uint32_t all = left + newer;
+        uint8_t *q = newer > UINT32_MAX - left ? NULL : sh_mem_resize(b->alloc, NULL, all);
+        if (q == NULL) {
+            block_free(b, p, cap);
+            mqtt_conn_end(c, MQTT_R_QUOTA, true);
+            return;
+        }
+        memcpy(q, p + off, left);
+        memcpy(q + left, c->out + c->out_off, newer);
+        block_free(b, p, cap);
+        p = q;
+        cap = all;
+        off = 0;
+        n = all;
+    }
+    if (c->out != NULL) {
+        buffer_free(c);
+    }
+    c->out = p;
+    c->out_cap = cap;
+    c->out_off = off;
+    c->out_n = n;
+}
+
 bool mqtt_out_room(struct mqtt_conn *c)
 {
-    if (c->out_n - c->out_off < c->b->lim.max_out_bytes) {
+    struct mqtt_broker *b = c->b;
+    const uint32_t max = b->lim.max_out_bytes;
+    const uint32_t n = c->out_n - c->out_off;
+    if (n >= max / CROWD && !c->blocked && !mqtt_lane_here(c)) {
+        b->crowded |= (uint32_t)1 << c->lane;
+    }
+    if (n < max) {
         return true;
     }
     mqtt_out_write(c);
-    return c->out_n - c->out_off < c->b->lim.max_out_bytes;
+    return c->out_n - c->out_off < max;
 }
 
 void mqtt_out_raw(struct mqtt_conn *c, const uint8_t *p, size_t n)

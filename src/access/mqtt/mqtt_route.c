@@ -153,6 +153,7 @@ sh_err mqtt_route(struct mqtt_broker *b, struct mqtt_pub *p, uint64_t *rn)
     *rn = 0;
     p->targets = 0;
     SH_TRY(mqtt_subs_match(b, p));
+    b->work_left -= (int32_t)b->nhits;
     const bool durable = prepare(b, p);
     const bool keep = p->retain && !p->volatile_retain;
     if (mqtt_durable(b) && (durable || keep || p->src_pid != 0)) {

@@ -174,7 +174,7 @@ static sh_err run(struct app *a, int argc, char **argv)
         SH_TRY(open_journal(a, argv[2]));
     }
     mqtt_broker_start(a->b);
-    SH_TRY(mqtt_server_new(a->loop, a->b, &a->srv));
+    SH_TRY(mqtt_server_new(&a->loop, 1, a->b, &a->srv));
     if (a->mj != NULL) {
         mqtt_journal_wake(a->mj, a->srv);
     }

@@ -79,7 +79,7 @@ static void node_open_at(struct node *n, const char *dir, const struct sh_clock 
         open_journal(n, dir);
     }
     mqtt_broker_start(n->b);
-    assert_ok(mqtt_server_new(n->loop, n->b, &n->srv));
+    assert_ok(mqtt_server_new(&n->loop, 1, n->b, &n->srv));
     if (n->mj != NULL) {
         mqtt_journal_wake(n->mj, n->srv);
     }

@@ -1,8 +1,10 @@
 /* mqtt.h - the MQTT server: broker engine, its seams, and what the platform asks of it.
  *
  * The engine is sans-I/O: it is given bytes, the time and memory, and calls back through tables of
- * functions. One broker belongs to one loop thread: every function here is called from that thread
- * and every callback comes on it. Others post to the loop. Nothing here blocks.
+ * functions. One thread at a time is inside: with one loop every function here is called from its
+ * thread; with several, who calls any of them has entered the broker (mqtt_broker_enter), and every
+ * callback comes inside of such a call. Nothing here blocks, but to enter may wait for some
+ * microseconds.
  * Topic trees: each tenant has its own (filters, retained messages, shared groups, $SYS, wills). A
  * session's key is (tenant, principal, client id), so a foreign client id is never a takeover.
  * Specifications: OASIS MQTT 3.1.1 (2014-10-29) and 5.0 (2019-03-07).
@@ -59,7 +61,7 @@ enum mqtt_auth_result {
 };
 
 /* p: taken by the engine on MQTT_AUTH_OK (released through auth->release), NULL else. Called
- * exactly once for each connect(), on the loop, inside connect() or later. */
+ * exactly once for each connect(), inside connect() or later (by who has entered the broker). */
 typedef void mqtt_auth_done(void *token, enum mqtt_auth_result r, struct mqtt_principal *p);
 
 struct mqtt_auth_ops {
@@ -118,7 +120,7 @@ struct mqtt_telemetry {
 };
 
 /* err: SH_OK = on disk and visible; SH_E_DENIED, SH_E_PROTO/INVAL (unreadable), SH_E_LIMIT/FULL
- * (quota), else unspecified. On the loop, once, in any order. */
+ * (quota), else unspecified. Once, in any order, by who has entered the broker. */
 typedef void mqtt_telemetry_done(void *token, sh_err err);
 
 struct mqtt_telemetry_ops {
@@ -241,9 +243,33 @@ void mqtt_broker_flush(struct mqtt_broker *b);
 void mqtt_broker_resume(struct mqtt_broker *b);
 /* DISCONNECT 0x8B (5.0) to all and close. */
 void mqtt_broker_shutdown(struct mqtt_broker *b);
-/* Calls fn with the ctx of each connection that was not closed yet; fn must not close any at once.
- */
+/* Calls fn with the ctx of each connection of this lane that was not closed yet; fn must not close
+ * any at once. */
 void mqtt_broker_conns(const struct mqtt_broker *b, void (*fn)(void *ctx));
+
+/* ---- several loops (mqtt_lane.c says how) ----
+ * Each loop that has connections is a lane, 0..n-1. The transport of a connection is only called on
+ * the thread of its lane: inside of a call that was made as that lane, or by mqtt_lane_flush. */
+
+enum { MQTT_LANES_MAX = 32 };
+struct sh_fair_stats;
+/* Before the first connection. wake: the loop of this lane is to call mqtt_lane_flush soon; any
+ * thread. Without this call there is one lane, and a single thread need not enter. */
+void mqtt_broker_lanes(struct mqtt_broker *b, unsigned n, void (*wake)(void *ctx, unsigned lane),
+                       void *ctx);
+/* Takes the lock of the broker, as a lane; not twice. mqtt_conn_new makes connections of this lane.
+ * What was changed reaches the connections when this lane is flushed. */
+void mqtt_broker_enter(struct mqtt_broker *b, unsigned lane);
+void mqtt_broker_leave(struct mqtt_broker *b);
+/* The rest is called outside, on the lane's thread. End of a turn of its loop: writes out what its
+ * connections gathered, outside of the lock, and wakes the loops for whose connections there is
+ * something. */
+void mqtt_lane_flush(struct mqtt_broker *b, unsigned lane);
+/* mqtt_conn_input, mqtt_conn_writable; the first may wait 2 ms for another loop to write. */
+size_t mqtt_lane_input(struct mqtt_conn *c, struct sh_bytes in);
+void mqtt_lane_writable(struct mqtt_conn *c);
+/* How often the lock was not free. Any thread. */
+void mqtt_broker_lock_stats(const struct mqtt_broker *b, struct sh_fair_stats *out);
 
 /* ---- a connection, as the transport drives it
  * ---------------------------------------------------- */
@@ -350,6 +376,7 @@ struct mqtt_counters {
     uint64_t stalls;         /* times reading stopped for back-pressure */
     uint64_t protocol_errors;
     uint64_t keepalive_timeouts;
+    uint64_t lane_waits; /* times input waited for another loop to write */
     uint64_t wills;
     uint64_t retained;      /* now */
     uint64_t subscriptions; /* now */

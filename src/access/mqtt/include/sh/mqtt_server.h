@@ -1,6 +1,7 @@
-/* mqtt_server.h - the broker on a loop: listeners (TCP, TLS), streams from elsewhere (WebSocket),
+/* mqtt_server.h - the broker on loops: listeners (TCP, TLS), streams from elsewhere (WebSocket),
  * its timers; and the adapter that keeps its state in the journal.
- * All functions run on the loop's thread unless said otherwise.
+ * All functions run on the thread of the first loop unless said otherwise; those of the server
+ * enter the broker themselves.
  *
  * How main puts it together:
  *   mqtt_journal_new -> mqtt_broker_new(store = mqtt_journal_ops) -> mqtt_journal_load
@@ -20,20 +21,22 @@ struct sh_journal;
 struct sh_journal_owner;
 struct mqtt_server;
 
-/* broker and loop are borrowed and outlive the server. */
-SH_MUST_CHECK sh_err mqtt_server_new(struct sh_loop *loop, struct mqtt_broker *b,
+/* broker and loops are borrowed and outlive the server; the connections spread over the loops (at
+ * most MQTT_LANES_MAX). */
+SH_MUST_CHECK sh_err mqtt_server_new(struct sh_loop *const *loops, size_t n, struct mqtt_broker *b,
                                      struct mqtt_server **out);
 /* Opens a port. `listener` is given to auth with each CONNECT. Limits of streams are set by the
  * server. Errors of sh_listen. At most 8 listeners (SH_E_LIMIT). */
 SH_MUST_CHECK sh_err mqtt_server_listen(struct mqtt_server *s, struct sh_str address,
                                         struct sh_tls *tls, uint16_t listener, struct sh_diag *diag,
                                         struct sh_addr *bound);
-/* Serves MQTT on an open stream, which is taken (WebSocket: after sh_http_ws_accept with
- * subprotocol "mqtt", message_max at least the packet limit). */
+/* Serves MQTT on an open stream of one of the loops, which is taken (WebSocket: after
+ * sh_http_ws_accept with subprotocol "mqtt", message_max at least the packet limit). The thread of
+ * the stream's loop. */
 void mqtt_server_take(struct mqtt_server *s, struct sh_stream *stream, bool websocket,
                       uint16_t listener);
-/* Writes out what the broker gathered, at the end of this turn. To be called after the platform
- * published or committed something outside of a server callback. */
+/* Writes out what the broker gathered, at the end of this turn, also on other loops. To be called
+ * after the platform entered the broker and published or committed something. */
 void mqtt_server_kick(struct mqtt_server *s);
 /* Closes listeners and connections; on_stopped (may be NULL) is called when none is left, at the
  * latest soon after 3 seconds: by then peers that do not take what is left for them are cut off. */

@@ -1,0 +1,314 @@
+/* mqtt_lane.c - the broker between several loops.
+ *
+ * The broker is one state machine under one lock: it sees one packet after the other, whichever
+ * loop read it, so order and meaning are those of one loop. A loop has a lane here; a connection
+ * belongs to the lane of the loop that has its stream. Invariants:
+ *  1. Whoever uses the broker has entered it (mqtt_broker_enter), as the lane of his own loop. Who
+ *     enters and changes anything has his lane flushed afterwards.
+ *  2. The transport of a connection (ops) is called by its own loop only: inside a call of the
+ *     engine when that came from this loop, else by mqtt_lane_flush. What another loop wants of it
+ *     is left in the connection (out, read_due, close_due), which is put on its lane's list.
+ *  3. Bytes are written outside of the lock: a flush takes the buffers of up to TAKE connections,
+ *     writes, and comes back with what was not taken, which stands before all encoded meanwhile.
+ *     `blocked`: the transport was full; nothing more is offered until it says it can.
+ *  4. A connection is freed only after its own loop said that it is gone (mqtt_conn_closed), so a
+ *     pointer taken in 3 is good until the flush returns.
+ *  5. A loop is woken at most once until it flushes (`woken`).
+ *  6. The lock is held for one read (at most 64 KiB), TAKE buffers, or one event of the platform;
+ *     who has done HOLD_WORK packets and deliveries, and sees another waiting, lets it go first.
+ *  7. Input that fills the buffer of a subscriber on another loop faster than that loop writes
+ * waits for it (lanes_wait), as it would if one loop did both; at most WAIT_US. Who waits has
+ * flushed his own lane since he saw the need, so no two wait for each other.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "mqtt_int.h"
+
+enum { TAKE = 64, WAIT_US = 2000, HOLD_WORK = 2048 };
+
+void mqtt_lanes_init(struct mqtt_broker *b)
+{
+    sh_fair_init(&b->lock);
+    b->nlanes = 1;
+    for (unsigned i = 0; i < MQTT_LANES_MAX; i++) {
+        sh_mutex_init(&b->lanes[i].lock);
+        sh_cond_init(&b->lanes[i].flushed);
+    }
+}
+
+void mqtt_lanes_fini(struct mqtt_broker *b)
+{
+    for (unsigned i = 0; i < MQTT_LANES_MAX; i++) {
+        sh_cond_fini(&b->lanes[i].flushed);
+        sh_mutex_fini(&b->lanes[i].lock);
+    }
+    sh_fair_fini(&b->lock);
+}
+
+void mqtt_broker_lanes(struct mqtt_broker *b, unsigned n, void (*wake)(void *ctx, unsigned lane),
+                       void *ctx)
+{
+    SH_ASSERT(n > 0 && n <= MQTT_LANES_MAX && b->conns == NULL);
+    b->nlanes = n;
+    b->wake = wake;
+    b->wake_ctx = ctx;
+}
+
+void mqtt_broker_enter(struct mqtt_broker *b, unsigned lane)
+{
+    sh_fair_lock(&b->lock);
+    b->here = (uint8_t)lane;
+    b->work_left = HOLD_WORK;
+    b->crowded = 0;
+}
+
+void mqtt_broker_leave(struct mqtt_broker *b)
+{
+    b->here = 0;
+    sh_fair_unlock(&b->lock);
+}
+
+void mqtt_broker_lock_stats(const struct mqtt_broker *b, struct sh_fair_stats *out)
+{
+    sh_fair_stats(&b->lock, out);
+}
+
+bool mqtt_lane_yield(struct mqtt_broker *b)
+{
+    if (b->work_left > 0) {
+        return false;
+    }
+    b->work_left = HOLD_WORK;
+    return sh_fair_wanted(&b->lock);
+}
+
+void mqtt_lane_mark(struct mqtt_conn *c)
+{
+    struct mqtt_lane *l = &c->b->lanes[c->lane];
+    if (!c->dirty) {
+        c->dirty = true;
+        c->next_dirty = l->dirty;
+        l->dirty = c;
+    }
+}
+
+void mqtt_lane_unmark(struct mqtt_conn *c)
+{
+    if (!c->dirty) {
+        return;
+    }
+    struct mqtt_conn **at = &c->b->lanes[c->lane].dirty;
+    while (*at != c) {
+        at = &(*at)->next_dirty;
+    }
+    *at = c->next_dirty;
+    c->dirty = false;
+}
+
+void mqtt_lane_close(struct mqtt_conn *c)
+{
+    if (mqtt_lane_here(c)) {
+        c->ops->close(c->ctx);
+        return;
+    }
+    c->close_due = true;
+    mqtt_lane_mark(c);
+}
+
+void mqtt_lane_read_on(struct mqtt_conn *c)
+{
+    c->no_read = false;
+    if (mqtt_lane_here(c)) {
+        c->ops->read_enable(c->ctx, true);
+        return;
+    }
+    c->read_due = true;
+    mqtt_lane_mark(c);
+}
+
+/* ---- flushing ---- */
+
+/* What a connection's transport is to do. */
+struct sending {
+    struct mqtt_conn *c;
+    uint8_t *p; /* the buffer, lent */
+    uint32_t off;
+    uint32_t n;
+    uint32_t cap;
+    uint32_t took;
+    bool read_on;
+    bool close;
+};
+
+static size_t take(struct mqtt_broker *b, struct mqtt_lane *l, struct sending *v)
+{
+    size_t n = 0;
+    SH_UNUSED(b);
+    while (n < TAKE && l->dirty != NULL) {
+        struct mqtt_conn *c = l->dirty;
+        l->dirty = c->next_dirty;
+        c->dirty = false;
+        struct sending s = {.c = c, .read_on = c->read_due, .close = c->close_due};
+        c->read_due = false;
+        c->close_due = false;
+        if (c->out_n > c->out_off && !c->blocked) {
+            s.p = c->out;
+            s.off = c->out_off;
+            s.n = c->out_n;
+            s.cap = c->out_cap;
+            c->out = NULL;
+            c->out_n = 0;
+            c->out_off = 0;
+            c->out_cap = 0;
+        }
+        if (s.p != NULL || s.read_on || s.close) {
+            v[n++] = s;
+        }
+    }
+    return n;
+}
+
+/* Outside of the lock, by the loop that has the streams. */
+static void send_out(struct sending *s)
+{
+    const struct mqtt_conn *c = s->c;
+    while (s->off < s->n) { /* until all is taken or nothing more is */
+        const size_t n = c->ops->write(c->ctx, s->p + s->off, s->n - s->off);
+        if (n == 0) {
+            break;
+        }
+        s->off += (uint32_t)n;
+        s->took += (uint32_t)n;
+    }
+    if (s->read_on) {
+        c->ops->read_enable(c->ctx, true);
+    }
+    if (s->close) {
+        c->ops->close(c->ctx);
+    }
+}
+
+/* The lane's list is empty after some of these. */
+static void flush_some(struct mqtt_broker *b, struct mqtt_lane *l)
+{
+    struct sending v[TAKE];
+    size_t n = take(b, l, v);
+    while (n > 0) {
+        const unsigned lane = b->here;
+        mqtt_broker_leave(b);
+        for (size_t i = 0; i < n; i++) {
+            send_out(&v[i]);
+        }
+        mqtt_broker_enter(b, lane);
+        for (size_t i = 0; i < n; i++) {
+            struct mqtt_conn *c = v[i].c;
+            b->n.bytes_out += v[i].took;
+            if (c->s != NULL) {
+                c->s->tenant->n.bytes_out += v[i].took;
+            }
+            if (v[i].p != NULL) {
+                mqtt_out_back(c, v[i].p, v[i].cap, v[i].off, v[i].n);
+            }
+        }
+        n = take(b, l, v);
+    }
+}
+
+uint32_t mqtt_lanes_to_wake(struct mqtt_broker *b)
+{
+    uint32_t set = 0;
+    for (unsigned i = 0; i < b->nlanes; i++) {
+        struct mqtt_lane *l = &b->lanes[i];
+        if (i != b->here && l->dirty != NULL && !l->woken) {
+            l->woken = true;
+            set |= (uint32_t)1 << i;
+        }
+    }
+    return set;
+}
+
+void mqtt_lanes_wake(struct mqtt_broker *b, uint32_t set)
+{
+    for (unsigned i = 0; set != 0; i++, set >>= 1) {
+        if ((set & 1) != 0) {
+            b->wake(b->wake_ctx, i);
+        }
+    }
+}
+
+void mqtt_lane_flush(struct mqtt_broker *b, unsigned lane)
+{
+    struct mqtt_lane *l = &b->lanes[lane];
+    mqtt_broker_enter(b, lane);
+    l->woken = false;
+    mqtt_turn_end(b);
+    flush_some(b, l);
+    const uint32_t set = mqtt_lanes_to_wake(b);
+    mqtt_broker_leave(b);
+    mqtt_lanes_wake(b, set);
+    sh_mutex_lock(&l->lock);
+    l->flushes++;
+    if (l->waiting > 0) {
+        sh_cond_broadcast(&l->flushed);
+    }
+    sh_mutex_unlock(&l->lock);
+}
+
+/* ---- a loop and its connections ---- */
+
+/* Invariant 7. */
+static void lanes_wait(struct mqtt_broker *b, unsigned mine, uint32_t crowded)
+{
+    uint64_t seen[MQTT_LANES_MAX] = {0};
+    for (unsigned i = 0; i < b->nlanes; i++) {
+        sh_mutex_lock(&b->lanes[i].lock);
+        seen[i] = b->lanes[i].flushes;
+        sh_mutex_unlock(&b->lanes[i].lock);
+    }
+    mqtt_lane_flush(b, mine); /* this wakes them, too */
+    for (unsigned i = 0; i < b->nlanes; i++) {
+        struct mqtt_lane *l = &b->lanes[i];
+        if ((crowded >> i & 1) == 0) {
+            continue;
+        }
+        sh_mutex_lock(&l->lock);
+        l->waiting++;
+        while (l->flushes == seen[i] && sh_cond_wait_for(&l->flushed, &l->lock, WAIT_US)) {
+        }
+        l->waiting--;
+        sh_mutex_unlock(&l->lock);
+    }
+}
+
+size_t mqtt_lane_input(struct mqtt_conn *c, struct sh_bytes in)
+{
+    struct mqtt_broker *b = c->b;
+    size_t used = 0;
+    bool more = true;
+    while (more) {
+        mqtt_broker_enter(b, c->lane);
+        b->yielded = false;
+        used += mqtt_conn_input(c, (struct sh_bytes){in.p + used, in.n - used});
+        more = b->yielded;
+        const uint32_t crowded = b->crowded;
+        if (crowded != 0) {
+            b->n.lane_waits++;
+        }
+        mqtt_broker_leave(b);
+        if (crowded != 0) {
+            lanes_wait(b, c->lane, crowded);
+        }
+    }
+    return used;
+}
+
+void mqtt_lane_writable(struct mqtt_conn *c)
+{
+    struct mqtt_broker *b = c->b;
+    mqtt_broker_enter(b, c->lane);
+    mqtt_now(b);
+    c->blocked = false;
+    mqtt_lane_mark(c);
+    if (c->state == MQTT_C_OPEN) {
+        mqtt_pump(b, c->s);
+    }
+    mqtt_broker_leave(b);
+}
