@@ -443,7 +443,10 @@ sh_err sh_api_new(const struct sh_api_options *o, struct sh_api **out)
     a->started_us = sh_wall_us(o->env->clock);
     sh_mutex_init(&a->lock);
     sh_cond_init(&a->room);
-    const sh_err err = api_streams_new(a);
+    sh_err err = api_streams_new(a, o->loop);
+    for (size_t i = 0; i < o->nothers && err == SH_OK; i++) {
+        err = api_streams_new(a, o->others[i]);
+    }
     if (err != SH_OK) {
         sh_api_free(a);
         return err;

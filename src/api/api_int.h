@@ -97,7 +97,9 @@ struct sh_api {
     struct sh_cond room; /* the journal drained */
     struct sh_ingest *pool[16];
     size_t npool;
-    struct api_streams *streams;
+    struct api_streams *streams[SH_LOOPS_MAX]; /* one for each loop */
+    size_t nstreams;
+    atomic_uint streams_open; /* on all loops */
     atomic_bool stopping;
     atomic_ullong requests;
     atomic_ullong denied;
@@ -195,7 +197,8 @@ void api_idem_end(struct api_req *r, int status);
 
 /* ---- parts ---- */
 
-sh_err api_streams_new(struct sh_api *a);
+sh_err api_streams_new(struct sh_api *a, struct sh_loop *loop);
+/* On the first loop; the others are told. */
 void api_streams_stop(struct sh_api *a);
 void api_streams_free(struct sh_api *a);
 /* Serves the console's file of this path (or index.html); NULL-safe on the loop. */

@@ -140,7 +140,8 @@ static void hand_over(struct csv *c, bool last, bool complete)
     c->last = last;
     c->complete = complete;
     sh_mutex_unlock(&c->lock);
-    sh_loop_post_job(c->r->api->o.loop, &c->job); /* with last: c is the loop's from here on */
+    sh_loop_post_job(sh_http_loop(c->r->http),
+                     &c->job); /* with last: c is the loop's from here on */
 }
 
 static bool is_gone(struct csv *c)

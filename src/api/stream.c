@@ -4,8 +4,8 @@
  * Each client has a list of points and the time it last saw of each. Five times a second its list
  * is compared with the live picture and what changed is sent: the cost follows the screens that are
  * open, not the samples that flow, and a slow client skips values instead of queueing them. Events
- * of the bus (any thread) are copied and posted to the loop, at most MAX_EVENTS waiting; what does
- * not fit is dropped and counted.
+ * of the bus (any thread) are copied and posted to each loop that has clients, at most MAX_EVENTS
+ * waiting; what does not fit is dropped and counted. A client belongs to the loop of its request.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <sh/sse.h>
 
@@ -32,8 +32,11 @@ struct posted_event {
     struct sh_str json;
 };
 
+/* The clients of one loop. */
 struct api_streams {
     struct sh_api *a;
+    struct sh_loop *loop;
+    struct sh_job stop;
     struct sh_bus_sub *sub;
     struct client *clients;
     size_t n;
@@ -55,6 +58,7 @@ static void drop_client(struct api_streams *s, struct client *c, bool complete)
     }
     *at = c->next;
     s->n--;
+    (void)atomic_fetch_sub(&s->a->streams_open, 1);
     atomic_store(&s->any, s->n > 0);
     struct sh_http_req *http = c->r->http;
     sh_arena_free(c->r->arena);
@@ -157,7 +161,7 @@ static void tick(void *ctx)
         }
     }
     if (!s->stopped && s->n > 0) {
-        sh_timer_set(s->a->o.loop, &s->timer, 1000000 / TICKS_PER_SECOND);
+        sh_timer_set(s->loop, &s->timer, 1000000 / TICKS_PER_SECOND);
     }
 }
 
@@ -247,16 +251,26 @@ static void on_event(void *ctx, const struct sh_event *ev)
         (void)atomic_fetch_add(&s->dropped, 1);
         return;
     }
-    sh_loop_post_job(s->a->o.loop, &e->job);
+    sh_loop_post_job(s->loop, &e->job);
 }
 
 /* ---- clients ---- */
+
+static struct api_streams *streams_of(const struct api_req *r)
+{
+    const struct sh_loop *l = sh_http_loop(r->http);
+    size_t i = 0;
+    while (r->api->streams[i]->loop != l) {
+        i++; /* a request comes from one of the loops */
+    }
+    return r->api->streams[i];
+}
 
 static void on_gone(void *ctx, struct sh_http_req *http)
 {
     SH_UNUSED(http);
     struct client *c = ctx;
-    drop_client(c->r->api->streams, c, false);
+    drop_client(streams_of(c->r), c, false);
 }
 
 static sh_err add_point(struct client *c, uint32_t id, struct sh_str name)
@@ -323,14 +337,20 @@ static int fill_client(struct client *c)
     return add_devices(c, api_query(r, "devices"));
 }
 
+/* One more over all loops, when the limit allows it. */
+static bool count_in(struct sh_api *a)
+{
+    if (atomic_fetch_add(&a->streams_open, 1) < API_MAX_STREAMS) {
+        return true;
+    }
+    (void)atomic_fetch_sub(&a->streams_open, 1);
+    return false;
+}
+
 int api_stream(struct api_req *r)
 {
     static const struct sh_http_stream_handler handler = {.on_gone = on_gone};
-    struct api_streams *s = r->api->streams;
-    if (s->n >= API_MAX_STREAMS || s->stopped) {
-        return api_problem(r, 503, "too_busy", "too many live streams are open",
-                           "打开的实时流过多");
-    }
+    struct api_streams *s = streams_of(r);
     struct client *c = sh_arena_get(r->arena, sizeof *c);
     if (c == NULL) {
         return api_error(r, SH_E_NOMEM, NULL);
@@ -339,6 +359,10 @@ int api_stream(struct api_req *r)
     const int status = fill_client(c);
     if (status != 0) {
         return status;
+    }
+    if (s->stopped || !count_in(r->api)) {
+        return api_problem(r, 503, "too_busy", "too many live streams are open",
+                           "打开的实时流过多");
     }
     sh_http_status(r->http, 200);
     sh_http_header_c(r->http, "Content-Type", "text/event-stream");
@@ -353,14 +377,26 @@ int api_stream(struct api_req *r)
         return 0;
     }
     if (!sh_timer_is_set(&s->timer)) {
-        sh_timer_set(s->a->o.loop, &s->timer, 0);
+        sh_timer_set(s->loop, &s->timer, 0);
     }
     return 0;
 }
 
 /* ---- life ---- */
 
-sh_err api_streams_new(struct sh_api *a)
+static void stop(void *ctx)
+{
+    struct api_streams *s = ctx;
+    s->stopped = true;
+    sh_timer_stop(&s->timer);
+    sh_bus_unsubscribe(s->a->o.bus, s->sub);
+    s->sub = NULL;
+    while (s->clients != NULL) {
+        drop_client(s, s->clients, true);
+    }
+}
+
+sh_err api_streams_new(struct sh_api *a, struct sh_loop *loop)
 {
     static const struct sh_bus_handler handler = {.event = on_event};
     struct api_streams *s = sh_mem_new(a->env->alloc, sizeof *s);
@@ -368,25 +404,25 @@ sh_err api_streams_new(struct sh_api *a)
         return SH_E_NOMEM;
     }
     s->a = a;
-    a->streams = s;
+    s->loop = loop;
+    s->stop = (struct sh_job){.fn = stop, .ctx = s};
+    a->streams[a->nstreams++] = s;
     sh_timer_init(&s->timer, tick, s);
     return sh_bus_subscribe(a->o.bus, &handler, s, &s->sub);
 }
 
 void api_streams_stop(struct sh_api *a)
 {
-    struct api_streams *s = a->streams;
-    s->stopped = true;
-    sh_timer_stop(&s->timer);
-    sh_bus_unsubscribe(a->o.bus, s->sub);
-    s->sub = NULL;
-    while (s->clients != NULL) {
-        drop_client(s, s->clients, true);
+    for (size_t i = 1; i < a->nstreams; i++) {
+        sh_loop_post_job(a->streams[i]->loop, &a->streams[i]->stop);
     }
+    stop(a->streams[0]);
 }
 
 void api_streams_free(struct sh_api *a)
 {
-    sh_mem_free(a->env->alloc, a->streams);
-    a->streams = NULL;
+    for (size_t i = 0; i < a->nstreams; i++) {
+        sh_mem_free(a->env->alloc, a->streams[i]);
+    }
+    a->nstreams = 0;
 }

@@ -295,6 +295,47 @@ static sh_err write_prom_metrics(struct sh_api *a, struct sh_buf *out)
     return sh_api_metrics_put(out, list, sizeof list / sizeof list[0]);
 }
 
+static void add_loop(struct sh_loop *l, struct sh_net_stats *sum)
+{
+    struct sh_net_stats n;
+    sh_loop_stats(l, &n, false);
+    sum->streams += n.streams;
+    sum->bytes_in += n.bytes_in;
+    sum->bytes_out += n.bytes_out;
+    sum->lag_max_us = n.lag_max_us > sum->lag_max_us ? n.lag_max_us : sum->lag_max_us;
+}
+
+/* Over all loops. */
+static struct sh_net_stats net_stats(const struct sh_api *a)
+{
+    struct sh_net_stats sum = {0};
+    add_loop(a->o.loop, &sum);
+    for (size_t i = 0; i < a->o.nothers; i++) {
+        add_loop(a->o.others[i], &sum);
+    }
+    return sum;
+}
+
+static sh_err put_loop(struct sh_buf *out, size_t i, struct sh_loop *l)
+{
+    struct sh_net_stats n;
+    sh_loop_stats(l, &n, false);
+    return sh_buf_printf(out, "songhua_loop_connections{loop=\"%zu\"} %llu\n", i,
+                         (unsigned long long)n.streams);
+}
+
+/* How the connections spread. */
+static sh_err write_loop_metrics(struct sh_api *a, struct sh_buf *out)
+{
+    SH_TRY(sh_buf_put_c(out, "# HELP songhua_loop_connections Open connections of an event loop.\n"
+                             "# TYPE songhua_loop_connections gauge\n"));
+    SH_TRY(put_loop(out, 0, a->o.loop));
+    for (size_t i = 0; i < a->o.nothers; i++) {
+        SH_TRY(put_loop(out, i + 1, a->o.others[i]));
+    }
+    return SH_OK;
+}
+
 static sh_err write_metrics(struct sh_api *a, struct sh_buf *out)
 {
     struct sh_gate_stats g;
@@ -302,13 +343,12 @@ static sh_err write_metrics(struct sh_api *a, struct sh_buf *out)
     struct sh_history_stats h;
     struct sh_guard_stats u;
     struct sh_record_stats rec;
-    struct sh_net_stats net;
+    const struct sh_net_stats net = net_stats(a);
     sh_gate_stats(a->o.gate, &g);
     sh_journal_stats(a->o.journal, &j);
     sh_history_stats(a->o.history, &h);
     sh_guard_stats(a->o.guard, &u);
     sh_record_stats(a->o.record, &rec);
-    sh_loop_stats(a->o.loop, &net, false);
     const struct sh_api_metric list[] = {
         {"samples_total", "counter", "Samples accepted.", (double)g.samples},
         {"batches_refused_rate_total", "counter", "Batches refused: tenant's rate.",
@@ -354,7 +394,7 @@ static sh_err write_metrics(struct sh_api *a, struct sh_buf *out)
         {"net_streams", "gauge", "Open connections.", (double)net.streams},
         {"net_bytes_in_total", "counter", "Bytes received.", (double)net.bytes_in},
         {"net_bytes_out_total", "counter", "Bytes sent.", (double)net.bytes_out},
-        {"net_loop_lag_seconds_max", "gauge", "Longest turn of the loop.",
+        {"net_loop_lag_seconds_max", "gauge", "Longest turn of a loop.",
          (double)net.lag_max_us / 1e6},
         {"workers_queued", "gauge", "Jobs waiting for a worker.",
          (double)sh_workers_queued(a->o.workers)},
@@ -367,6 +407,7 @@ int api_metrics(struct api_req *r)
 {
     struct sh_buf *out = sh_http_body(r->http);
     sh_err err = write_metrics(r->api, out);
+    err = err == SH_OK ? write_loop_metrics(r->api, out) : err;
     err = err == SH_OK ? write_idem_metrics(r->api, out) : err;
     err = err == SH_OK ? write_prom_metrics(r->api, out) : err;
     err = err == SH_OK ? write_sql_metrics(r->api, out) : err;

@@ -84,8 +84,10 @@ static void pending_finish(void *ctx)
     const struct pending p = *(struct pending *)ctx;
     sh_mem_free(p.node->env.alloc, ctx);
     struct mqtt_principal *out = NULL;
+    node_enter(p.node);
     const enum mqtt_auth_result r = p.err == SH_OK ? admit(p.node, &p.who, &out) : refusal(p.err);
     p.done(p.token, r, out);
+    node_leave(p.node);
     if (p.node->mqtt != NULL) {
         mqtt_server_kick(p.node->mqtt);
     }
@@ -175,6 +177,7 @@ void node_auth_tick(struct node *n)
         uint64_t id;
     } gone[AT_ONCE];
     size_t k = 0;
+    node_enter(n);
     for (const struct who *w = n->guests; w != NULL && k < AT_ONCE; w = w->next) {
         if (sh_guard_check(n->guard, &w->guard, SH_PERM_MQTT_CONNECT, w->guard.tenant) != SH_OK) {
             gone[k].tenant = w->p.tenant;
@@ -185,6 +188,7 @@ void node_auth_tick(struct node *n)
     for (size_t i = 0; i < k; i++) { /* outside the walk: this may release them */
         (void)mqtt_broker_kick(n->broker, gone[i].tenant, gone[i].id, SH_STR(""), false);
     }
+    node_leave(n);
     if (k > 0) {
         mqtt_server_kick(n->mqtt);
     }

@@ -4,8 +4,9 @@
  * somebody may still come back to it:
  *  0. The journal does not wait for a disk that fails any more. keeper_stop: a backup that runs is
  *     cancelled, and leaves nothing.
- *  1. stop_servers: channels, listeners and connections close while the loop runs; requests that a
+ *  1. stop_servers: channels, listeners and connections close while the loops run; requests that a
  *     worker has are answered, those that wait for one get 503, passwords that wait are canceled.
+ *     Then the threads of the other loops end; what is still posted to these is run here.
  *  2. stop_workers: no job runs any more; what jobs and the journal's threads posted is run.
  *  3. The journal commits and applies what is queued and stops its threads; its last answers are
  *     posted and run while broker and API still stand. From here on there is one thread.
@@ -16,22 +17,35 @@
 
 #include "main_int.h"
 
-enum { TURNS = 100 };
 #define HTTP_GRACE_US INT64_C(3000000)
 
 static void settle(struct node *n)
 {
-    if (n->loop != NULL) {
-        sh_loop_settle(n->loop, TURNS);
-    }
+    node_loops_settle(n);
 }
 
+/* On any loop. */
 static void stopped(void *ctx)
 {
     struct node *n = ctx;
-    if (--n->stopping == 0) {
+    if (atomic_fetch_sub(&n->stopping, 1) == 1) {
         sh_loop_stop(n->loop);
     }
+}
+
+static void stop_web(void *ctx)
+{
+    const struct node_web *w = ctx;
+    sh_http_server_stop(w->http, HTTP_GRACE_US, stopped, w->n);
+}
+
+static unsigned servers_of(const struct node *n)
+{
+    unsigned k = (n->mqtt != NULL ? 1U : 0U) + (n->pg != NULL ? 1U : 0U);
+    for (size_t i = 0; i < n->nloops; i++) {
+        k += n->web[i].http != NULL ? 1U : 0U;
+    }
+    return k;
 }
 
 static void stop_servers(struct node *n)
@@ -46,11 +60,14 @@ static void stop_servers(struct node *n)
     if (n->api != NULL) {
         sh_api_stop(n->api);
     }
-    n->stopping =
-        (n->http != NULL ? 1u : 0u) + (n->mqtt != NULL ? 1u : 0u) + (n->pg != NULL ? 1u : 0u);
-    if (n->stopping > 0) {
-        if (n->http != NULL) {
-            sh_http_server_stop(n->http, HTTP_GRACE_US, stopped, n);
+    atomic_store(&n->stopping, servers_of(n));
+    if (atomic_load(&n->stopping) > 0) {
+        for (size_t i = 0; i < n->nloops; i++) {
+            struct node_web *w = &n->web[i];
+            w->stop = (struct sh_job){.fn = stop_web, .ctx = w};
+            if (w->http != NULL) {
+                sh_loop_post_job(n->loops[i], &w->stop);
+            }
         }
         if (n->pg != NULL) {
             sh_pg_stop(n->pg, stopped, n);
@@ -60,6 +77,7 @@ static void stop_servers(struct node *n)
         }
         sh_loop_run(n->loop);
     }
+    node_loops_stop(n);
 }
 
 /* No request is left (the HTTP server waited for them), so no job waits for the loop. */
@@ -68,7 +86,9 @@ static void stop_workers(struct node *n)
     if (n->journal != NULL && n->mqtt != NULL) {
         telemetry_stop(n->telemetry);
         settle(n);
+        node_enter(n);
         const sh_err err = mqtt_broker_checkpoint(n->broker);
+        node_leave(n);
         if (err != SH_OK) {
             sh_log(n->env.log, SH_LOG_WARN, "mqtt", "no last checkpoint: %s", sh_err_name(err));
         }
@@ -109,7 +129,9 @@ static void free_servers(struct node *n)
     }
     mqtt_server_free(n->mqtt);
     n->mqtt = NULL;
-    sh_http_server_free(n->http);
+    for (size_t i = n->nloops; i > 0; i--) {
+        sh_http_server_free(n->web[i - 1].http);
+    }
     sh_api_free(n->api);
     n->api = NULL;
     sh_tls_free(n->tls);
@@ -117,7 +139,7 @@ static void free_servers(struct node *n)
     mqtt_broker_free(n->broker);
     mqtt_journal_free(n->mqtt_log);
     telemetry_free(n->telemetry);
-    sh_loop_free(n->loop);
+    node_loops_free(n);
 }
 
 void node_close(struct node *n)

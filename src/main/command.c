@@ -156,8 +156,10 @@ static void send_by_mqtt(struct command *c)
         err = sh_buf_printf(&topic, "/cmd/%.*s", SH_PRI(c->id));
     }
     if (err == SH_OK) {
+        node_enter(c->n);
         err = mqtt_publish_internal(c->n->broker, c->tenant, sh_buf_str(&topic),
                                     sh_buf_bytes(&body), 1, false);
+        node_leave(c->n);
     }
     sh_buf_fini(&topic);
     sh_buf_fini(&body);

@@ -474,7 +474,9 @@ static sh_err connection_on_loop(void *ctx)
         return SH_OK;
     }
     struct session_call c = {s, false};
+    node_enter(s->n);
     mqtt_broker_sessions(s->n->broker, s->tenant, put_session, &c);
+    node_leave(s->n);
     return c.found ? SH_OK : SH_E_NOTFOUND;
 }
 
@@ -544,7 +546,9 @@ void field_stop(struct field *f)
         return;
     }
     if (f->replies != NULL) {
+        node_enter(f->node);
         mqtt_unsubscribe_internal(f->node->broker, f->replies);
+        node_leave(f->node);
         f->replies = NULL;
     }
     sh_channels_free(f->engine);

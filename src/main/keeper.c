@@ -33,7 +33,10 @@ struct node_keeper {
 static void checkpoint(void *ctx)
 {
     struct node_keeper *nk = ctx;
-    atomic_store(&nk->answer, (int)mqtt_broker_checkpoint(nk->n->broker));
+    node_enter(nk->n);
+    const sh_err err = mqtt_broker_checkpoint(nk->n->broker);
+    node_leave(nk->n);
+    atomic_store(&nk->answer, (int)err);
     atomic_store(&nk->pending, false);
 }
 

@@ -74,6 +74,8 @@ const struct sh_config_key node_keys[] = {
      "keys."},
     {"points.max", SH_CONFIG_INT, "4194304", 1024, 100000000, false, false,
      "Most points of this node."},
+    {"loops", SH_CONFIG_INT, "1", 0, SH_LOOPS_MAX, false, false,
+     "Threads that serve connections; 0 = one for each processor, at most 8."},
     {"workers", SH_CONFIG_INT, "4", 1, 256, false, false, "Threads for requests and queries."},
     {"demo", SH_CONFIG_BOOL, "false", 0, 0, false, false,
      "Puts the demo plant's models, devices and channels in at the start."},

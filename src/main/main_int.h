@@ -42,24 +42,31 @@ struct node {
     atomic_ullong dropped_partitions; /* removed by disk.policy since the start */
     atomic_ullong dropped_samples;
     atomic_ullong dropped_bytes;
-    struct sh_loop *loop;
-    struct mqtt_auth_ops auth_ops; /* the broker keeps these tables by pointer */
+    struct sh_loop *loop;                /* the first: everything but connections */
+    struct sh_loop *loops[SH_LOOPS_MAX]; /* all; loops[0] == loop */
+    size_t nloops;
+    struct sh_thread threads[SH_LOOPS_MAX]; /* of the others */
+    struct mqtt_auth_ops auth_ops;          /* the broker keeps these tables by pointer */
     struct mqtt_telemetry_ops telemetry_ops;
     struct mqtt_event_ops event_ops;
-    struct who *guests; /* principals of MQTT connections (loop) */
+    struct who *guests; /* principals of MQTT connections (broker's lock) */
     struct mqtt_broker *broker;
     struct mqtt_journal *mqtt_log;
     struct sh_mutex journal_lock;
     struct sh_journal *journal; /* set to NULL under the lock, for history_flushed */
     struct sh_twin *twin;
     struct telemetry *telemetry;
-    int64_t last_event_us; /* of device events: no two have the same time */
+    int64_t last_event_us; /* of device events: no two have the same time (broker's lock) */
     struct field *field;
     struct sh_tls *tls;
     struct mqtt_server *mqtt;
     struct sh_pg *pg; /* NULL: pg.listen is empty */
     struct sh_api *api;
-    struct sh_http_server *http;
+    struct node_web {
+        struct sh_http_server *http;
+        struct sh_job stop;
+        struct node *n;
+    } web[SH_LOOPS_MAX];     /* one for each loop; the first one listens */
     struct sh_timer quarter; /* four times a second: the broker's tick */
     struct sh_timer second;  /* housekeeping on a worker */
     atomic_bool tending;     /* a housekeeping job runs */
@@ -72,7 +79,7 @@ struct node {
     uint64_t in_per_s;
     uint64_t out_per_s;
     struct node_keeper *keeper; /* backups */
-    unsigned stopping;          /* servers that have not stopped yet */
+    atomic_uint stopping;       /* servers that have not stopped yet */
     bool mqtt_anonymous;
 };
 
@@ -82,6 +89,24 @@ extern const struct sh_config_key node_keys[];
 int node_serve(int argc, char **argv, char **env);
 /* Logs what could not be opened, with the diag's words and remedy (may be NULL); returns err. */
 sh_err node_fail(const struct node *n, const char *what, sh_err err, const struct sh_diag *d);
+
+/* The broker is used by who has entered it; what main does there it does on the first loop. Then
+ * mqtt_server_kick, when something was changed. */
+static inline void node_enter(struct node *n)
+{
+    mqtt_broker_enter(n->broker, 0);
+}
+static inline void node_leave(struct node *n)
+{
+    mqtt_broker_leave(n->broker);
+}
+
+/* loops.c: makes the loops; runs all but the first on threads of their own; ends these. */
+SH_MUST_CHECK sh_err node_loops_new(struct node *n);
+SH_MUST_CHECK sh_err node_loops_start(struct node *n);
+void node_loops_stop(struct node *n);
+void node_loops_settle(struct node *n); /* when they do not run */
+void node_loops_free(struct node *n);
 
 /* servers.c: API, MQTT, their listeners. */
 SH_MUST_CHECK sh_err node_servers(struct node *n);

@@ -16,7 +16,10 @@ struct call {
 static sh_err set_on_loop(void *ctx)
 {
     const struct call *c = ctx;
-    return mqtt_broker_set_mappings(c->n->broker, c->tenant, c->list, c->count);
+    node_enter(c->n);
+    const sh_err err = mqtt_broker_set_mappings(c->n->broker, c->tenant, c->list, c->count);
+    node_leave(c->n);
+    return err;
 }
 
 static sh_err fault(struct sh_diag *diag, size_t i, const char *what)

@@ -25,7 +25,9 @@ static void answer(void *ctx)
 {
     struct report *r = ctx;
     if (r->done != NULL) {
+        node_enter(r->n);
         r->done(r->token, r->err);
+        node_leave(r->n);
         mqtt_server_kick(r->n->mqtt);
     }
     sh_mem_free(r->n->env.alloc, r);
@@ -109,7 +111,9 @@ static void event_answer(void *ctx)
         sh_bus_publish_event(e->n->bus, &told);
     }
     if (e->done != NULL) {
+        node_enter(e->n);
         e->done(e->token, e->err);
+        node_leave(e->n);
         if (e->n->mqtt != NULL) {
             mqtt_server_kick(e->n->mqtt);
         }

@@ -64,7 +64,9 @@ static uint64_t published(const uint64_t by_qos[3])
 static void take_counters(struct node *n)
 {
     struct mqtt_counters c;
+    node_enter(n);
     mqtt_broker_counters(n->broker, 0, &c);
+    node_leave(n);
     sh_mutex_lock(&n->counters_lock);
     n->in_per_s = published(c.publish_in) - published(n->counters.publish_in);
     n->out_per_s = published(c.publish_out) - published(n->counters.publish_out);

@@ -315,7 +315,7 @@ static sh_err open_broker(struct node *n)
 {
     char dir[4096];
     (void)snprintf(dir, sizeof dir, "%s/mqtt", n->dir);
-    sh_err err = sh_loop_new(&n->env, NULL, &n->loop);
+    sh_err err = node_loops_new(n);
     err = err != SH_OK ? err : mqtt_journal_new(&n->env, n->loop, n->workers, dir, &n->mqtt_log);
     err = err != SH_OK ? err : telemetry_new(n, &n->telemetry);
     if (err != SH_OK) {

@@ -1,6 +1,7 @@
 /* servers.c - what faces the network: certificates, listeners, the API and its seams.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <sh/assets.h>
+#include <sh/fair.h>
 #include <sh/version.h>
 
 #include "main_int.h"
@@ -46,6 +47,8 @@ static sh_err add_metrics(void *ctx, struct sh_buf *out)
     sh_mutex_lock(&n->counters_lock);
     const struct mqtt_counters c = n->counters;
     sh_mutex_unlock(&n->counters_lock);
+    struct sh_fair_stats lock;
+    mqtt_broker_lock_stats(n->broker, &lock);
     const struct sh_api_metric list[] = {
         {"mqtt_connections", "gauge", "MQTT connections.", (double)c.connections},
         {"mqtt_sessions", "gauge", "MQTT sessions, connected or kept.", (double)c.sessions},
@@ -70,6 +73,12 @@ static sh_err add_metrics(void *ctx, struct sh_buf *out)
          (double)c.protocol_errors},
         {"mqtt_retained", "gauge", "Retained messages.", (double)c.retained},
         {"mqtt_subscriptions", "gauge", "Subscriptions.", (double)c.subscriptions},
+        {"mqtt_lock_waits_total", "counter", "Times a loop found the broker in use.",
+         (double)lock.waits},
+        {"mqtt_lock_sleeps_total", "counter", "Times a loop slept for the broker.",
+         (double)lock.parks},
+        {"mqtt_lane_waits_total", "counter", "Times input waited for another loop to write.",
+         (double)c.lane_waits},
     };
     SH_TRY(sh_api_metrics_put(out, list, sizeof list / sizeof list[0]));
     SH_TRY(disk_metrics(n, out));
@@ -169,7 +178,7 @@ static sh_err listen_http(struct node *n, const char *key, struct sh_tls *tls)
     if (!listens(n, key, &o.address)) {
         return SH_OK;
     }
-    const sh_err err = sh_http_server_listen(n->http, &o, &d, &ln);
+    const sh_err err = sh_http_server_listen(n->web[0].http, &o, &d, &ln);
     if (err != SH_OK) {
         return node_fail(n, key, err, &d);
     }
@@ -204,6 +213,8 @@ static sh_err open_api(struct node *n)
     const struct sh_api_options ao = {
         .env = &n->env,
         .loop = n->loop,
+        .others = n->loops + 1,
+        .nothers = n->nloops - 1,
         .workers = n->workers,
         .guard = n->guard,
         .record = n->record,
@@ -234,23 +245,32 @@ static sh_err open_api(struct node *n)
                   .ctx = n},
     };
     SH_TRY(sh_api_new(&ao, &n->api));
-    const struct sh_http_opts ho = {.conns_max =
-                                        (size_t)sh_config_int(n->config, "http.max_connections")};
-    return sh_http_server_new(n->loop, &ho, sh_api_handler(), n->api, &n->http);
+    for (size_t i = 0; i < n->nloops; i++) {
+        struct node_web *w = &n->web[i];
+        const struct sh_http_opts ho = {
+            .conns_max = (size_t)sh_config_int(n->config, "http.max_connections"),
+            .with = i == 0 ? NULL : n->web[0].http};
+        SH_TRY(sh_http_server_new(n->loops[i], &ho, sh_api_handler(), n->api, &w->http));
+        w->n = n;
+    }
+    return SH_OK;
 }
 
 sh_err node_servers(struct node *n)
 {
     struct sh_str unused;
     struct sh_diag d = {0};
-    sh_err err = mqtt_server_new(n->loop, n->broker, &n->mqtt);
+    sh_err err = node_loops_start(n);
+    err = err != SH_OK ? err : mqtt_server_new(n->loops, n->nloops, n->broker, &n->mqtt);
     err = err != SH_OK ? err : node_sql_open(n);
     err = err != SH_OK ? err : open_api(n);
     if (err != SH_OK) {
         return node_fail(n, "servers", err, NULL);
     }
     mqtt_journal_wake(n->mqtt_log, n->mqtt);
+    node_enter(n);
     mqtt_broker_start(n->broker);
+    node_leave(n);
     if (listens(n, "https.listen", &unused) || listens(n, "mqtts.listen", &unused) ||
         listens(n, "pg.listen", &unused)) {
         SH_TRY(node_tls(n));

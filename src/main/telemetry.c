@@ -5,7 +5,8 @@
  * its acknowledgement is in the batch's group; the commit posts the group back to the loop, where
  * every token is answered. A message that does not fit into one batch goes on in the next: an error
  * of the first is carried over, so that half a message is never acknowledged.
- * All on the loop but committed(), which runs on the apply thread, in the order of the batches.
+ * All under the broker's lock but committed(), which runs on the apply thread, in the order of the
+ * batches.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "main_int.h"
 
@@ -78,9 +79,11 @@ static void answer(void *ctx)
     struct telemetry *t = g->t;
     const sh_err err = g->err != SH_OK ? g->err : t->carried;
     t->carried = g->continues ? err : SH_OK;
+    node_enter(t->node);
     for (size_t i = 0; i < g->n; i++) {
         g->waiting[i].done(g->waiting[i].token, err);
     }
+    node_leave(t->node);
     if (t->node->mqtt != NULL) {
         mqtt_server_kick(t->node->mqtt);
     }
@@ -159,8 +162,13 @@ void telemetry_turn_end(void *ctx)
 
 void telemetry_resume(struct telemetry *t)
 {
-    if (flush(t)) {
+    node_enter(t->node);
+    const bool room = flush(t);
+    if (room) {
         mqtt_broker_resume(t->node->broker);
+    }
+    node_leave(t->node);
+    if (room) {
         mqtt_server_kick(t->node->mqtt);
     }
 }

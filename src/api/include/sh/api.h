@@ -1,8 +1,8 @@
 /* api.h - what the outside sees over HTTP: the route table and what it feeds - routing, permission,
  * problems, OpenAPI, the live stream, ingest, the console's files.
  *
- * Threads: requests come in on the loop; routes run on workers and may block, except those marked
- * in the table, which run on the loop. Made and freed on the loop's thread.
+ * Threads: requests come in on a loop; routes run on workers and may block, except those marked
+ * in the table, which run on that loop. Made, stopped and freed on the first loop's thread.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SH_API_H
 #define SH_API_H
@@ -60,7 +60,7 @@ struct sh_api_seams {
     sh_err (*metrics)(void *ctx, struct sh_buf *out);
     /* Writes the connection counters of a device as an object. SH_E_NOTFOUND: none. */
     sh_err (*connection)(void *ctx, uint32_t tenant, struct sh_str device, struct sh_jw *w);
-    /* A WebSocket to /mqtt was accepted (loop). */
+    /* A WebSocket to /mqtt was accepted (its loop). */
     void (*mqtt_websocket)(void *ctx, struct sh_stream *s);
     /* A device became writable or read-only. Any thread. */
     void (*write_changed)(void *ctx, uint32_t tenant, struct sh_str device);
@@ -79,7 +79,9 @@ struct sh_api_seams {
 
 struct sh_api_options {
     const struct sh_env *env;
-    struct sh_loop *loop;
+    struct sh_loop *loop;          /* the first: timers */
+    struct sh_loop *const *others; /* further loops whose requests come here; borrowed */
+    size_t nothers;
     struct sh_workers *workers;
     struct sh_guard *guard;
     struct sh_record *record;
