@@ -13,7 +13,8 @@
  *     `blocked`: the transport was full; nothing more is offered until it says it can.
  *  4. A connection is freed only after its own loop said that it is gone (mqtt_conn_closed), so a
  *     pointer taken in 3 is good until the flush returns.
- *  5. A loop is woken at most once until it flushes (`woken`).
+ *  5. A loop is woken at most once until it flushes (`woken`); who is in the middle of its input
+ *     sees it there and flushes before it goes on.
  *  6. The lock is held for one read (at most 64 KiB), TAKE buffers, or one event of the platform;
  *     who has done HOLD_WORK packets and deliveries, and sees another waiting, lets it go first.
  *  7. Input that fills the buffer of a subscriber on another loop faster than that loop writes
@@ -22,7 +23,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "mqtt_int.h"
 
-enum { TAKE = 64, WAIT_US = 2000, HOLD_WORK = 2048 };
+enum { TAKE = 64, WAIT_US = 10000, HOLD_WORK = 2048 };
 
 void mqtt_lanes_init(struct mqtt_broker *b)
 {
@@ -186,8 +187,26 @@ static void send_out(struct sending *s)
     }
 }
 
-/* The lane's list is empty after some of these. */
-static void flush_some(struct mqtt_broker *b, struct mqtt_lane *l)
+/* The lock is held again. */
+static void sent(struct mqtt_broker *b, const struct sending *s)
+{
+    struct mqtt_conn *c = s->c;
+    b->n.bytes_out += s->took;
+    if (c->s != NULL) {
+        c->s->tenant->n.bytes_out += s->took;
+    }
+    if (s->p == NULL) {
+        return;
+    }
+    mqtt_out_back(c, s->p, s->cap, s->off, s->n);
+    /* What found no room in the buffer that is written now waits in the session's queue. */
+    if (!c->blocked && c->s != NULL && (c->s->q.sent < c->s->q.n || c->s->rlist != NULL)) {
+        mqtt_pump(b, c->s);
+    }
+}
+
+/* Until the lane's list is empty. */
+static void flush_all(struct mqtt_broker *b, struct mqtt_lane *l)
 {
     struct sending v[TAKE];
     size_t n = take(b, l, v);
@@ -199,14 +218,7 @@ static void flush_some(struct mqtt_broker *b, struct mqtt_lane *l)
         }
         mqtt_broker_enter(b, lane);
         for (size_t i = 0; i < n; i++) {
-            struct mqtt_conn *c = v[i].c;
-            b->n.bytes_out += v[i].took;
-            if (c->s != NULL) {
-                c->s->tenant->n.bytes_out += v[i].took;
-            }
-            if (v[i].p != NULL) {
-                mqtt_out_back(c, v[i].p, v[i].cap, v[i].off, v[i].n);
-            }
+            sent(b, &v[i]);
         }
         n = take(b, l, v);
     }
@@ -234,13 +246,16 @@ void mqtt_lanes_wake(struct mqtt_broker *b, uint32_t set)
     }
 }
 
-void mqtt_lane_flush(struct mqtt_broker *b, unsigned lane)
+/* turn_end: also what is gathered for log and gate goes on. */
+static void flush(struct mqtt_broker *b, unsigned lane, bool turn_end)
 {
     struct mqtt_lane *l = &b->lanes[lane];
     mqtt_broker_enter(b, lane);
     l->woken = false;
-    mqtt_turn_end(b);
-    flush_some(b, l);
+    if (turn_end) {
+        mqtt_turn_end(b);
+    }
+    flush_all(b, l);
     const uint32_t set = mqtt_lanes_to_wake(b);
     mqtt_broker_leave(b);
     mqtt_lanes_wake(b, set);
@@ -250,6 +265,11 @@ void mqtt_lane_flush(struct mqtt_broker *b, unsigned lane)
         sh_cond_broadcast(&l->flushed);
     }
     sh_mutex_unlock(&l->lock);
+}
+
+void mqtt_lane_flush(struct mqtt_broker *b, unsigned lane)
+{
+    flush(b, lane, true);
 }
 
 /* ---- a loop and its connections ---- */
@@ -263,7 +283,7 @@ static void lanes_wait(struct mqtt_broker *b, unsigned mine, uint32_t crowded)
         seen[i] = b->lanes[i].flushes;
         sh_mutex_unlock(&b->lanes[i].lock);
     }
-    mqtt_lane_flush(b, mine); /* this wakes them, too */
+    flush(b, mine, false); /* this wakes them, too */
     for (unsigned i = 0; i < b->nlanes; i++) {
         struct mqtt_lane *l = &b->lanes[i];
         if ((crowded >> i & 1) == 0) {
@@ -289,12 +309,15 @@ size_t mqtt_lane_input(struct mqtt_conn *c, struct sh_bytes in)
         used += mqtt_conn_input(c, (struct sh_bytes){in.p + used, in.n - used});
         more = b->yielded;
         const uint32_t crowded = b->crowded;
+        const bool asked = b->lanes[c->lane].woken;
         if (crowded != 0) {
             b->n.lane_waits++;
         }
         mqtt_broker_leave(b);
         if (crowded != 0) {
             lanes_wait(b, c->lane, crowded);
+        } else if (asked) { /* another loop may be waiting, and the end of this turn be far */
+            flush(b, c->lane, false);
         }
     }
     return used;
