@@ -81,6 +81,13 @@ static int64_t now_us(void)
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
+/* Under `m`. It leaves the queue before the memory of w ends (park). */
+static void join_queue(struct sh_fair *f, struct sh_fair_waiter *w)
+{
+    *f->last = w;
+    f->last = &w->next;
+}
+
 static void leave_queue(struct sh_fair *f)
 {
     f->first = f->first->next;
@@ -121,8 +128,7 @@ static void park(struct sh_fair *f)
     const int64_t since = now_us();
     sh_cond_init(&w.cond);
     sh_mutex_lock(&f->m);
-    *f->last = &w;
-    f->last = &w.next;
+    join_queue(f, &w);
     while (!w.granted) {
         if (f->first == &w && take_as_first(f)) {
             break;

@@ -317,7 +317,7 @@ sh_err mqtt_server_listen(struct mqtt_server *s, struct sh_str address, struct s
     }
     struct listener *l = &s->listeners[s->nlisteners];
     *l = (struct listener){.srv = s, .number = listener};
-    struct sh_loop *loops[MQTT_LANES_MAX];
+    struct sh_loop *loops[MQTT_LANES_MAX] = {NULL};
     for (unsigned i = 0; i < s->nports; i++) {
         loops[i] = s->ports[i].loop;
     }

@@ -87,6 +87,7 @@ static void take_many(void *ctx)
         assert_false(f->inside);
         f->inside = true;
         f->n++;
+        sh_cpu_relax();
         f->inside = false;
         sh_fair_unlock(&f->lock);
     }
