@@ -262,6 +262,11 @@ static size_t take(void *ctx, const uint8_t *p, size_t n)
 {
     struct cli *c = ctx;
     const size_t k = n < c->room ? n : c->room;
+    void (*during)(void *ctx) = c->f->during;
+    if (during != NULL) {
+        c->f->during = NULL;
+        during(c->f->during_ctx);
+    }
     c->room -= k;
     assert_ok(sh_buf_put(&c->in, p, k));
     return k;

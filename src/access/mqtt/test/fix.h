@@ -26,6 +26,9 @@ struct fix {
     void *held_token;
     struct mqtt_principal *held_p;
     size_t principals; /* given and not released */
+    /* Called once, while the transport of a client takes bytes. */
+    void (*during)(void *ctx);
+    void *during_ctx;
     /* log */
     struct sh_buf records[FIX_RECORDS];
     uint32_t nrecords;

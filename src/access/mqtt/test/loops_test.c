@@ -29,7 +29,9 @@ enum {
     ENOUGH = 18, /* connections of a storm under way */
     WAIT_S = 20,
     BIG = 3000,
-    BIG_BYTES = 1024
+    BIG_BYTES = 1024,
+    SMALL = 12000, /* messages of 5 bytes: about one read */
+    FLOODS = 8
 };
 
 struct node {
@@ -629,6 +631,57 @@ static void test_flood_from_two_loops_is_delivered_or_counted(void **state)
     node_free(&n);
 }
 
+/* ---- a flood of small messages: reads with more work than one holding of the lock ---- */
+
+static void small_flooder(void *ctx)
+{
+    static const uint8_t one[] = {0x30, 3, 0, 1, 's'};
+    const struct part *a = ctx;
+    static _Thread_local struct cli c;
+    static _Thread_local uint8_t many[SMALL * sizeof one];
+    char id[16];
+    (void)snprintf(id, sizeof id, "small%d", a->i);
+    for (size_t i = 0; i < SMALL; i++) {
+        memcpy(many + i * sizeof one, one, sizeof one);
+    }
+    SH_ASSERT(cli_connect(&c, a->n, id, true));
+    for (int k = 0; k < FLOODS; k++) {
+        for (size_t at = 0; at < sizeof many;) {
+            const ssize_t sent = send(c.fd, many + at, sizeof many - at, MSG_NOSIGNAL);
+            SH_ASSERT(sent > 0);
+            at += (size_t)sent;
+        }
+    }
+    SH_ASSERT(cli_publish(&c, "end", sh_bytes_of("", 0), 1, 1, false)); /* all before it was read */
+    SH_ASSERT(cli_next(&c) == MQTT_PUBACK);
+    cli_close(&c, false);
+}
+
+static void test_flood_of_small_messages_lets_others_in(void **state)
+{
+    (void)state;
+    static struct node n;
+    static struct cli c;
+    struct part p[2];
+    node_open(&n, false);
+    for (int i = 0; i < 2; i++) {
+        p[i] = (struct part){.n = &n, .i = i};
+        assert_ok(sh_thread_start(&p[i].thread, "flood", small_flooder, &p[i]));
+    }
+    assert_true(cli_connect(&c, &n, "other", true));
+    for (uint16_t k = 1; k <= 50; k++) {
+        assert_true(cli_publish(&c, "o", sh_bytes_of("x", 1), 1, k, false));
+        assert_int_equal(cli_next(&c), MQTT_PUBACK);
+    }
+    for (int i = 0; i < 2; i++) {
+        sh_thread_join(&p[i].thread);
+    }
+    assert_int_equal(counters(&n).publish_in[0], 2 * SMALL * FLOODS);
+    cli_close(&c, false);
+    node_stop(&n);
+    node_free(&n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -638,6 +691,7 @@ int main(void)
         cmocka_unit_test(test_storm_of_disconnections_leaves_nothing_behind),
         cmocka_unit_test(test_server_stops_in_the_middle_of_a_storm),
         cmocka_unit_test(test_flood_from_two_loops_is_delivered_or_counted),
+        cmocka_unit_test(test_flood_of_small_messages_lets_others_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
