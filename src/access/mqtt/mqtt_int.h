@@ -408,6 +408,7 @@ enum {
 struct mqtt_lane {
     struct mqtt_conn *dirty; /* something is to be done by their transports */
     bool woken;              /* its loop was told */
+    bool due;                /* its loop has had input and flushes at the end of this turn */
     struct sh_mutex lock;    /* of the rest; taken inside of nothing */
     struct sh_cond flushed;
     uint64_t flushes;

@@ -13,8 +13,9 @@
  *     `blocked`: the transport was full; nothing more is offered until it says it can.
  *  4. A connection is freed only after its own loop said that it is gone (mqtt_conn_closed), so a
  *     pointer taken in 3 is good until the flush returns.
- *  5. A loop is woken at most once until it flushes (`woken`); who is in the middle of its input
- *     sees it there and flushes before it goes on.
+ *  5. A loop is woken at most once until it flushes (`woken`), and not at all while it is in a turn
+ *     at whose end it flushes (`due`); in the middle of its input it sees `woken`, and flushes
+ * before it goes on.
  *  6. The lock is held for one read (at most 64 KiB), TAKE buffers, or one event of the platform;
  *     who has done HOLD_WORK packets and deliveries, and sees another waiting, lets it go first.
  *  7. Input that fills the buffer of a subscriber on another loop faster than that loop writes
@@ -231,7 +232,7 @@ uint32_t mqtt_lanes_to_wake(struct mqtt_broker *b)
         struct mqtt_lane *l = &b->lanes[i];
         if (i != b->here && l->dirty != NULL && !l->woken) {
             l->woken = true;
-            set |= (uint32_t)1 << i;
+            set |= l->due ? 0 : (uint32_t)1 << i;
         }
     }
     return set;
@@ -252,6 +253,7 @@ static void flush(struct mqtt_broker *b, unsigned lane, bool turn_end)
     struct mqtt_lane *l = &b->lanes[lane];
     mqtt_broker_enter(b, lane);
     l->woken = false;
+    l->due = l->due && !turn_end;
     if (turn_end) {
         mqtt_turn_end(b);
     }
@@ -305,6 +307,7 @@ size_t mqtt_lane_input(struct mqtt_conn *c, struct sh_bytes in)
     bool more = true;
     while (more) {
         mqtt_broker_enter(b, c->lane);
+        b->lanes[c->lane].due = true;
         b->yielded = false;
         used += mqtt_conn_input(c, (struct sh_bytes){in.p + used, in.n - used});
         more = b->yielded;
@@ -329,6 +332,7 @@ void mqtt_lane_writable(struct mqtt_conn *c)
     mqtt_broker_enter(b, c->lane);
     mqtt_now(b);
     c->blocked = false;
+    b->lanes[c->lane].due = true;
     mqtt_lane_mark(c);
     if (c->state == MQTT_C_OPEN) {
         mqtt_pump(b, c->s);

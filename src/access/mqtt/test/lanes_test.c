@@ -78,6 +78,40 @@ static void test_output_of_another_lane_waits_for_its_flush(void **state)
     fix_free(l.f);
 }
 
+/* A loop that has had input flushes at the end of its turn anyway. */
+static void test_loop_in_a_turn_is_not_woken(void **state)
+{
+    (void)state;
+    static const uint8_t ping[] = {0xC0, 0};
+    struct lanes l;
+    struct cli a;
+    struct cli b;
+    open_lanes(&l);
+    up(&l, &a, 0, 4, "a");
+    up(&l, &b, 1, 4, "b");
+    sub(&l, &b, 1, "t", 0);
+    assert_int_equal(mqtt_lane_input(b.c, sh_bytes_of(ping, 2)), 2);
+    pub(&l, &a, 0, "t", "one");
+    assert_int_equal(l.woken[1], 0);
+    cli_expect_none(&b);
+    /* In the middle of its input it sees that somebody has something for it. */
+    assert_int_equal(mqtt_lane_input(b.c, sh_bytes_of(ping, 2)), 2);
+    cli_expect(&b, MQTT_PINGRESP);
+    cli_expect_pub(&b, "t", "one", 0);
+    cli_expect(&b, MQTT_PINGRESP);
+    pub(&l, &a, 0, "t", "two");
+    assert_int_equal(l.woken[1], 0); /* the turn has not ended */
+    mqtt_lane_flush(l.f->b, 1);
+    cli_expect_pub(&b, "t", "two", 0);
+    pub(&l, &a, 0, "t", "three");
+    assert_int_equal(l.woken[1], 1);
+    mqtt_lane_flush(l.f->b, 1);
+    cli_expect_pub(&b, "t", "three", 0);
+    drop(&l, &a, 0);
+    drop(&l, &b, 1);
+    fix_free(l.f);
+}
+
 static void set_room(struct cli *c, size_t room)
 {
     c->room = room;
@@ -211,6 +245,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_output_of_another_lane_waits_for_its_flush),
+        cmocka_unit_test(test_loop_in_a_turn_is_not_woken),
         cmocka_unit_test(test_full_transport_keeps_the_order_of_what_comes_meanwhile),
         cmocka_unit_test(test_queue_follows_the_buffer),
         cmocka_unit_test(test_takeover_closes_on_the_other_lane_at_its_flush),

@@ -265,7 +265,8 @@ void mqtt_broker_leave(struct mqtt_broker *b);
  * connections gathered, outside of the lock, and wakes the loops for whose connections there is
  * something. */
 void mqtt_lane_flush(struct mqtt_broker *b, unsigned lane);
-/* mqtt_conn_input, mqtt_conn_writable; the first may wait 10 ms for another loop to write. */
+/* mqtt_conn_input, mqtt_conn_writable; the first may wait 10 ms for another loop to write. The lane
+ * is to be flushed at the end of this turn. */
 size_t mqtt_lane_input(struct mqtt_conn *c, struct sh_bytes in);
 void mqtt_lane_writable(struct mqtt_conn *c);
 /* How often the lock was not free. Any thread. */
