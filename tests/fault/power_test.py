@@ -28,7 +28,7 @@ SEED = int(os.environ.get("SONGHUA_SEED", str(time.time_ns() % 10**6)))
 LIFE = 40  # rounds of one data folder; then a new one begins
 T = 1_700_000_000_000_000
 END = 4_000_000_000_000
-SETTINGS = {"journal.segment": "1MiB", "history.head": "1MiB", "log.level": "warn", "mqtt.max_queued": "100000"}
+SETTINGS = {"journal.segment": "1MiB", "history.head": "1MiB", "log.level": "warn", "mqtt.max_queued": "65000"}
 
 
 class Lost(Exception):

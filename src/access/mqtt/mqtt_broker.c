@@ -45,6 +45,7 @@ static void limits(struct mqtt_limits *l)
         l->topic_alias_max = 0;
     }
     dflt(&l->max_queued, 1000);
+    l->max_queued = l->max_queued > MQTT_QUEUED_MOST ? MQTT_QUEUED_MOST : l->max_queued;
     dflt(&l->max_queued_bytes, 16 << 20);
     dflt(&l->max_out_bytes, 256 << 10);
     dflt(&l->max_subscriptions, 1000);

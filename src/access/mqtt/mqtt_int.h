@@ -220,8 +220,8 @@ struct mqtt_session {
     uint8_t version;
     bool persistent; /* it has an expiry: what it holds goes to the log */
     bool dead;       /* ended; freed when pins is 0 */
-    bool pids_wrapped;
-    bool replayed; /* was connected in the log that is being replayed */
+    bool pids_mixed; /* packet ids in the queue may be out of order */
+    bool replayed;   /* was connected in the log that is being replayed */
     uint16_t client_id_n;
     uint16_t device_n;
     uint64_t publish_in;
@@ -401,6 +401,7 @@ enum {
     MQTT_OUT_POOL = 64,
     MQTT_OUT_SMALL = 4096,
     MQTT_DEFERRED_MAX = 10000,
+    MQTT_QUEUED_MOST = 65000, /* every queued message has a packet id of its own */
     MQTT_INTERNAL_MAX = 32
 };
 

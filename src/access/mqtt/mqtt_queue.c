@@ -31,18 +31,31 @@ static bool pid_used(const struct mqtt_session *s, uint16_t pid)
     return false;
 }
 
+/* The first entry that holds a number, 0 = none does. */
+static uint16_t pid_oldest(const struct mqtt_session *s)
+{
+    for (uint32_t i = 0; i < s->q.n; i++) {
+        const struct mqtt_oent *e = mqtt_oq_at(&s->q, i);
+        if (e->pid != 0 && e->state != MQTT_O_DONE) {
+            return e->pid;
+        }
+    }
+    return 0;
+}
+
+/* Numbers are given in the order of the queue, so the next one is free unless the oldest entry has
+ * it. When it has (it was never acknowledged, while tens of thousands behind it were), the next
+ * free one is looked for, and from then on (pids_mixed) always, until the queue was empty. */
 uint16_t mqtt_q_pid(struct mqtt_session *s)
 {
-    for (uint32_t tries = 0; tries < 65535; tries++) {
-        if (s->next_pid == 65535) {
-            s->next_pid = 0;
-            s->pids_wrapped = true;
-        }
-        s->next_pid++;
-        /* Until the numbers have gone round once, each is new. */
-        if (!s->pids_wrapped || !pid_used(s, s->next_pid)) {
+    const uint16_t oldest = pid_oldest(s);
+    s->pids_mixed = s->pids_mixed && oldest != 0;
+    for (uint32_t tries = 0; tries <= s->q.n; tries++) {
+        s->next_pid = s->next_pid == 65535 ? 1 : (uint16_t)(s->next_pid + 1);
+        if (s->pids_mixed ? !pid_used(s, s->next_pid) : s->next_pid != oldest) {
             return s->next_pid;
         }
+        s->pids_mixed = true;
     }
     return 0;
 }

@@ -175,7 +175,7 @@ static sh_err apply_session(struct mqtt_broker *b, struct sh_rd *r)
     s->replayed = v.connected != 0;
     s->since_us = (int64_t)v.since;
     s->next_pid = v.pid > s->next_pid ? v.pid : s->next_pid;
-    s->pids_wrapped = true; /* numbers in use are looked for */
+    s->pids_mixed = true; /* numbers in use are looked for */
     return SH_OK;
 }
 

@@ -183,7 +183,7 @@ struct mqtt_limits {
     uint16_t receive_max;            /* QoS 1/2 in flight to us; 0 = 1024 (announced) */
     uint16_t send_max;               /* our in-flight window to a client; 0 = 100 */
     uint16_t topic_alias_max;        /* from a client; 0 = 32 (announced); 0xFFFF = none */
-    uint32_t max_queued;             /* messages per session; 0 = 1000 */
+    uint32_t max_queued;             /* messages per session; 0 = 1000; at most 65000: an id each */
     uint32_t max_queued_bytes;       /* bytes per session; 0 = 16 MiB */
     uint32_t max_out_bytes;          /* encoded bytes waiting for a slow socket; 0 = 256 KiB */
     bool drop_oldest;                /* full queue, QoS 1/2: drop the oldest waiting message; else
