@@ -1,8 +1,9 @@
 # The words a newcomer types. CMake does the work; each target sets up what it needs.
-.PHONY: all setup build run test tsan fuzz lint check-all bench soak deb clean
+.PHONY: all setup build run test tsan fuzz lint check-all bench soak power deb clean
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 FUZZ_SECONDS ?= 60
 SOAK_MINUTES ?= 40
+POWER_CUTS ?= 2000
 
 all: build
 
@@ -46,6 +47,10 @@ bench: build
 soak: build
 	@cmake --build build/release --target bench_load >/dev/null
 	@SOAK_MINUTES=$(SOAK_MINUTES) tests/soak/soak.py
+
+power: build
+	@cmake --build build/release --target fault_lie >/dev/null
+	@SONGHUA_CUTS=$(POWER_CUTS) SONGHUA_BIN=build/release/songhua SONGHUA_LIE=$$PWD/build/release/tests/lie.so tests/fault/power_test.py
 
 deb: build
 	@packaging/make_deb

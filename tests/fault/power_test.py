@@ -1,3 +1,4 @@
+#!/usr/bin/python3 -B
 """Power cuts on a disk that lies (lie.c, disk_model.py): short writes, EIO, ENOSPC, failed syncs, and after each cut a disk on which what was
 not synced is there or not, in any order, whole or torn. Writers know what was acknowledged; after each start all of it must be there, and
 nothing that was never sent.
