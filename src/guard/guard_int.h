@@ -121,6 +121,7 @@ struct guard_token {
     char id[24];
     char name[SH_NAME_MAX + 1];
     uint8_t hash[SH_HASH_BYTES];
+    struct sh_scram_verifier scram; /* iterations 0: made before there was one */
     uint32_t tenant;
     uint32_t slot;
     struct guard_role *roles[GUARD_ROLES_MAX];

@@ -60,6 +60,46 @@ static sh_err token_add(struct sh_guard *g, const struct guard_token *form,
     return SH_OK;
 }
 
+/* salt, StoredKey, ServerKey as one hexadecimal text. */
+enum { SCRAM_BYTES = SH_SCRAM_SALT + 2 * SH_HASH_BYTES };
+
+static void scram_write(const struct sh_scram_verifier *v, struct sh_jw *w)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t raw[SCRAM_BYTES];
+    char hex[2 * SCRAM_BYTES];
+    memcpy(raw, v->salt, sizeof v->salt);
+    memcpy(raw + SH_SCRAM_SALT, v->stored, sizeof v->stored);
+    memcpy(raw + SH_SCRAM_SALT + SH_HASH_BYTES, v->server, sizeof v->server);
+    for (size_t i = 0; i < sizeof raw; i++) {
+        hex[2 * i] = digits[raw[i] >> 4];
+        hex[2 * i + 1] = digits[raw[i] & 15];
+    }
+    sh_jw_key(w, "scram");
+    sh_jw_str(w, sh_str_of(hex, sizeof hex));
+    sh_jw_key(w, "scram_iterations");
+    sh_jw_u64(w, v->iterations);
+}
+
+static sh_err scram_read(const json_t *o, struct sh_scram_verifier *v)
+{
+    const struct sh_str hex = sh_json_get_str(o, "scram");
+    uint8_t raw[SCRAM_BYTES];
+    struct sh_buf b = {.p = raw, .cap = sizeof raw, .max = sizeof raw, .alloc = sh_alloc_heap()};
+    *v = (struct sh_scram_verifier){.iterations = 0};
+    if (hex.n == 0) {
+        return SH_OK;
+    }
+    if (hex.n != 2 * sizeof raw || sh_hex_parse(hex, &b) != SH_OK) {
+        return SH_E_CORRUPT;
+    }
+    memcpy(v->salt, raw, sizeof v->salt);
+    memcpy(v->stored, raw + SH_SCRAM_SALT, sizeof v->stored);
+    memcpy(v->server, raw + SH_SCRAM_SALT + SH_HASH_BYTES, sizeof v->server);
+    v->iterations = (uint32_t)sh_json_get_i64(o, "scram_iterations", 0);
+    return SH_OK;
+}
+
 sh_err guard_token_store(const struct guard_token *t, struct sh_buf *out)
 {
     char hex[SH_HASH_HEX];
@@ -73,6 +113,9 @@ sh_err guard_token_store(const struct guard_token *t, struct sh_buf *out)
     sh_jw_c(&w, t->name);
     sh_jw_key(&w, "hash");
     sh_jw_c(&w, hex);
+    if (t->scram.iterations > 0) {
+        scram_write(&t->scram, &w);
+    }
     sh_jw_key(&w, "tenant");
     sh_jw_u64(&w, t->tenant);
     sh_jw_key(&w, "roles");
@@ -146,7 +189,7 @@ sh_err guard_token_load(struct sh_guard *g, const json_t *o)
         !guard_copy(f.name, sizeof f.name, sh_json_get_str(o, "name")) ||
         !guard_copy(f.device, sizeof f.device, sh_json_get_str(o, "device")) ||
         !guard_copy(f.by, sizeof f.by, sh_json_get_str(o, "by")) ||
-        !guard_hex_read(sh_json_get_str(o, "hash"), f.hash) ||
+        !guard_hex_read(sh_json_get_str(o, "hash"), f.hash) || scram_read(o, &f.scram) != SH_OK ||
         guard_tenant_at(g, f.tenant) == NULL) {
         return SH_E_CORRUPT;
     }
@@ -231,6 +274,10 @@ static sh_err plan_token(struct sh_guard *g, const struct guard_put_args *a, str
     SH_TRY(sh_random_token(g->env->random, "", id, sizeof id));
     id[16] = '\0';
     (void)guard_print(f->id, sizeof f->id, "t%s", id);
+    uint8_t salt[SH_SCRAM_SALT];
+    SH_TRY(g->env->random->fill(g->env->random->ctx, salt, sizeof salt));
+    SH_TRY(
+        sh_scram_verifier_make(g->crypto, sh_str_c(secret), salt, SH_SCRAM_ITERATIONS, &f->scram));
     return guard_hash_token(g, sh_str_c(secret), f->hash);
 }
 
@@ -388,6 +435,63 @@ sh_err sh_guard_by_token(struct sh_guard *g, struct sh_str token, struct sh_prin
     sh_mutex_lock(&g->lock);
     const struct guard_token *t = sh_map_get(&g->token_by_hash, hash_key(hash));
     const bool good = t != NULL && t->expires_us > guard_now(g);
+    if (good) {
+        *out = guard_subject_handle(g, t->slot, t->tenant, t->device[0] != '\0');
+    }
+    sh_mutex_unlock(&g->lock);
+    return good ? SH_OK : SH_E_DENIED;
+}
+
+enum { TOKEN_ID_CHARS = 17 }; /* plan_token */
+
+bool sh_guard_token_id(struct sh_str user)
+{
+    if (user.n != TOKEN_ID_CHARS || user.p[0] != 't') {
+        return false;
+    }
+    for (size_t i = 1; i < user.n; i++) {
+        const char c = user.p[i];
+        if (!(c >= '0' && c <= '9') && !(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z') &&
+            c != '-' && c != '_') {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What nobody can prove, the same for the same id each time. */
+static sh_err scram_mock(const struct sh_guard *g, struct sh_str id, struct sh_scram_verifier *out)
+{
+    uint8_t salt[SH_HASH_BYTES];
+    const struct sh_bytes parts[] = {sh_str_bytes(SH_STR("scram salt ")), sh_str_bytes(id)};
+    *out = (struct sh_scram_verifier){.iterations = SH_SCRAM_ITERATIONS};
+    SH_TRY(sh_crypto_hmac(g->crypto, SH_DIGEST_SHA256, sh_bytes_of(g->key_token, SH_KEY_BYTES),
+                          parts, 2, salt));
+    memcpy(out->salt, salt, sizeof out->salt);
+    SH_TRY(g->env->random->fill(g->env->random->ctx, out->stored, sizeof out->stored));
+    return g->env->random->fill(g->env->random->ctx, out->server, sizeof out->server);
+}
+
+sh_err sh_guard_scram(struct sh_guard *g, struct sh_str id, struct sh_scram_verifier *out)
+{
+    sh_mutex_lock(&g->lock);
+    const struct guard_token *t = sh_map_get(&g->tokens, id);
+    const bool known = t != NULL && t->expires_us > guard_now(g) && t->scram.iterations > 0;
+    if (known) {
+        *out = t->scram;
+    }
+    sh_mutex_unlock(&g->lock);
+    return known ? SH_OK : scram_mock(g, id, out);
+}
+
+sh_err sh_guard_by_scram(struct sh_guard *g, struct sh_str id,
+                         const struct sh_scram_verifier *proven, struct sh_principal *out)
+{
+    sh_mutex_lock(&g->lock);
+    const struct guard_token *t = sh_map_get(&g->tokens, id);
+    const bool good = t != NULL && t->expires_us > guard_now(g) &&
+                      sh_bytes_eq_ct(sh_bytes_of(t->scram.stored, SH_HASH_BYTES),
+                                     sh_bytes_of(proven->stored, SH_HASH_BYTES));
     if (good) {
         *out = guard_subject_handle(g, t->slot, t->tenant, t->device[0] != '\0');
     }

@@ -30,6 +30,7 @@ sh_err node_pg_open(struct node *n, struct sh_diag *diag)
     const struct sh_pg_options po = {
         .env = &n->env,
         .loop = n->loop,
+        .crypto = n->crypto,
         .guard = n->guard,
         .sql = n->sql,
         .tls = n->tls,

@@ -145,6 +145,28 @@ void pg_ready(struct pg_out *o, char status)
     pg_end(o);
 }
 
+void pg_greeting(struct pg_out *o, struct sh_str user, uint32_t number, uint32_t secret)
+{
+    static const char *const settings[][2] = {
+        {"server_version", "14.0"},    {"server_encoding", "UTF8"},
+        {"client_encoding", "UTF8"},   {"DateStyle", "ISO, MDY"},
+        {"IntervalStyle", "postgres"}, {"TimeZone", "UTC"},
+        {"integer_datetimes", "on"},   {"standard_conforming_strings", "on"},
+        {"is_superuser", "off"},       {"default_transaction_read_only", "on"},
+        {"application_name", ""},
+    };
+    pg_auth(o, 0);
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        pg_parameter(o, settings[i][0], sh_str_c(settings[i][1]));
+    }
+    pg_parameter(o, "session_authorization", user);
+    pg_begin(o, 'K');
+    pg_u32(o, number);
+    pg_u32(o, secret);
+    pg_end(o);
+    pg_ready(o, 'I');
+}
+
 static void field(struct pg_out *o, char code, const char *text)
 {
     if (text != NULL && text[0] != '\0') {

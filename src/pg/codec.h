@@ -48,6 +48,8 @@ void pg_tag(struct pg_out *o, const char *tag); /* CommandComplete */
 void pg_auth(struct pg_out *o, uint32_t kind);  /* Authentication... */
 void pg_parameter(struct pg_out *o, const char *name, struct sh_str value);
 void pg_ready(struct pg_out *o, char status);
+/* All that follows a good sign-in: AuthenticationOk, parameters, BackendKeyData, ReadyForQuery. */
+void pg_greeting(struct pg_out *o, struct sh_str user, uint32_t number, uint32_t secret);
 
 struct pg_fault {
     const char *severity; /* "ERROR" or "FATAL" */

@@ -18,6 +18,7 @@
 
 #include <stdio.h>
 
+#include "scram.h"
 #include "session.h"
 
 enum {
@@ -28,6 +29,7 @@ enum {
     STREAM_READ = PG_MESSAGE_MAX + 16,
     PIECE = 64 << 10,
     PASSWORD_MAX = 4096,
+    CLEARTEXT = 3, /* AuthenticationCleartextPassword */
     AHEAD_MAX = 1 << 20
 };
 #define START_US INT64_C(30000000)
@@ -46,6 +48,7 @@ struct conn {
     bool session_made;
     struct sh_arena *arena; /* texts of the caller */
     struct sh_str user, database;
+    struct pg_scram scram;
     uint32_t number;
     uint32_t secret;
     struct sh_buf work; /* messages that a worker has */
@@ -103,6 +106,7 @@ static void conn_free(struct conn *c)
         pg_session_fini(&c->session);
     }
     sh_arena_free(c->arena);
+    pg_scram_fini(&c->scram);
     sh_buf_fini(&c->work);
     sh_buf_fini(&c->sent);
     sh_cond_fini(&c->cond);
@@ -335,26 +339,9 @@ static size_t begin_work(struct conn *c, struct sh_bytes in)
 
 static void greet(struct conn *c)
 {
-    struct pg_out *o = &c->session.out;
-    static const char *const settings[][2] = {
-        {"server_version", "14.0"},    {"server_encoding", "UTF8"},
-        {"client_encoding", "UTF8"},   {"DateStyle", "ISO, MDY"},
-        {"IntervalStyle", "postgres"}, {"TimeZone", "UTC"},
-        {"integer_datetimes", "on"},   {"standard_conforming_strings", "on"},
-        {"is_superuser", "off"},       {"default_transaction_read_only", "on"},
-        {"application_name", ""},
-    };
-    pg_auth(o, 0);
-    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
-        pg_parameter(o, settings[i][0], sh_str_c(settings[i][1]));
-    }
-    pg_parameter(o, "session_authorization", c->user);
-    pg_begin(o, 'K');
-    pg_u32(o, c->number);
-    pg_u32(o, c->secret);
-    pg_end(o);
-    pg_ready(o, 'I');
-    if (o->err != SH_OK || sh_stream_write(c->stream, sh_buf_bytes(&c->session.buf)) != SH_OK) {
+    pg_greeting(&c->session.out, c->user, c->number, c->secret);
+    if (c->session.out.err != SH_OK ||
+        sh_stream_write(c->stream, sh_buf_bytes(&c->session.buf)) != SH_OK) {
         sh_stream_close(c->stream, SH_E_NOMEM);
         return;
     }
@@ -396,7 +383,11 @@ static void on_signed_in(void *ctx)
             c, "28P01",
             c->signed_in == SH_E_LIMIT ? "too many failures: wait / 失败次数过多，请稍后再试"
                                        : "user, password or token is wrong / 用户、密码或令牌错误",
-            "The password is an API token, or the user's own. / 密码为 API 令牌或用户自己的密码。");
+            c->scram.begun
+                ? "The user is a token's id, the password the token; tokens made before 0.1.0's "
+                  "SCRAM must be made anew. / 用户名为令牌 ID、密码为令牌；旧令牌请重新创建。"
+                : "The password is an API token, or the user's own. / 密码为 API "
+                  "令牌或用户自己的密码。");
         return;
     }
     if (pg_session_init(&c->session, s->o.env, s->o.sql) != SH_OK) {
@@ -448,6 +439,69 @@ static void sign_in(struct conn *c, struct sh_str password)
     }
 }
 
+/* What a sign-in says before the greeting. */
+static bool say(struct conn *c, struct sh_buf *b, const struct pg_out *o)
+{
+    const bool said = o->err == SH_OK && sh_stream_write(c->stream, sh_buf_bytes(b)) == SH_OK;
+    sh_buf_fini(b);
+    if (!said) {
+        sh_stream_close(c->stream, SH_E_NOMEM);
+        c->state = ENDING;
+    }
+    return said;
+}
+
+/* Asks for the proof of a token, or for a password. */
+static void ask(struct conn *c)
+{
+    struct sh_pg *s = c->srv;
+    struct sh_scram_verifier v;
+    struct sh_buf b;
+    struct pg_out o = {.b = &b};
+    sh_buf_init(&b, s->alloc, 4096);
+    if (!sh_guard_token_id(c->user)) {
+        pg_auth(&o, CLEARTEXT);
+    } else if (sh_guard_scram(s->o.guard, c->user, &v) == SH_OK) {
+        pg_scram_init(&c->scram, s->o.crypto, s->alloc, &v);
+        pg_scram_offer(&o);
+    } else {
+        o.err = SH_E_NOMEM;
+    }
+    if (say(c, &b, &o)) {
+        c->state = PASSWORD;
+    }
+}
+
+/* One message of the exchange. */
+static void prove(struct conn *c, struct sh_bytes body)
+{
+    struct sh_pg *s = c->srv;
+    char nonce[SH_SECRET_CHARS];
+    struct sh_buf b;
+    struct pg_out o = {.b = &b};
+    sh_buf_init(&b, s->alloc, 16384);
+    sh_err err = sh_random_token(s->o.env->random, "", nonce, sizeof nonce);
+    err = err != SH_OK ? err : pg_scram_take(&c->scram, body, sh_str_c(nonce), &o);
+    if (err == SH_OK || err == SH_E_AGAIN) {
+        if (!say(c, &b, &o) || err == SH_E_AGAIN) {
+            return;
+        }
+        err = sh_guard_by_scram(s->o.guard, c->user, &c->scram.s.v, &c->who);
+    } else {
+        sh_buf_fini(&b);
+    }
+    if (err == SH_E_PROTO) {
+        (void)atomic_fetch_add(&s->protocol_errors, 1);
+        end_with(c, "08P01", "a malformed SASL message", NULL);
+        return;
+    }
+    c->state = SIGNING_IN;
+    sh_stream_pause(c->stream);
+    c->signed_in = err;
+    c->done_job = (struct sh_job){.fn = on_signed_in, .ctx = c};
+    sh_loop_post_job(s->o.loop, &c->done_job);
+}
+
 static size_t take_password(struct conn *c, struct sh_bytes in)
 {
     struct pg_msg m;
@@ -459,7 +513,12 @@ static size_t take_password(struct conn *c, struct sh_bytes in)
     }
     if (err == SH_OK) {
         struct sh_rd r = sh_rd_of(m.body);
-        err = m.type == 'p' ? pg_rd_text(&r, &password) : SH_E_PROTO;
+        err = m.type == 'p' ? SH_OK : SH_E_PROTO;
+        if (err == SH_OK && c->scram.begun) {
+            prove(c, m.body);
+            return used;
+        }
+        err = err != SH_OK ? err : pg_rd_text(&r, &password);
     }
     if (err != SH_OK) {
         (void)atomic_fetch_add(&c->srv->protocol_errors, 1);
@@ -490,12 +549,11 @@ static void startup(struct conn *c, const struct pg_msg *m)
                  "sslmode=require; pg.listen with tls.cert. / 请设置 sslmode=require。");
         return;
     }
-    uint8_t b[9] = {'R', 0, 0, 0, 8, 0, 0, 0, 3}; /* AuthenticationCleartextPassword */
-    if (c->user.p == NULL || sh_stream_write(c->stream, sh_bytes_of(b, sizeof b)) != SH_OK) {
+    if (c->user.p == NULL) {
         sh_stream_close(c->stream, SH_E_NOMEM);
         return;
     }
-    c->state = PASSWORD;
+    ask(c);
 }
 
 static void cancel(struct conn *c, const struct pg_msg *m)

@@ -44,7 +44,7 @@ public class Pg {
 
     public static void main(String[] a) throws Exception {
         Properties p = new Properties();
-        p.setProperty("user", "token");
+        p.setProperty("user", a[2]); // the token's id: SCRAM-SHA-256
         p.setProperty("password", a[1]);
         p.setProperty("sslmode", "require");
         try (Connection c = DriverManager.getConnection(a[0], p)) {

@@ -91,6 +91,7 @@ def doors(s):
     check("another tenant", psql(s, "SELECT max(value) FROM history WHERE point = 'pump1/flow'", password=park), ["5990"])
     check("by name and password", psql(s, "SELECT max(value) FROM latest", user="boss@park", password=WORD), ["5990"])
     check("a tenant beside", "FATAL" in "".join(psql(s, "SELECT 1", password=park, database="west", code=2)), True)
+    scram(s)
     gone = s.make_token(name="gone", roles=["viewer"])
     p = subprocess.Popen(["psql", "-X", "-At", f"host=127.0.0.1 port={s.pg} user=token dbname=songhua"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                          stderr=subprocess.PIPE, text=True, env=dict(os.environ, PGPASSWORD=gone["token"]))
@@ -100,6 +101,34 @@ def doors(s):
     s.delete(f"/api/v1/tokens/{gone['id']}")
     out, err = p.communicate("SELECT 'still';\n", timeout=30)
     check(f"revoked in the middle: {err}", ("still" in out, "revoked" in err), (False, True))
+
+
+def scram(s):
+    """A token's id as the user: the secret itself never goes over the wire."""
+    only = {"PGREQUIREAUTH": "scram-sha-256"} if has_require_auth() else {}
+    os.environ.update(only)
+    check("SCRAM", psql(s, "SELECT current_user", user=s.bi_id), [s.bi_id])
+    check("SCRAM without TLS on loopback", psql(s, "SELECT 1", user=s.bi_id, mode="disable"), ["1"])
+    wrong = psql(s, "SELECT 1", user=s.bi_id, password="sht_wrong", code=2)
+    unknown = psql(s, "SELECT 1", user="t" + "A" * 16, code=2)
+    check("wrong and unknown look the same", ("28P01" in "".join(wrong) or "wrong" in "".join(wrong), without_user(wrong)), (True, without_user(unknown)))
+    other = s.make_token(name="other", roles=["viewer"])
+    check("another token's secret", "wrong" in "".join(psql(s, "SELECT 1", user=other["id"], code=2)), True)
+    s.delete(f"/api/v1/tokens/{other['id']}")
+    check("a revoked token", "wrong" in "".join(psql(s, "SELECT 1", user=other["id"], password=other["token"], code=2)), True)
+    s.stop(kill=True)
+    s.start()
+    check("SCRAM after kill -9", psql(s, "SELECT 1", user=s.bi_id), ["1"])
+    for key in only:
+        del os.environ[key]
+
+
+def has_require_auth():  # psql 16 and later
+    return int(subprocess.run(["psql", "--version"], capture_output=True, text=True, check=True).stdout.split()[2].split(".")[0]) >= 16
+
+
+def without_user(lines):
+    return [x.partition("FATAL")[2] for x in lines if "FATAL" in x]
 
 
 def in_the_middle(s):
@@ -163,7 +192,7 @@ def with_odbc(s):
             f.write(f"[sh]\nDriver={DRIVER}\nServername=127.0.0.1\nPort={s.pg}\nDatabase=songhua\nSSLmode=require\n")
         with open(f"{d}/odbcinst.ini", "w", encoding="ascii"):
             pass
-        r = subprocess.run(["isql", "-v", "-b", "-d,", "sh", "token", s.bi], capture_output=True, text=True, timeout=60, check=False,
+        r = subprocess.run(["isql", "-v", "-b", "-d,", "sh", s.bi_id, s.bi], capture_output=True, text=True, timeout=60, check=False,
                            input="SELECT point, time, value FROM history WHERE point = 'pump1/flow' AND time < '2026-01-01 00:00:02'\nhelp\n",
                            env=dict(os.environ, ODBCINI=f"{d}/odbc.ini", ODBCSYSINI=d))
     check(f"isql {r.stderr}", r.returncode, 0)
@@ -177,7 +206,7 @@ def with_jdbc(s):
     if not shutil.which("java") or not os.path.exists(JAR):
         return "not there"
     source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "Pg.java")
-    r = subprocess.run(["java", "-cp", JAR, source, f"jdbc:postgresql://127.0.0.1:{s.pg}/songhua", s.bi], capture_output=True, text=True, timeout=120,
+    r = subprocess.run(["java", "-cp", JAR, source, f"jdbc:postgresql://127.0.0.1:{s.pg}/songhua", s.bi, s.bi_id], capture_output=True, text=True, timeout=120,
                        check=False, env=dict(os.environ, TZ="UTC"))
     check(f"java {r.stderr}", r.returncode, 0)
     lines = r.stdout.splitlines()
@@ -195,7 +224,7 @@ def with_psycopg(s):
         import psycopg2
     except ImportError:
         return "not there"
-    c = psycopg2.connect(host="127.0.0.1", port=s.pg, user="token", password=s.bi, dbname="songhua", sslmode="require")
+    c = psycopg2.connect(host="127.0.0.1", port=s.pg, user=s.bi_id, password=s.bi, dbname="songhua", sslmode="require")
     k = c.cursor()
     k.execute("SELECT point, time, value FROM history WHERE point IN %s AND value > %s ORDER BY time, point LIMIT 2", (("pump1/flow", "pump2/flow"), 10))
     got = [(p, t.timestamp() * 1000, v) for p, t, v in k.fetchall()]
@@ -251,7 +280,8 @@ def main():
         fill(s, "park", 10)
         s.post("/api/v1/ingest?device=big", [{"ts": T0 + j, "values": {"v": j}} for j in range(20000)])
         s.post("/api/v1/people?tenant=park", {"name": "boss", "password": WORD, "roles": ["administrator"]})
-        s.bi = s.make_token(name="bi", roles=["viewer"])["token"]
+        made = s.make_token(name="bi", roles=["viewer"])
+        s.bi, s.bi_id = made["token"], made["id"]
         for part in (with_psql, doors, in_the_middle, junk, with_odbc, with_jdbc, with_psycopg):
             start = time.monotonic()
             print(f"{part.__name__} {part(s) or 'ok'}, {time.monotonic() - start:.1f} s", flush=True)

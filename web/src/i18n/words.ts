@@ -479,6 +479,8 @@ const table = {
   'tokens.name': ['名称', 'Name'],
   'tokens.may': ['权限', 'May'],
   'tokens.device': ['限于设备', 'Only this device'],
+  'tokens.id': ['令牌 ID', 'Token ID'],
+  'tokens.idHint': ['以 PostgreSQL 协议连接时的用户名，密码填令牌', 'The user name for PostgreSQL clients; the password is the token'],
   'tokens.created': ['创建时间', 'Created'],
   'tokens.expires': ['到期时间', 'Expires'],
   'tokens.never': ['永不到期', 'Never'],

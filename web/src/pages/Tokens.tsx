@@ -23,7 +23,17 @@ const lives = [30, 90, 365, 0];
 
 function columnsOf(): Column<Token>[] {
   return [
-    { key: 'name', title: t('tokens.name'), width: '22%', render: (x) => x.name },
+    { key: 'name', title: t('tokens.name'), width: '20%', render: (x) => x.name },
+    {
+      key: 'id',
+      title: t('tokens.id'),
+      width: 180,
+      render: (x) => (
+        <code title={t('tokens.idHint')} data-testid="token-id">
+          {x.id}
+        </code>
+      ),
+    },
     {
       key: 'roles',
       title: t('tokens.may'),
@@ -123,7 +133,10 @@ export default function Tokens() {
       {made ? (
         <Secret
           title={t('tokens.made', { name: made.name })}
-          rows={[[t('tokens.token'), made.token ?? '']]}
+          rows={[
+            [t('tokens.token'), made.token ?? ''],
+            [t('tokens.id'), made.id],
+          ]}
           onClose={() => setMade(null)}
         />
       ) : null}

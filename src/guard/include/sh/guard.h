@@ -13,6 +13,7 @@
 #include <sh/base.h>
 #include <sh/crypto.h>
 #include <sh/permission.h>
+#include <sh/scram.h>
 
 struct sh_guard;
 struct sh_record; /* the record store */
@@ -197,6 +198,16 @@ SH_MUST_CHECK sh_err sh_guard_change_password(struct sh_guard *g, const struct s
 
 /* A session or API token, whichever it is. SH_E_DENIED: unknown, revoked, expired. Fast. */
 SH_MUST_CHECK sh_err sh_guard_by_token(struct sh_guard *g, struct sh_str token,
+                                       struct sh_principal *out);
+/* SCRAM-SHA-256 with an API token (scram.h): the user name is the token's id. True: it looks like
+ * one, so it is served so, and known or not cannot be told apart. */
+bool sh_guard_token_id(struct sh_str user);
+/* The verifier to run the exchange with; of an unknown token one that nobody can prove. */
+SH_MUST_CHECK sh_err sh_guard_scram(struct sh_guard *g, struct sh_str id,
+                                    struct sh_scram_verifier *out);
+/* After the proof: who that is. SH_E_DENIED: revoked or expired meanwhile. Fast. */
+SH_MUST_CHECK sh_err sh_guard_by_scram(struct sh_guard *g, struct sh_str id,
+                                       const struct sh_scram_verifier *proven,
                                        struct sh_principal *out);
 /* Session only (the cookie). csrf may be NULL. Fast. */
 SH_MUST_CHECK sh_err sh_guard_by_session(struct sh_guard *g, struct sh_str token,

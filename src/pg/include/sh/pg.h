@@ -1,8 +1,9 @@
 /* pg.h - the PostgreSQL wire protocol (version 3) in front of SQL, read-only, for psql, ODBC, JDBC
  * and what stands on them.
  *
- * Who: a token as the password (any user name), or a person or device with its own. The password
- * comes in clear text, so it is taken over TLS or from loopback only.
+ * Who: a token by SCRAM-SHA-256 (the user name is its id); a token as the password (any other user
+ * name), or a person or device with its own. Those passwords come in clear text, so they are taken
+ * over TLS or from loopback only.
  * Threads: all calls on the loop's thread, stats from any. Statements run on threads of its own.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SH_PG_H
@@ -17,6 +18,7 @@ struct sh_pg;
 struct sh_pg_options {
     const struct sh_env *env;
     struct sh_loop *loop;
+    const struct sh_crypto *crypto;
     struct sh_guard *guard;
     struct sh_sql *sql;
     struct sh_tls *tls;       /* NULL: no TLS, loopback only */
