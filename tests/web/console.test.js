@@ -457,11 +457,14 @@ describe('administration', () => {
     await page.getByLabel('角色').click();
     await page.locator('.ant-select-item-option', { hasText: 'ingest' }).click();
     await page.locator('.ant-modal-footer .ant-btn-primary').click();
-    const secret = await page.locator('.code pre').innerText();
+    const secret = await page.locator('.code pre').first().innerText();
     expect(secret.length).toBeGreaterThan(20);
+    const id = await page.locator('.code pre').nth(1).innerText();
+    expect(id.length).toBeGreaterThan(2);
     await page.getByRole('button', { name: '已保存好' }).click();
     const row = page.locator('tbody tr', { hasText: mark });
     await row.waitFor();
+    expect(await row.locator('[data-testid="token-id"]').innerText()).toBe(id);
     expect(await page.locator('body').innerText()).not.toContain(secret);
     await row.getByRole('button', { name: '删除' }).click();
     await page.locator('.ant-modal-confirm .ant-btn-dangerous').click();
