@@ -117,8 +117,8 @@ static uint32_t count_below(const uint64_t *sorted, uint32_t m, uint64_t base, u
     return lo;
 }
 
-/* Looks for a form of fewer bits than p has: among those that hold all of the m sorted values (a
- * sample, or the smallest and the largest), and with outliers as exceptions. */
+/* Looks for a form of fewer bits than p has, by the m sorted values (a sample and the largest, or
+ * the largest alone): what a form does not hold becomes an exception. */
 static void radix_search(const uint64_t *sorted, uint32_t m, const uint64_t *d, uint32_t n,
                          struct plan *p)
 {

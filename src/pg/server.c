@@ -115,6 +115,18 @@ static void conn_free(struct conn *c)
     stopped_if_empty(s);
 }
 
+/* What is said before a session is there. False: the connection ends. */
+static bool say(struct conn *c, struct sh_buf *b, const struct pg_out *o)
+{
+    const bool said = o->err == SH_OK && sh_stream_write(c->stream, sh_buf_bytes(b)) == SH_OK;
+    sh_buf_fini(b);
+    if (!said) {
+        sh_stream_close(c->stream, SH_E_NOMEM);
+        c->state = ENDING;
+    }
+    return said;
+}
+
 /* Says why and ends; before a session is busy. */
 static void end_with(struct conn *c, const char *state, const char *message, const char *hint)
 {
@@ -124,12 +136,9 @@ static void end_with(struct conn *c, const char *state, const char *message, con
         .severity = "FATAL", .state = state, .message = message, .hint = hint};
     sh_buf_init(&b, c->srv->alloc, 4096);
     pg_error(&o, &f);
-    if (o.err != SH_OK || sh_stream_write(c->stream, sh_buf_bytes(&b)) != SH_OK) {
-        sh_stream_close(c->stream, SH_E_PROTO);
-    } else {
+    if (say(c, &b, &o)) {
         sh_stream_end(c->stream);
     }
-    sh_buf_fini(&b);
     c->state = ENDING;
 }
 
@@ -384,8 +393,8 @@ static void on_signed_in(void *ctx)
             c->signed_in == SH_E_LIMIT ? "too many failures: wait / 失败次数过多，请稍后再试"
                                        : "user, password or token is wrong / 用户、密码或令牌错误",
             c->scram.begun
-                ? "The user is a token's id, the password the token; tokens made before 0.1.0's "
-                  "SCRAM must be made anew. / 用户名为令牌 ID、密码为令牌；旧令牌请重新创建。"
+                ? "The user is a token's id, the password the token; make an old token anew. / "
+                  "用户名为令牌 ID、密码为令牌；旧令牌请重新创建。"
                 : "The password is an API token, or the user's own. / 密码为 API "
                   "令牌或用户自己的密码。");
         return;
@@ -439,18 +448,6 @@ static void sign_in(struct conn *c, struct sh_str password)
     }
 }
 
-/* What a sign-in says before the greeting. */
-static bool say(struct conn *c, struct sh_buf *b, const struct pg_out *o)
-{
-    const bool said = o->err == SH_OK && sh_stream_write(c->stream, sh_buf_bytes(b)) == SH_OK;
-    sh_buf_fini(b);
-    if (!said) {
-        sh_stream_close(c->stream, SH_E_NOMEM);
-        c->state = ENDING;
-    }
-    return said;
-}
-
 /* Asks for the proof of a token, or for a password. */
 static void ask(struct conn *c)
 {
@@ -467,6 +464,7 @@ static void ask(struct conn *c)
     } else {
         o.err = SH_E_NOMEM;
     }
+    sh_crypto_wipe(&v, sizeof v);
     if (say(c, &b, &o)) {
         c->state = PASSWORD;
     }

@@ -109,6 +109,7 @@ def scram(s):
     os.environ.update(only)
     check("SCRAM", psql(s, "SELECT current_user", user=s.bi_id), [s.bi_id])
     check("SCRAM without TLS on loopback", psql(s, "SELECT 1", user=s.bi_id, mode="disable"), ["1"])
+    check("what is asked: SASL of a token's id, known or not; else a password", [asked(s, u) for u in (s.bi_id, "t" + "A" * 16, "token")], [10, 10, 3])
     wrong = psql(s, "SELECT 1", user=s.bi_id, password="sht_wrong", code=2)
     unknown = psql(s, "SELECT 1", user="t" + "A" * 16, code=2)
     check("wrong and unknown look the same", ("28P01" in "".join(wrong) or "wrong" in "".join(wrong), without_user(wrong)), (True, without_user(unknown)))
@@ -121,6 +122,17 @@ def scram(s):
     check("SCRAM after kill -9", psql(s, "SELECT 1", user=s.bi_id), ["1"])
     for key in only:
         del os.environ[key]
+
+
+def asked(s, user):
+    """The kind of authentication that the server asks of a user."""
+    body = b"\0\3\0\0" + b"".join(x.encode() + b"\0" for x in ("user", user, "database", "songhua")) + b"\0"
+    with socket.create_connection(("127.0.0.1", s.pg), timeout=20) as c:
+        c.sendall(struct.pack(">I", len(body) + 4) + body)
+        got = c.recv(4096)
+    kind = struct.unpack(">I", got[5:9])[0]
+    check("the mechanism", got[:1] == b"R" and (kind != 10 or got[9:] == b"SCRAM-SHA-256\0\0"), True)
+    return kind
 
 
 def has_require_auth():  # psql 16 and later

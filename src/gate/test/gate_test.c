@@ -1,5 +1,7 @@
 #include <sh/test.h>
 
+#include <stdio.h>
+
 #include <sh/gate.h>
 
 /* A node without sockets: points, history, journal and gate on the in-memory file system. */
@@ -76,8 +78,11 @@ static void open_node(struct fixture *f)
         {.id = SH_OWNER_CATALOGUE, .name = "points", .apply = sh_points_apply, .ctx = f->points},
         {.id = SH_OWNER_SAMPLES, .name = "samples", .apply = sh_gate_apply, .ctx = f->gate},
     };
-    const struct sh_journal_options jo = {
-        .dir = "/d/journal", .segment_bytes = 1 << 20, .owners = owners, .owner_count = 2};
+    const struct sh_journal_options jo = {.dir = "/d/journal",
+                                          .segment_bytes = 1 << 20,
+                                          .queue_bytes = 64 << 10,
+                                          .owners = owners,
+                                          .owner_count = 2};
     assert_ok(sh_journal_open(&f->t.env, &jo, &f->journal));
     sh_points_attach(f->points, f->journal);
     sh_gate_attach(f->gate, f->journal);
@@ -238,6 +243,26 @@ static void test_full_disk_refuses_and_tells(void **state)
     end(&f);
 }
 
+/* A log that is full now is no reason to refuse a new point for good. */
+static void test_point_that_cannot_be_made_now_is_told_so(void **state)
+{
+    SH_UNUSED(state);
+    struct fixture f;
+    struct sh_gate_target t;
+    begin(&f);
+    char name[16];
+    enum sh_gate_refusal r = SH_GATE_OK;
+    for (int i = 0; i < 200000 && r == SH_GATE_OK; i++) { /* nothing is committed meanwhile */
+        (void)snprintf(name, sizeof name, "p%d", i);
+        r = point(&f, "pump", name, SH_T_F64, &t);
+    }
+    assert_int_equal(r, SH_GATE_NOT_NOW);
+    assert_int_equal(t.why, SH_E_LIMIT);
+    assert_ok(sh_journal_step(f.journal));
+    assert_int_equal(point(&f, "pump", name, SH_T_F64, &t), SH_GATE_OK);
+    end(&f);
+}
+
 static void test_closed_gate_refuses_samples_and_takes_deletions(void **state)
 {
     SH_UNUSED(state);
@@ -285,6 +310,7 @@ int main(void)
         cmocka_unit_test(test_names_are_refused_with_the_reason),
         cmocka_unit_test(test_deleted_samples_leave_the_live_picture),
         cmocka_unit_test(test_full_disk_refuses_and_tells),
+        cmocka_unit_test(test_point_that_cannot_be_made_now_is_told_so),
         cmocka_unit_test(test_closed_gate_refuses_samples_and_takes_deletions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

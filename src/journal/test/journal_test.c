@@ -221,6 +221,25 @@ static void test_failed_sync_goes_on_in_a_new_file(void **state)
     rig_fini(&r);
 }
 
+/* An owner without memory for a record: the open fails, and loses nothing. */
+static void test_replay_without_memory_ends_the_open(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    put(&r, 1);
+    put(&r, 2);
+    assert_ok(sh_journal_step(r.j));
+    sh_journal_close(r.j);
+    memset(r.s, 0, sizeof *r.s);
+    r.s->apply_err = SH_E_NOMEM;
+    assert_int_equal(sh_journal_open(&r.t.env, &r.o, &r.j), SH_E_NOMEM);
+    rig_open(&r);
+    assert_int_equal(r.s->n, 2);
+    assert_int_equal(r.s->number[1], 2);
+    rig_fini(&r);
+}
+
 static void test_dead_disk_tells_done_and_recovers(void **state)
 {
     (void)state;
@@ -548,6 +567,7 @@ int main(void)
         cmocka_unit_test(test_reopen_replays_after_the_checkpoint_in_order),
         cmocka_unit_test(test_checkpoint_gives_files_back),
         cmocka_unit_test(test_failed_sync_goes_on_in_a_new_file),
+        cmocka_unit_test(test_replay_without_memory_ends_the_open),
         cmocka_unit_test(test_dead_disk_tells_done_and_recovers),
         cmocka_unit_test(test_full_disk_refuses_but_keeps_a_reserve),
         cmocka_unit_test(test_spares_are_made_ahead_or_by_the_commit),

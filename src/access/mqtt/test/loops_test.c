@@ -16,6 +16,8 @@
 #include <sh/mqtt_codec.h>
 #include <sh/mqtt_server.h>
 
+#include "anyone.h"
+
 enum {
     LOOPS = 3,
     PUBLISHERS = 4,
@@ -53,28 +55,6 @@ struct node {
 
 /* ---- the server ---- */
 
-static void on_connect(void *ctx, const struct mqtt_connect_req *req, mqtt_auth_done *done,
-                       void *token)
-{
-    struct node *n = ctx;
-    SH_UNUSED(req);
-    done(token, MQTT_AUTH_OK, &n->who);
-}
-
-static void on_release(void *ctx, struct mqtt_principal *p)
-{
-    SH_UNUSED(ctx);
-    SH_UNUSED(p);
-}
-
-static bool may(void *ctx, const struct mqtt_principal *p, struct sh_str topic)
-{
-    SH_UNUSED(ctx);
-    SH_UNUSED(p);
-    SH_UNUSED(topic);
-    return true;
-}
-
 static void run_loop(void *ctx)
 {
     sh_loop_run(ctx);
@@ -99,7 +79,7 @@ static void node_open(struct node *n, bool durable)
     n->disk = sh_memfs_new(7);
     n->t.env.fs = sh_memfs_fs(n->disk);
     n->who = (struct mqtt_principal){.tenant = 1, .id = 1, .name = SH_STR("x")};
-    n->auth = (struct mqtt_auth_ops){on_connect, on_release, may, may, n};
+    n->auth = anyone_ops(&n->who);
     struct mqtt_broker_opts o = {
         .env = &n->t.env, .auth = &n->auth, .limits = {.max_queued = 100000}};
     for (int i = 0; i < LOOPS; i++) {

@@ -9,6 +9,8 @@
 #include <sh/journal.h>
 #include <sh/mqtt_server.h>
 
+#include "anyone.h"
+
 struct node {
     struct sh_test_env t;
     struct sh_loop *loop;
@@ -21,28 +23,6 @@ struct node {
     struct mqtt_principal who;
     bool stopped;
 };
-
-static void on_connect(void *ctx, const struct mqtt_connect_req *req, mqtt_auth_done *done,
-                       void *token)
-{
-    struct node *n = ctx;
-    SH_UNUSED(req);
-    done(token, MQTT_AUTH_OK, &n->who);
-}
-
-static void on_release(void *ctx, struct mqtt_principal *p)
-{
-    SH_UNUSED(ctx);
-    SH_UNUSED(p);
-}
-
-static bool may(void *ctx, const struct mqtt_principal *p, struct sh_str topic)
-{
-    SH_UNUSED(ctx);
-    SH_UNUSED(p);
-    SH_UNUSED(topic);
-    return true;
-}
 
 static void open_journal(struct node *n, const char *dir)
 {
@@ -64,7 +44,7 @@ static void node_open_at(struct node *n, const char *dir, const struct sh_clock 
     sh_test_env_init(&n->t, NULL);
     n->t.env.clock = clock != NULL ? clock : n->t.env.clock;
     n->who = (struct mqtt_principal){.tenant = 1, .id = 1, .name = SH_STR("x")};
-    n->auth = (struct mqtt_auth_ops){on_connect, on_release, may, may, n};
+    n->auth = anyone_ops(&n->who);
     struct mqtt_broker_opts o = {.env = &n->t.env, .auth = &n->auth};
     assert_ok(sh_loop_new(&n->t.env, NULL, &n->loop));
     if (dir != NULL) {
