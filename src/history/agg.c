@@ -308,22 +308,25 @@ static sh_err bucket_advance(struct walk *w, int64_t t)
     return SH_OK;
 }
 
-/* A block that needs no decoding. */
-static bool block_take(void *ctx, const struct block_ref *r)
+/* A block or unit whose samples need not be read. */
+static bool piece_take(void *ctx, const struct iter_piece *p)
 {
     struct walk *w = ctx;
     const struct sh_history_query *q = w->c->q;
+    const struct block_ref *r = &p->block;
+    const unsigned need = w->a.need;
     struct summary s;
     int64_t start = 0;
     int64_t end = 0;
-    struct sh_rd rd = sh_rd_of(r->summary);
-    if (w->err != SH_OK || (w->a.need & AGG_NEED_SAMPLES) != 0 || r->summary.n == 0) {
+    if (w->err != SH_OK || (need & AGG_NEED_SAMPLES) != 0 ||
+        (p->unit && (((need & AGG_NEED_HELD) != 0 && !p->row.timed) ||
+                     ((need & AGG_NEED_MOMENTS) != 0 && !p->row.squares)))) {
         return false;
     }
     query_bucket(q, r->t_first, &start, &end);
     if (r->t_last >= end || r->t_first < start ||
-        (q->now_us != 0 && (w->a.need & AGG_NEED_HELD) != 0 && r->t_last >= q->now_us) ||
-        summary_read(&rd, r->type, r->n, r->t_first, r->t_last, &s) != SH_OK) {
+        (q->now_us != 0 && (need & AGG_NEED_HELD) != 0 && r->t_last >= q->now_us) ||
+        !iter_piece_summary(p, &s)) {
         return false;
     }
     if (q->quality == SH_QF_ALL && s.n_bad != 0) {
@@ -374,7 +377,7 @@ static sh_err run_take(struct walk *w, const struct iter_run *run)
 static sh_err walk_run(struct walk *w, struct iter *it)
 {
     struct iter_run run;
-    it->take = block_take;
+    it->take = piece_take;
     it->ctx = w;
     do {
         SH_TRY(query_alive(w->c));
@@ -423,7 +426,9 @@ sh_err query_aggregate(struct query *c, uint32_t series, int64_t from)
     w->c = c;
     w->next = from;
     w->every = c->q->fill != SH_FILL_NONE;
-    sh_err err = iter_open(&it, c->h, &c->mem, c->q->points[series], from, c->q->to_us);
+    const bool samples = (agg_needs(c->q) & AGG_NEED_SAMPLES) != 0;
+    const int64_t unit_us = samples ? 0 : (c->q->step_us == 0 ? INT64_MAX : c->q->step_us);
+    sh_err err = iter_open(&it, c->h, &c->mem, c->q->points[series], from, c->q->to_us, unit_us);
     if (err != SH_OK) {
         sh_mem_free(c->h->env->alloc, w);
         return err;

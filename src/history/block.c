@@ -287,6 +287,7 @@ struct block_cols *block_cols_new(const struct sh_alloc *a)
     struct block_cols *c = sh_mem_resize(a, NULL, sizeof *c);
     if (c != NULL) {
         c->n = 0;
+        c->of = NULL;
         sh_buf_init(&c->text, a, BLOCK_TEXT_MAX);
     }
     return c;
@@ -460,6 +461,7 @@ static sh_err body_decode(struct sh_rd r, const struct block_head *h, bool times
 sh_err block_decode(struct sh_bytes in, bool times_only, struct block_cols *out)
 {
     struct block_head h;
+    out->of = NULL;
     SH_TRY(block_peek(in, &h));
     if (sh_crc32c(0, in.p + 4, h.size - 4) != sh_le32(in.p)) {
         return SH_E_CORRUPT;

@@ -73,6 +73,7 @@ struct block_cols {
     uint8_t quality[BLOCK_MAX];
     uint64_t tmp[BLOCK_MAX];
     struct sh_buf text;
+    const uint8_t *of; /* for the owner: the block that was decoded; a new one and a decode: NULL */
 };
 struct block_cols *block_cols_new(const struct sh_alloc *a);
 void block_cols_free(const struct sh_alloc *a, struct block_cols *c); /* NULL is accepted */

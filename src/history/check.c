@@ -6,13 +6,14 @@
 
 #include "history_int.h"
 
-enum { STATE_MAX = 1 << 30, CHECK_BLOCKS = 1 << 22 };
+enum { STATE_MAX = 1 << 30, CHECK_BLOCKS = 1 << 22, CHECK_ROLLS = 1 << 26 };
 
 struct checking {
     const struct sh_env *env;
     const char *dir;
     struct sh_history_check *c;
     struct block_cols *cols;
+    struct roll_build *roll; /* of the present series */
     const struct segment *seg;
 };
 
@@ -105,13 +106,68 @@ static sh_err check_block(const struct checking *k, const struct block_ref *r)
             tell(k, file, r->off, r->point, "a summary is not that of its samples");
         }
     }
-    return SH_OK;
+    return roll_build_add(k->roll, c->n, c->time, c->value, c->quality);
+}
+
+/* Rows of roll-ups as they are and as the samples say; a unit that one has and the other has not,
+ * or only one knows the sums of, is a difference. */
+static bool groups_same(const struct roll *a, const struct roll_row *above_a, const struct roll *b,
+                        const struct roll_row *above_b, struct roll_group *g)
+{
+    struct roll_group *ga = g;
+    struct roll_group *gb = g + 1;
+    if (roll_group_read(a, above_a, ga) != SH_OK || roll_group_read(b, above_b, gb) != SH_OK ||
+        ga->n != gb->n) {
+        return false;
+    }
+    for (uint32_t i = 0; i < ga->n; i++) {
+        const struct roll_row *x = &ga->rows[i];
+        const struct roll_row *y = &gb->rows[i];
+        if (x->start != y->start || x->clean != y->clean ||
+            (x->clean && !set_same(a->type, &x->set, &y->set)) ||
+            (x->level < a->finest && !groups_same(a, x, b, y, g + 2))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Compares the roll-ups of a series with what was gathered from its blocks. */
+static sh_err check_rolls(const struct checking *k, uint32_t point, enum sh_type type)
+{
+    struct roll have;
+    struct roll want;
+    struct sh_buf out;
+    uint64_t mean = 0;
+    bool damaged = false;
+    if (!segment_rolls(k->seg, point, &have, &damaged)) {
+        if (damaged) {
+            tell(k, k->seg->path, 0, point,
+                 "this point's roll-ups are damaged: queries read samples");
+        }
+        return SH_OK;
+    }
+    struct roll_group *g = sh_mem_array(k->env->alloc, (size_t)2 * ROLL_LEVELS, sizeof *g);
+    sh_buf_init(&out, k->env->alloc, CHECK_ROLLS);
+    sh_err err = g == NULL ? SH_E_NOMEM : roll_build_end(k->roll, &out, &mean);
+    if (err == SH_OK) {
+        k->c->summaries++;
+        if (mean == 0 || roll_open(sh_buf_bytes(&out), type, &want) != SH_OK ||
+            have.finest != want.finest || !groups_same(&have, NULL, &want, NULL, g)) {
+            tell(k, k->seg->path, 0, point, "this point's roll-ups are not those of its samples");
+        }
+    }
+    sh_buf_fini(&out);
+    sh_mem_free(k->env->alloc, g);
+    return err;
 }
 
 static sh_err check_series(const struct checking *k, uint32_t point, enum sh_type type)
 {
     struct ref_list l;
     bool damaged = false;
+    const uint64_t wrong = k->c->problems;
+    roll_build_begin(k->roll, type);
     if (k->c->series != NULL) {
         k->c->series(k->c->ctx, k->seg->path, point, type);
     }
@@ -124,6 +180,9 @@ static sh_err check_series(const struct checking *k, uint32_t point, enum sh_typ
         err = check_block(k, &l.p[i]);
     }
     ref_list_fini(&l);
+    if (err == SH_OK && k->c->problems == wrong) {
+        err = check_rolls(k, point, type);
+    }
     return err;
 }
 
@@ -214,11 +273,15 @@ static sh_err check_entry(void *ctx, const char *name, bool is_dir)
 
 sh_err sh_history_check(const struct sh_env *env, const char *dir, struct sh_history_check *c)
 {
-    struct checking k = {.env = env, .dir = dir, .c = c, .cols = block_cols_new(env->alloc)};
+    struct roll_build roll;
+    roll_build_init(&roll, env->alloc);
+    struct checking k = {
+        .env = env, .dir = dir, .c = c, .cols = block_cols_new(env->alloc), .roll = &roll};
     if (k.cols == NULL) {
         return SH_E_NOMEM;
     }
     const sh_err err = env->fs->list(env->fs->ctx, dir, check_entry, &k);
     block_cols_free(env->alloc, k.cols);
+    roll_build_fini(&roll);
     return err;
 }

@@ -16,7 +16,8 @@ enum {
     MERGE_MEM = 64 << 20,
     COPY_ROWS = 768,       /* a block at least this full is copied as it is */
     COPY_ROWS_LAST = 1000, /* ... when the partition has ended: it is not merged often any more */
-    OLD_WEIGHT = 8
+    OLD_WEIGHT = 8,
+    ROLL_WORTH = 1024 /* samples of a segment; a smaller one is merged into another soon */
 };
 #define QUIET_US INT64_C(600000000) /* without new segments, before a partition becomes cold */
 
@@ -26,7 +27,8 @@ enum {
 struct merger {
     struct sh_history *h;
     struct segment_writer *w;
-    struct block_cols *c; /* gathered rows */
+    struct block_cols *c;      /* gathered rows */
+    struct block_cols *copied; /* what a copied block holds, for the roll-ups */
     uint32_t point;
     enum sh_type type;
     enum block_effort effort;
@@ -75,18 +77,20 @@ static sh_err merger_row(struct merger *m, const struct iter_run *run, uint32_t 
 
 /* A block that overlaps nothing is copied when it is full, written with this effort, and nothing
  * waits before it. */
-static bool block_copy(void *ctx, const struct block_ref *r)
+static bool block_copy(void *ctx, const struct iter_piece *p)
 {
     struct merger *m = ctx;
     struct block_head head;
+    const struct block_ref *r = &p->block;
     const struct sh_bytes b = segment_block(r);
-    if (m->err != SH_OK || m->c->n != 0 || r->n < m->copy_rows || r->summary.n == 0 ||
-        block_peek(b, &head) != SH_OK || (m->effort == BLOCK_COLD) != head.cold ||
-        head.size != r->size || head.point != r->point ||
-        sh_crc32c(0, b.p + 4, head.size - 4) != sh_le32(b.p)) {
+    const bool read = m->w->info.rolled || r->summary.n == 0;
+    if (m->err != SH_OK || m->c->n != 0 || r->n < m->copy_rows || block_peek(b, &head) != SH_OK ||
+        (m->effort == BLOCK_COLD) != head.cold || head.size != r->size || head.point != r->point ||
+        sh_crc32c(0, b.p + 4, head.size - 4) != sh_le32(b.p) ||
+        (read && block_decode(b, false, m->copied) != SH_OK)) {
         return false;
     }
-    m->err = segment_writer_copy(m->w, r);
+    m->err = segment_writer_copy(m->w, r, read ? m->copied : NULL);
     return true;
 }
 
@@ -151,11 +155,12 @@ static sh_err segments_merge(struct sh_history *h, struct segment *const *segs, 
                              int64_t from, int64_t to, struct segment_info info,
                              struct segment **out)
 {
-    struct segment_writer w;
+    struct segment_writer w = {.env = NULL};
     uint64_t replaces[MERGE_MAX];
     struct merger m = {.h = h,
                        .w = &w,
                        .c = block_cols_new(h->env->alloc),
+                       .copied = block_cols_new(h->env->alloc),
                        .effort = info.cold ? BLOCK_COLD : BLOCK_PACKED,
                        .copy_rows = partition_closed(h, segs[0]) ? COPY_ROWS_LAST : COPY_ROWS};
     info.seq_min = segs[0]->info.seq_min;
@@ -167,11 +172,10 @@ static sh_err segments_merge(struct sh_history *h, struct segment *const *segs, 
         info.seq_max = s->seq_max > info.seq_max ? s->seq_max : info.seq_max;
     }
     *out = NULL;
-    if (m.c == NULL) {
-        return SH_E_NOMEM;
+    sh_err err = m.c == NULL || m.copied == NULL ? SH_E_NOMEM : SH_OK;
+    if (err == SH_OK) {
+        err = segment_writer_open(&w, h->env, h->dir, &info);
     }
-    m.c->n = 0;
-    sh_err err = segment_writer_open(&w, h->env, h->dir, &info);
     if (err == SH_OK) {
         err = points_walk(&m, segs, n, from, to);
     }
@@ -187,6 +191,7 @@ static sh_err segments_merge(struct sh_history *h, struct segment *const *segs, 
     }
     segment_writer_close(&w);
     block_cols_free(h->env->alloc, m.c);
+    block_cols_free(h->env->alloc, m.copied);
     return err;
 }
 
@@ -385,13 +390,31 @@ static sh_err merge(struct sh_history *h, struct segment *const *segs, size_t n,
 {
     const int64_t from = history_partition(h, segs[0]->info.t_min) * h->o.partition_us;
     struct segment *out = NULL;
-    const struct segment_info info = {.id = h->next_id++, .cold = cold};
+    const struct segment_info info = {
+        .id = h->next_id++, .cold = cold, .rolled = partition_closed(h, segs[0])};
     SH_TRY(segments_merge(h, segs, n, from, from + h->o.partition_us, info, &out));
     const sh_err err = replace(h, segs, n, &out, out == NULL ? 0 : 1);
     if (err == SH_OK) {
         atomic_fetch_add(&h->compactions, 1);
     }
     return err;
+}
+
+/* One whole segment of an ended partition that has no roll-ups yet, when nothing else is to be
+ * done: such as were written by an earlier version or were alone from the beginning. */
+static sh_err roll_some(struct sh_history *h, const struct view *v, bool *did)
+{
+    struct segment *segs[MERGE_MAX];
+    for (uint32_t i = 0; i < v->n; i++) {
+        const size_t n = v->segs[i]->info.unsplit ? 0 : partition_segments(h, v, i, segs);
+        for (size_t k = 0; k < n && partition_closed(h, segs[0]); k++) {
+            if (!segs[k]->info.rolled && segs[k]->info.samples >= ROLL_WORTH) {
+                *did = true;
+                return merge(h, segs + k, 1, segs[k]->info.cold);
+            }
+        }
+    }
+    return SH_OK;
 }
 
 static sh_err merge_some(struct sh_history *h, const struct view *v, bool *did)
@@ -541,6 +564,9 @@ sh_err history_compact_one(struct sh_history *h, bool *did)
     }
     if (err == SH_OK && !*did) {
         err = cool_some(h, v, did);
+    }
+    if (err == SH_OK && !*did) {
+        err = roll_some(h, v, did);
     }
     view_unref(v);
     if (err != SH_OK) {

@@ -263,13 +263,14 @@ static size_t hole_first(const struct edits *e, uint32_t point)
     return lo;
 }
 
-bool edits_any(struct edits *e, uint32_t point)
+bool edits_any(struct edits *e, uint32_t point, enum sh_type *type)
 {
     sh_mutex_lock(&e->lock);
     const size_t r = row_first(e, point);
     const size_t d = hole_first(e, point);
-    const bool any = (r < e->nrows && e->rows[r].point == point) ||
-                     (d < e->nholes && e->holes[d].point == point);
+    const bool row = r < e->nrows && e->rows[r].point == point;
+    const bool any = row || (d < e->nholes && e->holes[d].point == point);
+    *type = row ? (enum sh_type)e->rows[r].type : 0;
     sh_mutex_unlock(&e->lock);
     return any;
 }

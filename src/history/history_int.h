@@ -188,7 +188,8 @@ sh_err history_compact_one(struct sh_history *h, bool *did);
 void edits_init(struct edits *e, const struct sh_alloc *a, size_t max);
 void edits_fini(struct edits *e, const struct sh_alloc *a);
 sh_err edits_apply(struct edits *e, const struct sh_alloc *a, struct sh_bytes wire, uint64_t seq);
-bool edits_any(struct edits *e, uint32_t point);
+/* Is there one of the point? *type: of its corrections, 0 = there are none. */
+bool edits_any(struct edits *e, uint32_t point, enum sh_type *type);
 /* Corrections of a point in [from, to) that no later deletion hides, as a head, and its deletions.
  */
 sh_err edits_of(struct edits *e, const struct sh_alloc *a, uint32_t point, int64_t from, int64_t to,

@@ -1,11 +1,14 @@
 /* iter.c - see iter.h.
- * Invariants: `src` holds the sources that may have the next time; every ref from next_ref on
- * begins after the smallest current time of src, or src is empty. A block is decoded when its turn
- * comes and given back when it is used up, so memory is the depth of the overlap.
- * SPDX-License-Identifier: Apache-2.0 */
+ * Invariants: `src` holds the sources that may have the next time; every piece that is left begins
+ * after the smallest current time of src, or src is empty. A block is decoded when its turn comes
+ * and given back when it is used up, so memory is the depth of the overlap. Pieces stand in two
+ * lists, blocks of segments without roll-ups (refs) and units (units.c); front() is the next of
+ * both. SPDX-License-Identifier: Apache-2.0 */
 #include "iter.h"
 
 #include <stdlib.h>
+
+#include "iter_units.h"
 
 uint32_t iter_lower_bound(const int64_t *time, uint32_t n, int64_t t)
 {
@@ -46,6 +49,16 @@ static int by_first_time(const void *a, const void *b)
     return x->rank < y->rank ? -1 : (x->rank > y->rank ? 1 : 0);
 }
 
+static void index_damaged(struct iter *it, struct segment *s)
+{
+    if (atomic_fetch_add(&s->bad_blocks, 1) < HISTORY_REPORTS) {
+        history_tell(it->h, &(struct sh_history_report){.what = SH_HISTORY_SEGMENT_DAMAGED,
+                                                        .file = s->path,
+                                                        .point = it->point,
+                                                        .err = SH_E_CORRUPT});
+    }
+}
+
 static sh_err refs_gather(struct iter *it, struct segment *const *segs, size_t n)
 {
     bool ordered = true;
@@ -55,13 +68,16 @@ static sh_err refs_gather(struct iter *it, struct segment *const *segs, size_t n
             continue;
         }
         bool damaged = false;
+        bool rolled = false;
         size_t k = it->refs.n;
-        SH_TRY(segment_blocks(s, it->point, it->from, it->to - 1, &it->refs, &damaged));
-        if (damaged && atomic_fetch_add(&s->bad_blocks, 1) < HISTORY_REPORTS) {
-            history_tell(it->h, &(struct sh_history_report){.what = SH_HISTORY_SEGMENT_DAMAGED,
-                                                            .file = s->path,
-                                                            .point = it->point,
-                                                            .err = SH_E_CORRUPT});
+        if (it->unit_us > 0 && s->info.rolled) {
+            SH_TRY(units_gather(it, s, (uint32_t)i, &rolled, &damaged));
+        }
+        if (!rolled) {
+            SH_TRY(segment_blocks(s, it->point, it->from, it->to - 1, &it->refs, &damaged));
+        }
+        if (damaged) {
+            index_damaged(it, s);
         }
         for (; k < it->refs.n; k++) {
             struct block_ref *r = &it->refs.p[k];
@@ -73,15 +89,7 @@ static sh_err refs_gather(struct iter *it, struct segment *const *segs, size_t n
     if (!ordered) {
         qsort(it->refs.p, it->refs.n, sizeof *it->refs.p, by_first_time);
     }
-    return SH_OK;
-}
-
-static sh_err mem_take(struct mem *m, size_t n)
-{
-    if (m->limit - m->used < n) {
-        return SH_E_LIMIT;
-    }
-    m->used += n;
+    units_order(it);
     return SH_OK;
 }
 
@@ -97,7 +105,7 @@ static sh_err head_take(struct iter *it, const struct head *from, size_t slot)
     if (it->heads[slot].n != 0) {
         it->type = from->type;
     }
-    return mem_take(it->mem, head_size(&it->heads[slot]));
+    return iter_mem(it->mem, head_size(&it->heads[slot]));
 }
 
 static void iter_init(struct iter *it, struct sh_history *h, struct mem *mem, uint32_t point)
@@ -108,6 +116,7 @@ static void iter_init(struct iter *it, struct sh_history *h, struct mem *mem, ui
     it->mem = mem;
     it->point = point;
     ref_list_init(&it->refs, it->alloc, mem->limit / sizeof(struct block_ref));
+    ref_list_init(&it->apart, it->alloc, mem->limit / sizeof(struct block_ref));
 }
 
 /* The active head first, then the view: what is frozen in between is seen twice, never missed. */
@@ -131,11 +140,12 @@ static sh_err sources_open(struct iter *it)
         SH_TRY(head_take(it, frozen, 0));
     }
     it->nheads = 2;
-    if (edits_any(&h->edits, it->point)) {
+    enum sh_type corrected = 0;
+    if (edits_any(&h->edits, it->point, &corrected)) {
         SH_TRY(edits_of(&h->edits, it->alloc, it->point, it->from, it->to, &it->heads[2],
                         &it->holes, &it->nholes));
         it->nheads = 3;
-        SH_TRY(mem_take(it->mem, head_size(&it->heads[2])));
+        SH_TRY(iter_mem(it->mem, head_size(&it->heads[2])));
         if (it->heads[2].n != 0) {
             it->type = it->heads[2].type;
         }
@@ -144,15 +154,17 @@ static sh_err sources_open(struct iter *it)
     for (uint32_t i = 0; it->type == 0 && i < it->view->n; i++) {
         it->type = segment_type(it->view->segs[i], it->point);
     }
+    it->type = it->type == 0 ? corrected : it->type; /* a point that has nothing else */
     return SH_OK;
 }
 
 sh_err iter_open(struct iter *it, struct sh_history *h, struct mem *mem, uint32_t point,
-                 int64_t from, int64_t to)
+                 int64_t from, int64_t to, int64_t unit_us)
 {
     iter_init(it, h, mem, point);
     it->from = from;
     it->to = to;
+    it->unit_us = unit_us;
     const sh_err err = sources_open(it);
     if (err != SH_OK) {
         iter_close(it);
@@ -190,6 +202,7 @@ void iter_close(struct iter *it)
     sh_mem_free(it->alloc, it->src);
     sh_mem_free(it->alloc, it->holes);
     ref_list_fini(&it->refs);
+    units_fini(it);
     if (it->view != NULL) {
         view_unref(it->view);
     }
@@ -204,13 +217,21 @@ void iter_close(struct iter *it)
     it->view = NULL;
 }
 
-static sh_err cols_get(struct iter *it, struct block_cols **out)
+/* Columns to decode into; those that hold the block of these bytes already, if there are such. */
+static sh_err cols_get(struct iter *it, const uint8_t *of, struct block_cols **out)
 {
+    for (size_t i = 0; of != NULL && i < it->npool; i++) {
+        if (it->pool[i]->of == of) {
+            *out = it->pool[i];
+            it->pool[i] = it->pool[--it->npool];
+            return SH_OK;
+        }
+    }
     if (it->npool != 0) {
         *out = it->pool[--it->npool];
         return SH_OK;
     }
-    SH_TRY(mem_take(it->mem, sizeof **out));
+    SH_TRY(iter_mem(it->mem, sizeof **out));
     *out = block_cols_new(it->alloc);
     return *out == NULL ? SH_E_NOMEM : SH_OK;
 }
@@ -279,39 +300,62 @@ static uint32_t holes_cut(const struct iter *it, uint32_t from, uint32_t n, int6
     return k;
 }
 
-static sh_err block_activate(struct iter *it, const struct block_ref *r)
+/* Decoded columns of a block; *out NULL when it is damaged (reported; the rest is served). */
+static sh_err block_cols_of(struct iter *it, const struct block_ref *r, struct block_cols **out)
 {
+    const struct sh_bytes bytes = segment_block(r);
     struct block_cols *c = NULL;
-    SH_TRY(cols_get(it, &c));
-    sh_err err = block_decode(segment_block(r), false, c);
+    *out = NULL;
+    SH_TRY(cols_get(it, bytes.p, &c));
+    if (c->of == bytes.p) {
+        *out = c;
+        return SH_OK;
+    }
+    sh_err err = block_decode(bytes, false, c);
     if (err == SH_OK && (c->point != it->point || c->type != r->type)) {
         err = SH_E_CORRUPT;
     }
     if (err != SH_OK) {
         cols_put(it, c);
         if (err == SH_E_CORRUPT) {
-            iter_bad_block(it->h, r); /* the rest is served */
+            iter_bad_block(it->h, r);
             return SH_OK;
         }
         return err;
+    }
+    c->of = bytes.p;
+    it->scanned += c->n;
+    *out = c;
+    return SH_OK;
+}
+
+/* The samples of the block within the bounds of `r`, which may be narrower than the block. */
+static sh_err block_activate(struct iter *it, const struct block_ref *r)
+{
+    struct block_cols *c = NULL;
+    const int64_t from = r->t_first > it->from ? r->t_first : it->from;
+    const int64_t to = r->t_last < it->to - 1 ? r->t_last + 1 : it->to;
+    SH_TRY(block_cols_of(it, r, &c));
+    if (c == NULL) {
+        return SH_OK;
     }
     struct iter_src s = {.time = c->time,
                          .value = c->value,
                          .quality = c->quality,
                          .bytes = c->text.p,
-                         .pos = iter_lower_bound(c->time, c->n, it->from),
-                         .n = iter_lower_bound(c->time, c->n, it->to),
+                         .pos = iter_lower_bound(c->time, c->n, from),
+                         .n = iter_lower_bound(c->time, c->n, to),
                          .rank = r->rank,
                          .cols = c};
-    it->scanned += c->n;
     if (it->nholes != 0 && s.pos < s.n) {
+        c->of = NULL; /* not the block any more */
         s.n = holes_cut(it, s.pos, s.n, c->time, c->value, c->quality);
     }
     if (s.pos >= s.n) {
         cols_put(it, c);
         return SH_OK;
     }
-    err = src_add(it, &s);
+    const sh_err err = src_add(it, &s);
     if (err != SH_OK) {
         cols_put(it, c);
     }
@@ -353,15 +397,63 @@ static size_t first_source(const struct iter *it)
     return best;
 }
 
-/* Does the block at next_ref stand alone? */
+/* Is the next piece of `units` before that of `refs`? */
+static bool unit_first(const struct iter *it)
+{
+    if (it->nunits == 0 || it->next_ref == it->refs.n) {
+        return it->nunits != 0;
+    }
+    const struct block_ref *u = &it->units[it->nunits - 1].block;
+    const struct block_ref *r = &it->refs.p[it->next_ref];
+    return u->t_first < r->t_first || (u->t_first == r->t_first && u->rank < r->rank);
+}
+
+/* Sets it->front; false: no piece is left. */
+static bool front(struct iter *it)
+{
+    if (unit_first(it)) {
+        it->front = it->units[it->nunits - 1];
+        return true;
+    }
+    it->front.unit = false;
+    if (it->next_ref < it->refs.n) {
+        it->front.block = it->refs.p[it->next_ref];
+        return true;
+    }
+    return false;
+}
+
+static void front_drop(struct iter *it)
+{
+    if (unit_first(it)) {
+        it->nunits--;
+    } else {
+        it->next_ref++;
+    }
+}
+
+/* Where the piece behind the front begins. */
+static int64_t behind_front(const struct iter *it)
+{
+    const bool unit = unit_first(it);
+    const size_t u = it->nunits - (unit ? 1 : 0);
+    const size_t r = it->next_ref + (unit ? 0 : 1);
+    const int64_t a = u > 0 ? it->units[u - 1].block.t_first : INT64_MAX;
+    const int64_t b = r < it->refs.n ? it->refs.p[r].t_first : INT64_MAX;
+    return a < b ? a : b;
+}
+
+/* Does the front stand alone? */
 static bool alone(const struct iter *it)
 {
-    const struct block_ref *r = &it->refs.p[it->next_ref];
-    if (r->t_first < it->from || r->t_last >= it->to || it->nholes != 0) {
+    const struct block_ref *r = &it->front.block;
+    if (r->t_first < it->from || r->t_last >= it->to || behind_front(it) <= r->t_last) {
         return false;
     }
-    if (it->next_ref + 1 < it->refs.n && it->refs.p[it->next_ref + 1].t_first <= r->t_last) {
-        return false;
+    for (size_t i = 0; i < it->nholes; i++) {
+        if (it->holes[i].from <= r->t_last && it->holes[i].to > r->t_first) {
+            return false;
+        }
     }
     for (size_t i = 0; i < it->nsrc; i++) {
         if (it->src[i].time[it->src[i].pos] <= r->t_last) {
@@ -371,30 +463,41 @@ static bool alone(const struct iter *it)
     return true;
 }
 
+/* Is the consumer to be asked? */
+static bool offered(const struct iter *it)
+{
+    const bool small = !it->front.unit ||
+                       (it->front.row.clean && roll_unit_us(it->front.row.level) <= it->unit_us);
+    return it->take != NULL && small && alone(it);
+}
+
 /* Brings in the blocks whose time has come. */
 static sh_err refs_activate(struct iter *it)
 {
     it->waiting = false;
-    while (it->next_ref < it->refs.n) {
-        const struct block_ref *r = &it->refs.p[it->next_ref];
+    while (front(it)) {
         if (it->nsrc != 0) {
             const struct iter_src *s = &it->src[first_source(it)];
-            if (s->time[s->pos] < r->t_first) {
+            if (s->time[s->pos] < it->front.block.t_first) {
                 break;
             }
         }
-        if (it->take != NULL && alone(it)) {
+        if (offered(it)) {
             if (it->out != NULL && it->out->n != 0) {
                 it->waiting = true; /* first give what was gathered before it */
                 break;
             }
-            if (it->take(it->ctx, r)) {
-                it->next_ref++;
+            if (it->take(it->ctx, &it->front)) {
+                front_drop(it);
                 continue;
             }
         }
-        it->next_ref++;
-        SH_TRY(block_activate(it, r));
+        front_drop(it);
+        if (it->front.unit) {
+            SH_TRY(unit_apart(it));
+        } else {
+            SH_TRY(block_activate(it, &it->front.block));
+        }
     }
     return SH_OK;
 }
@@ -428,9 +531,10 @@ static uint32_t clear_rows(const struct iter *it, size_t at)
             limit = it->src[i].time[it->src[i].pos];
         }
     }
-    if (it->next_ref < it->refs.n && it->refs.p[it->next_ref].t_first < limit) {
-        limit = it->refs.p[it->next_ref].t_first;
-    }
+    const int64_t unit = it->nunits != 0 ? it->units[it->nunits - 1].block.t_first : INT64_MAX;
+    const int64_t ref = it->next_ref < it->refs.n ? it->refs.p[it->next_ref].t_first : INT64_MAX;
+    limit = unit < limit ? unit : limit;
+    limit = ref < limit ? ref : limit;
     return iter_lower_bound(s->time + s->pos, s->n - s->pos, limit);
 }
 
@@ -491,7 +595,8 @@ static struct iter_run out_run(struct iter *it)
 static sh_err out_open(struct iter *it)
 {
     if (it->out == NULL) {
-        SH_TRY(cols_get(it, &it->out));
+        SH_TRY(cols_get(it, NULL, &it->out));
+        it->out->of = NULL;
     }
     it->out->n = 0;
     sh_buf_clear(&it->out->text);

@@ -1,6 +1,7 @@
 /* iter.h - the samples of one point from all its sources (blocks of several segments, heads,
- * corrections), merged: ascending in time, each time once, the winner of each (history.h).
- * One thread. Memory is counted against a limit that several iterators may share.
+ * corrections), merged: ascending in time, each time once, the winner of each (history.h). A
+ * consumer that can do with what a block or a unit of roll-ups comes to is asked before samples are
+ * read. One thread. Memory is counted against a limit that several iterators may share.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SH_HISTORY_ITER_H
 #define SH_HISTORY_ITER_H
@@ -34,6 +35,18 @@ struct iter_src {
     struct block_cols *cols; /* owned; NULL for heads */
 };
 
+/* What a source holds of a stretch of time: a block, or a unit of roll-ups that stands for the
+ * blocks of its time and is taken apart (days, hours, minutes, blocks) where it is not enough. */
+struct iter_piece {
+    struct block_ref block; /* of a unit: its segment, point, type, rank and bounds */
+    bool unit;
+    uint32_t roll;       /* of a unit: its section, index in iter.rolls */
+    struct roll_row row; /* of a unit */
+};
+/* What the piece comes to; false: it does not say. A unit: all good, the times and the integral of
+ * the set exact only if row.timed, m2 only if row.squares. */
+bool iter_piece_summary(const struct iter_piece *p, struct summary *out);
+
 enum { ITER_HEADS = 3 }; /* frozen, active, corrections: newer than any segment */
 
 struct iter {
@@ -47,6 +60,15 @@ struct iter {
     struct view *view;    /* holds the segments of the refs */
     struct ref_list refs; /* ascending by t_first */
     size_t next_ref;
+    int64_t unit_us; /* largest unit of roll-ups that is of use; 0: none is */
+    struct roll *rolls;
+    size_t nrolls;
+    size_t rolls_cap;
+    struct iter_piece *units; /* and blocks of units that were taken apart: descending by t_first */
+    size_t nunits;
+    size_t units_cap;
+    struct iter_piece front;       /* the next piece */
+    struct ref_list apart;         /* blocks of one unit */
     struct head heads[ITER_HEADS]; /* frozen, active, corrections: copies */
     size_t nheads;
     size_t next_head;
@@ -60,16 +82,20 @@ struct iter {
     size_t pool_cap;
     struct block_cols *out; /* short runs are gathered here */
     uint64_t scanned;
-    bool waiting; /* a block for take() comes after what is in out */
-    /* Asked for a block that overlaps nothing: true = the consumer has done with it. May be NULL.
+    bool waiting; /* a piece for take() comes after what is in out */
+    /* Asked for a piece that overlaps nothing: true = the consumer has done with it. May be NULL.
      */
-    bool (*take)(void *ctx, const struct block_ref *r);
+    bool (*take)(void *ctx, const struct iter_piece *p);
     void *ctx;
 };
 
-/* All samples of a point in [from, to) as they are now. */
+/* All samples of a point in [from, to) as they are now. unit_us: take() can do with roll-ups of
+ * units up to this; 0: with none. */
 SH_MUST_CHECK sh_err iter_open(struct iter *it, struct sh_history *h, struct mem *mem,
-                               uint32_t point, int64_t from, int64_t to);
+                               uint32_t point, int64_t from, int64_t to, int64_t unit_us);
+/* Samples of the blocks that lie in the range, before any is read: those of one time count more
+ * than once, those of blocks at the ends of the range too. */
+SH_MUST_CHECK sh_err iter_count(struct iter *it, uint64_t *out);
 /* Only what lies in these segments (compaction): ascending rank; they must outlive the iterator. */
 SH_MUST_CHECK sh_err iter_open_segments(struct iter *it, struct sh_history *h, struct mem *mem,
                                         uint32_t point, struct segment *const *segs, size_t n,

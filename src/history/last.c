@@ -20,7 +20,7 @@ static sh_err window_last(struct sh_history *h, struct mem *mem, uint32_t point,
 {
     struct iter it;
     struct iter_run run;
-    SH_TRY(iter_open(&it, h, mem, point, from, to));
+    SH_TRY(iter_open(&it, h, mem, point, from, to, 0));
     sh_err err = SH_OK;
     do {
         err = iter_next(&it, &run);
@@ -163,7 +163,8 @@ static sh_err last_one(struct sh_history *h, uint32_t point, struct sh_history_s
                        struct sh_buf *text, struct sh_buf *tmp)
 {
     memset(out, 0, sizeof *out);
-    const bool edited = edits_any(&h->edits, point);
+    enum sh_type type = 0;
+    const bool edited = edits_any(&h->edits, point, &type);
     if (!edited && last_cached(h, point, out)) {
         return SH_OK;
     }

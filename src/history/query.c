@@ -53,15 +53,14 @@ static sh_err filter_open(struct filter *f, struct query *c, enum sh_type type)
     return SH_OK;
 }
 
-/* A block of which no sample meets the condition need not be read. Bad samples are not in the
- * summary, NaN meets what is outside of an interval. */
-static bool block_skip(void *ctx, const struct block_ref *r)
+/* What no sample of meets the condition need not be read. Bad samples are not in the summary, NaN
+ * meets what is outside of an interval. */
+static bool piece_skip(void *ctx, const struct iter_piece *p)
 {
     const struct filter *f = ctx;
     struct summary s;
-    struct sh_rd rd = sh_rd_of(r->summary);
-    if (!f->where || r->type >= SH_T_TEXT || r->type != f->cond.type || r->summary.n == 0 ||
-        summary_read(&rd, r->type, r->n, r->t_first, r->t_last, &s) != SH_OK) {
+    if (!f->where || p->block.type >= SH_T_TEXT || p->block.type != f->cond.type ||
+        !iter_piece_summary(p, &s)) {
         return false;
     }
     if ((!f->good && s.n_bad != 0) || (f->cond.outside && s.n_nan != 0)) {
@@ -117,9 +116,10 @@ sh_err query_raw(struct query *c, uint32_t series, int64_t from)
     struct iter it;
     struct iter_run run;
     struct filter f;
-    SH_TRY(iter_open(&it, c->h, &c->mem, c->q->points[series], from, c->q->to_us));
+    const int64_t unit_us = c->q->where.op != SH_OP_NONE ? INT64_MAX : 0;
+    SH_TRY(iter_open(&it, c->h, &c->mem, c->q->points[series], from, c->q->to_us, unit_us));
     sh_err err = filter_open(&f, c, it.type);
-    it.take = f.where ? block_skip : NULL;
+    it.take = f.where ? piece_skip : NULL;
     it.ctx = &f;
     while (err == SH_OK && !c->out->next.set) {
         err = query_alive(c);

@@ -106,7 +106,8 @@ static sh_err footer_read(struct segment *s)
                                     .parts = sh_le32(f + 92),
                                     .series = series,
                                     .unsplit = (sh_le32(f + 112) & SEG_F_UNSPLIT) != 0,
-                                    .cold = (sh_le32(f + 112) & SEG_F_COLD) != 0};
+                                    .cold = (sh_le32(f + 112) & SEG_F_COLD) != 0,
+                                    .rolled = (sh_le32(f + 112) & SEG_F_ROLLED) != 0};
     s->version = sh_le32(f + 8);
     if (dir_off > end || (end - dir_off) / SEG_DIR_ENTRY < series || replaces_off > end ||
         (end - replaces_off) / 8 < replaces || replaces > SEG_REPLACES_MAX ||
@@ -310,6 +311,26 @@ enum sh_type segment_type(const struct segment *s, uint32_t point)
         }
     }
     return (enum sh_type)0;
+}
+
+bool segment_rolls(const struct segment *s, uint32_t point, struct roll *out, bool *damaged)
+{
+    const uint8_t *e = s->info.rolled && s->found == NULL ? dir_find(s, point) : NULL;
+    if (e == NULL || (e[5] & DIR_ROLLED) == 0) {
+        return false;
+    }
+    const uint64_t off = sh_le64(e + 16);
+    *damaged = true;
+    if (off > s->dir_off || off < SEG_HEADER + 4 || e[4] < SH_T_BOOL || e[4] > SH_T_F64) {
+        return false;
+    }
+    const uint32_t n = sh_le32(s->map.p + off - 4);
+    if (n > off - 4 - SEG_HEADER ||
+        roll_open((struct sh_bytes){s->map.p + off - 4 - n, n}, (enum sh_type)e[4], out) != SH_OK) {
+        return false;
+    }
+    *damaged = false;
+    return true;
 }
 
 /* The block before the next one, and the distance in time of its samples. */

@@ -1,18 +1,21 @@
 /* segment.h - a segment: an immutable file of blocks with an index. Layout (little-endian):
  *
- *   header   "SHSEG1\r\n" u32 version=3 u32 crc (of the 40 bytes with this field zero) u64 id
+ *   header   "SHSEG1\r\n" u32 version=4 u32 crc (of the 40 bytes with this field zero) u64 id
  *            u64 seq_min u64 seq_max
  *   blocks   block.h, each padded to a multiple of 4; ascending by point, then time
  *   metas    per series: u32 crc of what follows, then per block: u8 flags (META_ in
  * segment_int.h), varint gap (offset - end of the last one, in the file), varint size, varint
  * count, zigzag varint t_first - last t_last (first: - 0), varint t_last - t_first, varint summary
  * bytes, summary (summary.h); the flags say what is left out. Version 1, which is read too, has no
- * flags and leaves nothing out. dir      per series 24 bytes: u32 point, u8 type, u8 0, u16 0, u32
- * blocks, u32 meta bytes (crc included), u64 meta offset; ascending by point replaces u64 ids of
- * the segments that this one (with all parts of its group) replaces footer   128 bytes: "SHSEGF1\n"
- * u32 version=3 u32 crc (with this field zero) u64 id u64 dir_off u32 series u32 dir_crc i64 t_min
- * i64 t_max u64 seq_min u64 seq_max u64 samples u64 group u32 part u32 parts u64 replaces_off u32
- * replaces u32 replaces_crc u32 flags (1 = unsplit: over several partitions, 2 = cold), zeros
+ * flags and leaves nothing out. Before them, when the directory says so: the section of the series'
+ * roll-ups (roll.h) and u32 its bytes; where these are finer than blocks, blocks have no summary.
+ *   dir      per series 24 bytes: u32 point, u8 type, u8 flags (1: roll-ups), u16 0, u32 blocks,
+ * u32 meta bytes (crc included), u64 meta offset; ascending by point replaces u64 ids of the
+ * segments that this one (with all parts of its group) replaces footer   128 bytes: "SHSEGF1\n" u32
+ * version=4 u32 crc (with this field zero) u64 id u64 dir_off u32 series u32 dir_crc i64 t_min i64
+ * t_max u64 seq_min u64 seq_max u64 samples u64 group u32 part u32 parts u64 replaces_off u32
+ * replaces u32 replaces_crc u32 flags (1 = unsplit: over several partitions, 2 = cold, 4 = roll-ups
+ * were made where they are worth it), zeros
  *
  * A segment holds what arrived with journal sequences seq_min..seq_max; of two samples of one time
  * and equal quality class the one of the segment with the greater (seq_max, id) is newer.
@@ -24,7 +27,7 @@
 #include <stdatomic.h>
 
 #include "block.h"
-#include "summary.h"
+#include "roll.h"
 
 enum {
     SEG_PATH = 512,
@@ -71,9 +74,10 @@ struct segment_info {
     uint32_t parts;
     uint32_t series;
     bool unsplit;
-    bool cold; /* its blocks were written with BLOCK_COLD */
+    bool cold;   /* its blocks were written with BLOCK_COLD */
+    bool rolled; /* has roll-ups of the series for which they are worth it */
 };
-enum { SEG_F_UNSPLIT = 1, SEG_F_COLD = 2 };
+enum { SEG_F_UNSPLIT = 1, SEG_F_COLD = 2, SEG_F_ROLLED = 4 };
 
 struct segment {
     atomic_uint refs;
@@ -108,6 +112,9 @@ void segment_unref(struct segment *s);
  * of the index was unreadable (then its blocks are looked for one by one). */
 SH_MUST_CHECK sh_err segment_blocks(const struct segment *s, uint32_t point, int64_t from,
                                     int64_t to, struct ref_list *out, bool *damaged);
+/* Roll-ups of a point; false: it has none here, or they are damaged (then *damaged is set). *out
+ * borrows from the segment. */
+bool segment_rolls(const struct segment *s, uint32_t point, struct roll *out, bool *damaged);
 /* Bytes of a block, for block_decode. */
 struct sh_bytes segment_block(const struct block_ref *r);
 /* Series in the directory: 0..n-1. With a rebuilt index too. */
@@ -128,7 +135,9 @@ struct segment_writer {
     uint64_t off;      /* in the file, of out.p[0] */
     struct sh_buf metas;
     struct sh_buf series; /* metas of the current series */
-    struct sh_buf index;  /* directory */
+    struct sh_buf bare;   /* the same without summaries, with roll-ups */
+    struct roll_build roll;
+    struct sh_buf index; /* directory */
     struct block_scratch *scratch;
     uint32_t point;
     enum sh_type type;
@@ -145,8 +154,10 @@ SH_MUST_CHECK sh_err segment_writer_open(struct segment_writer *w, const struct 
                                          const char *dir, const struct segment_info *info);
 SH_MUST_CHECK sh_err segment_writer_block(struct segment_writer *w, const struct block_in *in,
                                           enum block_effort effort);
-/* Copies an encoded block as it is, with its summary. */
-SH_MUST_CHECK sh_err segment_writer_copy(struct segment_writer *w, const struct block_ref *r);
+/* Copies an encoded block as it is, with its summary. cols: what it holds; needed when the segment
+ * gets roll-ups, or when the block has no summary. */
+SH_MUST_CHECK sh_err segment_writer_copy(struct segment_writer *w, const struct block_ref *r,
+                                         const struct block_cols *cols);
 /* Index, footer, sync, rename, sync of the folder. */
 SH_MUST_CHECK sh_err segment_writer_finish(struct segment_writer *w, const uint64_t *replaces,
                                            uint32_t nreplaces);

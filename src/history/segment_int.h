@@ -5,7 +5,11 @@
 
 #include "block.h"
 
-enum { SEG_VERSION = 3 }; /* written; 1 and 2 are read too: they differ in metas and blocks */
+enum {
+    SEG_VERSION = 4
+}; /* written; all before are read too: 1 and 2 differ in metas and blocks, 3 in
+      that it has no roll-ups */
+enum { DIR_ROLLED = 1 }; /* in byte 5 of a directory entry */
 
 /* First byte of a block's meta since version 2. */
 enum {

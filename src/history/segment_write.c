@@ -38,6 +38,8 @@ sh_err segment_writer_open(struct segment_writer *w, const struct sh_env *env, c
     sh_buf_init(&w->out, env->alloc, OUT_MAX);
     sh_buf_init(&w->metas, env->alloc, INDEX_MAX);
     sh_buf_init(&w->series, env->alloc, INDEX_MAX);
+    sh_buf_init(&w->bare, env->alloc, INDEX_MAX);
+    roll_build_init(&w->roll, env->alloc);
     sh_buf_init(&w->index, env->alloc, INDEX_MAX);
     segment_path(dir, info->id, ".tmp", w->tmp);
     segment_path(dir, info->id, ".shs", w->path);
@@ -63,15 +65,26 @@ static sh_err series_end(struct segment_writer *w)
     if (w->blocks == 0) {
         return SH_OK;
     }
+    uint64_t mean = 0;
+    const size_t start = w->metas.n;
+    if (w->info.rolled) {
+        SH_TRY(roll_build_end(&w->roll, &w->metas, &mean));
+    }
+    if (mean != 0) {
+        SH_TRY(sh_buf_put_le32(&w->metas, (uint32_t)(w->metas.n - start)));
+    }
+    const struct sh_buf *metas = mean != 0 && mean <= BLOCK_MAX ? &w->bare : &w->series;
     const uint64_t off = w->metas.n;
-    SH_TRY(sh_buf_put_le32(&w->metas, sh_crc32c(0, w->series.p, w->series.n)));
-    SH_TRY(sh_buf_put(&w->metas, w->series.p, w->series.n));
+    const uint32_t flags = mean != 0 ? DIR_ROLLED << 8 : 0;
+    SH_TRY(sh_buf_put_le32(&w->metas, sh_crc32c(0, metas->p, metas->n)));
+    SH_TRY(sh_buf_put(&w->metas, metas->p, metas->n));
     SH_TRY(sh_buf_put_le32(&w->index, w->point));
-    SH_TRY(sh_buf_put_le32(&w->index, (uint32_t)w->type));
+    SH_TRY(sh_buf_put_le32(&w->index, (uint32_t)w->type | flags));
     SH_TRY(sh_buf_put_le32(&w->index, w->blocks));
-    SH_TRY(sh_buf_put_le32(&w->index, (uint32_t)w->series.n + 4));
+    SH_TRY(sh_buf_put_le32(&w->index, (uint32_t)metas->n + 4));
     SH_TRY(sh_buf_put_le64(&w->index, off)); /* made absolute by finish */
     sh_buf_clear(&w->series);
+    sh_buf_clear(&w->bare);
     w->blocks = 0;
     w->info.series++;
     return SH_OK;
@@ -89,20 +102,28 @@ static sh_err series_begin(struct segment_writer *w, uint32_t point, enum sh_typ
     w->prev_t = 0;
     w->prev_end = SEG_HEADER;
     w->step = 0;
+    roll_build_begin(&w->roll, type);
     return SH_OK;
 }
 
-static sh_err meta_put(struct segment_writer *w, const struct block_ref *r)
+/* Are its samples as far from each other as those of the block before, and from that? */
+static bool goes_on(const struct segment_writer *w, const struct block_ref *r)
+{
+    return w->blocks != 0 && w->step != 0 &&
+           (uint64_t)r->t_first == (uint64_t)w->prev_t + w->step &&
+           (uint64_t)r->t_last == (uint64_t)r->t_first + w->step * (r->n - 1);
+}
+
+/* One block's meta; its summary only if told so. */
+static sh_err meta_write(const struct segment_writer *w, const struct block_ref *r, bool summary,
+                         struct sh_buf *o)
 {
     const bool next = w->blocks != 0 && r->off == meta_align(w->prev_end);
     const bool full = r->n == BLOCK_MAX;
-    const bool even = w->blocks != 0 && w->step != 0 &&
-                      (uint64_t)r->t_first == (uint64_t)w->prev_t + w->step &&
-                      (uint64_t)r->t_last == (uint64_t)r->t_first + w->step * (r->n - 1);
-    struct sh_buf *o = &w->series;
+    const bool even = goes_on(w, r);
+    summary = summary && r->summary.n != 0;
     SH_TRY(sh_buf_put_u8(o, (uint8_t)((next ? META_NEXT : 0) | (full ? META_FULL : 0) |
-                                      (even ? META_EVEN : 0) |
-                                      (r->summary.n == 0 ? META_NO_SUM : 0))));
+                                      (even ? META_EVEN : 0) | (summary ? 0 : META_NO_SUM))));
     if (!next) {
         SH_TRY(sh_buf_put_varint(o, r->off - w->prev_end));
     }
@@ -114,10 +135,20 @@ static sh_err meta_put(struct segment_writer *w, const struct block_ref *r)
         SH_TRY(sh_buf_put_varint(o, ints_zigzag((uint64_t)r->t_first - (uint64_t)w->prev_t)));
         SH_TRY(sh_buf_put_varint(o, (uint64_t)r->t_last - (uint64_t)r->t_first));
     }
-    if (r->summary.n != 0) {
+    if (summary) {
         SH_TRY(sh_buf_put_varint(o, r->summary.n));
         SH_TRY(sh_buf_put(o, r->summary.p, r->summary.n));
     }
+    return SH_OK;
+}
+
+static sh_err meta_put(struct segment_writer *w, const struct block_ref *r)
+{
+    SH_TRY(meta_write(w, r, true, &w->series));
+    if (w->info.rolled) {
+        SH_TRY(meta_write(w, r, false, &w->bare));
+    }
+    const bool even = goes_on(w, r);
     w->step = even ? w->step : meta_step(r->t_first, r->t_last, r->n);
     w->prev_t = r->t_last;
     w->prev_end = r->off + r->size;
@@ -136,11 +167,31 @@ static sh_err pad(struct segment_writer *w)
     return drain(w, OUT_SOFT);
 }
 
-sh_err segment_writer_block(struct segment_writer *w, const struct block_in *in,
-                            enum block_effort effort)
+/* Index of a block whose bytes are written: summary (unless it has one), roll-ups. */
+static sh_err index_put(struct segment_writer *w, struct block_ref *r, const struct block_in *in)
 {
     struct summary sum;
     struct sh_buf text;
+    if (w->info.rolled) {
+        SH_TRY(roll_build_add(&w->roll, in->n, in->time, in->value, in->quality));
+    }
+    if (r->summary.n != 0) {
+        return meta_put(w, r);
+    }
+    summary_make(in->type, in->n, in->time, in->value, in->quality, &sum);
+    sh_buf_init(&text, w->env->alloc, 4096);
+    sh_err err = summary_write(in->type, &sum, r->t_first, r->t_last, &text);
+    if (err == SH_OK) {
+        r->summary = sh_buf_bytes(&text);
+        err = meta_put(w, r);
+    }
+    sh_buf_fini(&text);
+    return err;
+}
+
+sh_err segment_writer_block(struct segment_writer *w, const struct block_in *in,
+                            enum block_effort effort)
+{
     SH_TRY(series_begin(w, in->point, in->type));
     struct block_ref r = {.off = w->off + w->out.n,
                           .n = in->n,
@@ -149,25 +200,26 @@ sh_err segment_writer_block(struct segment_writer *w, const struct block_in *in,
     const size_t start = w->out.n;
     SH_TRY(block_encode(w->env->alloc, w->scratch, in, effort, &w->out));
     r.size = (uint32_t)(w->out.n - start);
-    summary_make(in->type, in->n, in->time, in->value, in->quality, &sum);
-    sh_buf_init(&text, w->env->alloc, 4096);
-    sh_err err = summary_write(in->type, &sum, r.t_first, r.t_last, &text);
-    if (err == SH_OK) {
-        r.summary = sh_buf_bytes(&text);
-        err = meta_put(w, &r);
-    }
-    sh_buf_fini(&text);
-    return err == SH_OK ? pad(w) : err;
+    SH_TRY(index_put(w, &r, in));
+    return pad(w);
 }
 
-sh_err segment_writer_copy(struct segment_writer *w, const struct block_ref *from)
+sh_err segment_writer_copy(struct segment_writer *w, const struct block_ref *from,
+                           const struct block_cols *cols)
 {
+    const struct block_in in = {.point = from->point,
+                                .type = from->type,
+                                .n = cols == NULL ? 0 : cols->n,
+                                .time = cols == NULL ? NULL : cols->time,
+                                .value = cols == NULL ? NULL : cols->value,
+                                .quality = cols == NULL ? NULL : cols->quality};
+    SH_ASSERT(cols != NULL || (!w->info.rolled && from->summary.n != 0));
     SH_TRY(series_begin(w, from->point, from->type));
     struct block_ref r = *from;
     const struct sh_bytes b = segment_block(from);
     r.off = w->off + w->out.n;
     SH_TRY(sh_buf_put(&w->out, b.p, from->size));
-    SH_TRY(meta_put(w, &r));
+    SH_TRY(index_put(w, &r, &in));
     return pad(w);
 }
 
@@ -193,7 +245,8 @@ static void footer_make(const struct segment_writer *w, uint64_t dir_off, uint32
     sh_put_le64(f + 96, dir_off + w->index.n);
     sh_put_le32(f + 104, nreplaces);
     sh_put_le32(f + 108, replaces_crc);
-    sh_put_le32(f + 112, (i->unsplit ? SEG_F_UNSPLIT : 0) | (i->cold ? SEG_F_COLD : 0));
+    sh_put_le32(f + 112, (i->unsplit ? SEG_F_UNSPLIT : 0) | (i->cold ? SEG_F_COLD : 0) |
+                             (i->rolled ? SEG_F_ROLLED : 0));
     sh_put_le32(f + 12, sh_crc32c(0, f, SEG_FOOTER));
 }
 
@@ -250,6 +303,8 @@ void segment_writer_close(struct segment_writer *w)
     sh_buf_fini(&w->out);
     sh_buf_fini(&w->metas);
     sh_buf_fini(&w->series);
+    sh_buf_fini(&w->bare);
+    roll_build_fini(&w->roll);
     sh_buf_fini(&w->index);
     sh_mem_free(w->env->alloc, w->scratch);
     w->env = NULL;

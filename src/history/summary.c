@@ -48,8 +48,7 @@ static void set_add(struct summary_set *s, enum sh_type type, int64_t t, union s
     s->t_last = t;
 }
 
-/* The integral of a set whose samples follow each other at equal distances. */
-static double integral_derived(const struct summary_set *s, enum sh_type type)
+double summary_integral(const struct summary_set *s, enum sh_type type)
 {
     if (s->n < 2) {
         return 0;
@@ -58,8 +57,7 @@ static double integral_derived(const struct summary_set *s, enum sh_type type)
     return (s->sum - summary_number(type, s->last)) * step;
 }
 
-/* Digits after the point with which these numbers can be written; FORM_OWN: no common one. */
-static unsigned decimals_of(const union sh_cell *c, unsigned n, enum sh_type type)
+unsigned summary_decimals(const union sh_cell *c, unsigned n, enum sh_type type)
 {
     if (type != SH_T_F64) {
         return 0;
@@ -80,22 +78,27 @@ static unsigned decimals_of(const union sh_cell *c, unsigned n, enum sh_type typ
 /* Sum and integral are rounded as every sum of doubles is. Among the values that are as near to the
  * truth, those are taken that can be written short: a sum with as many decimals as the samples, an
  * integral that follows from it. */
-static void set_settle(struct summary_set *s, enum sh_type type, bool even)
+void summary_settle(struct summary_set *s, enum sh_type type, bool even)
 {
     const union sh_cell ends[4] = {s->min, s->max, s->first, s->last};
     if (s->n == 0 || type > SH_T_F64) {
         return;
     }
-    const unsigned e = decimals_of(ends, 4, type);
+    const unsigned e = summary_decimals(ends, 4, type);
     int64_t i = 0;
     if (type == SH_T_F64 && e != FORM_OWN && !block_decimal(s->sum, e, &i)) {
         const double scaled = s->sum * block_pow10(e);
         const double near = fabs(scaled) < MAX_SCALED ? rint(scaled) / block_pow10(e) : s->sum;
         const double far = fmax(fabs(s->min.f64), fabs(s->max.f64));
-        s->sum = fabs(near - s->sum) <= far * s->n * SUM_ERROR ? near : s->sum;
+        /* rounding errors of n additions, as likely up as down */
+        s->sum = fabs(near - s->sum) <= far * s->n * sqrt(s->n) * SUM_ERROR ? near : s->sum;
     }
-    const double derived = integral_derived(s, type);
-    if (even && fabs(derived - s->integral) <= fabs(s->integral) * INTEGRAL_ERROR) {
+    const double derived = summary_integral(s, type);
+    const double least = fabs(summary_number(type, s->min));
+    const double most = fabs(summary_number(type, s->max));
+    const double error =
+        fmax(least, most) * ((double)s->t_last - (double)s->t_first) * INTEGRAL_ERROR;
+    if (even && fabs(derived - s->integral) <= error) {
         s->integral = derived;
     }
 }
@@ -151,12 +154,12 @@ void summary_make(enum sh_type type, uint32_t n, const int64_t *time, const unio
         }
     }
     const bool even = steps_even(n, time);
-    set_settle(&out->use, type, even && out->use.n == n);
+    summary_settle(&out->use, type, even && out->use.n == n);
     set_squares(&out->use, type, n, value, quality, SH_QC_UNCERTAIN);
     if (out->n_uncertain == 0) {
         out->good = out->use;
     } else {
-        set_settle(&out->good, type, even && out->good.n == n);
+        summary_settle(&out->good, type, even && out->good.n == n);
         set_squares(&out->good, type, n, value, quality, SH_QC_GOOD);
     }
 }
@@ -217,7 +220,7 @@ static unsigned form_of(const struct summary_set *s, enum sh_type type)
     union sh_cell all[5] = {{.f64 = s->sum}, s->min, s->max, s->first, s->last};
     int64_t i = 0;
     if (type == SH_T_F64) {
-        return decimals_of(all, 5, type);
+        return summary_decimals(all, 5, type);
     }
     return block_decimal(s->sum, 0, &i) ? 0 : FORM_OWN;
 }
@@ -260,7 +263,7 @@ static sh_err set_write(const struct summary_set *s, enum sh_type type, const st
     const bool whole = s->n == b->n && s->t_first == b->t_first && s->t_last == b->t_last;
     const bool numbers = type <= SH_T_F64 && s->n != 0;
     const unsigned e = numbers ? form_of(s, type) : FORM_OWN;
-    const bool derived = numbers && s->integral == integral_derived(s, type);
+    const bool derived = numbers && s->integral == summary_integral(s, type);
     const bool flat = numbers && s->m2 == 0;
     SH_TRY(sh_buf_put_u8(out, (uint8_t)((whole ? SET_WHOLE : 0) | (derived ? SET_DERIVED : 0) |
                                         (flat ? SET_FLAT : 0) | e << SET_FORM_SHIFT)));
@@ -403,7 +406,7 @@ static sh_err set_read_2(struct sh_rd *r, enum sh_type type, const struct span *
         s->m2 = sh_f64_from_bits(bits);
     }
     if ((flags & SET_DERIVED) != 0) {
-        s->integral = integral_derived(s, type);
+        s->integral = summary_integral(s, type);
         return SH_OK;
     }
     SH_TRY(sh_rd_le64(r, &bits));

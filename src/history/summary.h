@@ -35,6 +35,16 @@ static inline double summary_number(enum sh_type t, union sh_cell c)
     return t == SH_T_F64 ? c.f64 : (double)c.i64;
 }
 
+/* The integral of a set whose samples follow each other at equal distances. */
+double summary_integral(const struct summary_set *s, enum sh_type type);
+/* Digits after the point (0..6) with which all of these n cells can be written; 15: no common
+ * number of them. Not f64: 0. */
+unsigned summary_decimals(const union sh_cell *c, unsigned n, enum sh_type type);
+/* Among the values that are as near to the truth as a sum of doubles is, takes those that can be
+ * written short: a sum with as many decimals as the samples and (even: equal steps) an integral
+ * that follows from it. */
+void summary_settle(struct summary_set *s, enum sh_type type, bool even);
+
 /* Columns ascending in time, n > 0. */
 void summary_make(enum sh_type type, uint32_t n, const int64_t *time, const union sh_cell *value,
                   const uint8_t *quality, struct summary *out);

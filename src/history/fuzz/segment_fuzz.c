@@ -36,6 +36,16 @@ static void f_unmap(void *ctx, struct sh_fs_map *m)
     SH_UNUSED(m);
 }
 
+/* The section of roll-ups before the metas. */
+static void rolls_mend(uint8_t *p, uint64_t metas)
+{
+    const uint32_t n = metas >= 8 ? sh_le32(p + metas - 4) : 0;
+    if (n >= 4 && n <= metas - 4) {
+        uint8_t *section = p + metas - 4 - n;
+        sh_put_le32(section, sh_crc32c(0, section + 4, n - 4));
+    }
+}
+
 /* Makes the crcs of header, footer and directory right, so that what is behind them is reached. */
 static void crcs_mend(uint8_t *p, size_t n)
 {
@@ -47,13 +57,14 @@ static void crcs_mend(uint8_t *p, size_t n)
     const uint64_t dir_len = (uint64_t)sh_le32(f + 32) * SEG_DIR_ENTRY;
     static const uint8_t magic[8] = {'S', 'H', 'S', 'E', 'G', 'F', '1', '\n'};
     memcpy(f, magic, sizeof magic);
-    sh_put_le32(f + 8, 1 + (f[8] & 1U));
+    sh_put_le32(f + 8, 1 + (f[8] & 3U));
     if (dir <= n && dir_len <= n - dir) {
         for (uint64_t e = dir; e + SEG_DIR_ENTRY <= dir + dir_len; e += SEG_DIR_ENTRY) {
             const uint64_t off = sh_le64(p + e + 16);
             const uint32_t len = sh_le32(p + e + 12);
             if (off <= n && len >= 4 && len <= n - off && off + len <= dir) {
                 sh_put_le32(p + off, sh_crc32c(0, p + off + 4, len - 4));
+                rolls_mend(p, off);
             }
         }
         sh_put_le32(f + 36, sh_crc32c(0, p + dir, (size_t)dir_len));
@@ -74,6 +85,12 @@ static void walk(struct segment *s, size_t size)
         const uint32_t point = segment_point(s, i, &type);
         if (segment_blocks(s, point, INT64_MIN, INT64_MAX, &l, &damaged) != SH_OK) {
             break;
+        }
+        struct roll roll;
+        struct roll_group days;
+        if (segment_rolls(s, point, &roll, &damaged) &&
+            roll_group_read(&roll, NULL, &days) == SH_OK) {
+            SH_FUZZ_CHECK(days.n <= ROLL_GROUP);
         }
         for (size_t k = 0; k < l.n; k++) {
             SH_FUZZ_CHECK(l.p[k].off <= size && l.p[k].size <= size - l.p[k].off);

@@ -1,14 +1,15 @@
 /* Files of every released format version open and say what they said. tests/golden/history/vN were
- * written by this program when vN was current: `history_golden_test write DIR` (v3),
- * `history_golden_test cold DIR` (v3_cold). */
+ * written by this program when vN was current: `history_golden_test write DIR` (v4),
+ * `history_golden_test cold DIR` (v4_cold). */
 #include <sh/test.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <sh/history.h>
 
-enum { ROWS = 1500, OLD_POINTS = 5, POINTS = 6 /* the last since version 3 */ };
+enum { ROWS = 1500, POINTS_1 = 5, POINTS_3 = 6, POINTS = 7 /* in files of version 1, 3, 4 on */ };
 
 static const int64_t t0 = 1767225600000000;
 
@@ -33,9 +34,13 @@ static void rows_add(struct sh_batch_builder *b, uint32_t i, uint32_t points)
     char text[64];
     const int n = snprintf(text, sizeof text, "state %u of the pump", i / 50 % 11);
     assert_ok(sh_batch_add_bytes(b, 5, t, SH_T_TEXT, sh_bytes_of(text, (size_t)n), q));
-    if (points > OLD_POINTS) { /* equal steps of time, steps of five values */
+    if (points >= POINTS_3) { /* equal steps of time, steps of five values */
         v.i64 = (int64_t)(i * i * 31 / 7 % 5) + (int64_t)i / 3;
         assert_ok(sh_batch_add(b, 6, t0 + (int64_t)i * 10000000, SH_T_I64, v, q));
+    }
+    if (points >= POINTS) { /* all good: roll-ups of hours */
+        v.f64 = (double)(i * i * 37 % 1000) / 10;
+        assert_ok(sh_batch_add(b, 7, t0 + (int64_t)i * 10000000, SH_T_F64, v, SH_Q_GOOD));
     }
 }
 
@@ -66,7 +71,7 @@ static int write_files(const char *dir, bool cold)
     if (sh_history_open(&env, &o, &h) != SH_OK || sh_slab_new(env.alloc, &b.view, &slab) != SH_OK ||
         sh_history_apply(h, slab, 1) != SH_OK || sh_history_edit_encode(&e, &wire) != SH_OK ||
         sh_history_edit_apply(h, sh_buf_bytes(&wire), 2) != SH_OK || sh_history_flush(h) != SH_OK ||
-        (cold && sh_history_compact(h) != SH_OK)) {
+        sh_history_compact(h) != SH_OK) {
         return 1;
     }
     sh_slab_unref(slab);
@@ -128,6 +133,41 @@ static void fail_on_report(void *ctx, const struct sh_history_report *r)
     fail_msg("%s", r->file);
 }
 
+static sh_err hours_sink(void *ctx, const struct sh_history_rows *rows)
+{
+    uint32_t *hours = ctx;
+    for (uint32_t i = 0; i < rows->n; i++, (*hours)++) {
+        int64_t sum = 0;
+        int64_t n = 0;
+        for (uint32_t k = *hours * 360; k < ROWS && k < (*hours + 1) * 360; k++, n++) {
+            sum += k * k * 37 % 1000;
+        }
+        assert_int_equal(rows->time_us[i], t0 + (int64_t)*hours * 3600000000);
+        assert_int_equal(rows->agg[0].value[i].i64, n);
+        assert_true(fabs(rows->agg[1].value[i].f64 - (double)sum / 10) < 1e-6);
+    }
+    return SH_OK;
+}
+
+/* Point 7 by hour, without a sample read. */
+static void hours_read_as_written(struct sh_history *h)
+{
+    static const uint32_t point = 7;
+    const struct sh_history_agg aggs[2] = {{.kind = SH_AGG_COUNT}, {.kind = SH_AGG_SUM}};
+    struct sh_history_result out;
+    uint32_t hours = 0;
+    const struct sh_history_query q = {.points = &point,
+                                       .npoints = 1,
+                                       .from_us = 0,
+                                       .to_us = t0 * 2,
+                                       .aggs = aggs,
+                                       .naggs = 2,
+                                       .step_us = 3600000000};
+    assert_ok(sh_history_query(h, &q, hours_sink, &hours, &out));
+    assert_int_equal(hours, 5);
+    assert_int_equal(out.scanned, 0);
+}
+
 static void version_reads_as_written(const char *from, uint32_t npoints)
 {
     const struct sh_env env = sh_env_system();
@@ -142,13 +182,17 @@ static void version_reads_as_written(const char *from, uint32_t npoints)
     struct sh_batch_builder b;
     batch_make(&b, npoints);
     /* point 3: rows 0 to 4 (0 to 40 s and a bit) are deleted; row 5 is at 50 s */
-    struct check k = {.b = &b.view, .points = npoints, .next = {0, 0, 1, 2 + 5 * npoints, 3, 4, 5}};
-    static const uint32_t points[] = {1, 2, 3, 4, 5, 6};
+    struct check k = {
+        .b = &b.view, .points = npoints, .next = {0, 0, 1, 2 + 5 * npoints, 3, 4, 5, 6}};
+    static const uint32_t points[] = {1, 2, 3, 4, 5, 6, 7};
     struct sh_history_result out;
     const struct sh_history_query q = {
         .points = points, .npoints = npoints, .from_us = 0, .to_us = t0 * 2};
     assert_ok(sh_history_query(h, &q, sink, &k, &out));
     assert_int_equal(k.rows, ROWS * npoints - 5);
+    if (npoints >= POINTS) {
+        hours_read_as_written(h);
+    }
     sh_batch_builder_fini(&b);
     sh_history_close(h);
     sh_test_rmdir(dir);
@@ -157,21 +201,28 @@ static void version_reads_as_written(const char *from, uint32_t npoints)
 static void test_golden_version_1_reads_as_written(void **state)
 {
     (void)state;
-    version_reads_as_written(SH_GOLDEN_DIR "/history/v1", OLD_POINTS);
+    version_reads_as_written(SH_GOLDEN_DIR "/history/v1", POINTS_1);
 }
 
 static void test_golden_version_2_reads_as_written(void **state)
 {
     (void)state;
-    version_reads_as_written(SH_GOLDEN_DIR "/history/v2", OLD_POINTS);
-    version_reads_as_written(SH_GOLDEN_DIR "/history/v2_cold", OLD_POINTS);
+    version_reads_as_written(SH_GOLDEN_DIR "/history/v2", POINTS_1);
+    version_reads_as_written(SH_GOLDEN_DIR "/history/v2_cold", POINTS_1);
 }
 
 static void test_golden_version_3_reads_as_written(void **state)
 {
     (void)state;
-    version_reads_as_written(SH_GOLDEN_DIR "/history/v3", POINTS);
-    version_reads_as_written(SH_GOLDEN_DIR "/history/v3_cold", POINTS);
+    version_reads_as_written(SH_GOLDEN_DIR "/history/v3", POINTS_3);
+    version_reads_as_written(SH_GOLDEN_DIR "/history/v3_cold", POINTS_3);
+}
+
+static void test_golden_version_4_reads_as_written(void **state)
+{
+    (void)state;
+    version_reads_as_written(SH_GOLDEN_DIR "/history/v4", POINTS);
+    version_reads_as_written(SH_GOLDEN_DIR "/history/v4_cold", POINTS);
 }
 
 int main(int argc, char **argv)
@@ -183,6 +234,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_golden_version_1_reads_as_written),
         cmocka_unit_test(test_golden_version_2_reads_as_written),
         cmocka_unit_test(test_golden_version_3_reads_as_written),
+        cmocka_unit_test(test_golden_version_4_reads_as_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
