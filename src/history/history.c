@@ -13,7 +13,7 @@
 
 #include "history_int.h"
 
-enum { BG_PERIOD_US = 1000000, DEFAULT_SHARDS = 8 };
+enum { BG_PERIOD_US = 1000000, DEFAULT_SHARDS = 8, HELPERS_MOST = 64, HELP_QUEUED = 4 };
 
 void history_tell(struct sh_history *h, const struct sh_history_report *r)
 {
@@ -291,7 +291,8 @@ static sh_err options_check(struct sh_history *h, const struct sh_history_option
     n->max_points = n->max_points == 0 ? (uint32_t)4 << 20 : n->max_points;
     n->max_edits = n->max_edits == 0 ? (uint32_t)1 << 20 : n->max_edits;
     if (o->dir == NULL || strlen(o->dir) > 440 || h->nshards > HISTORY_MAX_SHARDS ||
-        n->partition_us < (int64_t)60 * 1000000 || n->retention_us < 0 || n->cold_after_us < 0) {
+        n->partition_us < (int64_t)60 * 1000000 || n->retention_us < 0 || n->cold_after_us < 0 ||
+        n->query_threads > HELPERS_MOST) {
         return SH_E_INVAL;
     }
     (void)snprintf(h->dir, sizeof h->dir, "%s", o->dir);
@@ -303,6 +304,7 @@ static sh_err options_check(struct sh_history *h, const struct sh_history_option
 
 static void free_all(struct sh_history *h)
 {
+    sh_workers_free(h->helpers);
     view_unref(h->view);
     for (unsigned s = 0; s < h->nshards && s < HISTORY_MAX_SHARDS; s++) {
         struct shard *sh = &h->shards[s];
@@ -354,6 +356,10 @@ sh_err sh_history_open(const struct sh_env *env, const struct sh_history_options
     }
     if (err == SH_OK) {
         err = segments_open(h);
+    }
+    if (err == SH_OK && h->o.query_threads > 0) {
+        err = sh_workers_new(env, h->o.query_threads, (size_t)h->o.query_threads * HELP_QUEUED,
+                             &h->helpers);
     }
     if (err != SH_OK) {
         free_all(h);

@@ -6,6 +6,7 @@
 #define SH_HISTORY_INT_H
 
 #include <sh/history.h>
+#include <sh/thread.h>
 
 #include "block.h"
 #include "segment.h"
@@ -138,6 +139,8 @@ struct sh_history {
     atomic_ullong compactions;
     atomic_ullong damaged_blocks;
     atomic_ullong set_aside;
+
+    struct sh_workers *helpers; /* of queries; may be NULL */
 
     struct sh_mutex bg_lock;
     struct sh_cond bg_wake;

@@ -49,8 +49,9 @@ static int by_first_time(const void *a, const void *b)
     return x->rank < y->rank ? -1 : (x->rank > y->rank ? 1 : 0);
 }
 
-static void index_damaged(struct iter *it, struct segment *s)
+void iter_index_damaged(struct iter *it, const struct segment *seg)
 {
+    struct segment *s = (struct segment *)(uintptr_t)seg; /* the count is all that changes */
     if (atomic_fetch_add(&s->bad_blocks, 1) < HISTORY_REPORTS) {
         history_tell(it->h, &(struct sh_history_report){.what = SH_HISTORY_SEGMENT_DAMAGED,
                                                         .file = s->path,
@@ -77,7 +78,7 @@ static sh_err refs_gather(struct iter *it, struct segment *const *segs, size_t n
             SH_TRY(segment_blocks(s, it->point, it->from, it->to - 1, &it->refs, &damaged));
         }
         if (damaged) {
-            index_damaged(it, s);
+            iter_index_damaged(it, s);
         }
         for (; k < it->refs.n; k++) {
             struct block_ref *r = &it->refs.p[k];
@@ -105,7 +106,7 @@ static sh_err head_take(struct iter *it, const struct head *from, size_t slot)
     if (it->heads[slot].n != 0) {
         it->type = from->type;
     }
-    return iter_mem(it->mem, head_size(&it->heads[slot]));
+    return iter_mem(it, head_size(&it->heads[slot]));
 }
 
 static void iter_init(struct iter *it, struct sh_history *h, struct mem *mem, uint32_t point)
@@ -145,7 +146,7 @@ static sh_err sources_open(struct iter *it)
         SH_TRY(edits_of(&h->edits, it->alloc, it->point, it->from, it->to, &it->heads[2],
                         &it->holes, &it->nholes));
         it->nheads = 3;
-        SH_TRY(iter_mem(it->mem, head_size(&it->heads[2])));
+        SH_TRY(iter_mem(it, head_size(&it->heads[2])));
         if (it->heads[2].n != 0) {
             it->type = it->heads[2].type;
         }
@@ -188,7 +189,6 @@ sh_err iter_open_segments(struct iter *it, struct sh_history *h, struct mem *mem
 void iter_close(struct iter *it)
 {
     for (size_t i = 0; i < it->nheads; i++) {
-        it->mem->used -= head_size(&it->heads[i]) <= it->mem->used ? head_size(&it->heads[i]) : 0;
         head_fini(it->alloc, &it->heads[i]);
     }
     for (size_t i = 0; i < it->nsrc; i++) {
@@ -206,7 +206,7 @@ void iter_close(struct iter *it)
     if (it->view != NULL) {
         view_unref(it->view);
     }
-    it->mem = NULL;
+    iter_mem_back(it, it->held);
     it->nheads = 0;
     it->nsrc = 0;
     it->npool = 0;
@@ -231,7 +231,7 @@ static sh_err cols_get(struct iter *it, const uint8_t *of, struct block_cols **o
         *out = it->pool[--it->npool];
         return SH_OK;
     }
-    SH_TRY(iter_mem(it->mem, sizeof **out));
+    SH_TRY(iter_mem(it, sizeof **out));
     *out = block_cols_new(it->alloc);
     return *out == NULL ? SH_E_NOMEM : SH_OK;
 }
@@ -247,7 +247,7 @@ static void cols_put(struct iter *it, struct block_cols *c)
             sh_mem_resize(it->alloc, it->pool, cap * sizeof(struct block_cols *));
         if (p == NULL) {
             block_cols_free(it->alloc, c);
-            it->mem->used -= sizeof *c;
+            iter_mem_back(it, sizeof *c);
             return;
         }
         it->pool = p;

@@ -53,6 +53,7 @@ struct iter {
     struct sh_history *h;
     const struct sh_alloc *alloc;
     struct mem *mem;
+    size_t held; /* of mem */
     uint32_t point;
     enum sh_type type; /* 0: no sample anywhere */
     int64_t from;

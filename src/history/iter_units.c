@@ -5,13 +5,20 @@
 
 #include <stdlib.h>
 
-sh_err iter_mem(struct mem *m, size_t n)
+sh_err iter_mem(struct iter *it, size_t n)
 {
-    if (m->limit - m->used < n) {
+    if (it->mem->limit - it->mem->used < n) {
         return SH_E_LIMIT;
     }
-    m->used += n;
+    it->mem->used += n;
+    it->held += n;
     return SH_OK;
+}
+
+void iter_mem_back(struct iter *it, size_t n)
+{
+    it->mem->used -= n;
+    it->held -= n;
 }
 
 bool iter_piece_summary(const struct iter_piece *p, struct summary *out)
@@ -33,10 +40,10 @@ static sh_err room(struct iter *it, void **list, size_t n, size_t *cap, size_t s
         return SH_OK;
     }
     const size_t more = *cap == 0 ? 64 : *cap;
-    SH_TRY(iter_mem(it->mem, more * size));
+    SH_TRY(iter_mem(it, more * size));
     void *p = sh_mem_resize(it->alloc, *list, (*cap + more) * size);
     if (p == NULL) {
-        it->mem->used -= more * size;
+        iter_mem_back(it, more * size);
         return SH_E_NOMEM;
     }
     *list = p;
@@ -165,12 +172,13 @@ sh_err unit_apart(struct iter *it)
 {
     const struct iter_piece u = it->front;
     const size_t start = it->nunits;
-    sh_err err = SH_E_CORRUPT;
-    if (u.row.kids.n != 0) {
-        err = group_add(it, &u.block, u.roll, &u.row);
-    }
-    if (err == SH_E_CORRUPT) { /* nothing below it that can be read */
+    const bool finest = u.row.kids.n == 0;
+    sh_err err = finest ? SH_OK : group_add(it, &u.block, u.roll, &u.row);
+    if (err == SH_E_CORRUPT) {
+        iter_index_damaged(it, u.block.seg);
         it->nunits = start;
+    }
+    if (finest || err == SH_E_CORRUPT) {
         err = blocks_add(it, &u);
     }
     turn(it, start);
@@ -201,10 +209,6 @@ sh_err iter_count(struct iter *it, uint64_t *out)
 
 void units_fini(struct iter *it)
 {
-    const size_t used = it->units_cap * sizeof *it->units + it->rolls_cap * sizeof *it->rolls;
-    if (it->mem != NULL) {
-        it->mem->used -= used;
-    }
     sh_mem_free(it->alloc, it->units);
     sh_mem_free(it->alloc, it->rolls);
     ref_list_fini(&it->apart);

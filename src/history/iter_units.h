@@ -6,7 +6,10 @@
 #include "iter.h"
 
 /* Counts memory. SH_E_LIMIT. */
-SH_MUST_CHECK sh_err iter_mem(struct mem *m, size_t n);
+SH_MUST_CHECK sh_err iter_mem(struct iter *it, size_t n);
+void iter_mem_back(struct iter *it, size_t n);
+/* Reports it, the first few times of a segment. */
+void iter_index_damaged(struct iter *it, const struct segment *seg);
 /* Adds the days of the point in a segment; *rolled stays false when blocks must be read: there are
  * no roll-ups, they are damaged (*damaged), or their finest unit is of no use. */
 SH_MUST_CHECK sh_err units_gather(struct iter *it, struct segment *s, uint32_t rank, bool *rolled,

@@ -9,6 +9,9 @@ sh_err query_alive(struct query *c)
     if (q->cancel != NULL && atomic_load_explicit(q->cancel, memory_order_relaxed)) {
         return SH_E_CANCELED;
     }
+    if (c->stop != NULL && atomic_load_explicit(c->stop, memory_order_relaxed)) {
+        return SH_E_CANCELED;
+    }
     if (q->deadline_mono_us != 0 && sh_mono_us(c->h->env->clock) >= q->deadline_mono_us) {
         return SH_E_TIMEOUT;
     }
@@ -165,6 +168,39 @@ static sh_err query_check(const struct sh_history_query *q)
     return SH_OK;
 }
 
+sh_err query_series(struct query *c, uint32_t from, uint32_t to)
+{
+    const struct sh_history_query *q = c->q;
+    for (uint32_t s = from; s < to && !c->out->next.set; s++) {
+        const bool on = q->cursor.set && s == q->cursor.series && q->cursor.time_us > q->from_us;
+        const int64_t begin = on ? q->cursor.time_us : q->from_us;
+        if (q->naggs != 0) {
+            SH_TRY(query_aggregate(c, s, begin));
+        } else if (q->down != SH_DOWN_NONE) {
+            SH_TRY(query_down(c, s));
+        } else {
+            SH_TRY(query_raw(c, s, begin));
+        }
+    }
+    return SH_OK;
+}
+
+/* One after the other, until it is seen that this takes long. */
+static sh_err query_all(struct query *c, uint32_t first)
+{
+    const uint32_t n = (uint32_t)c->q->npoints;
+    const bool helpers = c->h->helpers != NULL && c->q->limit == 0;
+    const int64_t begin = sh_mono_us(c->h->env->clock);
+    for (uint32_t s = first; s < n && !c->out->next.set; s++) {
+        const int64_t took = helpers && s > first ? sh_mono_us(c->h->env->clock) - begin : 0;
+        if (n - s > 1 && took / (s - first + 1) * (n - s) > QUERY_PARALLEL_US) {
+            return query_parallel(c, s);
+        }
+        SH_TRY(query_series(c, s, s + 1));
+    }
+    return SH_OK;
+}
+
 sh_err sh_history_query(struct sh_history *h, const struct sh_history_query *q,
                         sh_err (*sink)(void *ctx, const struct sh_history_rows *rows), void *ctx,
                         struct sh_history_result *out)
@@ -178,19 +214,7 @@ sh_err sh_history_query(struct sh_history *h, const struct sh_history_query *q,
                       .out = out,
                       .mem = {.limit = q->mem_bytes == 0 ? h->o.query_bytes : q->mem_bytes},
                       .left = q->limit == 0 ? UINT64_MAX : q->limit};
-    uint32_t s = q->cursor.set ? q->cursor.series : 0;
-    for (; s < q->npoints && q->from_us < q->to_us && !out->next.set; s++) {
-        const bool on = q->cursor.set && s == q->cursor.series && q->cursor.time_us > q->from_us;
-        const int64_t from = on ? q->cursor.time_us : q->from_us;
-        if (q->naggs != 0) {
-            SH_TRY(query_aggregate(&c, s, from));
-        } else if (q->down != SH_DOWN_NONE) {
-            SH_TRY(query_down(&c, s));
-        } else {
-            SH_TRY(query_raw(&c, s, from));
-        }
-    }
-    return SH_OK;
+    return q->from_us < q->to_us ? query_all(&c, q->cursor.set ? q->cursor.series : 0) : SH_OK;
 }
 
 /* ---- names ------------------------------------------------------------------------------------

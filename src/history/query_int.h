@@ -5,6 +5,8 @@
 
 #include "iter.h"
 
+/* With helpers from where one thread would take as long again, in microseconds. */
+enum { QUERY_PARALLEL_US = 1000 };
 enum { QUERY_ROWS = 1024, QUERY_AGGS = 32, QUERY_BUCKETS = 10 * 1000 * 1000 };
 
 struct query {
@@ -14,7 +16,8 @@ struct query {
     void *ctx;
     struct sh_history_result *out;
     struct mem mem;
-    uint64_t left; /* rows that may still go out */
+    uint64_t left;           /* rows that may still go out */
+    const atomic_bool *stop; /* of a helper; else NULL */
 };
 
 /* SH_E_CANCELED, SH_E_TIMEOUT; else SH_OK. */
@@ -30,6 +33,11 @@ static inline bool query_counts(enum sh_history_quality f, uint8_t q)
     const enum sh_q_class k = sh_q_class(q);
     return f == SH_QF_ALL || (f == SH_QF_GOOD ? k == SH_QC_GOOD : k != SH_QC_BAD);
 }
+
+/* Series [from, to) of the query's points, one after the other; or [first, all), with helpers
+ * (query_parallel.c): then there is no limit of rows. */
+SH_MUST_CHECK sh_err query_series(struct query *c, uint32_t from, uint32_t to);
+SH_MUST_CHECK sh_err query_parallel(struct query *c, uint32_t first);
 
 /* One series each; from = the first time still wanted. */
 SH_MUST_CHECK sh_err query_raw(struct query *c, uint32_t series, int64_t from);

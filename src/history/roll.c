@@ -17,13 +17,19 @@ int64_t roll_unit_us(enum roll_level l)
 
 sh_err roll_open(struct sh_bytes section, enum sh_type type, struct roll *out)
 {
-    struct sh_rd r = sh_rd_of(section);
+    struct sh_rd all = sh_rd_of(section);
+    struct sh_bytes head;
     uint32_t crc = 0;
+    uint32_t bytes = 0;
     uint8_t form = 0;
     uint8_t levels = 0;
     uint64_t t0 = 0;
-    if (sh_rd_le32(&r, &crc) != SH_OK || sh_crc32c(0, r.p, sh_rd_left(&r)) != crc ||
-        sh_rd_u8(&r, &form) != SH_OK || sh_rd_u8(&r, &levels) != SH_OK ||
+    if (sh_rd_le32(&all, &crc) != SH_OK || sh_rd_le32(&all, &bytes) != SH_OK ||
+        sh_rd_bytes(&all, bytes, &head) != SH_OK || sh_crc32c(0, head.p, head.n) != crc) {
+        return SH_E_CORRUPT;
+    }
+    struct sh_rd r = sh_rd_of(head);
+    if (sh_rd_u8(&r, &form) != SH_OK || sh_rd_u8(&r, &levels) != SH_OK ||
         sh_rd_varint(&r, &out->step) != SH_OK || sh_rd_varint(&r, &t0) != SH_OK) {
         return SH_E_CORRUPT;
     }
@@ -33,6 +39,7 @@ sh_err roll_open(struct sh_bytes section, enum sh_type type, struct roll *out)
     out->detail = levels;
     out->t0 = (int64_t)ints_unzigzag(t0);
     out->days = (struct sh_bytes){r.p, sh_rd_left(&r)};
+    out->minutes = (struct sh_bytes){all.p, sh_rd_left(&all)};
     const bool own = out->form == ROLL_OWN && type == SH_T_F64;
     const bool known = own || out->form == 0 || (type == SH_T_F64 && out->form < ROLL_DECIMALS);
     return out->finest < ROLL_LEVELS && known && type <= SH_T_F64 &&
@@ -315,14 +322,29 @@ static sh_err kids_read(struct reading *k)
     for (uint32_t i = 0; i < k->g->n; i++) {
         SH_TRY(sh_rd_varint(&k->rd, &k->col[i]));
     }
+    struct sh_rd below = k->rd;
+    if (k->level + 1 == ROLL_MINUTE) {
+        struct sh_bytes before;
+        uint64_t at = 0;
+        SH_TRY(sh_rd_varint(&k->rd, &at));
+        below = sh_rd_of(k->roll->minutes);
+        SH_TRY(sh_rd_bytes(&below, (size_t)at, &before));
+    }
     for (uint32_t i = 0; i < k->g->n; i++) {
-        SH_TRY(sh_rd_bytes(&k->rd, (size_t)k->col[i], &k->g->rows[i].kids));
+        SH_TRY(sh_rd_bytes(&below, (size_t)k->col[i], &k->g->rows[i].kids));
     }
     return SH_OK;
 }
 
 static sh_err group_read(struct reading *k, const struct roll_row *above)
 {
+    uint32_t crc = 0;
+    if (k->level == ROLL_MINUTE) {
+        SH_TRY(sh_rd_le32(&k->rd, &crc));
+        if (crc != sh_crc32c(0, k->rd.p, sh_rd_left(&k->rd))) {
+            return SH_E_CORRUPT;
+        }
+    }
     SH_TRY(units_read(k, above));
     if (k->n != 0) {
         const bool own = k->roll->form == ROLL_OWN;

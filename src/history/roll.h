@@ -3,7 +3,9 @@
  * to, so that a query over a long time reads neither samples nor the summary of each block. Written
  * by compaction when a partition has ended; pure functions but for the buffer. One thread.
  *
- *   section  u32 crc of what follows, u8 finest level | form << 4, u8 levels in detail (bit
+ *   section  u32 crc of the head, u32 bytes of the head, head, groups of minutes, each behind u32 its
+ *            crc: so days and hours are read without touching the minutes
+ *   head     u8 finest level | form << 4, u8 levels in detail (bit
  *            set), varint step of time (0: none), zigzag varint a time t0 of a
  *            sample, group of the days
  *   group    u8 flags, varint rows, zigzag varint first unit (days: since the epoch; else within
@@ -21,8 +23,9 @@
  *              form 15: min, max, first, last; form 15 or without sums: sum
  *              level in detail: m2
  *              timed, unless derived: integral
- *            and, unless this is the finest level, a varint of bytes for each row, clean or not, and
- *            the groups below the rows one after the other
+ *            and, unless this is the finest level, a varint of bytes for each row, clean or not; then
+ *            the groups below the rows one after the other, or, if these are of minutes, a varint of
+ *            where they begin behind the head
  *   column   u8 width, varint base, values - base of `width` bits each, lowest bit first, to a byte
  *   flags    1 dense: no unit is left out; 2 clean: all rows are; 4 even: a sample stands at each
  *            t0 + k * step, so n and times follow; 8 derived: integrals follow from the sums; 16 sums
@@ -69,7 +72,8 @@ struct roll {
     unsigned detail; /* bit set of levels */
     uint64_t step;
     int64_t t0;
-    struct sh_bytes days; /* group */
+    struct sh_bytes days;    /* group */
+    struct sh_bytes minutes; /* groups */
 };
 /* `section` is borrowed by *out and all rows. SH_E_CORRUPT. */
 SH_MUST_CHECK sh_err roll_open(struct sh_bytes section, enum sh_type type, struct roll *out);

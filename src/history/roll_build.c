@@ -195,6 +195,7 @@ struct writing {
     enum roll_level finest;
     unsigned form;
     unsigned detail; /* bit set of levels */
+    struct sh_buf *minutes;
 };
 
 struct group {
@@ -255,7 +256,8 @@ static bool is_even(const struct writing *w, const struct roll_row *row)
     const struct summary_set *s = &row->set;
     const uint64_t step = w->b->step;
     struct summary_set e;
-    return roll_even(step, w->b->t0, row->start, row->start + roll_unit_us(row->level), &e) &&
+    return step <= (uint64_t)roll_unit_us(ROLL_DAY) &&
+           roll_even(step, w->b->t0, row->start, row->start + roll_unit_us(row->level), &e) &&
            e.n == s->n && e.t_first == s->t_first && e.t_last == s->t_last &&
            minus(row->t_min, s->t_first) % step == 0 && minus(row->t_max, s->t_first) % step == 0;
 }
@@ -459,15 +461,20 @@ static sh_err group_put(const struct writing *w, enum roll_level level, uint32_t
 static sh_err kids_put(const struct writing *w, const struct group *g, struct sh_buf *out)
 {
     struct sh_buf kids;
-    sh_err err = SH_OK;
+    const enum roll_level level = g->rows[0].level + 1;
     sh_buf_init(&kids, w->b->alloc, out->max);
+    struct sh_buf *to = level == ROLL_MINUTE ? w->minutes : &kids;
+    sh_err err = SH_OK;
+    const size_t start = to->n;
     for (uint32_t i = 0; err == SH_OK && i < g->n; i++) {
-        const size_t before = kids.n;
-        err = group_put(w, g->rows[i].level + 1, g->which[i], g->which[i + 1], g->rows[i].start,
-                        &kids);
-        err = err == SH_OK ? sh_buf_put_varint(out, kids.n - before) : err;
+        const size_t before = to->n;
+        err = group_put(w, level, g->which[i], g->which[i + 1], g->rows[i].start, to);
+        err = err == SH_OK ? sh_buf_put_varint(out, to->n - before) : err;
     }
-    err = err == SH_OK ? sh_buf_put(out, kids.p, kids.n) : err;
+    if (err == SH_OK) {
+        err =
+            level == ROLL_MINUTE ? sh_buf_put_varint(out, start) : sh_buf_put(out, kids.p, kids.n);
+    }
     sh_buf_fini(&kids);
     return err;
 }
@@ -475,6 +482,9 @@ static sh_err kids_put(const struct writing *w, const struct group *g, struct sh
 static sh_err group_write(const struct writing *w, struct group *g, int64_t above,
                           struct sh_buf *out)
 {
+    const bool minutes = g->rows[0].level == ROLL_MINUTE;
+    const size_t start = out->n;
+    SH_TRY(minutes ? sh_buf_put_le32(out, 0) : SH_OK);
     SH_TRY(units_put(g, above, out));
     if (g->nclean != 0) {
         const bool own = w->form == ROLL_OWN;
@@ -483,6 +493,9 @@ static sh_err group_write(const struct writing *w, struct group *g, int64_t abov
         SH_TRY(g->timed ? places_put(w, g, out) : SH_OK);
         SH_TRY(own ? own_put(g, out) : SH_OK);
         SH_TRY(doubles_put(w, g, out));
+    }
+    if (minutes) {
+        sh_put_le32(out->p + start, sh_crc32c(0, out->p + start + 4, out->n - start - 4));
     }
     return g->rows[0].level < w->finest ? kids_put(w, g, out) : SH_OK;
 }
@@ -530,9 +543,27 @@ static unsigned form_choose(const struct roll_build *b)
     return own > b->n / OWN_SHARE ? ROLL_OWN : form;
 }
 
+static sh_err section_put(const struct writing *w, struct sh_buf *out)
+{
+    const struct roll_build *b = w->b;
+    const size_t start = out->n;
+    const bool stepped = b->step <= (uint64_t)roll_unit_us(ROLL_DAY);
+    SH_TRY(sh_buf_put_le64(out, 0));
+    SH_TRY(sh_buf_put_u8(out, (uint8_t)(w->finest | w->form << 4)));
+    SH_TRY(sh_buf_put_u8(out, (uint8_t)w->detail));
+    SH_TRY(sh_buf_put_varint(out, stepped ? b->step : 0));
+    SH_TRY(sh_buf_put_varint(out, stepped ? ints_zigzag((uint64_t)b->t0) : 0));
+    SH_TRY(group_put(w, ROLL_DAY, 0, b->n, 0, out));
+    const size_t head = out->n - start - 8;
+    sh_put_le32(out->p + start, sh_crc32c(0, out->p + start + 8, head));
+    sh_put_le32(out->p + start + 4, (uint32_t)head);
+    return sh_buf_put(out, w->minutes->p, w->minutes->n);
+}
+
 sh_err roll_build_end(struct roll_build *b, struct sh_buf *out, uint64_t *mean)
 {
-    struct writing w = {.b = b, .finest = ROLL_LEVELS};
+    struct sh_buf minutes;
+    struct writing w = {.b = b, .finest = ROLL_LEVELS, .minutes = &minutes};
     *mean = 0;
     if (b->full || b->n == 0) {
         return SH_OK;
@@ -554,15 +585,8 @@ sh_err roll_build_end(struct roll_build *b, struct sh_buf *out, uint64_t *mean)
         }
     }
     w.form = form_choose(b);
-    const size_t start = out->n;
-    SH_TRY(sh_buf_put_le32(out, 0));
-    SH_TRY(sh_buf_put_u8(out, (uint8_t)(w.finest | w.form << 4)));
-    SH_TRY(sh_buf_put_u8(out, (uint8_t)w.detail));
-    const bool even = b->step <= (uint64_t)roll_unit_us(ROLL_DAY);
-    b->step = even ? b->step : 0;
-    SH_TRY(sh_buf_put_varint(out, b->step));
-    SH_TRY(sh_buf_put_varint(out, b->step == 0 ? 0 : ints_zigzag((uint64_t)b->t0)));
-    SH_TRY(group_put(&w, ROLL_DAY, 0, b->n, 0, out));
-    sh_put_le32(out->p + start, sh_crc32c(0, out->p + start + 4, out->n - start - 4));
-    return SH_OK;
+    sh_buf_init(&minutes, b->alloc, out->max);
+    const sh_err err = section_put(&w, out);
+    sh_buf_fini(&minutes);
+    return err;
 }

@@ -44,6 +44,8 @@ const struct sh_config_key node_keys[] = {
      "Samples older than this are refused and removed; 0s = keep all."},
     {"history.cold_after", SH_CONFIG_DURATION, "7d", 0, 0, false, false,
      "Days that ended this long ago are stored smaller and read slower; 0s = never."},
+    {"history.query_threads", SH_CONFIG_INT, "0", 0, 64, false, false,
+     "Threads of one query over many points; 0 = one for each processor, at most 8."},
     {"history.max_future", SH_CONFIG_DURATION, "1d", 0, 0, false, false,
      "Samples further ahead are refused."},
     {"history.head", SH_CONFIG_SIZE, "64MiB", 1 << 20, INT64_C(16) << 30, false, false,

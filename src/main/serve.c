@@ -12,6 +12,8 @@
 
 #include "main_int.h"
 
+enum { QUERY_THREADS = 8 };
+
 static enum sh_log_level log_level(struct sh_str s)
 {
     static const char *const words[] = {"error", "warn", "info", "debug"};
@@ -263,6 +265,14 @@ static sh_err first_start(struct node *n)
     return SH_OK;
 }
 
+/* Besides the thread that asks. */
+static unsigned query_helpers(const struct node *n)
+{
+    const unsigned want = (unsigned)sh_config_int(n->config, "history.query_threads");
+    const unsigned most = sh_processors() < QUERY_THREADS ? sh_processors() : QUERY_THREADS;
+    return (want == 0 ? most : want) - 1;
+}
+
 static sh_err open_samples(struct node *n)
 {
     char dir[4096];
@@ -280,6 +290,7 @@ static sh_err open_samples(struct node *n)
     const struct sh_history_options ho = {
         .dir = dir,
         .head_bytes = (uint64_t)sh_config_int(n->config, "history.head"),
+        .query_threads = query_helpers(n),
         .max_points = max_points,
         .retention_us = sh_config_int(n->config, "history.retention"),
         .cold_after_us = cold_after == 0 ? INT64_MAX : cold_after,

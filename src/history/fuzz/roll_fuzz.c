@@ -2,7 +2,6 @@
 
 #include "../roll.h"
 
-/* First byte: type. What is behind it: a section whose crc is made right. */
 static void groups(const struct roll *r, const struct roll_row *above, unsigned *count)
 {
     struct roll_group g;
@@ -19,14 +18,19 @@ static void groups(const struct roll *r, const struct roll_row *above, unsigned 
                       (row->t_min >= row->set.t_first && row->t_min <= row->set.t_last &&
                        row->t_max >= row->set.t_first && row->t_max <= row->set.t_last));
         if (row->kids.n != 0) {
+            if (row->level + 1 == ROLL_MINUTE && row->kids.n >= 4) { /* ours: the copy */
+                uint8_t *p = (uint8_t *)(uintptr_t)row->kids.p;
+                sh_put_le32(p, sh_crc32c(0, p + 4, row->kids.n - 4));
+            }
             groups(r, row, count);
         }
     }
 }
 
+/* First byte: type. What is behind it: a section whose crcs are made right. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) /* NOLINT */
 {
-    if (size < 5) {
+    if (size < 9) {
         return 0;
     }
     const struct sh_alloc *a = sh_alloc_heap();
@@ -35,7 +39,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) /* NOLINT */
         return 0;
     }
     memcpy(copy, data + 1, size - 1);
-    sh_put_le32(copy, sh_crc32c(0, copy + 4, size - 5));
+    const uint32_t head = sh_le32(copy + 4) % (uint32_t)(size - 8);
+    sh_put_le32(copy + 4, head);
+    sh_put_le32(copy, sh_crc32c(0, copy + 8, head));
     struct roll r;
     unsigned count = 0;
     const enum sh_type type = (enum sh_type)(SH_T_BOOL + data[0] % 3);

@@ -42,7 +42,10 @@ static void rolls_mend(uint8_t *p, uint64_t metas)
     const uint32_t n = metas >= 8 ? sh_le32(p + metas - 4) : 0;
     if (n >= 4 && n <= metas - 4) {
         uint8_t *section = p + metas - 4 - n;
-        sh_put_le32(section, sh_crc32c(0, section + 4, n - 4));
+        const uint32_t head = n >= 8 ? sh_le32(section + 4) : 0;
+        if (n >= 8 && head <= n - 8) {
+            sh_put_le32(section, sh_crc32c(0, section + 8, head));
+        }
     }
 }
 

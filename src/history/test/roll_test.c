@@ -290,18 +290,20 @@ static void test_damaged_sections_are_refused_or_stay_inside(void **state)
     sh_buf_init(&out, sh_alloc_heap(), 1 << 20);
     samples_make(a, MIXED, 2);
     assert_ok(samples_roll(a, &out, &mean));
-    for (size_t n = 0; n < out.n; n++) {
+    for (size_t n = 0; n < 8 + sh_le32(out.p + 4); n++) {
         assert_int_equal(roll_open((struct sh_bytes){out.p, n}, SH_T_F64, &roll), SH_E_CORRUPT);
     }
     for (int i = 0; i < 4000; i++) { /* the crc is right, the rest is not */
         uint8_t *copy = test_malloc(out.n);
         unsigned count = 0;
         memcpy(copy, out.p, out.n);
+        const uint32_t head = sh_le32(copy + 4);
         for (uint64_t k = 0; k <= next(&s) % 3; k++) {
-            copy[4 + next(&s) % (out.n - 4)] ^= (uint8_t)next(&s);
+            copy[8 + next(&s) % (k == 0 ? head : out.n - 8)] ^= (uint8_t)next(&s);
         }
-        const size_t n = i % 5 == 0 ? 4 + next(&s) % (out.n - 4) : out.n;
-        sh_put_le32(copy, sh_crc32c(0, copy + 4, n - 4));
+        const size_t n = i % 5 == 0 ? 8 + next(&s) % (out.n - 8) : out.n;
+        sh_put_le32(copy + 4, n - 8 < head ? (uint32_t)(n - 8) : head);
+        sh_put_le32(copy, sh_crc32c(0, copy + 8, sh_le32(copy + 4)));
         if (roll_open((struct sh_bytes){copy, n}, SH_T_F64, &roll) == SH_OK) {
             groups_read(&roll, NULL, &count);
         }

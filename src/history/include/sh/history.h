@@ -39,6 +39,7 @@ struct sh_history_options {
     uint64_t head_bytes;    /* heads over this are flushed; 0 = 64 MiB */
     int64_t flush_after_us; /* oldest unflushed sample's age that asks for a flush; 0 = 10 min */
     uint64_t query_bytes;   /* default memory of one query; 0 = 64 MiB */
+    unsigned query_threads; /* threads that help queries over several points; at most 64 */
     uint32_t max_points;    /* largest point id; 0 = 4 Mi */
     uint32_t max_edits;     /* corrected samples and deletions kept; 0 = 1 Mi */
     int64_t retention_us;   /* 0 = keep all */
@@ -259,11 +260,11 @@ struct sh_history_result {
     uint64_t scanned;              /* samples decoded */
     struct sh_history_cursor next; /* next.set: there is more */
 };
-/* Runs on the calling thread; calls sink for each part, series by series in the order of `points`
- * (a series without rows is not called). A non-OK answer of sink ends the query and is returned.
- * SH_E_INVAL nonsense in q, SH_E_UNSUPPORTED an aggregate or condition not allowed for a point's
- * type,
- * SH_E_LIMIT memory or number of buckets, SH_E_CANCELED, SH_E_TIMEOUT. */
+/* Runs on the calling thread (option query_threads: and on helpers, where it takes long; the result
+ * is the same); calls sink, on the calling thread, for each part, series by series in the order of
+ * `points` (a series without rows is not called). A non-OK answer of sink ends the query and is
+ * returned. SH_E_INVAL nonsense in q, SH_E_UNSUPPORTED an aggregate or condition not allowed for a
+ * point's type, SH_E_LIMIT memory or number of buckets, SH_E_CANCELED, SH_E_TIMEOUT. */
 SH_MUST_CHECK sh_err sh_history_query(struct sh_history *h, const struct sh_history_query *q,
                                       sh_err (*sink)(void *ctx, const struct sh_history_rows *rows),
                                       void *ctx, struct sh_history_result *out);
