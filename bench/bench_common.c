@@ -32,7 +32,7 @@ double bench_cpu_of(int64_t pid)
 const char *bench_option(int argc, char **argv, const char *name, const char *dflt)
 {
     const size_t n = strlen(name);
-    for (int i = 3; i < argc; i++) {
+    for (int i = 2; i < argc; i++) {
         if (strncmp(argv[i], name, n) == 0 && argv[i][n] == '=') {
             return argv[i] + n + 1;
         }
