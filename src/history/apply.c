@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
-#include "history_int.h"
+#include "pack_int.h"
 
 enum { HEAD_START = 16, HEAD_TEXT_MAX = 1 << 30, ROW_BYTES = 17 };
 
@@ -18,6 +18,12 @@ void head_fini(const struct sh_alloc *a, struct head *hd)
     if (hd->text.alloc != NULL) {
         sh_buf_fini(&hd->text);
     }
+    for (uint32_t i = 0; i < hd->nblocks; i++) {
+        sh_pack_unref(hd->blocks[i].pack);
+    }
+    sh_mem_free(a, hd->blocks);
+    hd->blocks = NULL;
+    hd->nblocks = 0;
 }
 
 void head_free(const struct sh_alloc *a, struct head *hd)
@@ -237,7 +243,7 @@ struct series *shard_series(struct sh_history *h, uint32_t point, bool make)
     return &s->pages[page][at % HISTORY_PAGE];
 }
 
-static void series_last(struct series *s, int64_t t, union sh_cell c, uint8_t q)
+void series_last(struct series *s, int64_t t, union sh_cell c, uint8_t q)
 {
     if (s->seen && (t < s->last_time || (t == s->last_time && !sample_wins(q, s->last_quality)))) {
         return;
@@ -248,35 +254,55 @@ static void series_last(struct series *s, int64_t t, union sh_cell c, uint8_t q)
     s->last_quality = q;
 }
 
-static sh_err row_apply(struct sh_history *h, const struct sh_batch *b, uint32_t row,
-                        struct series *s, uint64_t *grown)
+bool series_takes(struct sh_history *h, struct series *s, enum sh_type type, uint32_t n)
 {
-    const uint8_t type = b->type[row];
-    if (b->time_us[row] < -HISTORY_TIME_MAX || b->time_us[row] > HISTORY_TIME_MAX) {
-        atomic_fetch_add(&h->conflicts, 1);
-        return SH_OK;
-    }
     if (s->type == 0) {
-        s->type = type;
-    } else if (s->type != type) {
-        atomic_fetch_add(&h->conflicts, 1);
-        return SH_OK;
+        s->type = (uint8_t)type;
+    } else if (s->type != (uint8_t)type) {
+        atomic_fetch_add(&h->conflicts, n);
+        return false;
     }
+    return true;
+}
+
+sh_err series_head(struct sh_history *h, struct series *s, uint64_t *grown)
+{
     if (s->active == NULL) {
         s->active = sh_mem_new(h->env->alloc, sizeof *s->active);
         if (s->active == NULL) {
             return SH_E_NOMEM;
         }
-        s->active->type = (enum sh_type)type;
+        s->active->type = (enum sh_type)s->type;
         sh_buf_init(&s->active->text, h->env->alloc, HEAD_TEXT_MAX);
         *grown += sizeof *s->active;
     }
+    return SH_OK;
+}
+
+sh_err series_row(struct sh_history *h, struct series *s, int64_t t, union sh_cell c, uint8_t q,
+                  const uint8_t *bytes, uint64_t *grown)
+{
+    SH_TRY(series_head(h, s, grown));
     struct head *hd = s->active;
     const size_t before = (size_t)hd->cap * ROW_BYTES + hd->text.cap;
-    SH_TRY(head_add(h->env->alloc, hd, b->time_us[row], b->value[row], b->quality[row], b->bytes));
+    SH_TRY(head_add(h->env->alloc, hd, t, c, q, bytes));
     *grown += (size_t)hd->cap * ROW_BYTES + hd->text.cap - before;
-    series_last(s, b->time_us[row], b->value[row], b->quality[row]);
+    series_last(s, t, c, q);
     return SH_OK;
+}
+
+static sh_err row_apply(struct sh_history *h, const struct sh_batch *b, uint32_t row,
+                        struct series *s, uint64_t *grown)
+{
+    const int64_t t = b->time_us[row];
+    if (t < -HISTORY_TIME_MAX || t > HISTORY_TIME_MAX) {
+        atomic_fetch_add(&h->conflicts, 1);
+        return SH_OK;
+    }
+    if (!series_takes(h, s, (enum sh_type)b->type[row], 1)) {
+        return SH_OK;
+    }
+    return series_row(h, s, t, b->value[row], b->quality[row], b->bytes, grown);
 }
 
 /* Sorts the row numbers by shard, keeping their order; apply_lock is held. starts has nshards + 1.
@@ -339,7 +365,13 @@ sh_err sh_history_apply(struct sh_history *h, const struct sh_slab *slab, uint64
             err = shard_apply(h, b, h->order + starts[s], starts[s + 1] - starts[s], &grown);
         }
     }
-    if (b->len != 0 && h->gen_seq_min == 0) {
+    history_applied(h, b->len, seq, grown);
+    return err;
+}
+
+void history_applied(struct sh_history *h, uint32_t rows, uint64_t seq, uint64_t grown)
+{
+    if (rows != 0 && h->gen_seq_min == 0) {
         h->gen_seq_min = seq == 0 ? 1 : seq;
         h->oldest_mono_us = sh_mono_us(h->env->clock);
     }
@@ -347,13 +379,12 @@ sh_err sh_history_apply(struct sh_history *h, const struct sh_slab *slab, uint64
         atomic_store(&h->applied_seq, seq);
     }
     sh_mutex_unlock(&h->apply_lock);
-    atomic_fetch_add(&h->applied, b->len);
-    atomic_fetch_add(&h->head_rows, b->len);
+    atomic_fetch_add(&h->applied, rows);
+    atomic_fetch_add(&h->head_rows, rows);
     const uint64_t bytes = atomic_fetch_add(&h->head_bytes, grown) + grown;
     if (bytes > h->o.head_bytes && bytes - grown <= h->o.head_bytes) {
         sh_history_want_flush(h);
     }
-    return err;
 }
 
 /* ---- freezing ---------------------------------------------------------------------------------

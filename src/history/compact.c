@@ -94,27 +94,55 @@ static bool block_copy(void *ctx, const struct iter_piece *p)
     return true;
 }
 
-static sh_err point_merge(struct merger *m, uint32_t point, struct segment *const *segs, size_t n,
-                          int64_t from, int64_t to)
+/* All that the iterator has, into the segment; closes it. */
+static sh_err iter_merge(struct merger *m, uint32_t point, struct iter *it)
 {
-    struct iter it;
     struct iter_run run;
-    struct mem mem = {.limit = MERGE_MEM};
-    SH_TRY(iter_open_segments(&it, m->h, &mem, point, segs, n, from, to));
     m->point = point;
-    m->type = it.type;
-    it.take = block_copy;
-    it.ctx = m;
+    m->type = it->type;
+    it->take = block_copy;
+    it->ctx = m;
     sh_err err = SH_OK;
     do {
-        err = iter_next(&it, &run);
+        err = iter_next(it, &run);
         for (uint32_t i = 0; err == SH_OK && i < run.n; i++) {
             err = merger_row(m, &run, i);
         }
         err = err == SH_OK ? m->err : err;
     } while (err == SH_OK && run.n != 0);
-    iter_close(&it);
+    iter_close(it);
     return err == SH_OK ? merger_flush(m) : err;
+}
+
+static sh_err point_merge(struct merger *m, uint32_t point, struct segment *const *segs, size_t n,
+                          int64_t from, int64_t to)
+{
+    struct iter it;
+    struct mem mem = {.limit = MERGE_MEM};
+    SH_TRY(iter_open_segments(&it, m->h, &mem, point, segs, n, from, to));
+    return iter_merge(m, point, &it);
+}
+
+sh_err merge_head(struct sh_history *h, struct segment_writer *w, uint32_t point,
+                  const struct head *hd, int64_t from, int64_t to)
+{
+    struct iter it;
+    struct mem mem = {.limit = SIZE_MAX}; /* the head, once more; no overlap is deeper than two */
+    struct merger m = {.h = h,
+                       .w = w,
+                       .c = block_cols_new(h->env->alloc),
+                       .effort = BLOCK_PACKED,
+                       .copy_rows = COPY_ROWS};
+    if (m.c == NULL) {
+        return SH_E_NOMEM;
+    }
+    m.c->n = 0;
+    sh_err err = iter_open_head(&it, h, &mem, point, hd, from, to);
+    if (err == SH_OK) {
+        err = iter_merge(&m, point, &it);
+    }
+    block_cols_free(h->env->alloc, m.c);
+    return err;
 }
 
 /* All points of the segments, ascending, through fn. */

@@ -33,11 +33,27 @@ static void parts_add(struct parts *ps, int64_t p)
     ps->p[i] = p;
 }
 
+static void blocks_parts(const struct sh_history *h, const struct head *hd, struct parts *ps)
+{
+    int64_t last = INT64_MIN;
+    for (uint32_t i = 0; i < hd->nblocks && !ps->many; i++) {
+        const struct block_ref *r = hd->blocks[i].ref;
+        const int64_t end = history_partition(h, r->t_last);
+        for (int64_t p = history_partition(h, r->t_first); p <= end && !ps->many; p++) {
+            if (p != last) { /* one without a row of the block leaves no segment */
+                parts_add(ps, p);
+                last = p;
+            }
+        }
+    }
+}
+
 static void parts_of_gen(const struct sh_history *h, const struct gen *g, struct parts *ps)
 {
     for (uint32_t i = 0; i < g->n && !ps->many; i++) {
         const struct head *hd = g->items[i].head;
-        if (history_partition(h, hd->t_min) == history_partition(h, hd->t_max)) {
+        blocks_parts(h, hd, ps);
+        if (hd->n != 0 && history_partition(h, hd->t_min) == history_partition(h, hd->t_max)) {
             parts_add(ps, history_partition(h, hd->t_min));
             continue;
         }
@@ -106,9 +122,13 @@ static sh_err gen_write(struct sh_history *h, const struct gen *g, int64_t from,
     sh_err err = segment_writer_open(&w, h->env, h->dir, &info);
     for (uint32_t i = 0; err == SH_OK && i < g->n; i++) {
         const struct head *hd = g->items[i].head;
-        if (hd->t_max >= from && hd->t_min < to) {
-            err = head_write(h, &w, g->items[i].point, hd, from, to);
+        int64_t first = 0;
+        int64_t last = 0;
+        if (head_span(hd, &first, &last) == 0 || last < from || first >= to) {
+            continue;
         }
+        err = hd->nblocks == 0 ? head_write(h, &w, g->items[i].point, hd, from, to)
+                               : merge_head(h, &w, g->items[i].point, hd, from, to);
     }
     if (err == SH_OK && w.info.samples + w.blocks != 0) {
         err = segment_writer_finish(&w, NULL, 0);

@@ -34,8 +34,7 @@ void history_tell(struct sh_history *h, const struct sh_history_report *r)
 
 int64_t history_partition(const struct sh_history *h, int64_t time_us)
 {
-    const int64_t p = time_us / h->o.partition_us;
-    return time_us % h->o.partition_us < 0 ? p - 1 : p;
+    return partition_of(time_us, h->o.partition_us);
 }
 
 /* ---- views ------------------------------------------------------------------------------------
@@ -321,6 +320,7 @@ static void free_all(struct sh_history *h)
     }
     edits_fini(&h->edits, h->env->alloc);
     sh_mem_free(h->env->alloc, h->order);
+    block_cols_free(h->env->alloc, h->cols);
     sh_cond_fini(&h->bg_wake);
     sh_mutex_fini(&h->bg_lock);
     sh_mutex_fini(&h->flush_lock);

@@ -21,7 +21,16 @@ enum {
 /* Times beyond are refused: no arithmetic on times overflows. */
 #define HISTORY_TIME_MAX ((int64_t)1 << 61)
 
-/* Unflushed samples of one point, in order of arrival. */
+/* A block that waits for the flush as it came: in a pack, of which a reference is held. */
+struct head_block {
+    struct sh_pack *pack;
+    const struct block_ref *ref;
+};
+
+/* Unflushed samples of one point: rows in order of arrival, and blocks ascending in time. No two
+ * blocks overlap in time, and rows came later than any block that they lie within: a block that
+ * would break this is taken as rows (apply.c). So where both have a sample, the row is the newer
+ * one. */
 struct head {
     uint32_t n;
     uint32_t cap;
@@ -33,6 +42,9 @@ struct head {
     union sh_cell *value;
     uint8_t *quality;
     struct sh_buf text;
+    struct head_block *blocks;
+    uint32_t nblocks;
+    uint32_t blocks_cap;
 };
 
 struct series {
@@ -118,7 +130,8 @@ struct sh_history {
     struct sh_mutex apply_lock;
     uint32_t *order; /* rows of a batch, by shard */
     size_t order_cap;
-    uint64_t gen_seq_min; /* of the active heads; 0 = none */
+    struct block_cols *cols; /* of a block that is taken as rows; NULL until there is one */
+    uint64_t gen_seq_min;    /* of the active heads; 0 = none */
     atomic_ullong applied_seq;
     int64_t oldest_mono_us; /* first unflushed arrival */
 
@@ -160,6 +173,11 @@ sh_err history_view_change(struct sh_history *h, struct segment *const *drop, si
 /* What retention keeps begins here; INT64_MIN: all. */
 int64_t history_retained(struct sh_history *h);
 int64_t history_partition(const struct sh_history *h, int64_t time_us);
+static inline int64_t partition_of(int64_t time_us, int64_t partition_us)
+{
+    const int64_t p = time_us / partition_us;
+    return time_us % partition_us < 0 ? p - 1 : p;
+}
 
 /* apply.c */
 void head_free(const struct sh_alloc *a, struct head *hd);
@@ -168,7 +186,21 @@ void head_free(const struct sh_alloc *a, struct head *hd);
 sh_err head_copy(const struct sh_alloc *a, const struct head *hd, int64_t from, int64_t to,
                  struct head *out);
 void head_fini(const struct sh_alloc *a, struct head *hd);
+/* Samples of a head, blocks included, and their first and last time; 0: none. */
+uint64_t head_span(const struct head *hd, int64_t *first, int64_t *last);
+/* The blocks that touch [from, to): *at is the first; returns how many. */
+uint32_t head_blocks(const struct head *hd, int64_t from, int64_t to, uint32_t *at);
 struct series *shard_series(struct sh_history *h, uint32_t point, bool make);
+/* One sample into a series; its shard's lock is held, as for the three below. *grown: memory. */
+sh_err series_row(struct sh_history *h, struct series *s, int64_t t, union sh_cell c, uint8_t q,
+                  const uint8_t *bytes, uint64_t *grown);
+/* False: the series has another type, and n samples are counted as left out. */
+bool series_takes(struct sh_history *h, struct series *s, enum sh_type type, uint32_t n);
+/* Makes s->active when there is none. */
+sh_err series_head(struct sh_history *h, struct series *s, uint64_t *grown);
+void series_last(struct series *s, int64_t t, union sh_cell c, uint8_t q);
+/* Ends an apply of `rows`, which holds apply_lock: gives it back. */
+void history_applied(struct sh_history *h, uint32_t rows, uint64_t seq, uint64_t grown);
 struct shard *history_shard(struct sh_history *h, uint32_t point);
 /* Moves active heads to a new gen and into a new view. *out NULL when there is nothing. *seq: all
  * up to it is now in gens or segments. */
@@ -186,6 +218,9 @@ sh_err history_flush_locked(struct sh_history *h);
 bool history_flush_due(struct sh_history *h);
 /* compact.c: one merge, split or removal; flush_lock is held. */
 sh_err history_compact_one(struct sh_history *h, bool *did);
+/* Rows and blocks of a head in [from, to) into a segment: blocks that stand alone are copied. */
+sh_err merge_head(struct sh_history *h, struct segment_writer *w, uint32_t point,
+                  const struct head *hd, int64_t from, int64_t to);
 
 /* edits.c */
 void edits_init(struct edits *e, const struct sh_alloc *a, size_t max);

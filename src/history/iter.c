@@ -10,6 +10,14 @@
 
 #include "iter_units.h"
 
+/* Above all segments, whose rank is their place in the view. Rows came later than the blocks of
+ * their head that they lie within. */
+static const uint32_t rank_frozen_block = UINT32_MAX - 4;
+static const uint32_t rank_frozen = UINT32_MAX - 3;
+static const uint32_t rank_active_block = UINT32_MAX - 2;
+static const uint32_t rank_active = UINT32_MAX - 1;
+static const uint32_t rank_human = UINT32_MAX;
+
 uint32_t iter_lower_bound(const int64_t *time, uint32_t n, int64_t t)
 {
     uint32_t lo = 0;
@@ -30,7 +38,7 @@ void iter_bad_block(struct sh_history *h, const struct block_ref *r)
     /* The count is the only thing that changes in a segment. */
     struct segment *s = (struct segment *)(uintptr_t)r->seg;
     atomic_fetch_add(&h->damaged_blocks, 1);
-    if (atomic_fetch_add(&s->bad_blocks, 1) < HISTORY_REPORTS) {
+    if (s != NULL && atomic_fetch_add(&s->bad_blocks, 1) < HISTORY_REPORTS) {
         history_tell(h, &(struct sh_history_report){.what = SH_HISTORY_BLOCK_DAMAGED,
                                                     .file = s->path,
                                                     .offset = r->off,
@@ -60,9 +68,18 @@ void iter_index_damaged(struct iter *it, const struct segment *seg)
     }
 }
 
+static void refs_order(struct iter *it)
+{
+    for (size_t k = 1; k < it->refs.n; k++) {
+        if (it->refs.p[k - 1].t_first > it->refs.p[k].t_first) {
+            qsort(it->refs.p, it->refs.n, sizeof *it->refs.p, by_first_time);
+            return;
+        }
+    }
+}
+
 static sh_err refs_gather(struct iter *it, struct segment *const *segs, size_t n)
 {
-    bool ordered = true;
     for (size_t i = 0; i < n; i++) {
         struct segment *s = segs[i];
         if (s->info.t_max < it->from || s->info.t_min >= it->to || it->to <= it->from) {
@@ -83,13 +100,10 @@ static sh_err refs_gather(struct iter *it, struct segment *const *segs, size_t n
         for (; k < it->refs.n; k++) {
             struct block_ref *r = &it->refs.p[k];
             r->rank = (uint32_t)i;
-            ordered = ordered && (k == 0 || r[-1].t_first <= r->t_first);
             it->type = r->type;
         }
     }
-    if (!ordered) {
-        qsort(it->refs.p, it->refs.n, sizeof *it->refs.p, by_first_time);
-    }
+    refs_order(it);
     units_order(it);
     return SH_OK;
 }
@@ -107,6 +121,32 @@ static sh_err head_take(struct iter *it, const struct head *from, size_t slot)
         it->type = from->type;
     }
     return iter_mem(it, head_size(&it->heads[slot]));
+}
+
+/* Adds the blocks of a head. hold: their packs are referenced, as the head may go away. */
+static sh_err head_refs(struct iter *it, const struct head *hd, bool hold, uint32_t rank)
+{
+    uint32_t at = 0;
+    const uint32_t n = head_blocks(hd, it->from, it->to, &at);
+    if (n == 0) {
+        return SH_OK;
+    }
+    if (hold) {
+        it->packs = sh_mem_array(it->alloc, n, sizeof(struct sh_pack *));
+        if (it->packs == NULL) {
+            return SH_E_NOMEM;
+        }
+    }
+    it->type = hd->type;
+    for (uint32_t i = at; i < at + n; i++) {
+        const struct head_block *b = &hd->blocks[i];
+        SH_TRY(ref_list_add(&it->refs, b->ref));
+        it->refs.p[it->refs.n - 1].rank = rank;
+        if (hold && (it->npacks == 0 || it->packs[it->npacks - 1] != b->pack)) {
+            it->packs[it->npacks++] = sh_pack_ref(b->pack);
+        }
+    }
+    return SH_OK;
 }
 
 static void iter_init(struct iter *it, struct sh_history *h, struct mem *mem, uint32_t point)
@@ -130,6 +170,9 @@ static sh_err sources_open(struct iter *it)
     const struct series *se = shard_series(h, it->point, false);
     const bool any = se != NULL && se->active != NULL;
     sh_err err = head_take(it, any ? se->active : &none, 1);
+    if (err == SH_OK && any) {
+        err = head_refs(it, se->active, true, rank_active_block);
+    }
     if (se != NULL && se->type != 0) {
         it->type = (enum sh_type)se->type;
     }
@@ -139,6 +182,7 @@ static sh_err sources_open(struct iter *it)
     const struct head *frozen = gen_find(it->view->frozen, it->point);
     if (frozen != NULL) {
         SH_TRY(head_take(it, frozen, 0));
+        SH_TRY(head_refs(it, frozen, false, rank_frozen_block));
     }
     it->nheads = 2;
     enum sh_type corrected = 0;
@@ -186,8 +230,28 @@ sh_err iter_open_segments(struct iter *it, struct sh_history *h, struct mem *mem
     return err;
 }
 
+sh_err iter_open_head(struct iter *it, struct sh_history *h, struct mem *mem, uint32_t point,
+                      const struct head *hd, int64_t from, int64_t to)
+{
+    iter_init(it, h, mem, point);
+    it->from = from;
+    it->to = to;
+    sh_err err = head_take(it, hd, 0);
+    if (err == SH_OK) {
+        err = head_refs(it, hd, false, rank_frozen_block);
+    }
+    if (err != SH_OK) {
+        iter_close(it);
+    }
+    return err;
+}
+
 void iter_close(struct iter *it)
 {
+    for (size_t i = 0; i < it->npacks; i++) {
+        sh_pack_unref(it->packs[i]);
+    }
+    sh_mem_free(it->alloc, it->packs);
     for (size_t i = 0; i < it->nheads; i++) {
         head_fini(it->alloc, &it->heads[i]);
     }
@@ -207,6 +271,8 @@ void iter_close(struct iter *it)
         view_unref(it->view);
     }
     iter_mem_back(it, it->held);
+    it->packs = NULL;
+    it->npacks = 0;
     it->nheads = 0;
     it->nsrc = 0;
     it->npool = 0;
@@ -364,7 +430,7 @@ static sh_err block_activate(struct iter *it, const struct block_ref *r)
 
 static sh_err heads_activate(struct iter *it)
 {
-    static const uint32_t ranks[ITER_HEADS] = {UINT32_MAX - 2, UINT32_MAX - 1, UINT32_MAX};
+    const uint32_t ranks[ITER_HEADS] = {rank_frozen, rank_active, rank_human};
     for (; it->next_head < it->nheads; it->next_head++) {
         struct head *hd = &it->heads[it->next_head];
         const bool human = it->next_head == 2;

@@ -6,7 +6,7 @@
 #ifndef SH_HISTORY_ITER_H
 #define SH_HISTORY_ITER_H
 
-#include "history_int.h"
+#include "pack_int.h"
 
 enum { ITER_SOURCES = 4096, ITER_SHORT = 64 };
 
@@ -70,6 +70,8 @@ struct iter {
     size_t units_cap;
     struct iter_piece front;       /* the next piece */
     struct ref_list apart;         /* blocks of one unit */
+    struct sh_pack **packs; /* of refs that are in the active head: a reference each */
+    size_t npacks;
     struct head heads[ITER_HEADS]; /* frozen, active, corrections: copies */
     size_t nheads;
     size_t next_head;
@@ -101,6 +103,10 @@ SH_MUST_CHECK sh_err iter_count(struct iter *it, uint64_t *out);
 SH_MUST_CHECK sh_err iter_open_segments(struct iter *it, struct sh_history *h, struct mem *mem,
                                         uint32_t point, struct segment *const *segs, size_t n,
                                         int64_t from, int64_t to);
+/* Only what is in this head (flush), which must outlive the iterator. */
+SH_MUST_CHECK sh_err iter_open_head(struct iter *it, struct sh_history *h, struct mem *mem,
+                                    uint32_t point, const struct head *hd, int64_t from,
+                                    int64_t to);
 /* Next rows, valid until the next call; run->n == 0 at the end. SH_E_LIMIT, SH_E_NOMEM. */
 SH_MUST_CHECK sh_err iter_next(struct iter *it, struct iter_run *run);
 void iter_close(struct iter *it);

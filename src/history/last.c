@@ -46,6 +46,17 @@ static sh_err window_last(struct sh_history *h, struct mem *mem, uint32_t point,
     return err;
 }
 
+static void head_range(const struct head *hd, int64_t *first, int64_t *last, bool *any)
+{
+    int64_t a = 0;
+    int64_t z = 0;
+    if (hd != NULL && head_span(hd, &a, &z) != 0) {
+        *first = a < *first ? a : *first;
+        *last = z > *last ? z : *last;
+        *any = true;
+    }
+}
+
 /* Oldest and newest time of a point anywhere; false when it has none. */
 static sh_err point_range(struct sh_history *h, uint32_t point, int64_t *first, int64_t *last,
                           bool *any)
@@ -54,23 +65,13 @@ static sh_err point_range(struct sh_history *h, uint32_t point, int64_t *first, 
     *any = false;
     *first = INT64_MAX;
     *last = INT64_MIN;
-    const struct head *heads[2] = {NULL, NULL};
     struct shard *s = history_shard(h, point);
     sh_mutex_lock(&s->lock);
     const struct series *se = shard_series(h, point, false);
-    if (se != NULL && se->active != NULL && se->active->n != 0) {
-        *first = se->active->t_min;
-        *last = se->active->t_max;
-        *any = true;
-    }
+    head_range(se == NULL ? NULL : se->active, first, last, any);
     sh_mutex_unlock(&s->lock);
     struct view *v = history_view(h);
-    heads[0] = gen_find(v->frozen, point);
-    if (heads[0] != NULL && heads[0]->n != 0) {
-        *first = heads[0]->t_min < *first ? heads[0]->t_min : *first;
-        *last = heads[0]->t_max > *last ? heads[0]->t_max : *last;
-        *any = true;
-    }
+    head_range(gen_find(v->frozen, point), first, last, any);
     ref_list_init(&refs, h->env->alloc, SEG_BLOCKS_MAX);
     sh_err err = SH_OK;
     for (uint32_t i = 0; err == SH_OK && i < v->n; i++) {
@@ -209,6 +210,13 @@ sh_err sh_history_last(struct sh_history *h, const uint32_t *points, size_t n,
     return err;
 }
 
+static uint64_t head_samples(const struct head *hd)
+{
+    int64_t first = 0;
+    int64_t last = 0;
+    return hd == NULL ? 0 : head_span(hd, &first, &last);
+}
+
 sh_err sh_history_point_stats(struct sh_history *h, uint32_t point,
                               struct sh_history_point_stats *out)
 {
@@ -219,12 +227,12 @@ sh_err sh_history_point_stats(struct sh_history *h, uint32_t point,
     const struct series *se = shard_series(h, point, false);
     if (se != NULL) {
         out->type = (enum sh_type)se->type;
-        out->samples = se->active == NULL ? 0 : se->active->n;
+        out->samples = head_samples(se->active);
     }
     sh_mutex_unlock(&s->lock);
     struct view *v = history_view(h);
     const struct head *frozen = gen_find(v->frozen, point);
-    out->samples += frozen == NULL ? 0 : frozen->n;
+    out->samples += head_samples(frozen);
     ref_list_init(&refs, h->env->alloc, SEG_BLOCKS_MAX);
     sh_err err = SH_OK;
     for (uint32_t i = 0; err == SH_OK && i < v->n; i++) {

@@ -60,7 +60,8 @@ void segment_unref(struct segment *s)
 
 struct sh_bytes segment_block(const struct block_ref *r)
 {
-    return (struct sh_bytes){r->seg->map.p + r->off, r->size};
+    const uint8_t *base = r->mem != NULL ? r->mem : r->seg->map.p;
+    return (struct sh_bytes){base + r->off, r->size};
 }
 
 uint64_t segment_replaces(const struct segment *s, uint32_t i)

@@ -38,9 +38,10 @@ enum {
     SEG_BLOCKS_MAX = 1 << 20 /* of one series in one segment */
 };
 
-/* Where a block is. */
+/* Where a block is: in a segment or, before the flush, in a pack. */
 struct block_ref {
-    const struct segment *seg;
+    const struct segment *seg; /* NULL: in a pack */
+    const uint8_t *mem;        /* the pack's bytes; NULL: in a segment */
     uint64_t off;
     uint32_t size;
     uint32_t n;

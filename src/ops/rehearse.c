@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include <sh/pack.h>
 #include <sh/rehearse.h>
 #include <sh/twin.h>
 
@@ -52,6 +53,13 @@ static sh_err samples_apply(void *ctx, const struct sh_journal_record *rec)
     struct trial *t = ctx;
     if (rec->kind == SH_SAMPLES_EDIT) {
         return sh_history_edit_apply(t->history, rec->data, rec->seq);
+    }
+    if (rec->kind == SH_SAMPLES_BLOCKS) {
+        struct sh_pack *pack = NULL;
+        SH_TRY(sh_pack_read(t->env->alloc, rec->data, &pack));
+        const sh_err taken = sh_history_apply_pack(t->history, pack, rec->seq);
+        sh_pack_unref(pack);
+        return taken;
     }
     struct sh_slab *slab = NULL;
     SH_TRY(sh_batch_wire_read(t->env->alloc, rec->data, &slab));

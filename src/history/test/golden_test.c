@@ -1,13 +1,14 @@
 /* Files of every released format version open and say what they said. tests/golden/history/vN were
  * written by this program when vN was current: `history_golden_test write DIR` (v4),
- * `history_golden_test cold DIR` (v4_cold). */
+ * `history_golden_test cold DIR` (v4_cold). tests/golden/journal/blocks_vN are records of a pack:
+ * `history_golden_test blocks FILE` (v1). */
 #include <sh/test.h>
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <sh/history.h>
+#include <sh/pack.h>
 
 enum { ROWS = 1500, POINTS_1 = 5, POINTS_3 = 6, POINTS = 7 /* in files of version 1, 3, 4 on */ };
 
@@ -78,6 +79,52 @@ static int write_files(const char *dir, bool cold)
     sh_batch_builder_fini(&b);
     sh_buf_fini(&wire);
     sh_history_close(h);
+    return 0;
+}
+
+/* The rows of the points that are no text, as a pack has them. */
+static struct sh_pack *pack_make(struct sh_history *h)
+{
+    static uint8_t time[ROWS * 8];
+    static uint8_t cell[ROWS * 8];
+    static uint8_t quality[ROWS];
+    struct sh_batch_builder b;
+    struct sh_pack_builder *pb = NULL;
+    struct sh_pack *p = NULL;
+    batch_make(&b, POINTS_3);
+    assert_ok(sh_pack_builder_new(sh_alloc_heap(), h, &pb));
+    for (uint32_t k = 0; k < POINTS_3; k++) {
+        if (b.view.type[k] == SH_T_TEXT) {
+            continue;
+        }
+        for (uint32_t i = 0; i < ROWS; i++) {
+            const uint32_t at = i * POINTS_3 + k;
+            sh_put_le64(time + (size_t)i * 8, (uint64_t)b.view.time_us[at]);
+            sh_put_le64(cell + (size_t)i * 8, b.view.value[at].bits);
+            quality[i] = b.view.quality[at];
+        }
+        const struct sh_pack_run run = {k + 1,  (enum sh_type)b.view.type[k], ROWS, time, cell,
+                                        quality};
+        assert_ok(sh_pack_add(pb, &run));
+    }
+    assert_ok(sh_pack_take(pb, &p));
+    sh_pack_builder_free(pb);
+    sh_batch_builder_fini(&b);
+    return p;
+}
+
+static int write_blocks(const char *file)
+{
+    char dir[64];
+    const struct sh_env env = sh_env_system();
+    struct sh_history *h = NULL;
+    sh_test_tmpdir(dir);
+    assert_ok(sh_history_open(&env, &(struct sh_history_options){.dir = dir}, &h));
+    struct sh_pack *p = pack_make(h);
+    assert_ok(sh_fs_replace(sh_fs_system(), file, sh_pack_wire(p)));
+    sh_pack_unref(p);
+    sh_history_close(h);
+    sh_test_rmdir(dir);
     return 0;
 }
 
@@ -225,8 +272,44 @@ static void test_golden_version_4_reads_as_written(void **state)
     version_reads_as_written(SH_GOLDEN_DIR "/history/v4_cold", POINTS);
 }
 
+/* Records of every released version give the samples that they were made of. */
+static void test_golden_record_of_blocks_reads_as_written(void **state)
+{
+    (void)state;
+    static const enum sh_type text = SH_T_TEXT;
+    struct sh_str wire;
+    struct sh_pack *p = NULL;
+    struct sh_slab *rows = NULL;
+    struct sh_batch_builder b;
+    assert_ok(sh_fs_read_all(sh_fs_system(), sh_alloc_heap(), SH_GOLDEN_DIR "/journal/blocks_v1",
+                             1 << 20, &wire));
+    assert_ok(sh_pack_read(sh_alloc_heap(), sh_str_bytes(wire), &p));
+    assert_ok(sh_pack_slab(p, &rows));
+    batch_make(&b, POINTS_3);
+    uint32_t at = 0;
+    for (uint32_t k = 0; k < POINTS_3; k++) {
+        for (uint32_t i = k; i < b.view.len && b.view.type[k] != text; i += POINTS_3) {
+            assert_int_equal(rows->batch.point[at], k + 1);
+            assert_int_equal(rows->batch.type[at], b.view.type[i]);
+            assert_int_equal(rows->batch.time_us[at], b.view.time_us[i]);
+            assert_int_equal(rows->batch.quality[at], b.view.quality[i]);
+            assert_true(rows->batch.value[at].bits == b.view.value[i].bits);
+            at++;
+        }
+    }
+    assert_int_equal(rows->batch.len, at);
+    assert_int_equal(at, ROWS * (POINTS_3 - 1));
+    sh_batch_builder_fini(&b);
+    sh_slab_unref(rows);
+    sh_pack_unref(p);
+    sh_str_free(sh_alloc_heap(), &wire);
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 3 && strcmp(argv[1], "blocks") == 0) {
+        return write_blocks(argv[2]);
+    }
     if (argc == 3 && (strcmp(argv[1], "write") == 0 || strcmp(argv[1], "cold") == 0)) {
         return write_files(argv[2], argv[1][0] == 'c');
     }
@@ -235,6 +318,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_golden_version_2_reads_as_written),
         cmocka_unit_test(test_golden_version_3_reads_as_written),
         cmocka_unit_test(test_golden_version_4_reads_as_written),
+        cmocka_unit_test(test_golden_record_of_blocks_reads_as_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

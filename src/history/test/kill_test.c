@@ -1,5 +1,5 @@
-/* kill -9 of a real process in the middle of writes, many times, on the real file system: all that
- * was acknowledged through the pipe is there after the next start. */
+/* kill -9 of a real process in the middle of writes of rows and of blocks, many times, on the real
+ * file system: all that was acknowledged through the pipe is there after the next start. */
 #include <sh/test.h>
 
 #include <signal.h>
@@ -11,7 +11,7 @@
 
 #include "rig.h"
 
-enum { ROUNDS = 20, BATCH = 37 };
+enum { ROUNDS = 20, BATCH = 37, PACK = 1800 };
 
 struct child {
     struct rig r;
@@ -43,16 +43,20 @@ static _Noreturn void child_main(const char *dir, uint32_t from, int fd)
         sh_journal_start(c.r.j) != SH_OK) {
         _exit(2);
     }
-    for (uint32_t i = from; i + BATCH < RIG_MAX; i += BATCH) {
+    uint32_t n = 0;
+    for (uint32_t i = from, k = 0; i + PACK < RIG_MAX; i += n, k++) {
         struct ack *a = malloc(sizeof *a);
         if (a == NULL) {
             _exit(4);
         }
-        *a = (struct ack){&c, i + BATCH};
-        if (rig_put(&c.r, i, i + BATCH, ack, a) != SH_OK) {
+        n = k % 10 == 3 ? PACK : BATCH;
+        *a = (struct ack){&c, i + n};
+        const sh_err put =
+            n == PACK ? rig_put_mixed(&c.r, i, i + n, ack, a) : rig_put(&c.r, i, i + n, ack, a);
+        if (put != SH_OK) {
             _exit(5);
         }
-        if (i / BATCH % 16 == 0) {
+        if (k % 16 == 0) {
             const sh_err err = sh_journal_sync(c.r.j);
             SH_UNUSED(err);
         }

@@ -1,12 +1,13 @@
-/* History against a naive reference: random puts, repeats, late data, corrections, deletions,
- * withdrawals, flushes, compactions and reopenings; after each stretch every query is compared. */
+/* History against a naive reference: random puts of rows and of encoded blocks, repeats, late data,
+ * corrections, deletions, withdrawals, flushes, compactions and reopenings; after each stretch
+ * every query is compared. */
 #include <sh/test.h>
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <sh/history.h>
+#include <sh/pack.h>
 
 enum { POINTS = 6, SLOTS = 4000, MAX_EDITS = 64 };
 
@@ -49,6 +50,7 @@ struct rig {
     uint64_t rng;
     uint64_t flushed;
     uint64_t cold; /* samples that were seen in cold segments */
+    uint32_t packs;
     int64_t cold_after_us;
     bool calm;        /* good samples, close together, seldom late: so that roll-ups are of use */
     uint64_t seen;    /* samples that sums over whole minutes were asked of */
@@ -178,6 +180,62 @@ static void put_batch(struct rig *r)
     assert_ok(sh_history_apply(r->h, slab, ++r->seq));
     sh_slab_unref(slab);
     sh_batch_builder_fini(&b);
+}
+
+/* One run for a pack: consecutive slots, now and then one left out; a few qualities or one. */
+static void add_run(struct rig *r, struct sh_pack_builder *b)
+{
+    static const uint32_t numeric[] = {1, 2, 3, 4, 6};
+    static uint8_t columns[SLOTS * 17];
+    const uint32_t p = numeric[rnd(r) % SH_COUNT(numeric)];
+    const uint32_t want = 256 + (uint32_t)(rnd(r) % 1800);
+    uint32_t slots[SLOTS];
+    uint32_t n = 0;
+    const bool gaps = rnd(r) % 3 == 0;
+    for (uint32_t s = (uint32_t)(rnd(r) % (SLOTS - 300)); s < SLOTS && n < want; s++) {
+        if (!gaps || rnd(r) % 8 != 0) {
+            slots[n++] = s;
+        }
+    }
+    uint8_t *const time = columns;
+    uint8_t *const cell = columns + (size_t)n * 8;
+    uint8_t *const quality = columns + (size_t)n * 16;
+    const bool mixed = rnd(r) % 2 == 0;
+    for (uint32_t i = 0; i < n; i++) {
+        static const uint8_t qs[] = {192, 192, 192, 64, 0, 216};
+        const union sh_cell v = value_make(r, type_of(p));
+        sh_put_le64(time + (size_t)i * 8, (uint64_t)(t0 + (int64_t)slots[i] * sec));
+        sh_put_le64(cell + (size_t)i * 8, v.bits);
+        quality[i] = mixed ? qs[rnd(r) % SH_COUNT(qs)] : 192;
+    }
+    const struct sh_pack_run columns_run = {p, type_of(p), n, time, cell, mixed ? quality : NULL};
+    const sh_err err = sh_pack_add(b, &columns_run);
+    assert_true(err == SH_OK || err == SH_E_UNSUPPORTED);
+    for (uint32_t i = 0; err == SH_OK && i < n; i++) {
+        const union sh_cell v = {.bits = sh_le64(cell + (size_t)i * 8)};
+        model_put(r->m, p, slots[i], quality[i], v);
+    }
+}
+
+static void put_pack(struct rig *r)
+{
+    struct sh_pack_builder *b = NULL;
+    struct sh_pack *pack = NULL;
+    struct sh_pack *again = NULL;
+    assert_ok(sh_pack_builder_new(r->t.env.alloc, r->h, &b));
+    for (uint64_t n = 1 + rnd(r) % 4; n > 0; n--) {
+        add_run(r, b);
+    }
+    if (sh_pack_builder_rows(b) != 0) {
+        assert_ok(sh_pack_take(b, &pack));
+        /* as it came, or as a replay reads it */
+        assert_ok(sh_pack_read(r->t.env.alloc, sh_pack_wire(pack), &again));
+        assert_ok(sh_history_apply_pack(r->h, rnd(r) % 2 == 0 ? pack : again, ++r->seq));
+        sh_pack_unref(pack);
+        sh_pack_unref(again);
+        r->packs++;
+    }
+    sh_pack_builder_free(b);
 }
 
 static void edit_apply(struct rig *r, const struct sh_history_edit *e)
@@ -802,7 +860,9 @@ static void run(uint64_t seed, int steps, bool calm, uint64_t *seen, uint64_t *s
     rig_open(&r);
     for (int i = 0; i < steps; i++) {
         const uint64_t what = rnd(&r) % 40;
-        if (what < 24) {
+        if (what < 8 && seed % 3 != 0) {
+            put_pack(&r);
+        } else if (what < 24) {
             put_batch(&r);
         } else if (what < 26) {
             correct(&r);
@@ -830,6 +890,7 @@ static void run(uint64_t seed, int steps, bool calm, uint64_t *seen, uint64_t *s
     check_aggregates(&r);
     check_last(&r);
     assert_int_equal(r.reports, 0);
+    assert_true((r.packs > 0) == (seed % 3 != 0));
     assert_true((r.cold > 0) == (seed % 2 == 0));
     r.seen = 0;
     r.scanned = 0;

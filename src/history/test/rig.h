@@ -6,6 +6,7 @@
 
 #include <sh/history.h>
 #include <sh/journal.h>
+#include <sh/pack.h>
 #include <sh/test.h>
 
 enum { RIG_POINTS = 3, RIG_MAX = 1 << 20 };
@@ -39,6 +40,13 @@ static inline sh_err rig_apply(void *ctx, const struct sh_journal_record *rec)
     struct rig *r = ctx;
     if (rec->kind == SH_SAMPLES_EDIT) {
         return sh_history_edit_apply(r->h, rec->data, rec->seq);
+    }
+    if (rec->kind == SH_SAMPLES_BLOCKS) {
+        struct sh_pack *pack = NULL;
+        SH_TRY(sh_pack_read(r->env->alloc, rec->data, &pack));
+        const sh_err taken = sh_history_apply_pack(r->h, pack, rec->seq);
+        sh_pack_unref(pack);
+        return taken;
     }
     struct sh_slab *slab = NULL;
     SH_TRY(sh_batch_wire_read(r->env->alloc, rec->data, &slab));
@@ -152,6 +160,65 @@ static inline sh_err rig_put(struct rig *r, uint32_t from, uint32_t to, sh_journ
     }
     sh_buf_fini(&wire);
     sh_batch_builder_fini(&b);
+    return err;
+}
+
+/* Appends a pack; done as in rig_put. */
+static inline sh_err rig_put_pack(struct rig *r, const struct sh_pack *p, sh_journal_done *done,
+                                  void *ctx)
+{
+    const struct sh_bytes part = sh_pack_wire(p);
+    return sh_journal_append(r->j,
+                             &(struct sh_journal_append){.owner = SH_OWNER_SAMPLES,
+                                                         .kind = SH_SAMPLES_BLOCKS,
+                                                         .parts = &part,
+                                                         .nparts = 1,
+                                                         .done = done,
+                                                         .ctx = ctx},
+                             NULL);
+}
+
+/* Those of the samples [from, to) that are of one point and not late, into a pack. */
+static inline sh_err rig_add_run(struct sh_pack_builder *b, uint32_t point, uint32_t from,
+                                 uint32_t to)
+{
+    static uint8_t time[4096 * 8];
+    static uint8_t cell[4096 * 8];
+    uint32_t n = 0;
+    for (uint32_t i = from; i < to && n < 4096; i++) {
+        if (1 + i % RIG_POINTS == point && i % 50 != 0) {
+            const union sh_cell v = {.f64 = rig_value(i)};
+            sh_put_le64(time + (size_t)n * 8, (uint64_t)rig_time(i));
+            sh_put_le64(cell + (size_t)n * 8, v.bits);
+            n++;
+        }
+    }
+    const struct sh_pack_run run = {point, SH_T_F64, n, time, cell, NULL};
+    return sh_pack_add(b, &run);
+}
+
+/* Samples [from, to), about two thousand: the late ones as rows, a record each, then a pack of the
+ * others; done is told of that. */
+static inline sh_err rig_put_mixed(struct rig *r, uint32_t from, uint32_t to, sh_journal_done *done,
+                                   void *ctx)
+{
+    struct sh_pack_builder *b = NULL;
+    struct sh_pack *p = NULL;
+    sh_err err = sh_pack_builder_new(r->env->alloc, r->h, &b);
+    for (uint32_t point = 1; err == SH_OK && point <= RIG_POINTS; point++) {
+        err = rig_add_run(b, point, from, to);
+    }
+    err = err == SH_OK ? sh_pack_take(b, &p) : err;
+    for (uint32_t i = from; err == SH_OK && i < to; i++) {
+        if (i % 50 == 0) {
+            err = rig_put(r, i, i + 1, NULL, NULL);
+        }
+    }
+    if (err == SH_OK) {
+        err = rig_put_pack(r, p, done, ctx);
+    }
+    sh_pack_unref(p);
+    sh_pack_builder_free(b);
     return err;
 }
 

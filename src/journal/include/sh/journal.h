@@ -26,7 +26,8 @@ enum {
 /* Kinds of SH_OWNER_SAMPLES. Each owner numbers its own. */
 enum {
     SH_SAMPLES_BATCH = 0, /* wire form of a batch (value.h) */
-    SH_SAMPLES_EDIT = 1   /* wire form of a correction, deletion or withdrawal (history.h) */
+    SH_SAMPLES_EDIT = 1,  /* wire form of a correction, deletion or withdrawal (history.h) */
+    SH_SAMPLES_BLOCKS = 2 /* wire form of a pack: encoded blocks (pack.h) */
 };
 
 struct sh_journal;
