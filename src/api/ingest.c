@@ -27,6 +27,7 @@ struct job {
     bool lines; /* answers 204 */
     bool prom;  /* so does this; series are what is refused */
     bool numbers_f64;
+    struct sh_pack_builder *pack; /* of the decode; NULL until a run came */
 };
 
 enum sh_ingest_code sh_api_refusal_code(enum sh_gate_refusal g)
@@ -115,15 +116,17 @@ static void committed(void *ctx, sh_err err, uint64_t seq)
     release(j);
 }
 
-static sh_err submit(void *ctx, const struct sh_batch *batch)
+/* Hands one of the two to the gate. */
+static sh_err hand_over(struct job *j, const struct sh_batch *batch, struct sh_pack *pack)
 {
-    struct job *j = ctx;
     struct sh_api *a = j->r->api;
+    const uint32_t tenant = j->r->tenant;
     const int64_t until = sh_mono_us(a->env->clock) + WAIT_US;
     (void)atomic_fetch_add(&j->open, 1);
     for (;;) {
         const sh_err err =
-            sh_gate_submit(a->o.gate, j->r->tenant, batch, committed, j, &j->wait_us);
+            pack == NULL ? sh_gate_submit(a->o.gate, tenant, batch, committed, j, &j->wait_us)
+                         : sh_gate_submit_pack(a->o.gate, tenant, pack, committed, j, &j->wait_us);
         if (err == SH_OK) {
             return SH_OK;
         }
@@ -132,6 +135,38 @@ static sh_err submit(void *ctx, const struct sh_batch *batch)
             return err;
         }
     }
+}
+
+static sh_err pack_send(struct job *j)
+{
+    struct sh_pack *pack = NULL;
+    if (j->pack == NULL || sh_pack_builder_rows(j->pack) == 0) {
+        return SH_OK;
+    }
+    SH_TRY(sh_pack_take(j->pack, &pack));
+    const sh_err err = hand_over(j, NULL, pack);
+    sh_pack_unref(pack);
+    return err;
+}
+
+static sh_err submit(void *ctx, const struct sh_batch *batch)
+{
+    SH_TRY(pack_send(ctx)); /* what was taken before */
+    return hand_over(ctx, batch, NULL);
+}
+
+static sh_err take_run(void *ctx, const struct sh_ingest_run *r)
+{
+    struct job *j = ctx;
+    const struct sh_api *a = j->r->api;
+    if (j->pack == NULL) {
+        SH_TRY(sh_pack_builder_new(a->env->alloc, a->o.history, &j->pack));
+    }
+    if (sh_pack_builder_rows(j->pack) >= SH_PACK_MAX_ROWS) {
+        SH_TRY(pack_send(j));
+    }
+    const struct sh_pack_run run = {r->point, r->type, r->n, r->time, r->cell, r->quality};
+    return sh_pack_add(j->pack, &run);
 }
 
 static void refuse(void *ctx, const struct sh_ingest_refusal *no)
@@ -385,10 +420,16 @@ static int decode(struct job *j, decoder *fn, struct sh_ingest_opts *opts)
     opts->max_time_us = sh_gate_max_time(a->o.gate);
     opts->scope = cache_scope(j);
     opts->generation = sh_points_generation(a->o.points);
-    const struct sh_ingest_sink sink = {
-        .resolve = resolve, .submit = submit, .refuse = refuse, .ctx = j};
+    const struct sh_ingest_sink sink = {.resolve = resolve,
+                                        .submit = submit,
+                                        .refuse = refuse,
+                                        .ctx = j,
+                                        .run = take_run,
+                                        .run_min = SH_PACK_MIN_ROWS};
     struct sh_ingest_result res = {.samples = 0};
-    const sh_err err = fn(in, &sink, opts, body, &res);
+    sh_err err = fn(in, &sink, opts, body, &res);
+    err = err == SH_OK ? pack_send(j) : err;
+    sh_pack_builder_free(j->pack);
     j->samples = res.samples;
     give_decoder(a, in);
     sh_buf_fini(&inflated);
@@ -541,5 +582,9 @@ int api_ingest(struct api_req *r)
     }
     struct job *j = NULL;
     const int status = job_new(r, false, &j);
-    return status != 0 || j == NULL ? status : decode(j, fn, &opts);
+    if (status != 0 || j == NULL) {
+        return status;
+    }
+    j->numbers_f64 = fn != sh_ingest_columns; /* its frames say what they hold */
+    return decode(j, fn, &opts);
 }

@@ -351,6 +351,8 @@ static sh_err write_metrics(struct sh_api *a, struct sh_buf *out)
     sh_record_stats(a->o.record, &rec);
     const struct sh_api_metric list[] = {
         {"samples_total", "counter", "Samples accepted.", (double)g.samples},
+        {"samples_encoded_total", "counter", "Of these, encoded before they were journalled.",
+         (double)g.encoded},
         {"batches_refused_rate_total", "counter", "Batches refused: tenant's rate.",
          (double)g.refused_rate},
         {"batches_refused_full_total", "counter", "Batches refused: disk full.",

@@ -91,6 +91,30 @@ void sh_bus_publish_slab(struct sh_bus *b, struct sh_slab *slab, uint64_t seq)
     sh_mutex_unlock(&b->slabs);
 }
 
+void sh_bus_publish_packed(struct sh_bus *b, const struct sh_bus_packed *p, uint64_t seq)
+{
+    struct sh_slab *rows = NULL;
+    bool asked = false;
+    sh_mutex_lock(&b->slabs);
+    for (size_t i = 0; i < b->max; i++) {
+        const struct sh_bus_sub *s = &b->subs[i];
+        if (!s->used || (s->h.slab == NULL && s->h.newest == NULL)) {
+            continue;
+        }
+        if (s->h.newest != NULL) {
+            s->h.newest(s->ctx, p->newest, seq);
+            continue;
+        }
+        rows = asked ? rows : p->all(p->ctx);
+        asked = true;
+        if (rows != NULL) {
+            s->h.slab(s->ctx, rows, seq);
+        }
+    }
+    sh_mutex_unlock(&b->slabs);
+    sh_slab_unref(rows);
+}
+
 void sh_bus_publish_event(struct sh_bus *b, const struct sh_event *e)
 {
     sh_mutex_lock(&b->events);

@@ -20,6 +20,7 @@ struct sh_gate {
     struct sh_journal *journal;
     atomic_bool closed; /* the disk has passed its last mark */
     atomic_ullong samples;
+    atomic_ullong encoded;
     atomic_ullong batches;
     atomic_ullong refused_rate;
     atomic_ullong refused_full;
@@ -193,7 +194,8 @@ int64_t sh_gate_max_time(const struct sh_gate *g)
 
 struct flight {
     struct sh_gate *gate;
-    struct sh_slab *slab;
+    struct sh_slab *slab; /* or */
+    struct sh_pack *pack;
     sh_journal_done *done;
     void *ctx;
 };
@@ -206,12 +208,14 @@ static void submit_done(void *ctx, sh_err err, uint64_t seq)
         count(&f.gate->failed, 1);
     }
     sh_slab_unref(f.slab);
+    sh_pack_unref(f.pack);
     if (f.done != NULL) {
         f.done(f.ctx, err, seq);
     }
 }
 
-static sh_err append(struct sh_gate *g, uint32_t tenant, const struct sh_batch *b, struct flight *f)
+static sh_err append_batch(struct sh_gate *g, uint32_t tenant, const struct sh_batch *b,
+                           struct flight *f)
 {
     SH_TRY(sh_slab_new(g->env->alloc, b, &f->slab));
     f->slab->tenant = tenant;
@@ -234,15 +238,40 @@ static sh_err append(struct sh_gate *g, uint32_t tenant, const struct sh_batch *
     return err;
 }
 
-sh_err sh_gate_submit(struct sh_gate *g, uint32_t tenant, const struct sh_batch *b,
-                      sh_journal_done *done, void *ctx, int64_t *wait_us)
+static sh_err append_pack(struct sh_gate *g, uint32_t tenant, struct sh_pack *p, struct flight *f)
+{
+    const struct sh_bytes part = sh_pack_wire(p);
+    const struct sh_journal_append a = {
+        .owner = SH_OWNER_SAMPLES,
+        .kind = SH_SAMPLES_BLOCKS,
+        .parts = &part,
+        .nparts = 1,
+        .obj = p,
+        .done = submit_done,
+        .ctx = f,
+    };
+    f->pack = sh_pack_ref(p);
+    sh_pack_newest(p)->tenant = tenant;
+    const sh_err err = sh_journal_append(g->journal, &a, NULL);
+    if (err != SH_OK) {
+        sh_pack_unref(p);
+    }
+    return err;
+}
+
+/* What is submitted: one of the two. */
+struct load {
+    const struct sh_batch *batch;
+    struct sh_pack *pack;
+    uint32_t rows;
+};
+
+static sh_err submit(struct sh_gate *g, uint32_t tenant, const struct load *l,
+                     const struct flight *as, int64_t *wait_us)
 {
     int64_t wait = 0;
-    if (b->len == 0) {
-        return SH_E_INVAL;
-    }
     SH_TRY(sh_gate_admit(g));
-    if (g->o.guard != NULL && sh_guard_rate(g->o.guard, tenant, b->len, &wait) != SH_OK) {
+    if (g->o.guard != NULL && sh_guard_rate(g->o.guard, tenant, l->rows, &wait) != SH_OK) {
         count(&g->refused_rate, 1);
         if (wait_us != NULL) {
             *wait_us = wait;
@@ -253,8 +282,9 @@ sh_err sh_gate_submit(struct sh_gate *g, uint32_t tenant, const struct sh_batch 
     if (f == NULL) {
         return SH_E_NOMEM;
     }
-    *f = (struct flight){.gate = g, .done = done, .ctx = ctx};
-    const sh_err err = append(g, tenant, b, f);
+    *f = *as;
+    const sh_err err =
+        l->pack != NULL ? append_pack(g, tenant, l->pack, f) : append_batch(g, tenant, l->batch, f);
     if (err != SH_OK) {
         count(err == SH_E_FULL ? &g->refused_full : &g->refused_busy, 1);
         sh_mem_free(g->env->alloc, f);
@@ -263,6 +293,22 @@ sh_err sh_gate_submit(struct sh_gate *g, uint32_t tenant, const struct sh_batch 
         *wait_us = 0;
     }
     return err;
+}
+
+sh_err sh_gate_submit(struct sh_gate *g, uint32_t tenant, const struct sh_batch *b,
+                      sh_journal_done *done, void *ctx, int64_t *wait_us)
+{
+    const struct load l = {.batch = b, .rows = b->len};
+    const struct flight f = {.gate = g, .done = done, .ctx = ctx};
+    return b->len == 0 ? SH_E_INVAL : submit(g, tenant, &l, &f, wait_us);
+}
+
+sh_err sh_gate_submit_pack(struct sh_gate *g, uint32_t tenant, struct sh_pack *p,
+                           sh_journal_done *done, void *ctx, int64_t *wait_us)
+{
+    const struct load l = {.pack = p, .rows = sh_pack_rows(p)};
+    const struct flight f = {.gate = g, .done = done, .ctx = ctx};
+    return submit(g, tenant, &l, &f, wait_us);
 }
 
 static sh_err edit_append(struct sh_gate *g, const struct sh_history_edit *e, struct sh_buf *wire,
@@ -307,6 +353,32 @@ static sh_err feed(struct sh_gate *g, struct sh_slab *slab, uint64_t seq)
     return err == SH_OK ? seen : err;
 }
 
+static struct sh_slab *all_rows(void *ctx)
+{
+    struct sh_slab *slab = NULL;
+    const struct sh_slab *newest = sh_pack_newest(ctx);
+    if (sh_pack_slab(ctx, &slab) != SH_OK) {
+        return NULL;
+    }
+    slab->tenant = newest->tenant;
+    slab->seq = newest->seq;
+    return slab;
+}
+
+static sh_err feed_pack(struct sh_gate *g, struct sh_pack *pack, uint64_t seq)
+{
+    struct sh_slab *newest = sh_pack_newest(pack);
+    newest->seq = seq;
+    const sh_err err = sh_history_apply_pack(g->o.history, pack, seq);
+    const sh_err seen = sh_latest_update(g->o.latest, &newest->batch);
+    const struct sh_bus_packed packed = {.newest = newest, .all = all_rows, .ctx = pack};
+    sh_bus_publish_packed(g->o.bus, &packed, seq);
+    count(&g->samples, sh_pack_rows(pack));
+    count(&g->encoded, sh_pack_rows(pack));
+    count(&g->batches, 1);
+    return err == SH_OK ? seen : err;
+}
+
 /* The live picture follows an edit: forget the points it names, then read their newest value. */
 static void refresh_latest(struct sh_gate *g, const uint32_t *points, size_t n)
 {
@@ -338,11 +410,26 @@ static void refresh_latest(struct sh_gate *g, const uint32_t *points, size_t n)
     }
 }
 
+static sh_err apply_pack(struct sh_gate *g, const struct sh_journal_record *rec)
+{
+    if (rec->obj != NULL) {
+        return feed_pack(g, rec->obj, rec->seq);
+    }
+    struct sh_pack *pack = NULL;
+    SH_TRY(sh_pack_read(g->env->alloc, rec->data, &pack));
+    const sh_err err = feed_pack(g, pack, rec->seq);
+    sh_pack_unref(pack);
+    return err;
+}
+
 sh_err sh_gate_apply(void *ctx, const struct sh_journal_record *rec)
 {
     struct sh_gate *g = ctx;
     if (rec->kind == SH_SAMPLES_EDIT) {
         return sh_history_edit_apply(g->o.history, rec->data, rec->seq);
+    }
+    if (rec->kind == SH_SAMPLES_BLOCKS) {
+        return apply_pack(g, rec);
     }
     if (rec->kind != SH_SAMPLES_BATCH) {
         return SH_E_CORRUPT;
@@ -374,6 +461,7 @@ void sh_gate_stats(const struct sh_gate *g, struct sh_gate_stats *out)
 {
     *out = (struct sh_gate_stats){
         .samples = atomic_load_explicit(&g->samples, memory_order_relaxed),
+        .encoded = atomic_load_explicit(&g->encoded, memory_order_relaxed),
         .batches = atomic_load_explicit(&g->batches, memory_order_relaxed),
         .refused_rate = atomic_load_explicit(&g->refused_rate, memory_order_relaxed),
         .refused_full = atomic_load_explicit(&g->refused_full, memory_order_relaxed),

@@ -76,7 +76,7 @@ static void destroy(struct sh_twin *t)
 sh_err sh_twin_open(const struct sh_env *env, const struct sh_twin_options *o, struct sh_twin **out,
                     struct sh_diag *diag)
 {
-    static const struct sh_bus_handler handler = {.slab = twin_on_slab};
+    static const struct sh_bus_handler handler = {.slab = twin_on_slab, .newest = twin_on_slab};
     uint64_t seed = 1;
     struct sh_twin *t = sh_mem_new(env->alloc, sizeof *t);
     if (t == NULL) {

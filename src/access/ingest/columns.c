@@ -67,6 +67,9 @@ static bool take_series(const uint8_t **p, const uint8_t *end, struct series *s)
 /* Cells that must be more than any 8 bytes: bools and spans. */
 static bool check_cells(const struct frame *f, const struct series *s, uint32_t first)
 {
+    if (s->type == SH_T_I64 || s->type == SH_T_F64) {
+        return true;
+    }
     for (uint32_t i = first; i < first + s->rows; i++) {
         const uint64_t bits = sh_le64(f->cell + (size_t)i * 8);
         const uint64_t off = bits & 0xffffffffu;
@@ -254,6 +257,47 @@ static sh_err take_rows(struct frame *f, const struct series *s, uint32_t index,
     return SH_OK;
 }
 
+/* Strictly ascending and within the limits. */
+static bool times_plain(const struct frame *f, uint32_t first, uint32_t n)
+{
+    const uint8_t *p = f->time + (size_t)first * 8;
+    int64_t before = (int64_t)sh_le64(p);
+    if (ingest_time_check(&f->r, before) != SH_INGEST_OK ||
+        ingest_time_check(&f->r, (int64_t)sh_le64(p + (size_t)(n - 1) * 8)) != SH_INGEST_OK) {
+        return false;
+    }
+    uint64_t bad = 0;
+    for (uint32_t i = 1; i < n; i++) {
+        const int64_t t = (int64_t)sh_le64(p + (size_t)i * 8);
+        bad |= (uint64_t)(t <= before);
+        before = t;
+    }
+    return bad == 0;
+}
+
+/* Offers the rows of a series to the sink as they are; SH_E_UNSUPPORTED: they go one by one. */
+static sh_err take_run(struct frame *f, const struct series *s, uint32_t first,
+                       const struct sh_ingest_target *t)
+{
+    const struct sh_ingest_sink *sink = f->r.sink;
+    if (sink->run == NULL || s->rows < sink->run_min || s->rows == 0 || t->scale != NULL ||
+        t->raw_point != 0 || t->type != s->type || s->type > SH_T_F64 || f->r.opts->hold ||
+        !times_plain(f, first, s->rows)) {
+        return SH_E_UNSUPPORTED;
+    }
+    const struct sh_ingest_run run = {.point = t->point,
+                                      .type = s->type,
+                                      .n = s->rows,
+                                      .time = f->time + (size_t)first * 8,
+                                      .cell = f->cell + (size_t)first * 8,
+                                      .quality = f->quality == NULL ? NULL : f->quality + first};
+    SH_TRY(ingest_flush(&f->r)); /* what came before stays before it */
+    SH_TRY(sink->run(sink->ctx, &run));
+    f->r.result->samples += s->rows;
+    f->r.result->taken++;
+    return SH_OK;
+}
+
 static sh_err take_frame(struct frame *f)
 {
     const uint8_t *p = f->table;
@@ -266,7 +310,8 @@ static sh_err take_frame(struct frame *f)
         }
         sh_err r = find_field(f, &s, i, &e);
         if (r == SH_OK) {
-            r = take_rows(f, &s, i, first, &e->target);
+            r = take_run(f, &s, first, &e->target);
+            r = r == SH_E_UNSUPPORTED ? take_rows(f, &s, i, first, &e->target) : r;
         }
         if (r != SH_OK && r != SH_E_NOTFOUND) {
             return r;

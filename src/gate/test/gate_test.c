@@ -15,6 +15,8 @@ struct fixture {
     struct sh_gate *gate;
     struct sh_journal *journal;
     uint64_t slabs;
+    uint64_t rows; /* of all slabs */
+    uint64_t newest_rows;
     int done;
     sh_err last;
 };
@@ -51,19 +53,29 @@ static enum sh_gate_refusal model_type(void *ctx, uint32_t tenant, struct sh_str
 
 static void count_slab(void *ctx, struct sh_slab *slab, uint64_t seq)
 {
-    SH_UNUSED(slab);
-    SH_UNUSED(seq);
-    ((struct fixture *)ctx)->slabs++;
+    struct fixture *f = ctx;
+    assert_int_equal(slab->seq, seq);
+    f->slabs++;
+    f->rows += slab->batch.len;
+}
+
+static void count_newest(void *ctx, struct sh_slab *slab, uint64_t seq)
+{
+    struct fixture *f = ctx;
+    assert_int_equal(slab->seq, seq);
+    f->newest_rows += slab->batch.len;
 }
 
 static void open_node(struct fixture *f)
 {
     static const struct sh_bus_handler handler = {.slab = count_slab};
+    static const struct sh_bus_handler few = {.newest = count_newest};
     struct sh_bus_sub *sub = NULL;
     const struct sh_points_options po = {.dir = "/d/history", .max_points = 10000};
     const struct sh_history_options ho = {.dir = "/d/history", .max_points = 10000};
     assert_ok(sh_bus_new(&f->t.env, 4, &f->bus));
     assert_ok(sh_bus_subscribe(f->bus, &handler, f, &sub));
+    assert_ok(sh_bus_subscribe(f->bus, &few, f, &sub));
     assert_ok(sh_points_open(&f->t.env, &po, &f->points));
     assert_ok(sh_latest_new(&f->t.env, 10000, &f->latest));
     assert_ok(sh_history_open(&f->t.env, &ho, &f->history));
@@ -303,6 +315,116 @@ static void test_closed_gate_refuses_samples_and_takes_deletions(void **state)
     end(&f);
 }
 
+/* n samples, a second apart from `at`, value = their number. */
+static struct sh_pack *pack_of(struct fixture *f, uint32_t id, int64_t at, uint32_t n)
+{
+    static uint8_t time[2000 * 8];
+    static uint8_t cell[2000 * 8];
+    struct sh_pack_builder *b = NULL;
+    struct sh_pack *p = NULL;
+    for (uint32_t i = 0; i < n; i++) {
+        const union sh_cell v = {.f64 = i};
+        sh_put_le64(time + (size_t)i * 8, (uint64_t)(at + (int64_t)i * 1000000));
+        sh_put_le64(cell + (size_t)i * 8, v.bits);
+    }
+    const struct sh_pack_run run = {id, SH_T_F64, n, time, cell, NULL};
+    assert_ok(sh_pack_builder_new(f->t.env.alloc, f->history, &b));
+    assert_ok(sh_pack_add(b, &run));
+    assert_ok(sh_pack_take(b, &p));
+    sh_pack_builder_free(b);
+    return p;
+}
+
+static sh_err add_values(void *ctx, const struct sh_history_rows *rows)
+{
+    for (uint32_t i = 0; i < rows->n; i++) {
+        *(double *)ctx += rows->value[i].f64;
+    }
+    return SH_OK;
+}
+
+/* The sum of all values of a point. */
+static double sum(struct fixture *f, uint32_t id)
+{
+    double s = 0;
+    struct sh_history_result out;
+    const struct sh_history_query q = {
+        .points = &id, .npoints = 1, .from_us = 0, .to_us = INT64_C(10000000000)};
+    assert_ok(sh_history_query(f->history, &q, add_values, &s, &out));
+    return s;
+}
+
+static void test_packs_are_seen_by_all_and_survive(void **state)
+{
+    SH_UNUSED(state);
+    struct fixture f;
+    struct sh_gate_target t;
+    struct sh_gate_stats s;
+    begin(&f);
+    assert_int_equal(point(&f, "pump", "temp", SH_T_F64, &t), SH_GATE_OK);
+    struct sh_pack *p = pack_of(&f, t.point, 0, 1500);
+    assert_ok(sh_gate_submit_pack(f.gate, 1, p, on_done, &f, NULL));
+    assert_int_equal(f.done, 0); /* not before the commit */
+    assert_ok(sh_journal_step(f.journal));
+    assert_int_equal(f.done, 1);
+    assert_int_equal(f.last, SH_OK);
+    assert_int_equal(f.slabs, 1); /* who wants rows gets them all */
+    assert_int_equal(f.rows, 1500);
+    assert_int_equal(f.newest_rows, 2); /* of two blocks */
+    assert_true(newest(&f, t.point) == 1499);
+    sh_gate_stats(f.gate, &s);
+    assert_true(s.samples == 1500 && s.encoded == 1500 && s.batches == 1);
+    sh_pack_unref(p);
+    send(&f, t.point, 5000000, -7); /* a row over it */
+    const double all = 1499.0 * 1500 / 2 - 5 - 7;
+    assert_ok(sh_journal_step(f.journal));
+    close_node(&f); /* nothing was flushed: the journal replays it */
+    open_node(&f);
+    assert_true(newest(&f, t.point) == 1499);
+    assert_true(sum(&f, t.point) == all);
+    assert_ok(sh_history_flush(f.history));
+    assert_true(sum(&f, t.point) == all);
+    close_node(&f);
+    open_node(&f);
+    assert_true(newest(&f, t.point) == 1499);
+    assert_true(sum(&f, t.point) == all);
+    end(&f);
+}
+
+static void test_pack_that_is_not_taken_is_not_told_as_done(void **state)
+{
+    SH_UNUSED(state);
+    struct fixture f;
+    struct sh_gate_target t;
+    struct sh_gate_stats s;
+    begin(&f);
+    assert_int_equal(point(&f, "pump", "temp", SH_T_F64, &t), SH_GATE_OK);
+    assert_ok(sh_journal_step(f.journal));
+    struct sh_pack *p = pack_of(&f, t.point, 0, 300);
+    sh_gate_close(f.gate, true);
+    assert_int_equal(sh_gate_submit_pack(f.gate, 1, p, on_done, &f, NULL), SH_E_FULL);
+    sh_gate_close(f.gate, false);
+    int taken = 0;
+    sh_err err = SH_OK;
+    while (err == SH_OK) { /* until the journal's queue is full */
+        err = sh_gate_submit_pack(f.gate, 1, p, on_done, &f, NULL);
+        taken += err == SH_OK;
+    }
+    assert_int_equal(err, SH_E_LIMIT);
+    assert_ok(sh_journal_step(f.journal));
+    assert_int_equal(f.done, taken);
+    sh_gate_stats(f.gate, &s);
+    assert_true(s.refused_full == 1 && s.refused_busy == 1);
+    sh_memfs_fail_write(f.fs, 1000);
+    assert_ok(sh_gate_submit_pack(f.gate, 1, p, on_done, &f, NULL));
+    assert_true(sh_journal_step(f.journal) != SH_OK);
+    sh_memfs_fail_write(f.fs, 0);
+    assert_int_equal(f.done, taken + 1);
+    assert_true(f.last == SH_E_IO || f.last == SH_E_FULL);
+    sh_pack_unref(p);
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -311,6 +433,8 @@ int main(void)
         cmocka_unit_test(test_deleted_samples_leave_the_live_picture),
         cmocka_unit_test(test_full_disk_refuses_and_tells),
         cmocka_unit_test(test_point_that_cannot_be_made_now_is_told_so),
+        cmocka_unit_test(test_packs_are_seen_by_all_and_survive),
+        cmocka_unit_test(test_pack_that_is_not_taken_is_not_told_as_done),
         cmocka_unit_test(test_closed_gate_refuses_samples_and_takes_deletions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

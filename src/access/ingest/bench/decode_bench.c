@@ -61,7 +61,7 @@ static sh_err whole(const char *name, decode *fn, const struct sh_buf *body)
 {
     struct sh_env env = sh_env_system();
     struct counter c = {0};
-    const struct sh_ingest_sink sink = {resolve, submit, NULL, &c};
+    const struct sh_ingest_sink sink = {resolve, submit, NULL, &c, NULL, 0};
     const struct sh_ingest_opts o = {.now_us = 1, .device = SH_STR("d")};
     struct sh_ingest *in = NULL;
     struct sh_ingest_result r;
@@ -91,7 +91,7 @@ static sh_err messages(void)
     };
     struct sh_env env = sh_env_system();
     struct counter c = {0};
-    const struct sh_ingest_sink sink = {resolve, submit, NULL, &c};
+    const struct sh_ingest_sink sink = {resolve, submit, NULL, &c, NULL, 0};
     const struct sh_ingest_opts o = {.now_us = 1, .device = SH_STR("cnc-12")};
     struct sh_ingest *in = NULL;
     struct sh_ingest_result r;

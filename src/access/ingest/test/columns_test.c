@@ -152,6 +152,78 @@ static void test_columns_conflicts_and_limits(void **state)
     sh_test_env_fini(&t);
 }
 
+/* Runs that need nothing done to them are offered as they lie, in their place among the rows. */
+static void test_columns_plain_runs_are_offered_in_their_place(void **state)
+{
+    (void)state;
+    struct sh_test_env t;
+    sh_test_env_init(&t, NULL);
+    struct maker m;
+    struct sh_buf body;
+    struct sh_ingest *in;
+    struct fake *f = fake_new(&t);
+    struct sh_ingest_result r;
+    const struct sh_ingest_opts o = {.min_time_us = 2, .max_time_us = 8};
+    maker_init(&m, &t);
+    sh_buf_init(&body, t.env.alloc, 1 << 20);
+    series(&m, "d", "few", SH_T_F64, 2); /* under run_min */
+    row(&m, 2, 0, SH_Q_GOOD);
+    row(&m, 3, 0, SH_Q_GOOD);
+    series(&m, "d", "run", SH_T_I64, 3);
+    row(&m, 2, 5, SH_Q_GOOD);
+    row(&m, 3, 6, SH_Q_BAD);
+    row(&m, 8, 7, SH_Q_GOOD);
+    series(&m, "d", "b", SH_T_BOOL, 3);
+    row(&m, 2, 1, SH_Q_GOOD);
+    row(&m, 3, 0, SH_Q_GOOD);
+    row(&m, 4, 1, SH_Q_GOOD);
+    series(&m, "d", "back", SH_T_F64, 3);
+    row(&m, 3, 0, SH_Q_GOOD);
+    row(&m, 2, 0, SH_Q_GOOD);
+    row(&m, 4, 0, SH_Q_GOOD);
+    series(&m, "d", "twice", SH_T_F64, 3);
+    row(&m, 3, 0, SH_Q_GOOD);
+    row(&m, 3, 0, SH_Q_GOOD);
+    row(&m, 4, 0, SH_Q_GOOD);
+    series(&m, "d", "widened", SH_T_I64, 3);
+    row(&m, 3, 1, SH_Q_GOOD);
+    row(&m, 4, 2, SH_Q_GOOD);
+    row(&m, 5, 3, SH_Q_GOOD);
+    series(&m, "d", "old", SH_T_F64, 3); /* one of it is refused */
+    row(&m, 1, 0, SH_Q_GOOD);
+    row(&m, 3, 0, SH_Q_GOOD);
+    row(&m, 4, 0, SH_Q_GOOD);
+    frame(&m, true, &body);
+    fake_add(f, "d/widened", SH_T_F64, NULL);
+    f->sink.run = fake_run;
+    f->sink.run_min = 3;
+    assert_ok(sh_ingest_new(&t.env, 100, 100, &in));
+    assert_ok(sh_ingest_columns(in, &f->sink, &o, sh_buf_bytes(&body), &r));
+    fake_expect(f, "runs",
+                "d/few=0@2\nd/few=0@3\n[\nd/run=5i@2\nd/run=6i@3q0\nd/run=7i@8\n]\n"
+                "[\nd/b=t@2\nd/b=f@3\nd/b=t@4\n]\n"
+                "d/back=0@3\nd/back=0@2\nd/back=0@4\nd/twice=0@3\nd/twice=0@3\nd/twice=0@4\n"
+                "d/widened=1@3\nd/widened=2@4\nd/widened=3@5\nd/old=0@3\nd/old=0@4\n",
+                "7:438 time_too_old\n");
+    assert_int_equal(r.samples, 19);
+    assert_int_equal(r.taken, 7);
+    assert_int_equal(f->submits, 2);
+    f->run_answer = SH_E_UNSUPPORTED; /* then all come as rows */
+    fake_clear(f);
+    assert_ok(sh_ingest_columns(in, &f->sink, &o, sh_buf_bytes(&body), &r));
+    assert_int_equal(r.samples, 19);
+    assert_int_equal(r.taken, 7);
+    f->run_answer = SH_E_NOMEM;
+    fake_clear(f);
+    assert_int_equal(sh_ingest_columns(in, &f->sink, &o, sh_buf_bytes(&body), &r), SH_E_NOMEM);
+    assert_int_equal(r.samples, 2); /* those that were submitted before */
+    sh_ingest_free(in);
+    sh_buf_fini(&body);
+    maker_fini(&m);
+    fake_free(&t, f);
+    sh_test_env_fini(&t);
+}
+
 static void test_columns_every_damage_is_refused_whole(void **state)
 {
     (void)state;
@@ -196,6 +268,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_columns_round_trip),
         cmocka_unit_test(test_columns_conflicts_and_limits),
+        cmocka_unit_test(test_columns_plain_runs_are_offered_in_their_place),
         cmocka_unit_test(test_columns_every_damage_is_refused_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

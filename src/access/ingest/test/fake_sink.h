@@ -24,6 +24,7 @@ struct fake {
     uint32_t submits;
     uint32_t max_batch;
     sh_err submit_answer;
+    sh_err run_answer;        /* runs are offered when sink.run is set */
     enum sh_ingest_code deny; /* answer for points that are not there */
     struct sh_ingest_sink sink;
 };
@@ -130,13 +131,39 @@ static inline void fake_refuse(void *ctx, const struct sh_ingest_refusal *r)
         sh_buf_printf(&f->refused, "%u:%u %s\n", r->line, r->column, sh_ingest_code_name(r->code)));
 }
 
+/* Writes a run in brackets: where it stands among the rows shows. */
+static inline sh_err fake_run(void *ctx, const struct sh_ingest_run *r)
+{
+    struct fake *f = ctx;
+    if (f->run_answer != SH_OK) {
+        return f->run_answer;
+    }
+    assert_ok(sh_buf_put_c(&f->out, "[\n"));
+    for (uint32_t i = 0; i < r->n; i++) {
+        const uint8_t type = (uint8_t)r->type;
+        const uint8_t quality = r->quality == NULL ? SH_Q_GOOD : r->quality[i];
+        const int64_t time = (int64_t)sh_le64(r->time + (size_t)i * 8);
+        const union sh_cell cell = {.bits = sh_le64(r->cell + (size_t)i * 8)};
+        const struct sh_batch one = {.len = 1,
+                                     .point = &r->point,
+                                     .time_us = &time,
+                                     .value = &cell,
+                                     .quality = &quality,
+                                     .type = &type};
+        fake_row(f, &one, 0);
+    }
+    assert_ok(sh_buf_put_c(&f->out, "]\n"));
+    return SH_OK;
+}
+
 static inline struct fake *fake_new(struct sh_test_env *t)
 {
     struct fake *f = sh_mem_new(t->env.alloc, sizeof *f);
     assert_non_null(f);
     sh_buf_init(&f->out, t->env.alloc, 64 << 20);
     sh_buf_init(&f->refused, t->env.alloc, 64 << 20);
-    f->sink = (struct sh_ingest_sink){fake_resolve, fake_submit, fake_refuse, f};
+    f->sink = (struct sh_ingest_sink){
+        .resolve = fake_resolve, .submit = fake_submit, .refuse = fake_refuse, .ctx = f};
     return f;
 }
 

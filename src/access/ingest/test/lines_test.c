@@ -345,7 +345,7 @@ static sh_err quiet_submit(void *ctx, const struct sh_batch *b)
 
 static sh_err oom_body(struct sh_test_env *t)
 {
-    const struct sh_ingest_sink sink = {quiet_resolve, quiet_submit, NULL, NULL};
+    const struct sh_ingest_sink sink = {.resolve = quiet_resolve, .submit = quiet_submit};
     struct sh_ingest *in = NULL;
     struct sh_ingest_result r;
     SH_TRY(sh_ingest_new(&t->env, 8, 8, &in));

@@ -29,11 +29,14 @@ SH_MUST_CHECK sh_err sh_bus_new(const struct sh_env *env, size_t max_subscribers
                                 struct sh_bus **out);
 void sh_bus_free(struct sh_bus *b); /* NULL is accepted */
 
-/* Either function may be NULL. Borrowed for the call; sh_slab_ref keeps a slab. `slab` may publish
- * events; `event` may publish nothing. */
+/* Any function may be NULL. Borrowed for the call; sh_slab_ref keeps a slab. `slab` and `newest`
+ * may publish events; `event` may publish nothing. */
 struct sh_bus_handler {
     void (*slab)(void *ctx, struct sh_slab *slab, uint64_t seq);
     void (*event)(void *ctx, const struct sh_event *e);
+    /* In place of `slab`, of samples that came encoded: only the last one of each run of equal
+     * quality of a block. NULL: `slab` gets them all, decoded for it. */
+    void (*newest)(void *ctx, struct sh_slab *slab, uint64_t seq);
 };
 /* SH_E_LIMIT at max_subscribers. Any thread, but not from inside a handler. */
 SH_MUST_CHECK sh_err sh_bus_subscribe(struct sh_bus *b, const struct sh_bus_handler *h, void *ctx,
@@ -42,6 +45,15 @@ SH_MUST_CHECK sh_err sh_bus_subscribe(struct sh_bus *b, const struct sh_bus_hand
 void sh_bus_unsubscribe(struct sh_bus *b, struct sh_bus_sub *s);
 
 void sh_bus_publish_slab(struct sh_bus *b, struct sh_slab *slab, uint64_t seq);
+/* Samples that came encoded. `all` is called at most once, when somebody wants the slab of all
+ * rows, and gives a reference away; NULL: it could not be made, and those who want it are left out.
+ */
+struct sh_bus_packed {
+    struct sh_slab *newest;
+    struct sh_slab *(*all)(void *ctx);
+    void *ctx;
+};
+void sh_bus_publish_packed(struct sh_bus *b, const struct sh_bus_packed *p, uint64_t seq);
 void sh_bus_publish_event(struct sh_bus *b, const struct sh_event *e);
 
 #endif /* SH_BUS_H */

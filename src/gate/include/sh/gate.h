@@ -13,6 +13,7 @@
 #include <sh/guard.h>
 #include <sh/history.h>
 #include <sh/journal.h>
+#include <sh/pack.h>
 #include <sh/point.h>
 #include <sh/scale.h>
 
@@ -112,6 +113,10 @@ SH_MUST_CHECK sh_err sh_gate_admit(struct sh_gate *g);
  * SH_E_INVAL. */
 SH_MUST_CHECK sh_err sh_gate_submit(struct sh_gate *g, uint32_t tenant, const struct sh_batch *b,
                                     sh_journal_done *done, void *ctx, int64_t *wait_us);
+/* The same for samples that were encoded already: their blocks are what is journalled and kept.
+ * Keeps a reference of its own. */
+SH_MUST_CHECK sh_err sh_gate_submit_pack(struct sh_gate *g, uint32_t tenant, struct sh_pack *p,
+                                         sh_journal_done *done, void *ctx, int64_t *wait_us);
 /* A correction, deletion or withdrawal (history.h), journalled the same way. */
 SH_MUST_CHECK sh_err sh_gate_edit(struct sh_gate *g, const struct sh_history_edit *e,
                                   sh_journal_done *done, void *ctx);
@@ -124,6 +129,7 @@ void sh_gate_edited(struct sh_gate *g, const uint32_t *points, size_t n);
 
 struct sh_gate_stats {
     uint64_t samples; /* accepted and applied */
+    uint64_t encoded; /* among them, those of packs */
     uint64_t batches;
     uint64_t refused_rate; /* batches */
     uint64_t refused_full;

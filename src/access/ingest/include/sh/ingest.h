@@ -83,6 +83,18 @@ struct sh_ingest_refusal {
     const char *detail; /* English, one sentence; borrowed for the call */
 };
 
+/* Samples of one series as they lie in a columnar frame: columns of 8-byte little-endian words at
+ * any address. They need nothing done to them: the point has this type and no scale, the times are
+ * strictly ascending and within the limits. */
+struct sh_ingest_run {
+    uint32_t point;
+    enum sh_type type; /* bool, i64 or f64 */
+    uint32_t n;
+    const uint8_t *time;
+    const uint8_t *cell;
+    const uint8_t *quality; /* NULL: all good */
+};
+
 struct sh_ingest_sink {
     /* Finds or makes the point. Not SH_INGEST_OK: refused for that reason, and asked again the next
      * time the series comes (refusals are not cached). detail: at most 160 bytes of words, may be
@@ -95,6 +107,12 @@ struct sh_ingest_sink {
     /* Told of each refusal; NULL = only counted. */
     void (*refuse)(void *ctx, const struct sh_ingest_refusal *r);
     void *ctx;
+    /* May be NULL. Is offered runs of at least run_min samples, in their place between the batches:
+     * what came before was submitted. SH_OK: taken; it may be kept back until the next submit() or
+     * the end of the call. SH_E_UNSUPPORTED: it comes as rows of a batch. Another error ends the
+     * decode. */
+    sh_err (*run)(void *ctx, const struct sh_ingest_run *r);
+    uint32_t run_min;
 };
 
 enum sh_ingest_precision { SH_INGEST_NS, SH_INGEST_US, SH_INGEST_MS, SH_INGEST_S };
