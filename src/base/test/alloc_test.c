@@ -178,6 +178,22 @@ static void test_crc32c_check_values(void **state)
     assert_true(sh_crc32c(0, ones, 32) == 0x62a8ab43);
     assert_true(sh_crc32c(0, up, 32) == 0x46dd794e);
     assert_true(sh_crc32c(0, "123456789", 9) == 0xe3069283);
+    /* whole or in pieces, long (by lanes) or short, at any address: the same */
+    static uint8_t big[20000];
+    for (size_t i = 0; i < sizeof big; i++) {
+        big[i] = (uint8_t)(i * i >> 3 ^ i);
+    }
+    for (size_t from = 0; from < 9; from++) {
+        for (size_t n = 2900; n < sizeof big - from; n += 977) {
+            uint32_t crc = 0;
+            for (size_t at = 0; at < n; at += 100) {
+                crc = sh_crc32c(crc, big + from + at, n - at < 100 ? n - at : 100);
+            }
+            assert_true(sh_crc32c(0, big + from, n) == crc);
+            assert_true(sh_crc32c(7, big + from, n) ==
+                        sh_crc32c(sh_crc32c(7, big + from, 5), big + from + 5, n - 5));
+        }
+    }
     assert_true(sh_crc32c(sh_crc32c(0, "1234", 4), "56789", 5) == 0xe3069283);
 }
 
