@@ -64,12 +64,10 @@ static sh_err time_encode(struct block_scratch *s, const struct block_in *in,
                           enum block_effort effort, struct sh_buf *out)
 {
     const uint64_t t0 = (uint64_t)in->time[0];
-    uint64_t g = 0;
-    bool even = true;
-    for (uint32_t i = 1; i < in->n && (g != 1 || even); i++) {
-        const uint64_t step = (uint64_t)in->time[i] - (uint64_t)in->time[i - 1];
-        even = even && (i == 1 || step == g);
-        g = gcd(step, g);
+    const bool even = kernels_get()->even(in->time, in->n);
+    uint64_t g = in->n > 1 ? (uint64_t)in->time[1] - t0 : 0;
+    for (uint32_t i = 2; i < in->n && g != 1 && !even; i++) {
+        g = gcd((uint64_t)in->time[i] - (uint64_t)in->time[i - 1], g);
     }
     if (g == 0) { /* one sample */
         g = in->time[0] % 1000000 == 0 ? 1000000 : 1;
@@ -121,14 +119,14 @@ static sh_err decimal_encode(struct block_scratch *s, const struct block_in *in,
 {
     uint32_t exceptions = 0;
     uint64_t prev = 0;
-    for (uint32_t i = 0; i < in->n; i++) {
-        int64_t v = 0;
-        if (block_decimal(in->value[i].f64, e, &v)) {
-            prev = (uint64_t)v;
-        } else {
+    const uint32_t bad =
+        kernels_get()->decimals(&in->value[0].f64, in->n, block_pow10(e), s->u, s->w);
+    for (uint32_t i = 0; bad != 0 && i < in->n; i++) {
+        if (s->w[i] != 0) {
             s->at[exceptions++] = (uint16_t)i;
+            s->u[i] = prev;
         }
-        s->u[i] = prev;
+        prev = s->u[i];
     }
     SH_TRY(sh_buf_put_u8(out, F64_DECIMAL));
     SH_TRY(sh_buf_put_u8(out, (uint8_t)e));
@@ -187,12 +185,12 @@ static sh_err f64_encode(struct block_scratch *s, const struct block_in *in,
 static sh_err quality_encode(const struct block_in *in, struct sh_buf *out)
 {
     uint32_t runs = 1;
-    for (uint32_t i = 1; i < in->n; i++) {
-        runs += in->quality[i] != in->quality[i - 1];
-    }
-    if (runs == 1) {
+    if (in->n == 1 || memcmp(in->quality, in->quality + 1, in->n - 1) == 0) {
         SH_TRY(sh_buf_put_u8(out, Q_CONST));
         return sh_buf_put_u8(out, in->quality[0]);
+    }
+    for (uint32_t i = 1; i < in->n; i++) {
+        runs += in->quality[i] != in->quality[i - 1];
     }
     SH_TRY(sh_buf_put_u8(out, Q_RUNS));
     SH_TRY(sh_buf_put_varint(out, runs));
@@ -217,10 +215,7 @@ static sh_err value_encode(const struct sh_alloc *a, struct block_scratch *s,
     if (in->type == SH_T_TEXT || in->type == SH_T_BLOB) {
         return text_encode(a, s, in, out);
     }
-    for (uint32_t i = 0; i < in->n; i++) {
-        s->u[i] = in->value[i].bits;
-    }
-    return numbers_encode(s, s->u, in->n, ALL_MODES, effort, out);
+    return numbers_encode(s, &in->value[0].bits, in->n, ALL_MODES, effort, out);
 }
 
 /* The head has room for the two lengths as varints of 5 bytes each; they are closed up after. */

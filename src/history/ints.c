@@ -6,7 +6,7 @@
 
 #include "kernel_bits.h"
 
-enum { SAMPLE = 192, EXCEPTION_BITS = 18, WORTH_NUM = 63, WORTH_DEN = 64 };
+enum { SAMPLE = 192, GUESS = 128, EXCEPTION_BITS = 18, WORTH_NUM = 63, WORTH_DEN = 64 };
 
 /* How one mode would be written. */
 struct plan {
@@ -14,6 +14,8 @@ struct plan {
     unsigned width;
     unsigned digits; /* of a word, in the radix form; 1 = bits as they are */
     uint64_t base;
+    uint64_t min; /* of the stream, as signed integers */
+    uint64_t max;
     uint64_t first;
     uint64_t first_delta;
     uint32_t skip; /* leading positions that stand for nothing */
@@ -146,16 +148,48 @@ static void radix_search(const uint64_t *sorted, uint32_t m, const uint64_t *d, 
     }
 }
 
+/* The same without a sample, when p leaves nothing out: the form that holds all values in the
+ * fewest bits, if there is one. */
+static void radix_exact(uint32_t n, struct plan *p)
+{
+    const uint64_t span = p->max - p->base;
+    double least = p->width;
+    struct plan best = *p;
+    if (p->width == 0 || p->width > 16 || bits_of(span) != p->width) {
+        return;
+    }
+    for (unsigned k = 2; k <= DIGITS_MAX; k++) {
+        unsigned w = k * (p->width - 1); /* less holds no value of this width */
+        w = w < k ? k : w;
+        while (w <= WORD_BITS && radix_of(k, w) <= span) {
+            w++;
+        }
+        if (w <= WORD_BITS && (double)w / k < least) {
+            least = (double)w / k;
+            best.digits = k;
+            best.width = w;
+        }
+    }
+    best.cost = radix_size(n, best.digits, best.width) + 1;
+    if (best.digits > 1 && best.cost < p->cost * WORTH_NUM / WORTH_DEN) {
+        *p = best;
+    }
+}
+
 /* Cheapest width for differences whose bit lengths are counted in hist. An exception costs its gap,
  * one byte for most, and what is above the width. */
 static unsigned width_choose(const uint32_t hist[65], uint32_t n, size_t *cost)
 {
-    unsigned best = 64;
+    unsigned most = 64; /* wider than the widest is never cheaper */
+    while (most > 0 && hist[most] == 0) {
+        most--;
+    }
+    unsigned best = most;
     size_t best_cost = SIZE_MAX;
-    for (unsigned w = 0; w <= 64; w++) {
+    for (unsigned w = 0; w <= most; w++) {
         size_t c = kernel_packed_size(n, w);
         size_t beyond = 0;
-        for (unsigned b = w + 1; b <= 64; b++) {
+        for (unsigned b = w + 1; b <= most; b++) {
             beyond += hist[b];
             c += hist[b] * (1 + (size_t)(b - w + 6) / 7);
         }
@@ -169,50 +203,37 @@ static unsigned width_choose(const uint32_t hist[65], uint32_t n, size_t *cost)
     return best;
 }
 
-/* Turns v into the stream of the mode; returns how many leading positions stand for nothing. */
-static uint32_t transform(const uint64_t *v, uint32_t n, struct plan *p, uint64_t *d)
+/* Turns v into the stream of the mode, which is then in *d: v itself or scratch; tells how many
+ * leading positions stand for nothing. */
+static const uint64_t *transform(struct ints_scratch *s, const uint64_t *v, uint32_t n,
+                                 struct plan *p)
 {
+    const struct kernels *k = kernels_get();
     if (p->mode == INTS_FOR) {
-        memcpy(d, v, (size_t)n * sizeof *d);
-        return 0;
+        return v;
     }
     p->first = v[0];
-    for (uint32_t i = n - 1; i > 0; i--) {
-        d[i] = v[i] - v[i - 1];
-    }
-    d[0] = 0;
+    p->skip = 1;
+    k->deltas(v, 1, n, s->diff);
     if (p->mode == INTS_DELTA || n == 1) {
-        return 1;
+        return s->diff;
     }
-    p->first_delta = d[1];
-    for (uint32_t i = n - 1; i > 1; i--) {
-        d[i] -= d[i - 1];
-    }
-    d[1] = 0;
-    return 2;
+    p->skip = 2;
+    p->first_delta = s->diff[1];
+    k->deltas(s->diff, 2, n, s->diff2);
+    return s->diff2;
 }
 
-static uint64_t signed_min(const uint64_t *d, uint32_t skip, uint32_t n)
+/* Smallest and largest of what counts; both 0 when nothing does. */
+static void signed_range(const uint64_t *d, uint32_t skip, uint32_t n, uint64_t *min, uint64_t *max)
 {
-    if (skip >= n) {
-        return 0;
+    int64_t lo = 0;
+    int64_t hi = 0;
+    if (skip < n) {
+        kernels_get()->range(d + skip, n - skip, &lo, &hi);
     }
-    int64_t min = INT64_MAX;
-    for (uint32_t i = skip; i < n; i++) {
-        const int64_t x = (int64_t)d[i];
-        min = x < min ? x : min;
-    }
-    return (uint64_t)min;
-}
-
-static uint64_t signed_max(const uint64_t *d, uint32_t skip, uint32_t n)
-{
-    int64_t max = skip < n ? INT64_MIN : 0;
-    for (uint32_t i = skip; i < n; i++) {
-        const int64_t x = (int64_t)d[i];
-        max = x > max ? x : max;
-    }
-    return (uint64_t)max;
+    *min = (uint64_t)lo;
+    *max = (uint64_t)hi;
 }
 
 static size_t cost_with_base(const uint64_t *d, uint32_t skip, uint32_t n, uint64_t base,
@@ -220,8 +241,8 @@ static size_t cost_with_base(const uint64_t *d, uint32_t skip, uint32_t n, uint6
 {
     uint32_t hist[65] = {0};
     size_t cost = 0;
-    for (uint32_t i = skip; i < n; i++) {
-        hist[bits_of(d[i] - base)]++;
+    if (skip < n) {
+        kernels_get()->widths(d + skip, n - skip, base, hist);
     }
     *width = width_choose(hist, n, &cost);
     return cost;
@@ -242,7 +263,8 @@ static uint32_t sample_take(struct ints_scratch *s, const uint64_t *d, uint32_t 
         s->sorted[m++] = d[i];
     }
     if (m > 0) {
-        s->sorted[m++] = signed_max(d, skip, n); /* the radix form wants to know it */
+        uint64_t min = 0;
+        signed_range(d, skip, n, &min, &s->sorted[m++]); /* the radix form wants the largest */
     }
     qsort(s->sorted, m, sizeof *s->sorted, by_signed);
     return m;
@@ -286,22 +308,29 @@ static void window_search(const struct ints_scratch *s, uint32_t m, const uint64
     }
 }
 
-/* Leaves the stream of the mode in s->diff, the base not yet taken off. */
-static void plan_make(struct ints_scratch *s, const uint64_t *v, uint32_t n, struct plan *p)
+/* Returns the stream of the mode, the base not yet taken off. */
+static const uint64_t *plan_make(struct ints_scratch *s, const uint64_t *v, uint32_t n,
+                                 struct plan *p)
 {
-    p->skip = transform(v, n, p, s->diff);
-    p->base = signed_min(s->diff, p->skip, n);
-    p->cost = cost_with_base(s->diff, p->skip, n, p->base, &p->width);
+    const uint64_t *d = transform(s, v, n, p);
+    signed_range(d, p->skip, n, &p->min, &p->max);
+    p->base = p->min;
+    p->cost = cost_with_base(d, p->skip, n, p->base, &p->width);
     p->cost += varint_size(ints_zigzag(p->base));
     if (p->mode != INTS_FOR) {
         p->cost += varint_size(ints_zigzag(p->first));
     }
+    return d;
 }
 
 /* Words of digits; what is beyond the radix keeps its remainder. */
-static void words_make(const uint64_t *diff, uint32_t n, unsigned k, uint32_t radix,
+static void words_make(const uint64_t *diff, uint32_t n, unsigned k, uint32_t radix, bool all_below,
                        uint64_t *words)
 {
+    if (all_below) {
+        kernels_get()->words(diff, n, k, radix, words);
+        return;
+    }
     const uint32_t m = (n + k - 1) / k;
     memset(words, 0, (size_t)m * sizeof *words);
     for (uint32_t j = k; j-- > 0;) {
@@ -321,7 +350,9 @@ static sh_err plan_write(struct ints_scratch *s, const struct plan *p, const uin
     const bool radix = p->digits > 1;
     const uint32_t base = radix ? radix_of(p->digits, p->width) : 1;
     SH_ASSERT(base > 0); /* the search takes no word that is too narrow for its digits */
-    for (uint32_t i = 0; i < n; i++) {
+    const bool fits = (int64_t)p->base <= (int64_t)p->min &&
+                      (radix ? p->max - p->base < base : bits_of(p->max - p->base) <= p->width);
+    for (uint32_t i = 0; i < n && !fits; i++) {
         if (radix ? diff[i] >= base : bits_of(diff[i]) > p->width) {
             at[exceptions++] = (uint16_t)i;
         }
@@ -332,7 +363,7 @@ static sh_err plan_write(struct ints_scratch *s, const struct plan *p, const uin
     SH_TRY(sh_buf_put_u8(out, (uint8_t)p->width));
     if (radix) {
         SH_TRY(sh_buf_put_u8(out, (uint8_t)p->digits));
-        words_make(diff, n, p->digits, base, s->words);
+        words_make(diff, n, p->digits, base, fits, s->words);
     }
     SH_TRY(sh_buf_put_varint(out, exceptions));
     SH_TRY(sh_buf_put_varint(out, ints_zigzag(p->base)));
@@ -356,8 +387,8 @@ static sh_err plan_write(struct ints_scratch *s, const struct plan *p, const uin
 
 /* The entropy code, where it is smaller than the plan by more than its slower reading is worth.
  * *done: it was written. */
-static sh_err entropy_write(struct ints_scratch *s, const struct plan *p, uint32_t n, uint32_t m,
-                            struct sh_buf *out, bool *done)
+static sh_err entropy_write(struct ints_scratch *s, const struct plan *p, const uint64_t *d,
+                            uint32_t n, uint32_t m, struct sh_buf *out, bool *done)
 {
     const size_t start = out->n;
     *done = false;
@@ -372,7 +403,7 @@ static sh_err entropy_write(struct ints_scratch *s, const struct plan *p, uint32
     if (p->mode == INTS_DELTA2) {
         SH_TRY(sh_buf_put_varint(out, ints_zigzag(p->first_delta)));
     }
-    SH_TRY(ans_encode(&s->ans, s->best + p->skip, n - p->skip, s->sorted[m / 2], out));
+    SH_TRY(ans_encode(&s->ans, d + p->skip, n - p->skip, s->sorted[m / 2], out));
     *done = (out->n - start) * WORTH_DEN < p->cost * WORTH_NUM;
     if (!*done) {
         out->n = start;
@@ -380,46 +411,76 @@ static sh_err entropy_write(struct ints_scratch *s, const struct plan *p, uint32
     return SH_OK;
 }
 
+/* The mode that is best for a part of the values, here and there. */
+static unsigned mode_guess(const uint64_t *v, uint32_t n, unsigned modes)
+{
+    uint64_t part[INTS_DELTA2 + 1][GUESS];
+    const uint32_t stride = (n - 2) / GUESS;
+    size_t least = SIZE_MAX;
+    unsigned best = INTS_FOR;
+    for (uint32_t k = 0; k < GUESS; k++) {
+        const uint64_t *at = v + 2 + (size_t)k * stride;
+        part[INTS_FOR][k] = at[0];
+        part[INTS_DELTA][k] = at[0] - at[-1];
+        part[INTS_DELTA2][k] = at[0] - at[-1] - (at[-1] - at[-2]);
+    }
+    for (unsigned m = INTS_FOR; m <= INTS_DELTA2; m++) {
+        uint64_t min = 0;
+        uint64_t max = 0;
+        unsigned width = 0;
+        signed_range(part[m], 0, GUESS, &min, &max);
+        const size_t cost = cost_with_base(part[m], 0, GUESS, min, &width);
+        if ((modes & 1U << m) != 0 && cost < least) {
+            least = cost;
+            best = m;
+        }
+    }
+    return 1U << best;
+}
+
 sh_err ints_encode(struct ints_scratch *s, const uint64_t *v, uint32_t n, unsigned modes,
                    bool thorough, struct sh_buf *out)
 {
     struct plan best = {.cost = SIZE_MAX};
+    const uint64_t *d = v;
     if (n == 0 || n > INTS_MAX) {
         return SH_E_INVAL;
+    }
+    if (!thorough && n >= 2 * GUESS) {
+        modes = mode_guess(v, n, modes);
     }
     for (int m = INTS_FOR; m <= INTS_DELTA2; m++) {
         if ((modes & 1U << m) == 0) {
             continue;
         }
         struct plan p = {.mode = (enum ints_mode)m, .digits = 1};
-        plan_make(s, v, n, &p);
+        const uint64_t *stream = plan_make(s, v, n, &p); /* deltas keep their place in s */
         if (p.cost < best.cost) {
             best = p;
-            memcpy(s->best, s->diff, (size_t)n * sizeof *s->best);
+            d = stream;
         }
     }
     if (!thorough) {
-        const uint64_t max = signed_max(s->best, best.skip, n);
-        radix_search(&max, 1, s->best, n, &best);
+        radix_exact(n, &best);
     } else {
-        const uint32_t m = sample_take(s, s->best, n, best.skip);
+        const uint32_t m = sample_take(s, d, n, best.skip);
         struct plan low = best; /* its base is the smallest value, without a window's slack */
-        window_search(s, m, s->best, n, &best);
+        window_search(s, m, d, n, &best);
         low.cost = best.cost;
-        radix_search(s->sorted, m, s->best, n, &low);
-        radix_search(s->sorted, m, s->best, n, &best);
+        radix_search(s->sorted, m, d, n, &low);
+        radix_search(s->sorted, m, d, n, &best);
         best = low.cost < best.cost ? low : best;
         if ((modes & 1U << INTS_ENTROPY) != 0 && best.width != 0) {
             bool done = false;
-            SH_TRY(entropy_write(s, &best, n, m, out, &done));
+            SH_TRY(entropy_write(s, &best, d, n, m, out, &done));
             if (done) {
                 return SH_OK;
             }
         }
     }
-    for (uint32_t i = 0; i < n; i++) {
-        s->best[i] = i < best.skip ? 0 : s->best[i] - best.base;
-    }
+    memcpy(s->best, d, (size_t)n * sizeof *s->best);
+    kernels_get()->lower(s->best, n, best.base);
+    memset(s->best, 0, best.skip * sizeof *s->best);
     return plan_write(s, &best, s->best, n, out);
 }
 

@@ -28,6 +28,7 @@ enum { INTS_GAPS = 16, INTS_RADIX = 32 };
 
 struct ints_scratch {
     uint64_t diff[INTS_MAX];
+    uint64_t diff2[INTS_MAX];
     uint64_t best[INTS_MAX];
     uint64_t sorted[INTS_MAX];
     uint64_t words[INTS_MAX];

@@ -232,6 +232,127 @@ static void scale(const uint64_t *v, uint32_t n, double by, double *restrict out
     }
 }
 
+static uint32_t decimals(const double *v, uint32_t n, double by, uint64_t *restrict out,
+                         uint64_t *restrict bad)
+{
+    const double inverse = 1.0 / by;
+    const double limit = 2251799813685248.0; /* 2^51 */
+    const double magic = 6755399441055744.0; /* as in scale() */
+    uint64_t magic_bits = 0;
+    uint64_t count = 0;
+    memcpy(&magic_bits, &magic, sizeof magic_bits);
+    for (uint32_t i = 0; i < n; i++) {
+        const double scaled = v[i] * by;
+        const double whole = scaled + magic;
+        const double back = quotient(whole - magic, by, inverse);
+        uint64_t whole_bits = 0;
+        uint64_t back_bits = 0;
+        uint64_t bits = 0;
+        memcpy(&whole_bits, &whole, sizeof whole_bits);
+        memcpy(&back_bits, &back, sizeof back_bits);
+        memcpy(&bits, &v[i], sizeof bits);
+        const uint64_t small = (uint64_t)(scaled > -limit) & (uint64_t)(scaled < limit);
+        const uint64_t no = (uint64_t)(back_bits != bits) | (small ^ 1);
+        out[i] = whole_bits - magic_bits;
+        bad[i] = no;
+        count += no;
+    }
+    return (uint32_t)count;
+}
+
+static void deltas(const uint64_t *v, uint32_t from, uint32_t n, uint64_t *restrict out)
+{
+    for (uint32_t i = 0; i < from && i < n; i++) {
+        out[i] = 0;
+    }
+    for (uint32_t i = from; i < n; i++) {
+        out[i] = v[i] - v[i - 1];
+    }
+}
+
+static void range(const uint64_t *v, uint32_t n, int64_t *min, int64_t *max)
+{
+    int64_t lo = (int64_t)v[0];
+    int64_t hi = lo;
+    for (uint32_t i = 1; i < n; i++) {
+        const int64_t x = (int64_t)v[i];
+        lo = x < lo ? x : lo;
+        hi = x > hi ? x : hi;
+    }
+    *min = lo;
+    *max = hi;
+}
+
+static void lower(uint64_t *v, uint32_t n, uint64_t base)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        v[i] -= base;
+    }
+}
+
+/* Four counts side by side: most values are of one width, and a count that was just changed is
+ * waited for. */
+static void widths(const uint64_t *v, uint32_t n, uint64_t base, uint32_t hist[65])
+{
+    enum { SIDES = 4, GROUP = 64 };
+    uint32_t count[SIDES][65] = {{0}};
+    uint64_t width[GROUP] = {0};
+    while (n > 0) {
+        const uint32_t m = n < GROUP ? n : GROUP;
+        for (uint32_t i = 0; i < m; i++) {
+            const uint64_t x = v[i] - base;
+            const uint64_t zeros = (uint64_t)(unsigned)__builtin_clzll(x | 1);
+            width[i] = 64 - zeros - (uint64_t)(x == 0);
+        }
+        for (uint32_t i = 0; i < m; i++) {
+            count[i % SIDES][width[i]]++;
+        }
+        v += m;
+        n -= m;
+    }
+    for (uint32_t b = 0; b <= 64; b++) {
+        hist[b] += count[0][b] + count[1][b] + count[2][b] + count[3][b];
+    }
+}
+
+static void words(const uint64_t *v, uint32_t n, uint32_t k, uint32_t radix, uint64_t *restrict out)
+{
+    const uint32_t m = (n + k - 1) / k;
+    for (uint32_t i = 0; i < m; i++) {
+        out[i] = 0;
+    }
+    for (uint32_t j = k; j-- > 0;) {
+        const uint64_t *row = v + (size_t)j * m;
+        const uint32_t begin = j * m;
+        const uint32_t end = begin >= n ? 0 : (n - begin < m ? n - begin : m);
+        for (uint32_t i = 0; i < end; i++) {
+            out[i] = (uint64_t)(uint32_t)out[i] * radix + row[i];
+        }
+        for (uint32_t i = end; i < m; i++) {
+            out[i] = (uint64_t)(uint32_t)out[i] * radix;
+        }
+    }
+}
+
+static bool even(const int64_t *t, uint32_t n)
+{
+    const uint64_t step = n < 2 ? 0 : (uint64_t)t[1] - (uint64_t)t[0];
+    uint64_t other = 0;
+    for (uint32_t i = 1; i < n; i++) {
+        other |= ((uint64_t)t[i] - (uint64_t)t[i - 1]) ^ step;
+    }
+    return other == 0;
+}
+
+static bool ascending(const int64_t *t, uint32_t n)
+{
+    uint64_t bad = 0;
+    for (uint32_t i = 1; i < n; i++) {
+        bad |= (uint64_t)(t[i] <= t[i - 1]);
+    }
+    return bad == 0;
+}
+
 static bool times(const uint64_t *v, uint32_t n, uint64_t t0, uint64_t g, int64_t *restrict out)
 {
     for (uint32_t i = 0; i < n; i++) {
@@ -313,6 +434,66 @@ static void numbers(const double *v, uint32_t n, struct kernel_numbers *out)
 
 #endif
 
+static void integers(const int64_t *v, uint32_t n, struct kernel_integers *out)
+{
+    double sum[WAYS] = {0};
+    int64_t min = v[0];
+    int64_t max = v[0];
+    uint32_t i = 0;
+    for (; i + WAYS <= n; i += WAYS) {
+        for (unsigned k = 0; k < WAYS; k++) {
+            sum[k] += (double)v[i + k];
+        }
+    }
+    for (; i < n; i++) {
+        sum[i % WAYS] += (double)v[i];
+    }
+    for (i = 1; i < n; i++) {
+        min = v[i] < min ? v[i] : min;
+        max = v[i] > max ? v[i] : max;
+    }
+    *out = (struct kernel_integers){.min = min, .max = max};
+    for (unsigned k = 0; k < WAYS; k++) {
+        out->sum += sum[k];
+    }
+}
+
+static double squares_f64(const double *v, uint32_t n, double mean)
+{
+    double sum[WAYS] = {0};
+    uint32_t i = 0;
+    for (; i + WAYS <= n; i += WAYS) {
+        for (unsigned k = 0; k < WAYS; k++) {
+            sum[k] += (v[i + k] - mean) * (v[i + k] - mean);
+        }
+    }
+    for (; i < n; i++) {
+        sum[i % WAYS] += (v[i] - mean) * (v[i] - mean);
+    }
+    for (unsigned k = 1; k < WAYS; k++) {
+        sum[0] += sum[k];
+    }
+    return sum[0];
+}
+
+static double squares_i64(const int64_t *v, uint32_t n, double mean)
+{
+    double sum[WAYS] = {0};
+    uint32_t i = 0;
+    for (; i + WAYS <= n; i += WAYS) {
+        for (unsigned k = 0; k < WAYS; k++) {
+            sum[k] += ((double)v[i + k] - mean) * ((double)v[i + k] - mean);
+        }
+    }
+    for (; i < n; i++) {
+        sum[i % WAYS] += ((double)v[i] - mean) * ((double)v[i] - mean);
+    }
+    for (unsigned k = 1; k < WAYS; k++) {
+        sum[0] += sum[k];
+    }
+    return sum[0];
+}
+
 static uint32_t within_f64(const double *v, uint32_t n, double lo, double hi)
 {
     uint64_t in = 0; /* as wide as the values, so that a vector holds as many of both */
@@ -338,8 +519,19 @@ const struct kernels KERNEL_TABLE = {
     .prefix = prefix,
     .linear = linear,
     .scale = scale,
+    .decimals = decimals,
+    .deltas = deltas,
+    .range = range,
+    .lower = lower,
+    .widths = widths,
+    .words = words,
+    .even = even,
+    .ascending = ascending,
     .times = times,
     .numbers = numbers,
+    .integers = integers,
+    .squares_f64 = squares_f64,
+    .squares_i64 = squares_i64,
     .within_f64 = within_f64,
     .within_i64 = within_i64,
 };

@@ -23,6 +23,11 @@ struct kernel_numbers {
     double max;
     uint32_t nan;
 };
+struct kernel_integers {
+    double sum;
+    int64_t min;
+    int64_t max;
+};
 
 /* One source, compiled once per target (CMakeLists.txt); no state. */
 struct kernels {
@@ -40,11 +45,31 @@ struct kernels {
     void (*linear)(uint64_t first, uint64_t delta, uint32_t n, uint64_t *out);
     /* out[i] = v[i] (a signed integer below 2^51 in size) / scale, correctly rounded. */
     void (*scale)(const uint64_t *v, uint32_t n, double scale, double *out);
+    /* The way there: out[i] = v[i] * scale as an integer below 2^51 in size, bad[i] = 0, when that
+     * integer / scale is v[i] to the bit; else bad[i] = 1. Returns how many are bad. */
+    uint32_t (*decimals)(const double *v, uint32_t n, double scale, uint64_t *out, uint64_t *bad);
+    /* out[i] = v[i] - v[i - 1] from `from` on (1 or more), what is before is 0; out is not v. */
+    void (*deltas)(const uint64_t *v, uint32_t from, uint32_t n, uint64_t *out);
+    /* Smallest and largest as signed integers; n > 0. */
+    void (*range)(const uint64_t *v, uint32_t n, int64_t *min, int64_t *max);
+    /* v[i] -= base. */
+    void (*lower)(uint64_t *v, uint32_t n, uint64_t base);
+    /* hist[b] += 1 for each v[i] - base of b bits; n at most 1024. */
+    void (*widths)(const uint64_t *v, uint32_t n, uint64_t base, uint32_t hist[65]);
+    /* The way there of `digits`: n values below radix into m words of k digits each. */
+    void (*words)(const uint64_t *v, uint32_t n, uint32_t k, uint32_t radix, uint64_t *out);
+    /* Are all steps of time equal? Are all more than 0? */
+    bool (*even)(const int64_t *t, uint32_t n);
+    bool (*ascending)(const int64_t *t, uint32_t n);
     /* out[i] = t0 + v[i] * g; false unless strictly ascending. */
     bool (*times)(const uint64_t *v, uint32_t n, uint64_t t0, uint64_t g, int64_t *out);
     /* Sum, smallest and largest; NaN are counted and left out. Eight running sums, so that it
      * vectorises and every target computes the same. */
     void (*numbers)(const double *v, uint32_t n, struct kernel_numbers *out);
+    void (*integers)(const int64_t *v, uint32_t n, struct kernel_integers *out); /* n > 0 */
+    /* Sum of the squares of the distances from the mean, in eight running sums. */
+    double (*squares_f64)(const double *v, uint32_t n, double mean);
+    double (*squares_i64)(const int64_t *v, uint32_t n, double mean);
     /* How many lie in [lo, hi]; n at most 1024. NaN does not. */
     uint32_t (*within_f64)(const double *v, uint32_t n, double lo, double hi);
     uint32_t (*within_i64)(const int64_t *v, uint32_t n, int64_t lo, int64_t hi);

@@ -6,6 +6,7 @@
 
 #include "block.h"
 #include "ints.h"
+#include "kernel_bits.h"
 
 enum { RAW_TAG = 255, TRY_DECIMALS = 7 };
 #define MAX_SCALED 2251799813685248.0 /* 2^51, as block_decimal */
@@ -122,13 +123,62 @@ static void set_squares(struct summary_set *s, enum sh_type type, uint32_t n,
     s->m2 = m2;
 }
 
-static bool steps_even(uint32_t n, const int64_t *time)
+/* Value times microseconds, each held until the next. */
+static double integral_of(enum sh_type type, uint32_t n, const int64_t *time,
+                          const union sh_cell *value, bool even)
 {
-    for (uint32_t i = 2; i < n; i++) {
-        if (time[i] - time[i - 1] != time[1] - time[0]) {
+    double sum = 0;
+    if (even && n > 1) {
+        const double step = ((double)time[n - 1] - (double)time[0]) / (n - 1);
+        struct kernel_numbers f = {.sum = 0};
+        struct kernel_integers i = {.sum = 0};
+        if (type == SH_T_F64) {
+            kernels_get()->numbers(&value[0].f64, n - 1, &f);
+        } else {
+            kernels_get()->integers(&value[0].i64, n - 1, &i);
+        }
+        return (f.sum + i.sum) * step;
+    }
+    for (uint32_t i = 1; i < n; i++) {
+        sum += summary_number(type, value[i - 1]) * ((double)time[i] - (double)time[i - 1]);
+    }
+    return sum;
+}
+
+/* A block of numbers that are all good and none of them NaN, as most are: by columns. False: it is
+ * not such a block. */
+static bool clean_make(enum sh_type type, uint32_t n, const int64_t *time,
+                       const union sh_cell *value, const uint8_t *quality, struct summary_set *s)
+{
+    const struct kernels *k = kernels_get();
+    if (type > SH_T_F64 || sh_q_class(quality[0]) != SH_QC_GOOD ||
+        (n > 1 && memcmp(quality, quality + 1, n - 1) != 0)) {
+        return false;
+    }
+    *s = (struct summary_set){
+        .n = n, .first = value[0], .last = value[n - 1], .t_first = time[0], .t_last = time[n - 1]};
+    if (type == SH_T_F64) {
+        struct kernel_numbers f;
+        k->numbers(&value[0].f64, n, &f);
+        if (f.nan != 0) {
             return false;
         }
+        s->sum = f.sum;
+        s->min.f64 = f.min;
+        s->max.f64 = f.max;
+    } else {
+        struct kernel_integers i;
+        k->integers(&value[0].i64, n, &i);
+        s->sum = i.sum;
+        s->min.i64 = i.min;
+        s->max.i64 = i.max;
     }
+    const bool even = k->even(time, n);
+    s->integral = integral_of(type, n, time, value, even);
+    summary_settle(s, type, even);
+    const double mean = s->sum / s->n;
+    s->m2 = type == SH_T_F64 ? k->squares_f64(&value[0].f64, n, mean)
+                             : k->squares_i64(&value[0].i64, n, mean);
     return true;
 }
 
@@ -137,6 +187,11 @@ void summary_make(enum sh_type type, uint32_t n, const int64_t *time, const unio
 {
     memset(out, 0, sizeof *out);
     out->n = n;
+    if (clean_make(type, n, time, value, quality, &out->use)) {
+        out->good = out->use;
+        return;
+    }
+    memset(&out->use, 0, sizeof out->use);
     for (uint32_t i = 0; i < n; i++) {
         const enum sh_q_class c = sh_q_class(quality[i]);
         if (c == SH_QC_BAD) {
@@ -153,7 +208,7 @@ void summary_make(enum sh_type type, uint32_t n, const int64_t *time, const unio
             set_add(&out->good, type, time[i], value[i]);
         }
     }
-    const bool even = steps_even(n, time);
+    const bool even = kernels_get()->even(time, n);
     summary_settle(&out->use, type, even && out->use.n == n);
     set_squares(&out->use, type, n, value, quality, SH_QC_UNCERTAIN);
     if (out->n_uncertain == 0) {

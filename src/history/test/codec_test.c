@@ -99,6 +99,154 @@ static void test_kernels_of_this_processor_agree_with_plain_loops(void **state)
     }
 }
 
+/* Numbers for the kernels of the encoder: a walk with decimals, or any bits at all. */
+static void numbers_fill(uint64_t *s, uint32_t kind, uint64_t *in, double *value, int64_t *time)
+{
+    static const double odd[] = {NAN, INFINITY, -0.0, 1e300, 0.1 + 0.2, 2251799813685248.0 / 100};
+    int64_t level = 100000;
+    for (uint32_t i = 0; i < 1024; i++) {
+        const uint64_t x = next(s);
+        level += (int64_t)(x % 401) - 200;
+        in[i] = kind == 0 ? (uint64_t)level : (kind == 1 ? x : x >> x % 64);
+        value[i] = (double)level / 100;
+        if (kind > 0 && x % 37 == 0) {
+            value[i] = odd[x / 37 % SH_COUNT(odd)];
+        }
+        time[i] = (int64_t)i * 1000 + (kind == 2 ? (int64_t)(x % 999) : 0);
+    }
+}
+
+static void check_integers(const struct kernels *k, const uint64_t *in, uint32_t n)
+{
+    static uint64_t out[1024];
+    uint32_t hist[65] = {0};
+    uint32_t want[65] = {0};
+    int64_t min = INT64_MAX;
+    int64_t max = INT64_MIN;
+    int64_t got[2];
+    for (uint32_t i = 0; i < n; i++) {
+        const int64_t x = (int64_t)in[i];
+        min = x < min ? x : min;
+        max = x > max ? x : max;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t x = in[i] - (uint64_t)min;
+        uint32_t width = 0;
+        for (; x != 0; x >>= 1) {
+            width++;
+        }
+        want[width]++;
+    }
+    k->range(in, n, &got[0], &got[1]);
+    assert_true(got[0] == min && got[1] == max);
+    k->widths(in, n, (uint64_t)min, hist);
+    assert_memory_equal(hist, want, sizeof want);
+    for (uint32_t from = 1; from < 3; from++) {
+        k->deltas(in, from, n, out);
+        for (uint32_t i = 0; i < n; i++) {
+            assert_true(out[i] == (i < from ? 0 : in[i] - in[i - 1]));
+        }
+    }
+    memcpy(out, in, n * sizeof *in);
+    k->lower(out, n, 77);
+    for (uint32_t i = 0; i < n; i++) {
+        assert_true(out[i] == in[i] - 77);
+    }
+}
+
+static void check_words(const struct kernels *k, const uint64_t *in, uint32_t n)
+{
+    static const struct {
+        uint32_t digits;
+        uint32_t radix;
+    } forms[] = {{2, 46340}, {3, 401}, {7, 21}, {20, 2}};
+    static uint64_t small[1024];
+    static uint64_t words[1024];
+    static uint64_t back[1024];
+    for (size_t f = 0; f < SH_COUNT(forms); f++) {
+        const uint32_t m = (n + forms[f].digits - 1) / forms[f].digits;
+        for (uint32_t i = 0; i < n; i++) {
+            small[i] = in[i] % forms[f].radix;
+        }
+        k->words(small, n, forms[f].digits, forms[f].radix, words);
+        kernels_base.digits(words, m, forms[f].radix, n, 0, back);
+        assert_memory_equal(back, small, n * sizeof *small);
+    }
+}
+
+static void check_decimals(const struct kernels *k, const double *value, uint32_t n)
+{
+    static uint64_t out[1024];
+    static uint64_t bad[1024];
+    static const unsigned places[] = {0, 1, 2, 9, 15};
+    for (size_t p = 0; p < SH_COUNT(places); p++) {
+        uint32_t count = 0;
+        const uint32_t said = k->decimals(value, n, block_pow10(places[p]), out, bad);
+        for (uint32_t i = 0; i < n; i++) {
+            int64_t whole = 0;
+            const bool is = block_decimal(value[i], places[p], &whole);
+            assert_int_equal(bad[i], is ? 0 : 1);
+            assert_true(!is || (int64_t)out[i] == whole);
+            count += is ? 0 : 1;
+        }
+        assert_int_equal(said, count);
+    }
+}
+
+static void check_sums(const struct kernels *k, const uint64_t *in, const double *value, uint32_t n)
+{
+    struct kernel_integers x;
+    static int64_t v[1024];
+    double sum = 0;
+    double squares[2] = {0, 0};
+    int64_t min = INT64_MAX;
+    int64_t max = INT64_MIN;
+    for (uint32_t i = 0; i < n; i++) {
+        v[i] = (int64_t)in[i] >> 20;
+        sum += (double)v[i];
+        squares[0] += (value[i] - 3) * (value[i] - 3);
+        squares[1] += ((double)v[i] - 3) * ((double)v[i] - 3);
+        min = v[i] < min ? v[i] : min;
+        max = v[i] > max ? v[i] : max;
+    }
+    k->integers(v, n, &x);
+    assert_true(x.min == min && x.max == max);
+    assert_true(fabs(x.sum - sum) <= 1e-9 * ((double)max - (double)min + 1) * n);
+    assert_true(fabs(k->squares_i64(v, n, 3) - squares[1]) <= 1e-12 * squares[1]);
+    const double got = k->squares_f64(value, n, 3);
+    assert_true(fabs(got - squares[0]) <= 1e-12 * squares[0] || !isfinite(squares[0]));
+}
+
+static void test_kernels_of_the_encoder_agree_with_plain_loops(void **state)
+{
+    (void)state;
+    static const uint32_t lens[] = {1, 2, 3, 4, 7, 9, 100, 1021, 1024};
+    static uint64_t in[1024];
+    static double value[1024];
+    static int64_t time[1024];
+    const struct kernels *const tables[] = {&kernels_base, kernels_get()};
+    uint64_t s = 99;
+    for (uint32_t kind = 0; kind < 3; kind++) {
+        numbers_fill(&s, kind, in, value, time);
+        for (size_t t = 0; t < SH_COUNT(tables); t++) {
+            for (size_t l = 0; l < SH_COUNT(lens); l++) {
+                check_integers(tables[t], in, lens[l]);
+                check_words(tables[t], in, lens[l]);
+                check_decimals(tables[t], value, lens[l]);
+                check_sums(tables[t], in, value, lens[l]);
+                assert_true(tables[t]->ascending(time, lens[l]));
+                assert_int_equal(tables[t]->even(time, lens[l]), kind != 2 || lens[l] < 3);
+            }
+            const int64_t last = time[1023];
+            time[1023] = time[1022];
+            assert_false(tables[t]->ascending(time, 1024));
+            assert_true(tables[t]->ascending(time, 1023));
+            assert_false(tables[t]->even(time, 1024));
+            time[1023] = last;
+        }
+    }
+}
+
 static void test_kernels_count_what_lies_within(void **state)
 {
     (void)state;
@@ -519,6 +667,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pack_every_width_and_length_reads_back),
         cmocka_unit_test(test_kernels_of_this_processor_agree_with_plain_loops),
+        cmocka_unit_test(test_kernels_of_the_encoder_agree_with_plain_loops),
         cmocka_unit_test(test_kernels_count_what_lies_within),
         cmocka_unit_test(test_kernels_scale_as_a_division_does),
         cmocka_unit_test(test_ints_every_shape_and_mode_reads_back),
