@@ -188,7 +188,7 @@ static void add_run(struct rig *r, struct sh_pack_builder *b)
     static const uint32_t numeric[] = {1, 2, 3, 4, 6};
     static uint8_t columns[SLOTS * 17];
     const uint32_t p = numeric[rnd(r) % SH_COUNT(numeric)];
-    const uint32_t want = 256 + (uint32_t)(rnd(r) % 1800);
+    const uint32_t want = SH_PACK_MIN_ROWS + (uint32_t)(rnd(r) % 1800);
     uint32_t slots[SLOTS];
     uint32_t n = 0;
     const bool gaps = rnd(r) % 3 == 0;

@@ -140,8 +140,8 @@ static void test_run_of_the_wrong_kind_is_left_to_rows(void **state)
         {2000, sec, SH_T_I64, 0, SH_OK},
         {2000, sec, SH_T_TEXT, 0, SH_E_UNSUPPORTED},
         {2000, sec, SH_T_F64, 1500, SH_E_UNSUPPORTED},
-        {2000, 300 * sec, SH_T_F64, 0, SH_OK}, /* 288 a day */
-        {2000, 400 * sec, SH_T_F64, 0, SH_E_UNSUPPORTED},
+        {2000, 600 * sec, SH_T_F64, 0, SH_OK}, /* 144 a day */
+        {2000, 800 * sec, SH_T_F64, 0, SH_E_UNSUPPORTED},
         {2000, INT64_C(1) << 51, SH_T_F64, 0, SH_E_UNSUPPORTED}, /* ends beyond all times */
     };
     for (size_t i = 0; i < SH_COUNT(rows); i++) {

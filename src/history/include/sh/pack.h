@@ -14,7 +14,7 @@ struct sh_pack;
 struct sh_pack_builder; /* about 100 KiB and what it holds */
 
 enum {
-    SH_PACK_MIN_ROWS = 256,  /* fewer in a run, or in a partition, are better kept as rows */
+    SH_PACK_MIN_ROWS = 128,  /* fewer in a run, or in a partition, are better kept as rows */
     SH_PACK_MAX_ROWS = 65536 /* a builder is full from here on; one more run may pass it */
 };
 
