@@ -6,9 +6,9 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#include <sh/history.h>
+#include <sh/pack.h>
 
-enum { POINTS = 8, BATCHES = 400, ROWS = 50, READERS = 2 };
+enum { POINTS = 8, BATCHES = 400, ROWS = 50, PACKED = 5, READERS = 2 };
 
 struct shared {
     struct sh_history *h;
@@ -21,26 +21,73 @@ struct shared {
 
 static const int64_t t0 = 1767225600000000;
 
+static int64_t time_of(uint32_t k)
+{
+    return t0 + (int64_t)k * 1000000;
+}
+
+/* Samples [from, to) of the points first, first + step, ... as rows. */
+static sh_err send_rows(struct shared *s, uint32_t from, uint32_t to, uint32_t first, uint32_t step,
+                        uint64_t seq)
+{
+    struct sh_batch_builder b;
+    struct sh_slab *slab = NULL;
+    sh_err err = SH_OK;
+    sh_batch_builder_init(&b, s->env->alloc, POINTS * PACKED * ROWS, 16);
+    for (uint32_t k = from; k < to; k++) {
+        for (uint32_t p = first; err == SH_OK && p <= POINTS; p += step) {
+            err = sh_batch_add(&b, p, time_of(k), SH_T_I64, (union sh_cell){.i64 = k}, SH_Q_GOOD);
+        }
+    }
+    err = err == SH_OK ? sh_slab_new(s->env->alloc, &b.view, &slab) : err;
+    err = err == SH_OK ? sh_history_apply(s->h, slab, seq) : err;
+    sh_slab_unref(slab);
+    sh_batch_builder_fini(&b);
+    return err;
+}
+
+/* The same of the odd points as a pack; where its runs end in two partitions they go as rows. */
+static sh_err send_pack(struct shared *s, uint32_t from, uint32_t to, uint64_t seq)
+{
+    static uint8_t time[PACKED * ROWS * 8];
+    static uint8_t cell[PACKED * ROWS * 8];
+    struct sh_pack_builder *b = NULL;
+    struct sh_pack *pack = NULL;
+    for (uint32_t k = from; k < to; k++) {
+        sh_put_le64(time + (size_t)(k - from) * 8, (uint64_t)time_of(k));
+        sh_put_le64(cell + (size_t)(k - from) * 8, k);
+    }
+    sh_err err = sh_pack_builder_new(s->env->alloc, s->h, &b);
+    for (uint32_t p = 1; err == SH_OK && p <= POINTS; p += 2) {
+        const struct sh_pack_run run = {p, SH_T_I64, to - from, time, cell, NULL};
+        err = sh_pack_add(b, &run);
+    }
+    err = err == SH_OK ? sh_pack_take(b, &pack) : err;
+    err = err == SH_OK ? sh_history_apply_pack(s->h, pack, seq) : err;
+    sh_pack_unref(pack);
+    sh_pack_builder_free(b);
+    return err == SH_E_UNSUPPORTED ? send_rows(s, from, to, 1, 2, seq) : err;
+}
+
+/* Every now and then some batches in one, the odd points as blocks. */
 static void writer(void *ctx)
 {
     struct shared *s = ctx;
-    struct sh_batch_builder b;
-    sh_batch_builder_init(&b, s->env->alloc, POINTS * ROWS, 16);
-    for (uint32_t n = 0; n < BATCHES; n++) {
-        sh_batch_builder_clear(&b);
-        sh_err err = SH_OK;
-        for (uint32_t i = 0; err == SH_OK && i < ROWS * POINTS; i++) {
-            const uint32_t k = n * ROWS + i / POINTS;
-            err = sh_batch_add(&b, 1 + i % POINTS, t0 + (int64_t)k * 1000000, SH_T_I64,
-                               (union sh_cell){.i64 = k}, SH_Q_GOOD);
+    uint64_t seq = 0;
+    uint32_t step = 0;
+    for (uint32_t n = 0; n < BATCHES; n += step) {
+        const bool packed = n % 10 == 3 && n + PACKED <= BATCHES;
+        step = packed ? PACKED : 1;
+        const uint32_t from = n * ROWS;
+        const uint32_t to = from + step * ROWS;
+        sh_err err = packed ? send_pack(s, from, to, ++seq) : SH_OK;
+        if (err == SH_OK) {
+            err = send_rows(s, from, to, packed ? 2 : 1, packed ? 2 : 1, ++seq);
         }
-        struct sh_slab *slab = NULL;
-        if (err != SH_OK || sh_slab_new(s->env->alloc, &b.view, &slab) != SH_OK ||
-            sh_history_apply(s->h, slab, n + 1) != SH_OK) {
+        if (err != SH_OK) {
             atomic_fetch_add(&s->wrong, 1);
         }
-        sh_slab_unref(slab);
-        atomic_store(&s->applied, n + 1);
+        atomic_store(&s->applied, n + step);
         if (n % 50 == 49) { /* so that each run has eight flushes, however fast the writer is */
             struct sh_history_stats st = {0};
             sh_history_want_flush(s->h);
@@ -50,7 +97,6 @@ static void writer(void *ctx)
             }
         }
     }
-    sh_batch_builder_fini(&b);
     atomic_store(&s->stop, true);
 }
 
