@@ -200,7 +200,7 @@ static void add_run(struct rig *r, struct sh_pack_builder *b)
     uint8_t *const time = columns;
     uint8_t *const cell = columns + (size_t)n * 8;
     uint8_t *const quality = columns + (size_t)n * 16;
-    const bool mixed = rnd(r) % 2 == 0;
+    const bool mixed = !r->calm && rnd(r) % 2 == 0;
     for (uint32_t i = 0; i < n; i++) {
         static const uint8_t qs[] = {192, 192, 192, 64, 0, 216};
         const union sh_cell v = value_make(r, type_of(p));
