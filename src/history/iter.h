@@ -68,9 +68,9 @@ struct iter {
     struct iter_piece *units; /* and blocks of units that were taken apart: descending by t_first */
     size_t nunits;
     size_t units_cap;
-    struct iter_piece front;       /* the next piece */
-    struct ref_list apart;         /* blocks of one unit */
-    struct sh_pack **packs; /* of refs that are in the active head: a reference each */
+    struct iter_piece front; /* the next piece */
+    struct ref_list apart;   /* blocks of one unit */
+    struct sh_pack **packs;  /* of refs that are in the active head: a reference each */
     size_t npacks;
     struct head heads[ITER_HEADS]; /* frozen, active, corrections: copies */
     size_t nheads;
