@@ -8,10 +8,13 @@
  *     burst: messages of one connection that are due together.
  *   bench_load idle    PORT conns=19000 user= password=      holds them until its input ends
  *   (both: name=bench is the front of the client ids)
- *   bench_load lines   PORT path=/write series=1000 steps=17280 step_s=10 start_s=N kind=walk|int
- *                      conns=4 rounds=20 token= name=bench
- * Each connection of `lines` is an agent of its own with every conns-th series, in order of time;
- * the values hang on the series alone, so every server gets the same data.
+ *   bench_load lines|rows PORT path=/write series=1000 steps=17280 step_s=10 start_s=N
+ *                      kind=walk|int conns=4 batch=5000 token= name=bench points=1
+ * One POST for each batch of samples: `lines` are line protocol (points: series of a device, one
+ * sample a line); `rows` are u32 series, u32 seconds and an f64 (walk) or i64, little-endian, as
+ * ClickHouse's RowBinary has them. Each connection is an agent of its own with every conns-th
+ * series, in order of time; the values hang on the series alone, so every server gets the same
+ * data.
  *
  * Prints one line of JSON: messages or samples, seconds from the first byte of load to the last
  * acknowledgement, its own CPU seconds in that time and those of the server (pid=N). QoS 0 ends
@@ -39,6 +42,7 @@ enum {
     EVENTS = 512,
     HEAD_ROOM = 512,
     BODY_BYTES = 512,
+    LINE_BYTES = 80, /* and the name */
     MAX_VALUES = 20
 };
 
@@ -51,7 +55,8 @@ struct conn {
     bool pinged;
     uint64_t sent;  /* messages or bodies */
     uint64_t acked; /* PUBACKs */
-    uint32_t step;  /* lines: the next one */
+    uint32_t step;  /* samples: the next one, and its series */
+    uint32_t series;
     uint8_t *out;
     size_t out_n;
     size_t out_at;
@@ -85,7 +90,9 @@ struct load {
     uint32_t steps;
     uint32_t step_s;
     int64_t start_s;
-    uint32_t rounds; /* steps in a body */
+    uint32_t batch;  /* samples in a body */
+    uint32_t points; /* series of a device */
+    bool rows;       /* binary rows instead of line protocol */
     int32_t *level;  /* of each series */
     uint64_t *rng;   /* of each series */
     int epoll;
@@ -263,7 +270,7 @@ static void read_mqtt(struct load *l, struct conn *c)
     c->in_n -= at;
 }
 
-/* ---- HTTP, line protocol ---- */
+/* ---- HTTP: line protocol, binary rows ---- */
 
 static uint32_t next_random(uint64_t *x)
 {
@@ -309,9 +316,13 @@ static size_t put_line(struct load *l, uint8_t *p, uint32_t s, int64_t t)
     memcpy(p, l->name, name);     /* NOLINT: a length, not a terminator */
     memcpy(p + n, ",series=", 8); /* NOLINT: a length, not a terminator */
     n += 8;
-    n += put_unsigned(p + n, s, 4);
-    memcpy(p + n, " value=", 7); /* NOLINT: a length, not a terminator */
-    n += 7;
+    n += put_unsigned(p + n, s / l->points, 4);
+    memcpy(p + n, " value", 6); /* NOLINT: a length, not a terminator */
+    n += 6;
+    if (l->points > 1) {
+        n += put_unsigned(p + n, s % l->points, 1);
+    }
+    p[n++] = '=';
     if (v < 0) {
         p[n++] = '-';
     }
@@ -328,7 +339,22 @@ static size_t put_line(struct load *l, uint8_t *p, uint32_t s, int64_t t)
     return n + 10;
 }
 
-/* One POST with the next rounds of all series; none left: the connection is done. */
+static size_t put_row(struct load *l, uint8_t *p, uint32_t s, int64_t t)
+{
+    const int32_t v = next_level(l, s);
+    const double f = (double)v / 100;
+    const int64_t i = v;
+    sh_put_le32(p, s);
+    sh_put_le32(p + 4, (uint32_t)t);
+    if (l->walk) {
+        memcpy(p + 8, &f, sizeof f);
+    } else {
+        memcpy(p + 8, &i, sizeof i);
+    }
+    return 16;
+}
+
+/* One POST with the next samples of the connection's series; none left: the connection is done. */
 static void fill_http(struct load *l, struct conn *c)
 {
     if (c->sent > c->acked) {
@@ -340,9 +366,13 @@ static void fill_http(struct load *l, struct conn *c)
     }
     uint8_t *body = c->out + HEAD_ROOM;
     size_t n = 0;
-    for (uint32_t r = 0; r < l->rounds && c->step < l->steps; r++, c->step++) {
-        for (uint32_t s = c->index; s < l->series; s += l->conns) {
-            n += put_line(l, body + n, s, l->start_s + (int64_t)c->step * l->step_s);
+    for (uint32_t r = 0; r < l->batch && c->step < l->steps; r++) {
+        const int64_t t = l->start_s + (int64_t)c->step * l->step_s;
+        n += l->rows ? put_row(l, body + n, c->series, t) : put_line(l, body + n, c->series, t);
+        c->series += l->conns;
+        if (c->series >= l->series) {
+            c->series = c->index;
+            c->step++;
         }
     }
     char head[HEAD_ROOM];
@@ -357,19 +387,21 @@ static void fill_http(struct load *l, struct conn *c)
     c->sent++;
 }
 
+/* An answer of success has an empty body: nothing, or in chunks just the last of them. */
 static void read_http(struct load *l, struct conn *c)
 {
     c->in[c->in_n < IN_BYTES ? c->in_n : IN_BYTES - 1] = '\0';
     const char *text = (const char *)c->in;
     const char *end = strstr(text, "\r\n\r\n");
-    if (end == NULL) {
+    if (end == NULL || (strstr(text, "\r\nTransfer-Encoding: chunked") != NULL &&
+                        strstr(end, "\n0\r\n\r\n") == NULL)) {
         return;
     }
     if (c->in_n < 12 || text[9] != '2') {
         (void)fprintf(stderr, "bench_load: the server answered:\n%.*s\n", (int)c->in_n, text);
         exit(1); /* NOLINT: one thread */
     }
-    c->in_n = 0; /* answers of success have no body */
+    c->in_n = 0;
     c->acked++;
     (void)l;
 }
@@ -487,8 +519,8 @@ static void open_one(struct load *l, uint32_t i)
     }
     c->out_cap = l->idle ? 1024 : OUT_BYTES;
     if (l->http) {
-        c->out_cap =
-            HEAD_ROOM + ((size_t)l->series / l->conns + 1) * l->rounds * (64 + strlen(l->name));
+        c->out_cap = HEAD_ROOM + (size_t)l->batch * (LINE_BYTES + strlen(l->name));
+        c->series = i;
     }
     c->out = sh_mem_new(sh_alloc_heap(), c->out_cap);
     if (c->out == NULL) {
@@ -568,7 +600,7 @@ int main(int argc, char **argv)
 {
     int64_t port = 0;
     if (argc < 3 || sh_i64_parse(sh_str_c(argv[2]), &port) != SH_OK || port < 1 || port > 65535) {
-        (void)fprintf(stderr, "usage: bench_load publish|idle|lines PORT name=value...\n");
+        (void)fprintf(stderr, "usage: bench_load publish|idle|lines|rows PORT name=value...\n");
         return 2;
     }
     struct load l = {
@@ -592,16 +624,19 @@ int main(int argc, char **argv)
         .steps = (uint32_t)bench_number(argc, argv, "steps", "17280"),
         .step_s = (uint32_t)bench_number(argc, argv, "step_s", "10"),
         .start_s = bench_number(argc, argv, "start_s", "1700000000"),
-        .rounds = (uint32_t)bench_number(argc, argv, "rounds", "20"),
+        .batch = (uint32_t)bench_number(argc, argv, "batch", "5000"),
+        .points = (uint32_t)bench_number(argc, argv, "points", "1"),
         .idle = strcmp(argv[1], "idle") == 0,
-        .http = strcmp(argv[1], "lines") == 0,
+        .rows = strcmp(argv[1], "rows") == 0,
+        .http = strcmp(argv[1], "lines") == 0 || strcmp(argv[1], "rows") == 0,
         .pid = bench_number(argc, argv, "pid", "0"),
     };
-    if (l.conns == 0 || l.conns > MAX_CONNS || l.series == 0 || l.bytes > 500 || l.values == 0 ||
-        l.values > MAX_VALUES || l.burst == 0 || (l.rate > 0 && l.qos == 0)) {
+    if (l.conns == 0 || l.conns > MAX_CONNS || (l.http && l.series < l.conns) || l.batch == 0 ||
+        l.points == 0 || l.bytes > 500 || l.values == 0 || l.values > MAX_VALUES || l.burst == 0 ||
+        (l.rate > 0 && l.qos == 0)) {
         (void)fprintf(stderr,
-                      "bench_load: conns 1 to 20000, series from 1, bytes up to 500, values "
-                      "1 to 20, rate with qos=1\n");
+                      "bench_load: conns 1 to 20000, series from conns, batch and points from 1, "
+                      "bytes up to 500, values 1 to 20, rate with qos=1\n");
         return 2;
     }
     l.per_conn = (uint64_t)bench_number(argc, argv, "messages", "1000000") / l.conns;
