@@ -6,7 +6,7 @@
 
 #include "pack_int.h"
 
-enum { HEAD_START = 16, HEAD_TEXT_MAX = 1 << 30, ROW_BYTES = 17 };
+enum { HEAD_START = 4, HEAD_TEXT_MAX = 1 << 30, ROW_BYTES = 17 };
 
 /* ---- heads ------------------------------------------------------------------------------------
  */
@@ -275,6 +275,7 @@ sh_err series_head(struct sh_history *h, struct series *s, uint64_t *grown)
         s->active->type = (enum sh_type)s->type;
         sh_buf_init(&s->active->text, h->env->alloc, HEAD_TEXT_MAX);
         *grown += sizeof *s->active;
+        atomic_fetch_add(&h->head_series, 1);
     }
     return SH_OK;
 }
@@ -353,6 +354,12 @@ static sh_err shard_apply(struct sh_history *h, const struct sh_batch *b, const 
     return err;
 }
 
+uint64_t heads_limit(struct sh_history *h)
+{
+    const uint64_t least = atomic_load(&h->head_series) * HISTORY_HEAD_LEAST;
+    return h->o.head_bytes > least ? h->o.head_bytes : least;
+}
+
 sh_err sh_history_apply(struct sh_history *h, const struct sh_slab *slab, uint64_t seq)
 {
     const struct sh_batch *b = &slab->batch;
@@ -382,7 +389,8 @@ void history_applied(struct sh_history *h, uint32_t rows, uint64_t seq, uint64_t
     atomic_fetch_add(&h->applied, rows);
     atomic_fetch_add(&h->head_rows, rows);
     const uint64_t bytes = atomic_fetch_add(&h->head_bytes, grown) + grown;
-    if (bytes > h->o.head_bytes && bytes - grown <= h->o.head_bytes) {
+    const uint64_t limit = heads_limit(h); /* only grows until the next freeze */
+    if (bytes > limit && bytes - grown <= limit) {
         sh_history_want_flush(h);
     }
 }
@@ -479,6 +487,7 @@ static sh_err freeze(struct sh_history *h, struct gen **out)
     g->rows = atomic_load(&h->head_rows);
     h->gen_seq_min = 0;
     atomic_store(&h->head_bytes, 0);
+    atomic_store(&h->head_series, 0);
     *out = g;
     return SH_OK;
 }

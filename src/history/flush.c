@@ -236,7 +236,7 @@ sh_err history_flush_locked(struct sh_history *h)
 
 bool history_flush_due(struct sh_history *h)
 {
-    if (atomic_load(&h->head_bytes) > h->o.head_bytes) {
+    if (atomic_load(&h->head_bytes) > heads_limit(h)) {
         return true;
     }
     sh_mutex_lock(&h->apply_lock);

@@ -14,8 +14,10 @@
 enum {
     HISTORY_PAGE = 1024, /* series in one page of a shard's table */
     HISTORY_MAX_SHARDS = 64,
-    HISTORY_SPLIT_MAX = 32, /* partitions one flush writes apart */
-    HISTORY_REPORTS = 16    /* bad blocks reported per segment */
+    HISTORY_SPLIT_MAX = 32,   /* partitions one flush writes apart */
+    HISTORY_HEAD_LEAST = 256, /* bytes a series may have in its head, however many series there are:
+                                 a flush of a row each costs more than all else, on the disk too */
+    HISTORY_REPORTS = 16      /* bad blocks reported per segment */
 };
 
 /* Times beyond are refused: no arithmetic on times overflows. */
@@ -145,6 +147,7 @@ struct sh_history {
     struct edits edits;
 
     atomic_ullong head_bytes;
+    atomic_ullong head_series;
     atomic_ullong head_rows;
     atomic_ullong applied;
     atomic_ullong conflicts;
@@ -205,6 +208,8 @@ struct shard *history_shard(struct sh_history *h, uint32_t point);
 /* Moves active heads to a new gen and into a new view. *out NULL when there is nothing. *seq: all
  * up to it is now in gens or segments. */
 sh_err heads_freeze(struct sh_history *h, struct gen **out, uint64_t *seq);
+/* Bytes of active heads from which they are flushed. Any thread. */
+uint64_t heads_limit(struct sh_history *h);
 void gen_unref(struct gen *g);
 const struct head *gen_find(const struct gen *g, uint32_t point);
 /* Which of two samples of one time wins: true when the newer replaces the older. */

@@ -49,7 +49,9 @@ const struct sh_config_key node_keys[] = {
     {"history.max_future", SH_CONFIG_DURATION, "1d", 0, 0, false, false,
      "Samples further ahead are refused."},
     {"history.head", SH_CONFIG_SIZE, "64MiB", 1 << 20, INT64_C(16) << 30, false, false,
-     "Memory for samples that are not yet in a segment."},
+     "Memory for samples that are not yet in a segment, but at least 256 bytes for each series "
+     "that "
+     "sends."},
     {"disk.warn", SH_CONFIG_INT, "80", 1, 100, false, false,
      "Percent of the data folder's file system in use from which the console warns."},
     {"disk.act", SH_CONFIG_INT, "90", 1, 100, false, false, "Percent from which disk.policy acts."},

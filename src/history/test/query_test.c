@@ -931,9 +931,50 @@ static void test_no_memory_at_any_place_is_an_error_and_no_leak(void **state)
     sh_test_oom(oom_body);
 }
 
+/* Many series get room for some rows each before they are flushed, whatever the limit of heads is;
+ * few series do not. */
+static void test_many_series_are_not_flushed_row_by_row(void **state)
+{
+    (void)state;
+    enum { SERIES = 1000 };
+    struct rig r;
+    bool did = false;
+    struct sh_history_stats st;
+    rig_init(&r);
+    sh_history_close(r.h);
+    r.o.head_bytes = 16 << 10;
+    assert_ok(sh_history_open(&r.t.env, &r.o, &r.h));
+    for (uint32_t row = 0; row < 12; row++) {
+        for (uint32_t p = 1; p <= SERIES; p++) {
+            add(&r, p, t0 + row * sec, p, SH_Q_GOOD);
+        }
+        send(&r);
+        assert_ok(sh_history_step(r.h, &did));
+        sh_history_stats(r.h, &st);
+        assert_true(st.flushes == 0 || row >= 4); /* 4 rows at least */
+    }
+    assert_int_equal(st.flushes, 1);
+    while (did) {
+        assert_ok(sh_history_step(r.h, &did));
+    }
+    assert_ok(sh_history_flush(r.h));
+    sh_history_stats(r.h, &st);
+    const uint64_t before = st.flushes;
+    for (int64_t row = 0; row < 2000; row++) { /* one series: 2000 rows are more than 16 KiB */
+        add(&r, 1, t0 + hour + row * sec, 1, SH_Q_GOOD);
+    }
+    send(&r);
+    assert_ok(sh_history_step(r.h, &did));
+    sh_history_stats(r.h, &st);
+    assert_int_equal(st.flushes, before + 1);
+    assert_int_equal(st.samples, 12 * SERIES + 2000);
+    rig_fini(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_many_series_are_not_flushed_row_by_row),
         cmocka_unit_test(test_fill_rules_row_by_row),
         cmocka_unit_test(test_rate_counts_a_reset_from_zero),
         cmocka_unit_test(test_quality_chooses_what_counts),

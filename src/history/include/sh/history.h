@@ -36,7 +36,7 @@ struct sh_history_options {
     const char *dir;        /* made when missing; copied */
     unsigned shards;        /* locks for heads; 0 = 8; at most 64 */
     int64_t partition_us;   /* time partition; 0 = one day; at least one minute */
-    uint64_t head_bytes;    /* heads over this are flushed; 0 = 64 MiB */
+    uint64_t head_bytes;    /* heads over this (or 256 bytes a series) are flushed; 0 = 64 MiB */
     int64_t flush_after_us; /* oldest unflushed sample's age that asks for a flush; 0 = 10 min */
     uint64_t query_bytes;   /* default memory of one query; 0 = 64 MiB */
     unsigned query_threads; /* threads that help queries over several points; at most 64 */
