@@ -471,8 +471,8 @@ void sh_api_free(struct sh_api *a)
         return;
     }
     api_streams_free(a);
-    for (size_t i = 0; i < a->npool; i++) {
-        sh_ingest_free(a->pool[i]);
+    for (size_t i = 0; i < API_DECODERS; i++) {
+        sh_ingest_free(a->decoders[i].in);
     }
     sh_cond_fini(&a->room);
     sh_mutex_fini(&a->lock);

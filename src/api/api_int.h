@@ -89,14 +89,21 @@ enum api_prom_count {
 /* What a refusal is counted as. */
 enum api_prom_count api_prom_reason(enum sh_ingest_code code);
 
+/* A decoder of samples, kept for the next request with its cache of series. */
+enum { API_DECODERS = 8 };
+struct api_decoder {
+    struct sh_ingest *in; /* NULL: not made */
+    bool taken;
+    size_t bytes; /* when it was given back */
+};
+
 struct sh_api {
     struct sh_api_options o;
     const struct sh_env *env;
     int64_t started_us; /* wall */
     struct sh_mutex lock;
     struct sh_cond room; /* the journal drained */
-    struct sh_ingest *pool[16];
-    size_t npool;
+    struct api_decoder decoders[API_DECODERS];
     struct api_streams *streams[SH_LOOPS_MAX]; /* one for each loop */
     size_t nstreams;
     atomic_uint streams_open; /* on all loops */

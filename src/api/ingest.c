@@ -9,7 +9,8 @@
 
 #include "api_int.h"
 
-enum { MAX_LISTED = 100, SERIES = 100000, ROWS = 8192 };
+enum { MAX_LISTED = 100, SERIES = 1 << 20, ROWS = 8192 };
+#define CACHE_BYTES ((size_t)512 << 20) /* of all decoders together */
 #define WAIT_US INT64_C(10000000)
 
 struct job {
@@ -295,33 +296,81 @@ static void release(struct job *j)
     api_finish(r, status); /* frees the job too: it lives in the request's arena */
 }
 
-/* ---- decoders are kept for the next request, with their cache of series ---- */
+/* ---- decoders -----------------------------------------------------------------------------
+ * A connection sends the same series again and again: it gets the same decoder each time, if that
+ * is free, so that each series is in one cache and not in all. */
 
-static struct sh_ingest *take_decoder(struct sh_api *a)
+/* Locked. The first that is free, from the peer's own on; NULL when all are taken. */
+static struct api_decoder *free_decoder(struct sh_api *a, const struct sh_addr *peer)
+{
+    const uint64_t own = sh_hash64(peer->ip, sizeof peer->ip, peer->port);
+    for (size_t i = 0; i < API_DECODERS; i++) {
+        struct api_decoder *d = &a->decoders[(own + i) % API_DECODERS];
+        if (!d->taken) {
+            return d;
+        }
+    }
+    return NULL;
+}
+
+/* *from: where it is to be given back. */
+static struct sh_ingest *take_decoder(struct sh_api *a, const struct sh_addr *peer,
+                                      struct api_decoder **from)
 {
     struct sh_ingest *in = NULL;
     sh_mutex_lock(&a->lock);
-    if (a->npool > 0) {
-        in = a->pool[--a->npool];
+    struct api_decoder *d = free_decoder(a, peer);
+    if (d != NULL) {
+        d->taken = true;
+        in = d->in;
+        d->in = NULL;
     }
     sh_mutex_unlock(&a->lock);
+    *from = d;
     if (in == NULL && sh_ingest_new(a->env, ROWS, SERIES, &in) != SH_OK) {
+        sh_mutex_lock(&a->lock);
+        if (d != NULL) {
+            d->taken = false;
+        }
+        sh_mutex_unlock(&a->lock);
         return NULL;
     }
     return in;
 }
 
-static void give_decoder(struct sh_api *a, struct sh_ingest *in)
+/* Locked. When they have too much together, the largest that is free has to go. */
+static struct sh_ingest *too_much(struct sh_api *a)
 {
+    size_t total = 0;
+    struct api_decoder *most = NULL;
+    for (size_t i = 0; i < API_DECODERS; i++) {
+        struct api_decoder *d = &a->decoders[i];
+        total += d->bytes;
+        if (d->in != NULL && (most == NULL || d->bytes > most->bytes)) {
+            most = d;
+        }
+    }
+    if (most == NULL || total <= CACHE_BYTES) {
+        return NULL;
+    }
+    struct sh_ingest *in = most->in;
+    most->in = NULL;
+    most->bytes = 0;
+    return in;
+}
+
+static void give_decoder(struct sh_api *a, struct sh_ingest *in, struct api_decoder *to)
+{
+    struct sh_ingest *gone = in;
+    struct sh_ingest_stats st;
+    sh_ingest_stats(in, &st);
     sh_mutex_lock(&a->lock);
-    const bool kept = a->npool < sizeof a->pool / sizeof a->pool[0];
-    if (kept) {
-        a->pool[a->npool++] = in;
+    if (to != NULL) {
+        *to = (struct api_decoder){.in = in, .bytes = (size_t)st.memory_bytes};
+        gone = too_much(a);
     }
     sh_mutex_unlock(&a->lock);
-    if (!kept) {
-        sh_ingest_free(in);
-    }
+    sh_ingest_free(gone);
 }
 
 /* ---- a request ---- */
@@ -409,7 +458,8 @@ static int decode(struct job *j, decoder *fn, struct sh_ingest_opts *opts)
     struct sh_bytes body;
     sh_buf_init(&inflated, a->env->alloc, API_INFLATED_MAX);
     const int status = inflate(r, j->prom, &inflated, &body);
-    struct sh_ingest *in = status == 0 ? take_decoder(a) : NULL;
+    struct api_decoder *from = NULL;
+    struct sh_ingest *in = status == 0 ? take_decoder(a, &r->http->peer, &from) : NULL;
     if (in == NULL) {
         sh_buf_fini(&inflated);
         sh_buf_fini(&j->refusals);
@@ -431,7 +481,7 @@ static int decode(struct job *j, decoder *fn, struct sh_ingest_opts *opts)
     err = err == SH_OK ? pack_send(j) : err;
     sh_pack_builder_free(j->pack);
     j->samples = res.samples;
-    give_decoder(a, in);
+    give_decoder(a, in, from);
     sh_buf_fini(&inflated);
     if (err != SH_OK) {
         atomic_store(&j->err, (int)err);

@@ -20,7 +20,8 @@ struct line {
     const char *p;
     const char *end;
     uint32_t number;
-    enum sh_ingest_code code; /* set with detail and at when a step says SH_E_INVAL */
+    struct ingest_entry *field; /* the one before, maybe of another line; NULL = none */
+    enum sh_ingest_code code;   /* set with detail and at when a step says SH_E_INVAL */
     const char *detail;
     const char *at;
     char said[160];
@@ -379,7 +380,9 @@ static sh_err take_key(struct line *l, const struct ingest_entry *g, struct inge
 /* Fields are added with the time 0 and get the line's time when it is known. */
 static sh_err take_fields(struct line *l, struct ingest_entry *g)
 {
-    struct ingest_entry **hint = &g->first;
+    /* A device may be told in many lines of a field each: each field knows the next one too. */
+    struct ingest_entry **hint =
+        l->field != NULL && l->field->group == g ? &l->field->guess : &g->first;
     for (;;) {
         struct sh_str key = {NULL, 0};
         struct ingest_entry *f = NULL;
@@ -391,6 +394,7 @@ static sh_err take_fields(struct line *l, struct ingest_entry *g)
             SH_TRY(resolve_field(l, g, hint, key, &v, &f));
         }
         hint = &f->guess;
+        l->field = f;
         const sh_err e = ingest_put(l->r->in, &f->target, 0, &v, &l->code, &l->detail);
         if (e != SH_OK) {
             l->at = at;
@@ -429,6 +433,7 @@ static sh_err handle_line(struct line *l, struct ingest_entry **group)
     struct ingest_run *r = l->r;
     if (ingest_make_room(r->in)) {
         *group = NULL;
+        l->field = NULL;
     }
     struct ingest_entry **hint = *group == NULL ? &r->in->start : &(*group)->guess;
     for (bool again = false;; again = true) {

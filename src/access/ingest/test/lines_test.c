@@ -205,6 +205,43 @@ static void test_lines_series_is_resolved_once(void **state)
     sh_test_env_fini(&t);
 }
 
+/* Fields of one device told in lines of their own: found again in this order, in another one, among
+ * lines of several fields, and when the cache is emptied between two of them. */
+static void test_lines_of_one_field_each_find_their_points(void **state)
+{
+    (void)state;
+    static const char *const bodies[] = {
+        "d a=1 1000\nd b=2 1000\nd c=3 1000\ne a=4 1000\ne b=5 1000\n",
+        "d c=3 2000\nd a=1 2000\nd b=2,c=6 3000\nd a=7 3000\ne b=5 2000\nd b=8 4000\n",
+        "d x=\nd a=1 5000\nd b=2 5000\nf a=9 5000\nd c=3 5000\n",
+    };
+    static const char *const outs[] = {
+        "d/a=1@1\nd/b=2@1\nd/c=3@1\ne/a=4@1\ne/b=5@1\n",
+        "d/c=3@2\nd/a=1@2\nd/b=2@3\nd/c=6@3\nd/a=7@3\ne/b=5@2\nd/b=8@4\n",
+        "d/a=1@5\nd/b=2@5\nf/a=9@5\nd/c=3@5\n",
+    };
+    static const uint32_t sizes[] = {100, 2}; /* the cache of two is emptied all the time */
+    for (size_t k = 0; k < SH_COUNT(sizes); k++) {
+        struct sh_test_env t;
+        sh_test_env_init(&t, NULL);
+        struct sh_ingest *in;
+        struct fake *f = fake_new(&t);
+        struct sh_ingest_result r;
+        assert_ok(sh_ingest_new(&t.env, 7, sizes[k], &in));
+        for (size_t i = 0; i < 3 * SH_COUNT(bodies); i++) {
+            run(in, f, &ns, bodies[i % SH_COUNT(bodies)], &r);
+            assert_true(sh_str_eqc(sh_buf_str(&f->out), outs[i % SH_COUNT(bodies)]));
+        }
+        struct sh_ingest_stats s;
+        sh_ingest_stats(in, &s);
+        assert_int_equal(s.emptied > 0, k == 1);
+        assert_true(k == 1 || f->resolves == 6);
+        sh_ingest_free(in);
+        fake_free(&t, f);
+        sh_test_env_fini(&t);
+    }
+}
+
 static void test_lines_full_cache_is_emptied_and_goes_on(void **state)
 {
     (void)state;
@@ -368,6 +405,7 @@ int main(void)
         cmocka_unit_test(test_lines_precision_and_floor),
         cmocka_unit_test(test_lines_types_follow_the_point),
         cmocka_unit_test(test_lines_series_is_resolved_once),
+        cmocka_unit_test(test_lines_of_one_field_each_find_their_points),
         cmocka_unit_test(test_lines_full_cache_is_emptied_and_goes_on),
         cmocka_unit_test(test_lines_line_larger_than_a_batch),
         cmocka_unit_test(test_lines_refusals_of_resolve_and_time),
