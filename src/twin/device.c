@@ -250,17 +250,19 @@ sh_err twin_save_new(struct sh_twin *t)
          * ones. */
         sh_mutex_lock(&t->lock);
         struct twin_slot **p = &t->unsaved;
+        size_t done = 0;
         for (size_t i = 0; i < n; i++) {
             devs[i]->slot->unsaved = err != SH_OK;
             twin_dev_unref(t, devs[i]);
         }
-        while (*p != NULL) {
+        while (err == SH_OK && done < n && *p != NULL) {
             struct twin_slot *s = *p;
             if (s->unsaved) {
                 p = &s->next_unsaved;
             } else {
                 *p = s->next_unsaved;
                 s->next_unsaved = NULL;
+                done++;
             }
         }
         sh_mutex_unlock(&t->lock);

@@ -1,5 +1,7 @@
 /* index.c - devices in memory: by id, by old id, and sorted by id for lists. Under the lock.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
 #include "twin_int.h"
 
 static struct sh_str tenant_key(const uint32_t *tenant)
@@ -41,22 +43,58 @@ struct twin_slot *twin_find(struct sh_twin *t, uint32_t tenant, struct sh_str id
     return s != NULL ? s : sh_map_get(&tt->alias, id);
 }
 
-size_t twin_position(const struct twin_tenant *tt, struct sh_str id)
+static int by_id(const void *a, const void *b)
+{
+    const struct twin_slot *const *x = a;
+    const struct twin_slot *const *y = b;
+    return sh_str_cmp((*x)->dev->id, (*y)->dev->id);
+}
+
+/* Where id stands, or would, among the first n, which are in order. */
+static size_t place(struct twin_slot *const *slots, size_t n, struct sh_str id)
 {
     size_t lo = 0;
-    size_t hi = tt->n;
-    if (hi > 0 && sh_str_cmp(tt->sorted[hi - 1]->dev->id, id) < 0) {
-        return hi; /* loading comes in order */
-    }
+    size_t hi = n;
     while (lo < hi) {
         const size_t mid = (lo + hi) / 2;
-        if (sh_str_cmp(tt->sorted[mid]->dev->id, id) < 0) {
+        if (sh_str_cmp(slots[mid]->dev->id, id) < 0) {
             lo = mid + 1;
         } else {
             hi = mid;
         }
     }
     return lo;
+}
+
+void twin_order(struct sh_twin *t, struct twin_tenant *tt)
+{
+    const size_t late = tt->n - tt->ordered;
+    if (late == 0) {
+        return;
+    }
+    struct twin_slot **tail = sh_mem_array(t->env->alloc, late, sizeof(struct twin_slot *));
+    if (tail == NULL) { /* slower, and needs nothing */
+        qsort(tt->sorted, tt->n, sizeof(struct twin_slot *), by_id);
+        tt->ordered = tt->n;
+        return;
+    }
+    memcpy(tail, tt->sorted + tt->ordered, late * sizeof(struct twin_slot *));
+    qsort(tail, late, sizeof(struct twin_slot *), by_id);
+    size_t end = tt->ordered; /* of what is still to be moved up */
+    for (size_t i = late; i > 0; i--) {
+        const size_t at = place(tt->sorted, end, tail[i - 1]->dev->id);
+        memmove(&tt->sorted[at + i], &tt->sorted[at], (end - at) * sizeof(struct twin_slot *));
+        tt->sorted[at + i - 1] = tail[i - 1];
+        end = at;
+    }
+    sh_mem_free(t->env->alloc, tail);
+    tt->ordered = tt->n;
+}
+
+size_t twin_position(struct sh_twin *t, struct twin_tenant *tt, struct sh_str id)
+{
+    twin_order(t, tt);
+    return place(tt->sorted, tt->n, id);
 }
 
 void twin_count(struct sh_twin *t, const struct twin_slot *s, int by)
@@ -285,10 +323,13 @@ sh_err twin_index_put(struct sh_twin *t, struct twin_dev *d, struct twin_slot **
     }
     s->dev = d;
     d->slot = s;
-    const size_t at = twin_position(tt, d->id);
-    memmove(&tt->sorted[at + 1], &tt->sorted[at], (tt->n - at) * sizeof(void *));
-    tt->sorted[at] = s;
-    tt->n++;
+    /* Loading comes in order. What samples make may not: it is put in its place when somebody asks
+     * for the order, all at once. */
+    if (tt->ordered == tt->n &&
+        (tt->n == 0 || sh_str_cmp(tt->sorted[tt->n - 1]->dev->id, d->id) < 0)) {
+        tt->ordered++;
+    }
+    tt->sorted[tt->n++] = s;
     t->live++;
     twin_count(t, s, 1);
     *out = s;
@@ -329,11 +370,12 @@ static void unlink_unsaved(struct sh_twin *t, struct twin_slot *s)
 void twin_index_remove(struct sh_twin *t, struct twin_slot *s)
 {
     struct twin_tenant *tt = twin_tenant(t, s->dev->tenant, false);
-    const size_t at = twin_position(tt, s->dev->id);
+    const size_t at = twin_position(t, tt, s->dev->id);
     SH_ASSERT(at < tt->n && tt->sorted[at] == s);
     twin_count(t, s, -1);
     memmove(&tt->sorted[at], &tt->sorted[at + 1], (tt->n - at - 1) * sizeof(void *));
     tt->n--;
+    tt->ordered--;
     t->live--;
     (void)sh_map_del(&tt->by_id, s->dev->id);
     drop_aliases(tt, s);

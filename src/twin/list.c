@@ -196,10 +196,11 @@ static void walk_all(struct walk *k)
     }
     while (more) {
         sh_mutex_lock(&k->t->lock);
+        twin_order(k->t, k->tt);
         size_t at = k->desc ? k->tt->n : 0;
         if (n > 0) {
             const struct sh_str id = {last, n};
-            at = twin_position(k->tt, id);
+            at = twin_position(k->t, k->tt, id);
             at += !k->desc && at < k->tt->n && sh_str_eq(k->tt->sorted[at]->dev->id, id) ? 1 : 0;
         }
         size_t left = k->desc ? at : k->tt->n - at;

@@ -317,6 +317,7 @@ static void apply_tenant(struct sh_twin *t, struct twin_tenant *tt, struct sh_st
         struct twin_dev *d = NULL;
         struct twin_thing *m = NULL;
         sh_mutex_lock(&t->lock);
+        twin_order(t, tt);
         while (at < tt->n && m == NULL) {
             d = tt->sorted[at++]->dev;
             if (d->thing.n > 0 && (thing.n == 0 || sh_str_eq(d->thing, thing))) {

@@ -93,7 +93,8 @@ struct twin_tenant {
     struct sh_map alias;       /* old id -> slot */
     struct sh_map things;      /* id -> twin_thing */
     struct sh_map assets;      /* id -> twin_asset */
-    struct twin_slot **sorted; /* by id */
+    struct twin_slot **sorted; /* the first `ordered` by id, the rest as they came: twin_order */
+    size_t ordered;
     size_t n;
     size_t cap;
     struct sh_twin_counts counts;
@@ -147,8 +148,10 @@ sh_err twin_shapes_new(struct sh_twin *t);
 /* index.c: all under the lock. */
 struct twin_tenant *twin_tenant(struct sh_twin *t, uint32_t tenant, bool make);
 struct twin_slot *twin_find(struct sh_twin *t, uint32_t tenant, struct sh_str id);
-/* Position of id, or where it would stand. */
-size_t twin_position(const struct twin_tenant *tt, struct sh_str id);
+/* Brings tt->sorted in order. */
+void twin_order(struct sh_twin *t, struct twin_tenant *tt);
+/* Position of id, or where it would stand; all is in order then. */
+size_t twin_position(struct sh_twin *t, struct twin_tenant *tt, struct sh_str id);
 struct twin_dev *twin_dev_new(struct sh_twin *t, uint32_t tenant, struct sh_str id,
                               const json_t *doc);
 void twin_texts_init(struct twin_texts *x, const struct sh_alloc *a);

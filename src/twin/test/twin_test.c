@@ -87,6 +87,56 @@ static void test_ensure_makes_devices_and_finds_conflicts(void **state)
     fix_is(f, "new", "name", "N");
 }
 
+static void ids_are(struct fix *f, bool desc, const char *expected)
+{
+    char ids[256] = "";
+    size_t n = 0;
+    const struct sh_twin_query q = {.tenant = 1, .sort = sh_str_c(desc ? "-id" : "id")};
+    struct sh_twin_page page;
+    assert_ok(sh_twin_devices(f->w, &q, f->ar, &page, NULL));
+    for (size_t i = 0; i < page.n && n < sizeof ids; i++) {
+        n += (size_t)snprintf(ids + n, sizeof ids - n, "%.*s ", SH_PRI(page.rows[i].id));
+    }
+    assert_string_equal(ids, expected);
+}
+
+/* Samples make devices in any order; each list has them by id, removed ones are gone, and all are
+ * stored, however many were made between two ticks. */
+static void test_devices_that_samples_make_stand_in_order(void **state)
+{
+    static const char *const first[] = {"m", "c", "x", "a"};
+    static const char *const later[] = {"b", "z", "n", "aa"};
+    struct fix *f = *state;
+    char id[32];
+    for (size_t i = 0; i < SH_COUNT(first); i++) {
+        assert_int_equal(ensure(f, first[i], NULL, true), SH_TWIN_OK);
+    }
+    ids_are(f, false, "a c m x ");
+    for (size_t i = 0; i < SH_COUNT(later); i++) {
+        assert_int_equal(ensure(f, later[i], NULL, true), SH_TWIN_OK);
+    }
+    assert_ok(sh_twin_device_delete(f->w, 1, SH_STR("m"), SH_RECORD_ANY, SH_STR("")));
+    assert_ok(fix_device(f, "k", SH_TWIN_CREATE, "{}"));
+    ids_are(f, true, "z x n k c b aa a ");
+    for (int i = 1999; i >= 0; i--) { /* several transactions, in an order that fits nothing */
+        (void)snprintf(id, sizeof id, "zz%04d", i * 7 % 2000);
+        assert_int_equal(ensure(f, id, NULL, true), SH_TWIN_OK);
+    }
+    assert_ok(sh_twin_tick(f->w));
+    for (int k = 0; k < 2; k++) {
+        const struct sh_twin_query q = {
+            .tenant = 1, .search = SH_STR("zz"), .limit = 1000, .want_total = true};
+        struct sh_twin_page page;
+        assert_ok(sh_twin_devices(f->w, &q, f->ar, &page, NULL));
+        assert_int_equal(page.total, 2000);
+        for (size_t i = 0; i < page.n; i++) {
+            (void)snprintf(id, sizeof id, "zz%04zu", i);
+            assert_true(sh_str_eqc(page.rows[i].id, id));
+        }
+        fix_reopen(f);
+    }
+}
+
 static void test_device_with_points_but_no_record_is_made_again(void **state)
 {
     struct fix *f = *state;
@@ -264,6 +314,7 @@ int main(void)
         T(test_device_is_made_changed_and_kept_over_a_restart),
         T(test_device_body_that_is_wrong_is_refused_with_its_place),
         T(test_ensure_makes_devices_and_finds_conflicts),
+        T(test_devices_that_samples_make_stand_in_order),
         T(test_device_with_points_but_no_record_is_made_again),
         T(test_thing_model_gives_types_points_and_scales),
         T(test_thing_model_that_is_wrong_is_refused_with_its_place),
