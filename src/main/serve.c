@@ -407,8 +407,10 @@ static sh_err open_journal(struct node *n)
     }
     struct sh_journal_stats js;
     sh_journal_stats(n->journal, &js);
-    sh_log(n->env.log, SH_LOG_INFO, "journal", "replayed up to %llu in %lld ms",
-           (unsigned long long)js.last_seq, (long long)(sh_mono_us(n->env.clock) - from) / 1000);
+    sh_log(n->env.log, SH_LOG_INFO, "journal",
+           "replayed up to %llu in %lld ms, from %llu bytes of log",
+           (unsigned long long)js.last_seq, (long long)(sh_mono_us(n->env.clock) - from) / 1000,
+           (unsigned long long)js.log_bytes);
     skip_lost_points(n);
     sh_points_attach(n->points, n->journal);
     sh_gate_attach(n->gate, n->journal);
