@@ -274,13 +274,17 @@ sh_err twin_devices_adopt(struct sh_twin *t)
 {
     char detail[SH_TWIN_DETAIL];
     const uint32_t last = t->o.points == NULL ? 0 : sh_points_last_id(t->o.points);
+    const struct sh_point *made = NULL; /* its device is there: mostly the next one's too */
     for (uint32_t id = 1; id <= last && id != 0; id++) {
         const struct sh_point *p = sh_points_get(t->o.points, id);
         if (p == NULL || p->device.n == 0 ||
+            (made != NULL && p->tenant == made->tenant && sh_str_eq(p->device, made->device)) ||
             sh_points_find(t->o.points, p->tenant, p->device, p->property) != id) {
             continue;
         }
-        if (sh_twin_device_ensure(t, p->tenant, p->device, NULL, 0, true, detail) != SH_TWIN_OK) {
+        if (sh_twin_device_ensure(t, p->tenant, p->device, NULL, 0, true, detail) == SH_TWIN_OK) {
+            made = p;
+        } else {
             sh_log(t->env->log, SH_LOG_WARN, "twin",
                    "device %.*s has points but cannot be made: %s", SH_PRI(p->device), detail);
         }
