@@ -1,4 +1,5 @@
-/* history_export.c - history as CSV: one time column and one column a point, streamed.
+/* history_export.c - history as CSV (one time column and one column a point), as line protocol or
+ * as columnar frames (history_forms.c), streamed.
  *
  * The engine gives series after series and the file has rows by time. So the range is cut into
  * windows of time that hold at most WINDOW_ROWS rows over all series: each is queried, merged in
@@ -12,7 +13,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
-#include "history_ask.h"
+#include "history_export.h"
 
 enum {
     EXPORTS_MAX = 16, /* at one time; each may hold WINDOW_ROWS rows and WINDOW_TEXT bytes */
@@ -25,27 +26,6 @@ enum {
 #define WINDOW_FIRST_US (INT64_C(3600) * 1000000)
 #define WINDOW_TIME_US INT64_C(30000000)
 #define FUTURE_US (INT64_C(86400) * 1000000) /* samples are taken this far ahead */
-
-struct export_row {
-    int64_t time;
-    union sh_cell value; /* text: a span of `text` */
-    uint32_t series;
-    uint8_t type; /* 0 = no value */
-};
-
-struct export
-{
-    struct asked *a;
-    int64_t at; /* what is before was gathered */
-    int64_t to;
-    int64_t width;
-    struct export_row *rows; /* of the window, by time and series */
-    size_t n;
-    size_t cap;
-    size_t next; /* first row not written yet */
-    struct sh_buf text;
-    struct sh_buf cell;
-};
 
 /* ---- one window ---- */
 
@@ -84,7 +64,8 @@ static sh_err gather(void *ctx, const struct sh_history_rows *rows)
     const union sh_cell *value = raw ? rows->value : rows->agg[0].value;
     const uint8_t *null = raw ? NULL : rows->agg[0].null;
     for (uint32_t i = 0; i < rows->n; i++) {
-        struct export_row row = {rows->time_us[i], value[i], rows->series, (uint8_t)type};
+        struct export_row row = {rows->time_us[i], value[i], rows->series, (uint8_t)type,
+                                 raw ? rows->quality[i] : SH_Q_GOOD};
         if (null != NULL && null[i] != 0) {
             row.type = 0;
         } else if (type >= SH_T_TEXT && value[i].span.len != 0) {
@@ -168,7 +149,7 @@ static sh_err window_next(struct export *x)
             break;
         }
     }
-    if (x->a->q.npoints > 1 && x->n > 1) {
+    if (x->form == EXPORT_CSV && x->a->q.npoints > 1 && x->n > 1) {
         qsort(x->rows, x->n, sizeof x->rows[0], by_time);
     }
     return SH_OK;
@@ -254,7 +235,9 @@ static sh_err more(void *ctx, struct sh_buf *out, bool *last)
             return SH_OK;
         }
         while (x->next < x->n && out->n < PIECE_SOFT) {
-            SH_TRY(put_line(x, out));
+            SH_TRY(x->form == EXPORT_CSV     ? put_line(x, out)
+                   : x->form == EXPORT_LINES ? export_line_put(x, out)
+                                             : export_frame_put(x, out));
         }
     }
     return SH_OK;
@@ -336,6 +319,40 @@ static sh_err export_range(struct export *x, const json_t *question)
     return SH_OK;
 }
 
+struct form {
+    const char *word;
+    const char *type;
+    const char *disposition;
+};
+static const struct form forms[] = {
+    [EXPORT_CSV] = {"csv", "text/csv; charset=utf-8", "attachment; filename=\"history.csv\""},
+    [EXPORT_LINES] = {"lines", "text/plain; charset=utf-8", "attachment; filename=\"history.lp\""},
+    [EXPORT_COLUMNS] = {"columns", "application/vnd.songhua.columns",
+                        "attachment; filename=\"history.columns\""},
+};
+
+/* 0, or the status of a problem. */
+static int form_asked(const struct asked *a, enum export_form *out)
+{
+    const struct sh_str word = api_query(a->r, "format");
+    const size_t n = sizeof forms / sizeof forms[0];
+    *out = EXPORT_CSV;
+    size_t i = 0;
+    while (i < n && word.n > 0 && !sh_str_eqc(word, forms[i].word)) {
+        i++;
+    }
+    if (i == n) {
+        return ask_bad(a->r, "format must be csv, lines or columns",
+                       "format 只能是 csv、lines 或 columns");
+    }
+    *out = (enum export_form)i;
+    if (*out != EXPORT_CSV && (a->q.naggs > 0 || a->q.fill != SH_FILL_NONE)) {
+        return ask_bad(a->r, "lines and columns hold samples as they are: no aggregate, no fill",
+                       "lines 与 columns 只导出原始数据：不支持聚合与填充");
+    }
+    return 0;
+}
+
 /* The first piece, then the rest by workers. */
 static int export_begin(struct export *x)
 {
@@ -344,14 +361,17 @@ static int export_begin(struct export *x)
     bool last = false;
     sh_buf_clear(body);
     sh_err err = export_range(x, r->body);
-    err = err == SH_OK ? put_header(x->a, body) : err;
+    if (err == SH_OK && x->form == EXPORT_CSV) {
+        err = put_header(x->a, body);
+    }
     err = err == SH_OK ? more(x, body, &last) : err;
     if (err != SH_OK) {
         export_free(x);
         return ask_failed(r, err);
     }
-    sh_http_header_c(r->http, "Content-Type", "text/csv; charset=utf-8");
-    sh_http_header_c(r->http, "Content-Disposition", "attachment; filename=\"history.csv\"");
+    const struct form *f = &forms[x->form];
+    sh_http_header_c(r->http, "Content-Type", f->type);
+    sh_http_header_c(r->http, "Content-Disposition", f->disposition);
     if (last) {
         export_free(x);
         return 200;
@@ -365,7 +385,7 @@ static int export_begin(struct export *x)
     return 0;
 }
 
-static int export_new(struct asked *a)
+static int export_new(struct asked *a, enum export_form form)
 {
     struct api_req *r = a->r;
     const struct sh_alloc *al = r->api->env->alloc;
@@ -383,6 +403,7 @@ static int export_new(struct asked *a)
         return api_error(r, SH_E_NOMEM, NULL);
     }
     x->a = a;
+    x->form = form;
     sh_buf_init(&x->text, al, WINDOW_TEXT);
     sh_buf_init(&x->cell, al, PIECE_MAX);
     return export_begin(x);
@@ -400,9 +421,11 @@ int api_history_export(struct api_req *r)
     if (status == 0 && a->q.naggs > 1) {
         status = ask_bad(r, "export takes one aggregate", "导出只支持一个聚合函数");
     }
+    enum export_form form = EXPORT_CSV;
+    status = status == 0 ? form_asked(a, &form) : status;
     if (status != 0) {
         asked_free(a);
         return status;
     }
-    return export_new(a);
+    return export_new(a, form);
 }

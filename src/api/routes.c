@@ -282,7 +282,8 @@ const struct api_route api_routes[] = {
      "<80 "
      "<=80 =80 !=80 10..20 or a value\"}}}"},
     {SH_HTTP_GET, V1 "history/export", "exportHistory", SH_PERM_HISTORY_READ, API_F_OWN_TYPE,
-     api_history_export, "Samples as CSV.", "导出历史为 CSV",
+     api_history_export, "Samples as CSV, line protocol or columnar frames.",
+     "导出历史（CSV、行协议或列式帧）",
      "points,from,to,format,step,aggregate,tz,fill,quality,where", NULL},
     {SH_HTTP_GET, V1 "sql", "querySql", API_SIGNED_IN, 0, api_sql,
      "SQL over points and records, read-only.", "SQL 查询（点位与业务记录，只读）",
