@@ -1,5 +1,5 @@
-"""kill -9 in the middle of mixed load, again and again: line protocol, MQTT, records, new devices and points. After each restart everything
-that was acknowledged is there. Then damaged files: the server starts, serves what is whole and says what it set aside.
+"""kill -9 in the middle of mixed load, again and again: line protocol, columnar frames, MQTT, records, new devices and points. After each
+restart everything that was acknowledged is there. Then damaged files: the server starts, serves what is whole and says what it set aside.
 SPDX-License-Identifier: Apache-2.0
 """
 import glob
@@ -13,6 +13,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "wire"))
+from columns_test import F64, KIND, frame
 from songhua import Songhua, number
 
 try:
@@ -50,11 +51,11 @@ class Load:
             self.counter += n
             return self.counter - n
 
-    def call(self, c, method, path, body, ok):
+    def call(self, c, method, path, body, ok, kind="application/json"):
         head = {"Authorization": "Bearer " + self.token}
         if not path.startswith("/write"):
-            head["Content-Type"] = "application/json"
-        c.request(method, path, body.encode(), head)
+            head["Content-Type"] = kind
+        c.request(method, path, body if isinstance(body, bytes) else body.encode(), head)
         a = c.getresponse()
         data = a.read()
         if a.status not in ok:
@@ -81,6 +82,13 @@ class Load:
         text = "\n".join(f"{p[:-2]} f={v!r} {t}000" for p, t, v in rows)
         self.call(c, "POST", "/write", text, (204,))
         self.keep(rows)
+
+    def columns(self, c, rng):
+        """A frame with long runs, which are encoded before the journal, and a short one, which is not."""
+        at, k = self.next(700), rng.randrange(10)
+        runs = [(f"c{k}", p, [(T + at + i, rng.randrange(100_000) / 100) for i in range(n)]) for p, n in (("f", 300), ("g", 600), ("h", 20))]
+        self.call(c, "POST", "/api/v1/ingest", frame(*[(d, p, F64, rows) for d, p, rows in runs]), (200,), KIND)
+        self.keep([(f"{d}/{p}", t, v) for d, p, rows in runs for t, v in rows])
 
     def new_points(self, c, rng):
         at = self.next(3)
@@ -126,7 +134,7 @@ class Load:
     def run(self, turn, rng):
         self.stop.clear()
         threads = [
-            threading.Thread(target=self.guarded, args=(fn, f"{turn} {fn.__name__}")) for fn in (self.lines, self.new_points, self.record)
+            threading.Thread(target=self.guarded, args=(fn, f"{turn} {fn.__name__}")) for fn in (self.lines, self.columns, self.new_points, self.record)
         ]
         if mqtt is not None:
             threads.append(threading.Thread(target=self.by_mqtt, args=(f"m{turn}",)))
