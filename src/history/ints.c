@@ -2,8 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "ints.h"
 
-#include <stdlib.h>
-
 #include "kernel_bits.h"
 
 enum { SAMPLE = 192, GUESS = 128, EXCEPTION_BITS = 18, WORTH_NUM = 63, WORTH_DEN = 64 };
@@ -132,6 +130,9 @@ static void radix_search(const uint64_t *sorted, uint32_t m, const uint64_t *d, 
     const unsigned narrow = p->width > 2 ? p->width - 2 : 1; /* below it exceptions are too many */
     for (unsigned k = 2; k <= DIGITS_MAX; k++) {
         for (unsigned w = k * narrow; w <= WORD_BITS && w < k * p->width; w++) {
+            if ((double)m * w / k >= least) {
+                break; /* with nothing left out, and wider forms are no better */
+            }
             const uint32_t beyond = m - count_below(sorted, m, p->base, radix_of(k, w));
             const double guess = (double)m * w / k + (double)beyond * EXCEPTION_BITS;
             if (guess < least) {
@@ -248,11 +249,22 @@ static size_t cost_with_base(const uint64_t *d, uint32_t skip, uint32_t n, uint6
     return cost;
 }
 
-static int by_signed(const void *a, const void *b)
+/* As signed integers. By gaps (D. Shell; the gaps are M. Ciura's): for the few hundred values of a
+ * sample faster than a sort that calls a function to compare. */
+static void sort_signed(uint64_t *v, uint32_t n)
 {
-    const int64_t x = *(const int64_t *)a;
-    const int64_t y = *(const int64_t *)b;
-    return x < y ? -1 : (x > y ? 1 : 0);
+    static const uint32_t gaps[] = {132, 57, 23, 10, 4, 1};
+    for (size_t g = 0; g < sizeof gaps / sizeof gaps[0]; g++) {
+        const uint32_t gap = gaps[g];
+        for (uint32_t i = gap; i < n; i++) {
+            const uint64_t x = v[i];
+            uint32_t j = i;
+            for (; j >= gap && (int64_t)v[j - gap] > (int64_t)x; j -= gap) {
+                v[j] = v[j - gap];
+            }
+            v[j] = x;
+        }
+    }
 }
 
 static uint32_t sample_take(struct ints_scratch *s, const uint64_t *d, uint32_t n, uint32_t skip)
@@ -266,7 +278,7 @@ static uint32_t sample_take(struct ints_scratch *s, const uint64_t *d, uint32_t 
         uint64_t min = 0;
         signed_range(d, skip, n, &min, &s->sorted[m++]); /* the radix form wants the largest */
     }
-    qsort(s->sorted, m, sizeof *s->sorted, by_signed);
+    sort_signed(s->sorted, m);
     return m;
 }
 
