@@ -15,11 +15,12 @@ enum {
     PARTS_MAX = 4096, /* partitions of one split */
     MERGE_MEM = 64 << 20,
     COPY_ROWS = 768,       /* a block at least this full is copied as it is */
-    COPY_ROWS_LAST = 1000, /* ... when the partition has ended: it is not merged often any more */
+    COPY_ROWS_LAST = 1000, /* ... with roll-ups: it is not merged often any more */
     OLD_WEIGHT = 8,
     ROLL_WORTH = 1024 /* samples of a segment; a smaller one is merged into another soon */
 };
 #define QUIET_US INT64_C(600000000) /* without new segments, before a partition becomes cold */
+#define CALM_US INT64_C(2000000)    /* ... before one that has ended is merged to few */
 
 /* ---- writing merged samples -------------------------------------------------------------------
  */
@@ -172,12 +173,6 @@ static sh_err points_walk(struct merger *m, struct segment *const *segs, size_t 
     }
 }
 
-static bool partition_closed(struct sh_history *h, const struct segment *s)
-{
-    const int64_t now = sh_wall_us(h->env->clock);
-    return history_partition(h, s->info.t_min) < history_partition(h, now) - 1;
-}
-
 /* Writes the samples of segs in [from, to) as one segment; *out NULL when there are none. */
 static sh_err segments_merge(struct sh_history *h, struct segment *const *segs, size_t n,
                              int64_t from, int64_t to, struct segment_info info,
@@ -190,7 +185,7 @@ static sh_err segments_merge(struct sh_history *h, struct segment *const *segs, 
                        .c = block_cols_new(h->env->alloc),
                        .copied = block_cols_new(h->env->alloc),
                        .effort = info.cold ? BLOCK_COLD : BLOCK_PACKED,
-                       .copy_rows = partition_closed(h, segs[0]) ? COPY_ROWS_LAST : COPY_ROWS};
+                       .copy_rows = info.rolled ? COPY_ROWS_LAST : COPY_ROWS};
     info.seq_min = segs[0]->info.seq_min;
     info.seq_max = segs[0]->info.seq_max;
     for (size_t i = 0; i < n; i++) {
@@ -413,13 +408,30 @@ static size_t run_start(struct segment *const *segs, size_t n, uint64_t weight)
     return best;
 }
 
+/* Has the partition of these segments ended, and has nothing new come into it for a while? Then it
+ * is merged to few, full segments and gets roll-ups. While old data is being imported it is merged
+ * as the present one is: else a little more would have all written again. */
+static bool partition_ended(struct sh_history *h, struct segment *const *segs, size_t n)
+{
+    const int64_t now = sh_wall_us(h->env->clock);
+    if (history_partition(h, segs[0]->info.t_min) >= history_partition(h, now) - 1) {
+        return false;
+    }
+    for (size_t i = 0; !h->at_once && i < n; i++) {
+        if (sh_mono_us(h->env->clock) - segs[i]->since_mono_us < CALM_US) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* segs become one segment in their place. */
-static sh_err merge(struct sh_history *h, struct segment *const *segs, size_t n, bool cold)
+static sh_err merge(struct sh_history *h, struct segment *const *segs, size_t n, bool ended,
+                    bool cold)
 {
     const int64_t from = history_partition(h, segs[0]->info.t_min) * h->o.partition_us;
     struct segment *out = NULL;
-    const struct segment_info info = {
-        .id = h->next_id++, .cold = cold, .rolled = partition_closed(h, segs[0])};
+    const struct segment_info info = {.id = h->next_id++, .cold = cold, .rolled = ended};
     SH_TRY(segments_merge(h, segs, n, from, from + h->o.partition_us, info, &out));
     const sh_err err = replace(h, segs, n, &out, out == NULL ? 0 : 1);
     if (err == SH_OK) {
@@ -435,10 +447,10 @@ static sh_err roll_some(struct sh_history *h, const struct view *v, bool *did)
     struct segment *segs[MERGE_MAX];
     for (uint32_t i = 0; i < v->n; i++) {
         const size_t n = v->segs[i]->info.unsplit ? 0 : partition_segments(h, v, i, segs);
-        for (size_t k = 0; k < n && partition_closed(h, segs[0]); k++) {
+        for (size_t k = 0; k < n && partition_ended(h, segs, n); k++) {
             if (!segs[k]->info.rolled && segs[k]->info.samples >= ROLL_WORTH) {
                 *did = true;
-                return merge(h, segs + k, 1, segs[k]->info.cold);
+                return merge(h, segs + k, 1, true, segs[k]->info.cold);
             }
         }
     }
@@ -450,15 +462,15 @@ static sh_err merge_some(struct sh_history *h, const struct view *v, bool *did)
     struct segment *segs[MERGE_MAX];
     for (uint32_t i = 0; i < v->n; i++) {
         const size_t n = v->segs[i]->info.unsplit ? 0 : partition_segments(h, v, i, segs);
-        const bool closed = n > 1 && partition_closed(h, segs[0]);
-        if (n < MERGE_MIN && !closed) {
+        const bool ended = n > 1 && partition_ended(h, segs, n);
+        if (n < MERGE_MIN && !ended) {
             continue;
         }
-        size_t start = run_start(segs, n, closed ? OLD_WEIGHT : 2);
+        size_t start = run_start(segs, n, ended ? OLD_WEIGHT : 2);
         if (start == n && n == MERGE_MAX) {
             start = 0;
         }
-        if (start == n || (n - start < MERGE_MIN && !closed)) {
+        if (start == n || (n - start < MERGE_MIN && !ended)) {
             continue;
         }
         bool cold = false; /* late data goes into the cold ones as such */
@@ -466,7 +478,7 @@ static sh_err merge_some(struct sh_history *h, const struct view *v, bool *did)
             cold = cold || segs[k]->info.cold;
         }
         *did = true;
-        return merge(h, segs + start, n - start, cold);
+        return merge(h, segs + start, n - start, ended, cold);
     }
     return SH_OK;
 }
@@ -498,7 +510,7 @@ static sh_err cool_some(struct sh_history *h, const struct view *v, bool *did)
         const size_t n = v->segs[i]->info.unsplit ? 0 : partition_segments(h, v, i, segs);
         if (n > 0 && n < MERGE_MAX && cold_due(h, segs, n)) {
             *did = true;
-            return merge(h, segs, n, true);
+            return merge(h, segs, n, true, true);
         }
     }
     return SH_OK;

@@ -448,9 +448,11 @@ sh_err sh_history_compact(struct sh_history *h)
     sh_err err = SH_OK;
     bool did = true;
     sh_mutex_lock(&h->flush_lock);
+    h->at_once = true;
     while (err == SH_OK && did) {
         err = history_compact_one(h, &did);
     }
+    h->at_once = false;
     sh_mutex_unlock(&h->flush_lock);
     return err;
 }

@@ -142,6 +142,7 @@ struct sh_history {
 
     struct sh_mutex flush_lock;
     uint64_t next_id;
+    bool at_once; /* sh_history_compact: nothing waits for calm */
     atomic_ullong flushed_seq;
     uint64_t state_number;
     struct edits edits;
