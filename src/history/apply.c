@@ -280,16 +280,24 @@ sh_err series_head(struct sh_history *h, struct series *s, uint64_t *grown)
     return SH_OK;
 }
 
-sh_err series_row(struct sh_history *h, struct series *s, int64_t t, union sh_cell c, uint8_t q,
-                  const uint8_t *bytes, uint64_t *grown)
+static sh_err row_put(struct sh_history *h, struct series *s, int64_t t, union sh_cell c, uint8_t q,
+                      const uint8_t *bytes, uint64_t *grown)
 {
-    SH_TRY(series_head(h, s, grown));
+    if (s->active == NULL) {
+        SH_TRY(series_head(h, s, grown));
+    }
     struct head *hd = s->active;
     const size_t before = (size_t)hd->cap * ROW_BYTES + hd->text.cap;
     SH_TRY(head_add(h->env->alloc, hd, t, c, q, bytes));
     *grown += (size_t)hd->cap * ROW_BYTES + hd->text.cap - before;
     series_last(s, t, c, q);
     return SH_OK;
+}
+
+sh_err series_row(struct sh_history *h, struct series *s, int64_t t, union sh_cell c, uint8_t q,
+                  const uint8_t *bytes, uint64_t *grown)
+{
+    return row_put(h, s, t, c, q, bytes, grown);
 }
 
 static sh_err row_apply(struct sh_history *h, const struct sh_batch *b, uint32_t row,
@@ -300,10 +308,10 @@ static sh_err row_apply(struct sh_history *h, const struct sh_batch *b, uint32_t
         atomic_fetch_add(&h->conflicts, 1);
         return SH_OK;
     }
-    if (!series_takes(h, s, (enum sh_type)b->type[row], 1)) {
+    if (s->type != b->type[row] && !series_takes(h, s, (enum sh_type)b->type[row], 1)) {
         return SH_OK;
     }
-    return series_row(h, s, t, b->value[row], b->quality[row], b->bytes, grown);
+    return row_put(h, s, t, b->value[row], b->quality[row], b->bytes, grown);
 }
 
 /* Sorts the row numbers by shard, keeping their order; apply_lock is held. starts has nshards + 1.
