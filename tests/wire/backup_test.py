@@ -13,6 +13,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "fault"))
+from columns_test import F64, KIND, frame
 from crash_test import Load, T, check, mqtt
 from songhua import PASSWORD, Problem, Songhua, binary
 
@@ -242,6 +243,7 @@ def stopped(folder):
     to = os.path.join(folder, "offline")
     with Songhua() as s:
         s.write_lines("\n".join(f"k f={i}.5 {T + i}000" for i in range(1000)))
+        s.post("/api/v1/ingest", frame(("k", "g", F64, [(T + i, i / 4) for i in range(2000)])), KIND)  # in the journal as blocks
         token = s.make_token(name="kept", roles=["administrator"])["token"]
         check("while it runs", "stop it first" in command("backup", "--data", s.data, "--to", to, ok=False), True)
         try:
@@ -262,6 +264,7 @@ def stopped(folder):
     for more, status in ((["--passphrase-file", words], 200), (["--without-keys"], 401)):
         with restored(to, name, *more) as r:
             check("samples", len(r.query(["k/f"], 0, 4_000_000_000_000)["k/f"]["time"]), 1000)
+            check("blocks", r.query(["k/g"], 0, 4_000_000_000_000)["k/g"]["value"], [i / 4 for i in range(2000)])
             check("a token of before", r.raw("GET", "/api/v1/overview", headers={"Authorization": "Bearer " + token})[0], status)
             acts = [e["act"] for e in r.get("/api/v1/audit?limit=100")["items"]]
             check("a new key is audited", "node.key_replaced" in acts, status == 401)
