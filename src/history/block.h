@@ -27,7 +27,7 @@ enum {
     BLOCK_BYTES_MAX = 72 << 20
 };
 
-/* Work memory of one encoder (about 60 KiB): heap. */
+/* Work memory of one encoder (about 70 KiB): heap. */
 struct block_scratch {
     struct ints_scratch ints;
     uint64_t u[BLOCK_MAX];
