@@ -242,6 +242,9 @@ static void version_reads_as_written(const char *from, uint32_t npoints)
     }
     sh_batch_builder_fini(&b);
     sh_history_close(h);
+    struct sh_history_check c = {.segments = 0};
+    assert_ok(sh_history_check(&env, dir, &c));
+    assert_true(c.problems == 0 && c.summaries > 0);
     sh_test_rmdir(dir);
 }
 

@@ -1,9 +1,11 @@
 /* Packs: what they take, their record, and how their blocks stand in a head beside rows. */
 #include <sh/test.h>
 
+#include <math.h>
 #include <stdio.h>
 
 #include "../pack_int.h"
+#include "../summary.h"
 
 static const int64_t t0 = 1767225600000000; /* 2026-01-01T00:00:00Z */
 static const int64_t sec = 1000000;
@@ -421,6 +423,56 @@ static void test_waiting_blocks_count_as_memory_of_heads(void **state)
     rig_free(r);
 }
 
+/* A segment with one block of the pack, whose summary says another sum. */
+static uint64_t problems_with_sum(struct rig *r, const struct sh_pack *p, double sum)
+{
+    struct summary s;
+    struct segment_writer w;
+    struct sh_buf text;
+    struct sh_history_check c = {.segments = 0};
+    struct block_ref b = p->block[0];
+    struct sh_rd rd = sh_rd_of(b.summary);
+    assert_ok(summary_read(&rd, b.type, b.n, b.t_first, b.t_last, &s));
+    s.use.sum = sum;
+    s.good.sum = sum;
+    sh_buf_init(&text, r->t.env.alloc, 1000);
+    assert_ok(summary_write(b.type, &s, b.t_first, b.t_last, &text));
+    b.summary = sh_buf_bytes(&text);
+    assert_ok(sh_fs_mkdirs(r->t.env.fs, "one"));
+    const struct segment_info info = {.id = 1, .seq_min = 1, .seq_max = 1};
+    assert_ok(segment_writer_open(&w, &r->t.env, "one", &info));
+    assert_ok(segment_writer_copy(&w, &b));
+    assert_ok(segment_writer_finish(&w, NULL, 0));
+    segment_writer_close(&w);
+    assert_ok(sh_history_check(&r->t.env, "one", &c));
+    assert_int_equal(c.summaries, 1);
+    sh_buf_fini(&text);
+    return c.problems;
+}
+
+/* Where terms nearly cancel out, a sum hangs on their order; earlier versions had another. */
+static void test_check_takes_a_sum_that_was_added_up_in_another_order(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct sh_pack *p = NULL;
+    const struct sh_pack_run run = run_of(r, 1, t0, 1024, 0);
+    double sum = 0;
+    for (uint32_t i = 0; i < 1024; i++) {
+        const uint32_t pair = i / 2;
+        const double x = sqrt(pair * 7.0 + 2) * 1e12;
+        const union sh_cell v = {.f64 = i % 2 == 0 ? x : -x * (1 - 1e-15)};
+        sh_put_le64(r->cell + 1 + (size_t)i * 8, v.bits);
+        sum += v.f64;
+    }
+    assert_ok(sh_pack_add(r->b, &run));
+    assert_ok(sh_pack_take(r->b, &p));
+    assert_int_equal(problems_with_sum(r, p, sum), 0);
+    assert_int_equal(problems_with_sum(r, p, sum + 1e9), 1);
+    sh_pack_unref(p);
+    rig_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -434,6 +486,7 @@ int main(void)
         cmocka_unit_test(test_repeats_are_flushed_however_many),
         cmocka_unit_test(test_block_of_another_type_is_left_out_and_counted),
         cmocka_unit_test(test_last_value_is_that_of_the_newest_block),
+        cmocka_unit_test(test_check_takes_a_sum_that_was_added_up_in_another_order),
         cmocka_unit_test(test_waiting_blocks_count_as_memory_of_heads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
