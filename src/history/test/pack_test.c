@@ -441,7 +441,7 @@ static uint64_t problems_with_sum(struct rig *r, const struct sh_pack *p, double
     assert_ok(sh_fs_mkdirs(r->t.env.fs, "one"));
     const struct segment_info info = {.id = 1, .seq_min = 1, .seq_max = 1};
     assert_ok(segment_writer_open(&w, &r->t.env, "one", &info));
-    assert_ok(segment_writer_copy(&w, &b));
+    assert_ok(segment_writer_copy(&w, &b, NULL));
     assert_ok(segment_writer_finish(&w, NULL, 0));
     segment_writer_close(&w);
     assert_ok(sh_history_check(&r->t.env, "one", &c));
