@@ -90,11 +90,14 @@ enum api_prom_count {
 enum api_prom_count api_prom_reason(enum sh_ingest_code code);
 
 /* A decoder of samples, kept for the next request with its cache of series. */
-enum { API_DECODERS = 8 };
+enum { API_DECODERS = 32 };
 struct api_decoder {
-    struct sh_ingest *in; /* NULL: not made */
+    struct sh_ingest *in; /* NULL: not made, or taken */
     bool taken;
-    size_t bytes; /* when it was given back */
+    bool own;        /* its peer came again: other connections leave it alone, if they can */
+    uint64_t peer;   /* hash of the last one */
+    int64_t used_us; /* when it was given back */
+    size_t bytes;    /* at that time */
 };
 
 struct sh_api {

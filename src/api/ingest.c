@@ -11,6 +11,7 @@
 
 enum { MAX_LISTED = 100, SERIES = 1 << 20, ROWS = 8192 };
 #define CACHE_BYTES ((size_t)512 << 20) /* of all decoders together */
+#define DECODER_IDLE_US INT64_C(600000000)
 #define WAIT_US INT64_C(10000000)
 
 struct job {
@@ -297,20 +298,38 @@ static void release(struct job *j)
 }
 
 /* ---- decoders -----------------------------------------------------------------------------
- * A connection sends the same series again and again: it gets the same decoder each time, if that
- * is free, so that each series is in one cache and not in all. */
+ * A connection sends the same series again and again: one that comes again gets the decoder it had,
+ * so that each series is in one cache and not in all. Connections of one request share few. */
 
-/* Locked. The first that is free, from the peer's own on; NULL when all are taken. */
-static struct api_decoder *free_decoder(struct sh_api *a, const struct sh_addr *peer)
+/* Locked. NULL when all are taken. */
+static struct api_decoder *choose_decoder(struct sh_api *a, uint64_t peer)
 {
-    const uint64_t own = sh_hash64(peer->ip, sizeof peer->ip, peer->port);
+    struct api_decoder *shared = NULL; /* the last used */
+    struct api_decoder *unmade = NULL;
+    struct api_decoder *oldest = NULL;
     for (size_t i = 0; i < API_DECODERS; i++) {
-        struct api_decoder *d = &a->decoders[(own + i) % API_DECODERS];
-        if (!d->taken) {
+        struct api_decoder *d = &a->decoders[i];
+        if (d->taken) {
+            continue;
+        }
+        if (d->in == NULL) {
+            unmade = d;
+        } else if (d->peer == peer) {
+            d->own = true;
             return d;
+        } else if (!d->own) {
+            shared = shared == NULL || d->used_us > shared->used_us ? d : shared;
+        } else {
+            oldest = oldest == NULL || d->used_us < oldest->used_us ? d : oldest;
         }
     }
-    return NULL;
+    struct api_decoder *d = shared != NULL ? shared : unmade;
+    d = d != NULL ? d : oldest;
+    if (d != NULL) {
+        d->own = false;
+        d->peer = peer;
+    }
+    return d;
 }
 
 /* *from: where it is to be given back. */
@@ -319,7 +338,8 @@ static struct sh_ingest *take_decoder(struct sh_api *a, const struct sh_addr *pe
 {
     struct sh_ingest *in = NULL;
     sh_mutex_lock(&a->lock);
-    struct api_decoder *d = free_decoder(a, peer);
+    struct api_decoder *d =
+        choose_decoder(a, sh_hash64(peer->ip, sizeof peer->ip, (uint64_t)peer->port + 1));
     if (d != NULL) {
         d->taken = true;
         in = d->in;
@@ -338,24 +358,27 @@ static struct sh_ingest *take_decoder(struct sh_api *a, const struct sh_addr *pe
     return in;
 }
 
-/* Locked. When they have too much together, the largest that is free has to go. */
-static struct sh_ingest *too_much(struct sh_api *a)
+/* Locked. One that has to go: the largest that is free when they have too much together, else one
+ * whose connection has not come again for long. NULL: none. */
+static struct sh_ingest *drop_decoder(struct sh_api *a, int64_t now_us)
 {
     size_t total = 0;
     struct api_decoder *most = NULL;
+    struct api_decoder *idle = NULL;
     for (size_t i = 0; i < API_DECODERS; i++) {
         struct api_decoder *d = &a->decoders[i];
         total += d->bytes;
-        if (d->in != NULL && (most == NULL || d->bytes > most->bytes)) {
-            most = d;
+        if (d->in != NULL) {
+            most = most == NULL || d->bytes > most->bytes ? d : most;
+            idle = now_us - d->used_us > DECODER_IDLE_US ? d : idle;
         }
     }
-    if (most == NULL || total <= CACHE_BYTES) {
+    struct api_decoder *d = total > CACHE_BYTES ? most : idle;
+    if (d == NULL) {
         return NULL;
     }
-    struct sh_ingest *in = most->in;
-    most->in = NULL;
-    most->bytes = 0;
+    struct sh_ingest *in = d->in;
+    *d = (struct api_decoder){0};
     return in;
 }
 
@@ -364,10 +387,14 @@ static void give_decoder(struct sh_api *a, struct sh_ingest *in, struct api_deco
     struct sh_ingest *gone = in;
     struct sh_ingest_stats st;
     sh_ingest_stats(in, &st);
+    const int64_t now_us = sh_mono_us(a->env->clock);
     sh_mutex_lock(&a->lock);
     if (to != NULL) {
-        *to = (struct api_decoder){.in = in, .bytes = (size_t)st.memory_bytes};
-        gone = too_much(a);
+        to->in = in;
+        to->taken = false;
+        to->used_us = now_us;
+        to->bytes = st.memory_bytes;
+        gone = drop_decoder(a, now_us);
     }
     sh_mutex_unlock(&a->lock);
     sh_ingest_free(gone);

@@ -3,10 +3,12 @@ devices; the answer comes when the next query sees it.
 SPDX-License-Identifier: Apache-2.0
 """
 import gzip
+import http.client
 import json
 import math
 import struct
 import sys
+import threading
 
 from songhua import Problem, Songhua, number
 
@@ -128,6 +130,38 @@ def columns(s):
     check("checksum", body["errors"][0]["code"], "syntax_error")
 
 
+def crowd(s):
+    """More connections than there are decoders, kept and new ones, each with own series and one that all have."""
+    conns, rounds = 40, 4
+    head = {"Authorization": "Bearer " + s.token, "Content-Type": "text/plain"}
+    failed = []
+
+    def agent(i):
+        kept = http.client.HTTPConnection("127.0.0.1", s.http, timeout=60)
+        for k in range(rounds):
+            for c in (kept, http.client.HTTPConnection("127.0.0.1", s.http, timeout=60)):
+                t = T + (k * conns + i) * 2 + (c is kept)
+                c.request("POST", "/write", f"own,n={i} f={k} {t}000\nall f={i} {t}000\nown,n={i} g={k} {t}000\n", head)
+                answer = c.getresponse()
+                answer.read()
+                if answer.status != 204:
+                    failed.append(answer.status)
+                if c is not kept:
+                    c.close()
+        kept.close()
+
+    threads = [threading.Thread(target=agent, args=(i,)) for i in range(conns)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    check("refused", failed, [])
+    check("of all", sorted(v for _, v in values(s, "all/f")), sorted([i for i in range(conns)] * rounds * 2))
+    for i in range(conns):
+        for f in ("f", "g"):
+            check(f"own.{i}/{f}", [v for _, v in values(s, f"own.{i}/{f}")], [k for k in range(rounds) for _ in range(2)])
+
+
 def rights(s):
     no_token = s.raw("POST", "/write", "m f=1", {"Authorization": "Bearer nonsense"})[0]
     check("no such token", no_token, 401)
@@ -143,7 +177,7 @@ def rights(s):
 
 def main():
     with Songhua() as s:
-        for part in (lines, cells, js, table, columns, rights):
+        for part in (lines, cells, js, table, columns, crowd, rights):
             part(s)
             print(part.__name__, "ok", flush=True)
 
