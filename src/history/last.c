@@ -57,32 +57,40 @@ static void head_range(const struct head *hd, int64_t *first, int64_t *last, boo
     }
 }
 
-/* Oldest and newest time of a point anywhere; false when it has none. */
+/* Oldest and newest time of a point anywhere; *any false when it has none. first NULL: the newest
+ * only, for which few segments of many are looked into. */
 static sh_err point_range(struct sh_history *h, uint32_t point, int64_t *first, int64_t *last,
                           bool *any)
 {
+    int64_t oldest = INT64_MAX;
     struct ref_list refs;
     *any = false;
-    *first = INT64_MAX;
     *last = INT64_MIN;
     struct shard *s = history_shard(h, point);
     sh_mutex_lock(&s->lock);
     const struct series *se = shard_series(h, point, false);
-    head_range(se == NULL ? NULL : se->active, first, last, any);
+    head_range(se == NULL ? NULL : se->active, &oldest, last, any);
     sh_mutex_unlock(&s->lock);
     struct view *v = history_view(h);
-    head_range(gen_find(v->frozen, point), first, last, any);
+    head_range(gen_find(v->frozen, point), &oldest, last, any);
     ref_list_init(&refs, h->env->alloc, SEG_BLOCKS_MAX);
     sh_err err = SH_OK;
-    for (uint32_t i = 0; err == SH_OK && i < v->n; i++) {
+    for (uint32_t i = v->n; err == SH_OK && i > 0; i--) {
+        const struct segment *seg = v->segs[i - 1]; /* the newest first */
+        const int64_t from = first == NULL && *any ? *last + 1 : INT64_MIN;
         bool damaged = false;
         refs.n = 0;
-        err = segment_blocks(v->segs[i], point, INT64_MIN, INT64_MAX, &refs, &damaged);
+        if (seg->info.t_max >= from) {
+            err = segment_blocks(seg, point, from, INT64_MAX, &refs, &damaged);
+        }
         for (size_t k = 0; k < refs.n; k++) {
-            *first = refs.p[k].t_first < *first ? refs.p[k].t_first : *first;
+            oldest = refs.p[k].t_first < oldest ? refs.p[k].t_first : oldest;
             *last = refs.p[k].t_last > *last ? refs.p[k].t_last : *last;
             *any = true;
         }
+    }
+    if (first != NULL) {
+        *first = oldest;
     }
     ref_list_fini(&refs);
     view_unref(v);
@@ -171,10 +179,9 @@ static sh_err last_one(struct sh_history *h, uint32_t point, struct sh_history_s
     }
     struct mem mem = {.limit = h->o.query_bytes};
     struct back b = {.found = false};
-    int64_t first = 0;
     int64_t last = 0;
     bool any = false;
-    SH_TRY(point_range(h, point, &first, &last, &any));
+    SH_TRY(point_range(h, point, NULL, &last, &any));
     if (any || edited) {
         const int64_t before = edited ? HISTORY_TIME_MAX + 1 : last + 1;
         SH_TRY(look_back(h, &mem, point, before, -1, &b, tmp));

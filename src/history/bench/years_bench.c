@@ -147,6 +147,14 @@ int main(int argc, char **argv)
     sh_history_close(y.h);
     SH_ASSERT(sh_history_open(&y.env, &o, &y.h) == SH_OK);
     printf(",\"open_ms\":%.1f", (now_s() - open) * 1e3);
+    uint32_t points[MOST_POINTS];
+    struct sh_history_sample last[MOST_POINTS];
+    for (uint32_t i = 0; i < y.points; i++) {
+        points[i] = i + 1;
+    }
+    const double begin = now_s();
+    SH_ASSERT(sh_history_last(y.h, points, y.points, last, NULL) == SH_OK);
+    printf(",\"last_ms\":%.3f", (now_s() - begin) * 1e3);
     charts(&y);
     printf("}\n");
     sh_history_close(y.h);
