@@ -17,6 +17,8 @@ enum {
     COPY_ROWS = 768,       /* a block at least this full is copied as it is */
     COPY_ROWS_LAST = 1000, /* ... with roll-ups: it is not merged often any more */
     OLD_WEIGHT = 8,
+    LATE_PART =
+        24, /* of a partition (of a day, an hour) is waited for late data when it has ended */
     ROLL_WORTH = 1024 /* samples of a segment; a smaller one is merged into another soon */
 };
 #define QUIET_US INT64_C(600000000) /* without new segments, before a partition becomes cold */
@@ -413,8 +415,8 @@ static size_t run_start(struct segment *const *segs, size_t n, uint64_t weight)
  * as the present one is: else a little more would have all written again. */
 static bool partition_ended(struct sh_history *h, struct segment *const *segs, size_t n)
 {
-    const int64_t now = sh_wall_us(h->env->clock);
-    if (history_partition(h, segs[0]->info.t_min) >= history_partition(h, now) - 1) {
+    const int64_t end = (history_partition(h, segs[0]->info.t_min) + 1) * h->o.partition_us;
+    if (sh_wall_us(h->env->clock) - end < h->o.partition_us / LATE_PART) {
         return false;
     }
     for (size_t i = 0; !h->at_once && i < n; i++) {

@@ -531,6 +531,33 @@ static void test_queries_answer_the_same_with_roll_ups_and_read_less(void **stat
     rig_fini(&r);
 }
 
+/* An hour after its end a day is merged to one segment with roll-ups; not sooner, and not while
+ * samples still come. */
+static void test_a_day_gets_roll_ups_an_hour_after_its_end(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct taken k;
+    struct sh_history_stats st;
+    bool did = true;
+    rig_init(&r);
+    rig_fill(&r);
+    sh_test_advance(&r.t, t0 + 3 * day + hour - sec - sh_wall_us(r.t.env.clock));
+    assert_ok(sh_history_compact(r.h)); /* two of three days have ended long enough ago */
+    sh_history_stats(r.h, &st);
+    assert_int_equal(st.segments, 4);
+    sh_test_advance(&r.t, sec);
+    for (int i = 0; did && i < 10; i++) { /* as the background thread does */
+        assert_ok(sh_history_step(r.h, &did));
+    }
+    sh_history_stats(r.h, &st);
+    assert_int_equal(st.segments, 3);
+    assert_true(ask(&r, 4, &k) <
+                5000); /* all by day: no samples but those of the hour with bad ones */
+    free(k.row);
+    rig_fini(&r);
+}
+
 static void test_late_samples_and_edits_count_over_roll_ups(void **state)
 {
     (void)state;
@@ -616,6 +643,7 @@ int main(void)
         cmocka_unit_test(test_sparse_series_have_none),
         cmocka_unit_test(test_damaged_sections_are_refused_or_stay_inside),
         cmocka_unit_test(test_queries_answer_the_same_with_roll_ups_and_read_less),
+        cmocka_unit_test(test_a_day_gets_roll_ups_an_hour_after_its_end),
         cmocka_unit_test(test_late_samples_and_edits_count_over_roll_ups),
         cmocka_unit_test(test_a_damaged_roll_up_is_told_and_the_blocks_answer),
     };
