@@ -39,7 +39,8 @@ static sh_err rows_open(struct walk *w)
 {
     const size_t cells = (size_t)QUERY_ROWS * 8;
     const size_t size = cells + naggs(w) * (cells + QUERY_ROWS);
-    uint8_t *p = sh_mem_new(w->c->h->env->alloc, size);
+    uint8_t *p =
+        sh_mem_resize(w->c->h->env->alloc, NULL, size); /* each cell is set when its row is */
     if (p == NULL) {
         return SH_E_NOMEM;
     }
