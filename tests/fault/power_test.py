@@ -22,7 +22,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "wire"))
 from columns_test import F64, KIND, frame
 from disk_model import Cut, Disk
-from raw_mqtt import PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, RawMqtt
+from raw_mqtt import PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, SUBACK, RawMqtt
 from songhua import Problem, Songhua, binary, number, skip
 
 CUTS = int(os.environ.get("SONGHUA_CUTS", "15"))
@@ -352,11 +352,16 @@ class Life:
             for t in self.edits.states:
                 self.edits.found("correction", t, have.get(t))
         c = RawMqtt(self.s.mqtt, self.s.kept, 4, "look")
-        c.send(0x82, b"\0\1\0\3r/#\1")
+        subscribe = b"\0\1\0\3r/#\1"
+        c.send(0x82, subscribe)
         have, ended = {}, False
         c.send(0xC0, b"")
         while not ended:  # what comes before the PINGRESP; retained messages may come after it, so once more
             kind, body = c.packet()
+            if kind >> 4 == SUBACK and body[2] == 0x80:
+                if not self.memory:
+                    raise Lost("the subscription to retained messages was refused")
+                c.send(0x82, subscribe)
             if kind >> 4 == PUBLISH:
                 topic, payload, qos, pid = c.read_publish(kind, body)
                 have[topic] = payload
