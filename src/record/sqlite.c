@@ -346,6 +346,10 @@ static sh_err open_writer(struct record_sql *s, struct sh_diag *diag)
 {
     SH_TRY(record_sql_connect(s, s->cfg->path, true, &s->writer, diag));
     sh_err err = s->cfg->skip_check ? SH_OK : record_sql_check(s->writer.db);
+    if (err == SH_E_IO) { /* once is bad luck; a page that stays unreadable is damage */
+        err = record_sql_check(s->writer.db);
+        err = err == SH_E_IO ? SH_E_CORRUPT : err;
+    }
     if (err == SH_OK) {
         err = record_sql_tables(s->writer.db, diag);
     }
@@ -366,7 +370,10 @@ static sh_err open_store(void *self, const struct sh_env *env, const struct sh_r
     sh_mutex_init(&s->lock);
     sh_cond_init(&s->free);
     s->lock_made = true;
-    sh_err err = open_writer(s, diag);
+    sh_err err = record_sql_salvage_finish(s);
+    if (err == SH_OK) {
+        err = open_writer(s, diag);
+    }
     if (err == SH_E_CORRUPT) {
         *salvaged = true;
         err = record_sql_salvage(s, diag);

@@ -4,6 +4,26 @@
 
 enum { BACKUP_PAGES = 512, BACKUP_PAUSE_MS = 1, PATH_MAX_BYTES = 4000 };
 
+/* What the first complaint of a check says: damage, unless the pages could not be had for another
+ * reason ("unable to get the page. error code=7", no memory). */
+static sh_err complaint(const char *word)
+{
+    const char *at = strstr(word, "error code");
+    const char *digits = at == NULL ? "" : at + strlen("error code") + 1;
+    int64_t rc = 0;
+    size_t n = 0;
+    while (digits[n] >= '0' && digits[n] <= '9' && n < 6) {
+        n++;
+    }
+    if (n == 0 || sh_i64_parse(sh_str_of(digits, n), &rc) != SH_OK) {
+        return SH_E_CORRUPT;
+    }
+    const sh_err err = record_sql_err((int)rc);
+    return err == SH_E_NOMEM || err == SH_E_IO || err == SH_E_FULL || err == SH_E_BUSY
+               ? err
+               : SH_E_CORRUPT;
+}
+
 sh_err record_sql_check(sqlite3 *db)
 {
     sqlite3_stmt *st = NULL;
@@ -14,7 +34,11 @@ sh_err record_sql_check(sqlite3 *db)
     }
     if (rc == SQLITE_ROW) {
         const char *word = (const char *)sqlite3_column_text(st, 0);
-        err = word != NULL && strcmp(word, "ok") == 0 ? SH_OK : SH_E_CORRUPT;
+        if (word == NULL) { /* it is always a text */
+            err = SH_E_NOMEM;
+        } else {
+            err = strcmp(word, "ok") == 0 ? SH_OK : complaint(word);
+        }
     } else {
         err = record_sql_err(rc);
     }
@@ -48,27 +72,50 @@ static const struct {
      "INSERT OR IGNORE INTO fts(rowid,scope,body) VALUES(?,?,?)", 3},
 };
 
-/* Number of rows copied. */
-static uint64_t copy_table(sqlite3 *from, sqlite3 *to, size_t which)
+/* Of reading: what is damaged or cannot be read ends a table; a lack of memory ends all. */
+static sh_err read_ended(int rc)
+{
+    return record_sql_err(rc) == SH_E_NOMEM ? SH_E_NOMEM : SH_OK;
+}
+
+static sh_err copy_rows(sqlite3_stmt *rd, sqlite3_stmt *wr, int columns, sqlite3 *to, uint64_t *n)
+{
+    int rc = SQLITE_OK;
+    while ((rc = sqlite3_step(rd)) == SQLITE_ROW) {
+        for (int i = 0; i < columns; i++) {
+            const int bound = sqlite3_bind_value(wr, i + 1, sqlite3_column_value(rd, i));
+            if (bound != SQLITE_OK) {
+                return record_sql_err(bound);
+            }
+        }
+        const int put = sqlite3_step(wr);
+        const sh_err err = put == SQLITE_CONSTRAINT ? SH_OK : record_sql_err(put);
+        if (err != SH_OK) {
+            return err;
+        }
+        *n += sqlite3_changes(to) > 0 ? 1 : 0;
+        (void)sqlite3_reset(wr);
+        (void)sqlite3_clear_bindings(wr);
+    }
+    return read_ended(rc);
+}
+
+/* Adds the number of rows copied. An error: the copy is not to be used. */
+static sh_err copy_table(sqlite3 *from, sqlite3 *to, size_t which, uint64_t *n)
 {
     sqlite3_stmt *rd = NULL;
     sqlite3_stmt *wr = NULL;
-    uint64_t n = 0;
-    if (sqlite3_prepare_v2(from, copies[which].read, -1, &rd, NULL) == SQLITE_OK &&
-        sqlite3_prepare_v2(to, copies[which].write, -1, &wr, NULL) == SQLITE_OK) {
-        while (sqlite3_step(rd) == SQLITE_ROW) {
-            for (int i = 0; i < copies[which].columns; i++) {
-                (void)sqlite3_bind_value(wr, i + 1, sqlite3_column_value(rd, i));
-            }
-            (void)sqlite3_step(wr);
-            n += sqlite3_changes(to) > 0 ? 1 : 0;
-            (void)sqlite3_reset(wr);
-            (void)sqlite3_clear_bindings(wr);
+    const int rc = sqlite3_prepare_v2(from, copies[which].read, -1, &rd, NULL);
+    sh_err err = read_ended(rc);
+    if (rc == SQLITE_OK) {
+        err = record_sql_err(sqlite3_prepare_v2(to, copies[which].write, -1, &wr, NULL));
+        if (err == SH_OK) {
+            err = copy_rows(rd, wr, copies[which].columns, to, n);
         }
     }
     (void)sqlite3_finalize(rd);
     (void)sqlite3_finalize(wr);
-    return n;
+    return err;
 }
 
 static sh_err rename_part(const struct sh_fs *fs, const char *path, const char *aside,
@@ -82,44 +129,115 @@ static sh_err rename_part(const struct sh_fs *fs, const char *path, const char *
     return err == SH_E_NOTFOUND ? SH_OK : err;
 }
 
-static uint64_t copy_all(struct record_sql *s, const char *aside)
+static sh_err sync_folder(const struct sh_fs *fs, const char *path)
 {
-    struct record_conn from = {.db = NULL};
-    uint64_t n = 0;
-    if (record_sql_connect(s, aside, true, &from, NULL) != SH_OK) {
-        return 0;
-    }
-    (void)record_sql_exec(s->writer.db, "BEGIN IMMEDIATE");
-    for (size_t i = 0; i < sizeof copies / sizeof copies[0]; i++) {
-        n += copy_table(from.db, s->writer.db, i);
-    }
-    (void)record_sql_exec(s->writer.db, "COMMIT");
-    record_sql_disconnect(&from);
-    return n;
+    char folder[PATH_MAX_BYTES + 1];
+    const char *slash = strrchr(path, '/');
+    (void)sqlite3_snprintf(sizeof folder, folder, "%.*s", slash == NULL ? 1 : (int)(slash - path),
+                           slash == NULL ? "." : path);
+    return sh_fs_sync_dir(fs, folder);
 }
 
+static sh_err copy_all(struct record_sql *s, const char *path, uint64_t *n)
+{
+    struct record_conn from = {.db = NULL};
+    sh_err err = record_sql_connect(s, path, true, &from, NULL);
+    if (err != SH_OK) {
+        return err == SH_E_CORRUPT ? SH_OK : err; /* nothing in it can be read */
+    }
+    err = record_sql_exec(s->writer.db, "BEGIN IMMEDIATE");
+    for (size_t i = 0; err == SH_OK && i < sizeof copies / sizeof copies[0]; i++) {
+        err = copy_table(from.db, s->writer.db, i, n);
+    }
+    if (err == SH_OK) {
+        err = record_sql_exec(s->writer.db, "COMMIT");
+    }
+    record_sql_disconnect(&from);
+    return err;
+}
+
+static const char *const parts[] = {"", "-wal", "-shm", "-journal"};
+
+static void unlink_all(const struct sh_fs *fs, const char *path)
+{
+    char name[PATH_MAX_BYTES + 80];
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        (void)sqlite3_snprintf(sizeof name, name, "%s%s", path, parts[i]);
+        const sh_err err = sh_fs_unlink(fs, name);
+        SH_UNUSED(err); /* it is not there, as a rule */
+    }
+}
+
+/* The salvaged copy: made beside the damaged file, and put in its place when it is whole. */
+static void salvage_path(const char *path, char out[PATH_MAX_BYTES + 64])
+{
+    (void)sqlite3_snprintf(PATH_MAX_BYTES + 64, out, "%s.salvage", path);
+}
+
+sh_err record_sql_salvage_finish(const struct record_sql *s)
+{
+    const struct sh_fs *fs = s->env->fs;
+    char copy[PATH_MAX_BYTES + 64];
+    struct sh_file *file = NULL;
+    if (strlen(s->cfg->path) > PATH_MAX_BYTES) {
+        return SH_E_LIMIT;
+    }
+    salvage_path(s->cfg->path, copy);
+    const sh_err err = sh_fs_open(fs, s->cfg->path, SH_FS_READ, &file);
+    sh_fs_close(fs, file);
+    if (err == SH_OK) {
+        unlink_all(fs, copy); /* not finished */
+        return SH_OK;
+    }
+    if (err != SH_E_NOTFOUND) {
+        return err;
+    }
+    unlink_all(fs, s->cfg->path); /* a log of the damaged file, that is not of the copy */
+    return rename_part(fs, copy, s->cfg->path, "");
+}
+
+static sh_err copy_make(struct record_sql *s, const char *copy, uint64_t *n, struct sh_diag *diag)
+{
+    unlink_all(s->env->fs, copy);
+    SH_TRY(record_sql_connect(s, copy, true, &s->writer, diag));
+    sh_err err = record_sql_tables(s->writer.db, diag);
+    if (err == SH_OK) {
+        err = copy_all(s, s->cfg->path, n);
+    }
+    record_sql_disconnect(&s->writer); /* its log goes into it, synced */
+    return err;
+}
+
+/* Each step leaves either the damaged file in its place, or the whole copy beside a place that is
+ * empty, which the next start puts there (record_sql_salvage_finish). */
 sh_err record_sql_salvage(struct record_sql *s, struct sh_diag *diag)
 {
+    const struct sh_fs *fs = s->env->fs;
     const char *path = s->cfg->path;
+    char copy[PATH_MAX_BYTES + 64];
     char aside[PATH_MAX_BYTES + 64];
+    uint64_t n = 0;
     if (strlen(path) > PATH_MAX_BYTES) {
         return SH_E_LIMIT;
     }
+    salvage_path(path, copy);
     (void)sqlite3_snprintf(sizeof aside, aside, "%s.damaged-%lld", path,
                            (long long)(sh_wall_us(s->env->clock) / 1000));
-    SH_TRY(rename_part(s->env->fs, path, aside, ""));
-    SH_TRY(rename_part(s->env->fs, path, aside, "-wal"));
-    SH_TRY(rename_part(s->env->fs, path, aside, "-shm"));
-    SH_TRY(record_sql_connect(s, path, true, &s->writer, diag));
-    sh_err err = record_sql_tables(s->writer.db, diag);
-    if (err == SH_OK) {
-        const uint64_t n = copy_all(s, aside);
-        sh_log(s->env->log, SH_LOG_ERROR, "record",
-               "%s was damaged: set aside as %s, %llu rows could be read and were copied", path,
-               aside, (unsigned long long)n);
+    const sh_err err = copy_make(s, copy, &n, diag);
+    if (err != SH_OK) {
+        unlink_all(fs, copy);
+        return err;
     }
-    record_sql_disconnect(&s->writer);
-    return err;
+    SH_TRY(sync_folder(fs, path));
+    SH_TRY(rename_part(fs, path, aside, ""));
+    SH_TRY(rename_part(fs, path, aside, "-wal"));
+    SH_TRY(rename_part(fs, path, aside, "-shm"));
+    SH_TRY(rename_part(fs, copy, path, ""));
+    SH_TRY(sync_folder(fs, path));
+    sh_log(s->env->log, SH_LOG_ERROR, "record",
+           "%s was damaged: set aside as %s, %llu rows could be read and were copied", path, aside,
+           (unsigned long long)n);
+    return SH_OK;
 }
 
 sh_err record_sql_backup(void *self, const char *to_path,

@@ -161,9 +161,12 @@ sh_err record_sql_list(void *self, const struct sh_record_plan *p, struct sh_are
 sh_err record_sql_backup(void *self, const char *to_path,
                          bool (*keep_going)(void *ctx, uint32_t left, uint32_t total), void *ctx,
                          struct sh_diag *diag);
-/* SH_E_CORRUPT when the file is damaged. */
+/* SH_E_CORRUPT when the file is damaged; SH_E_NOMEM, SH_E_IO when that could not be found out. */
 sh_err record_sql_check(sqlite3 *db);
-/* Sets the damaged file aside and copies what can be read into a new one at the same path. */
+/* Before the file is opened: a salvage that was cut off is finished or undone. */
+sh_err record_sql_salvage_finish(const struct record_sql *s);
+/* Copies what can be read into a new file, sets the damaged one aside and puts the new one in its
+ * place. On an error (no memory, no space) the damaged one stays where it is. */
 sh_err record_sql_salvage(struct record_sql *s, struct sh_diag *diag);
 
 /* tokens.c */

@@ -1,6 +1,8 @@
 #include "store_fix.h"
 
 #include <signal.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -168,6 +170,110 @@ static void test_file_that_is_no_database_does_not_stop_the_start(void **state)
     assert_ok(fix_put(f, "_k", "new", "{}", 0, NULL));
 }
 
+static bool is_there(struct fix *f, const char *suffix)
+{
+    char name[200];
+    struct sh_file *file = NULL;
+    (void)snprintf(name, sizeof name, "%s%s", f->path, suffix);
+    const sh_err err = sh_fs_open(f->t.env.fs, name, SH_FS_READ, &file);
+    sh_fs_close(f->t.env.fs, file);
+    return err == SH_OK;
+}
+
+/* The copy is whole when the damaged file has left its place; a log of that one is not the copy's.
+ */
+static void test_salvage_that_was_cut_off_is_finished_or_undone(void **state)
+{
+    struct fix *f = *state;
+    struct sh_record_row row;
+    char copy[200];
+    char log[200];
+    const struct sh_fs *fs = f->t.env.fs;
+    (void)snprintf(copy, sizeof copy, "%s.salvage", f->path);
+    (void)snprintf(log, sizeof log, "%s-wal", f->path);
+    assert_ok(fix_put(f, "_k", "kept", "{}", 0, NULL));
+    sh_record_close(f->r);
+    assert_ok(sh_fs_rename(fs, f->path, copy));
+    assert_ok(sh_fs_replace(fs, log, sh_str_bytes(SH_STR("of another"))));
+    fix_open(f);
+    assert_ok(fix_get(f, "_k", "kept", &row));
+    assert_false(is_there(f, ".salvage"));
+    sh_record_close(f->r);
+    assert_ok(sh_fs_replace(fs, copy, sh_str_bytes(SH_STR("half of it"))));
+    fix_open(f);
+    assert_ok(fix_get(f, "_k", "kept", &row));
+    assert_false(is_there(f, ".salvage"));
+}
+
+/* One allocation of SQLite's fails: the one that brings `fail_at` to 0. */
+static sqlite3_mem_methods plain_memory;
+static atomic_long fail_at;
+
+static bool fails(void)
+{
+    return atomic_load(&fail_at) > 0 && atomic_fetch_sub(&fail_at, 1) == 1;
+}
+
+static void *failing_malloc(int n)
+{
+    return fails() ? NULL : plain_memory.xMalloc(n);
+}
+
+static void *failing_realloc(void *p, int n)
+{
+    return fails() ? NULL : plain_memory.xRealloc(p, n);
+}
+
+static void memory_make_fail(void)
+{
+    assert_int_equal(sqlite3_shutdown(), SQLITE_OK);
+    assert_int_equal(sqlite3_config(SQLITE_CONFIG_GETMALLOC, &plain_memory), SQLITE_OK);
+    sqlite3_mem_methods m = plain_memory;
+    m.xMalloc = failing_malloc;
+    m.xRealloc = failing_realloc;
+    assert_int_equal(sqlite3_config(SQLITE_CONFIG_MALLOC, &m), SQLITE_OK);
+    assert_int_equal(sqlite3_initialize(), SQLITE_OK);
+}
+
+/* A check that fails for lack of memory says nothing about the file: it stays, and is opened later.
+ */
+static void test_no_memory_is_not_taken_for_damage(void **state)
+{
+    struct fix *f = *state;
+    struct sh_record_stats st;
+    struct sh_record_row row;
+    struct sh_diag d = {.line = 0};
+    unsigned failed = 0;
+    char id[16];
+    for (int i = 0; i < 400; i++) {
+        (void)snprintf(id, sizeof id, "r%d", i);
+        assert_ok(fix_put(f, "_k", id, "{\"a\":\"some text to fill the pages with\"}", 0, NULL));
+    }
+    sh_record_close(f->r);
+    f->r = NULL;
+    memory_make_fail();
+    for (long at = 1; at < 3000; at += at < 300 ? 1 : 13) {
+        atomic_store(&fail_at, at);
+        const sh_err err = sh_record_open(&f->t.env, NULL, &f->cfg, &f->r, &d);
+        const bool all = atomic_exchange(&fail_at, 0) > 0;
+        if (err == SH_OK) {
+            sh_record_stats(f->r, &st);
+            assert_false(st.salvaged);
+            sh_record_close(f->r);
+        }
+        f->r = NULL;
+        failed += err != SH_OK ? 1 : 0;
+        if (all) {
+            break; /* it opens with fewer */
+        }
+    }
+    assert_true(failed > 50);
+    fix_open(f);
+    sh_record_stats(f->r, &st);
+    assert_false(st.salvaged);
+    assert_ok(fix_get(f, "_k", "r399", &row));
+}
+
 static bool stop_at_once(void *ctx, uint32_t left, uint32_t total)
 {
     (void)ctx;
@@ -209,6 +315,8 @@ int main(void)
         T(test_killed_writer_keeps_what_was_acknowledged),
         T(test_damaged_file_is_set_aside_and_read_as_far_as_possible),
         T(test_file_that_is_no_database_does_not_stop_the_start),
+        T(test_salvage_that_was_cut_off_is_finished_or_undone),
+        T(test_no_memory_is_not_taken_for_damage),
         T(test_backup_is_a_whole_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
