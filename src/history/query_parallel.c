@@ -52,7 +52,7 @@ static void job_unref(struct job *j)
  */
 
 struct kept {
-    struct sh_history_rows rows; /* pointers: offsets behind this, + 1 */
+    struct sh_history_rows rows; /* its pointers only say what there is; replay sets them */
     struct sh_history_col cols[QUERY_AGGS];
     size_t size; /* of all of it */
 };
@@ -67,11 +67,10 @@ static size_t text_bytes(const union sh_cell *v, const uint8_t *null, uint32_t n
     return end;
 }
 
-/* Appends and aligns; *at: where. */
-static sh_err put(struct sh_buf *b, const void *p, size_t n, size_t *at)
+/* Appends and aligns. */
+static sh_err put(struct sh_buf *b, const void *p, size_t n)
 {
     static const uint8_t zeros[8] = {0};
-    *at = b->n;
     SH_TRY(n == 0 ? SH_OK : sh_buf_put(b, p, n));
     return sh_buf_put(b, zeros, (8 - b->n % 8) % 8);
 }
@@ -88,26 +87,25 @@ static sh_err capture(void *ctx, const struct sh_history_rows *rows)
     struct sh_buf *b = &k->slot->rows;
     const size_t start = b->n;
     struct kept head = {.rows = *rows};
-    size_t at = 0;
     size_t text = 0;
-    SH_TRY(put(b, &head, sizeof head, &at));
-    SH_TRY(put(b, rows->time_us, (size_t)rows->n * 8, &at));
+    SH_TRY(put(b, &head, sizeof head));
+    SH_TRY(put(b, rows->time_us, (size_t)rows->n * 8));
     if (rows->agg == NULL) {
-        SH_TRY(put(b, rows->value, (size_t)rows->n * 8, &at));
-        SH_TRY(put(b, rows->quality, rows->n, &at));
+        SH_TRY(put(b, rows->value, (size_t)rows->n * 8));
+        SH_TRY(put(b, rows->quality, rows->n));
         text = rows->type >= SH_T_TEXT ? text_bytes(rows->value, NULL, rows->n) : 0;
     }
     for (size_t i = 0; rows->agg != NULL && i < k->naggs; i++) {
         const struct sh_history_col *c = &rows->agg[i];
         head.cols[i] = *c;
-        SH_TRY(put(b, c->value, (size_t)rows->n * 8, &at));
+        SH_TRY(put(b, c->value, (size_t)rows->n * 8));
         if (c->null != NULL) {
-            SH_TRY(put(b, c->null, rows->n, &at));
+            SH_TRY(put(b, c->null, rows->n));
         }
         const size_t t = c->type >= SH_T_TEXT ? text_bytes(c->value, c->null, rows->n) : 0;
         text = t > text ? t : text;
     }
-    SH_TRY(put(b, rows->bytes, text, &at));
+    SH_TRY(put(b, rows->bytes, text));
     head.size = b->n - start;
     memcpy(b->p + start, &head, sizeof head);
     return SH_OK;

@@ -204,7 +204,11 @@ static sh_err copy_make(struct record_sql *s, const char *copy, uint64_t *n, str
     if (err == SH_OK) {
         err = copy_all(s, s->cfg->path, n);
     }
-    record_sql_disconnect(&s->writer); /* its log goes into it, synced */
+    if (err == SH_OK) { /* its log goes into it, synced: the log does not move with it */
+        err = record_sql_err(
+            sqlite3_wal_checkpoint_v2(s->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL));
+    }
+    record_sql_disconnect(&s->writer);
     return err;
 }
 
