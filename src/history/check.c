@@ -143,27 +143,18 @@ static bool groups_same(const struct roll *a, const struct roll_row *above_a, co
 }
 
 /* Compares the roll-ups of a series with what was gathered from its blocks. */
-static sh_err check_rolls(const struct checking *k, uint32_t point, enum sh_type type)
+static sh_err check_rolls(const struct checking *k, uint32_t point, const struct roll *have)
 {
-    struct roll have;
     struct roll want;
     struct sh_buf out;
     uint64_t mean = 0;
-    bool damaged = false;
-    if (!segment_rolls(k->seg, point, &have, &damaged)) {
-        if (damaged) {
-            tell(k, k->seg->path, 0, point,
-                 "this point's roll-ups are damaged: queries read samples");
-        }
-        return SH_OK;
-    }
     struct roll_group *g = sh_mem_array(k->env->alloc, (size_t)2 * ROLL_LEVELS, sizeof *g);
     sh_buf_init(&out, k->env->alloc, CHECK_ROLLS);
     sh_err err = g == NULL ? SH_E_NOMEM : roll_build_end(k->roll, &out, &mean);
     if (err == SH_OK) {
         k->c->summaries++;
-        if (mean == 0 || roll_open(sh_buf_bytes(&out), type, &want) != SH_OK ||
-            have.finest != want.finest || !groups_same(&have, NULL, &want, NULL, g)) {
+        if (mean == 0 || roll_open(sh_buf_bytes(&out), have->type, &want) != SH_OK ||
+            have->finest != want.finest || !groups_same(have, NULL, &want, NULL, g)) {
             tell(k, k->seg->path, 0, point, "this point's roll-ups are not those of its samples");
         }
     }
@@ -176,8 +167,14 @@ static sh_err check_series(const struct checking *k, uint32_t point, enum sh_typ
 {
     struct ref_list l;
     bool damaged = false;
+    struct roll have;
     const uint64_t wrong = k->c->problems;
-    roll_build_begin(k->roll, type);
+    const bool rolled = segment_rolls(k->seg, point, &have, &damaged);
+    if (damaged) {
+        tell(k, k->seg->path, 0, point, "this point's roll-ups are damaged: queries read samples");
+    }
+    damaged = false;
+    roll_build_begin(k->roll, type, rolled ? have.finest : ROLL_DAY);
     if (k->c->series != NULL) {
         k->c->series(k->c->ctx, k->seg->path, point, type);
     }
@@ -190,8 +187,8 @@ static sh_err check_series(const struct checking *k, uint32_t point, enum sh_typ
         err = check_block(k, &l.p[i]);
     }
     ref_list_fini(&l);
-    if (err == SH_OK && k->c->problems == wrong) {
-        err = check_rolls(k, point, type);
+    if (err == SH_OK && rolled && k->c->problems == wrong) {
+        err = check_rolls(k, point, &have);
     }
     return err;
 }
@@ -284,7 +281,7 @@ static sh_err check_entry(void *ctx, const char *name, bool is_dir)
 sh_err sh_history_check(const struct sh_env *env, const char *dir, struct sh_history_check *c)
 {
     struct roll_build roll;
-    roll_build_init(&roll, env->alloc);
+    roll_build_init(&roll, env->alloc, 0);
     struct checking k = {
         .env = env, .dir = dir, .c = c, .cols = block_cols_new(env->alloc), .roll = &roll};
     if (k.cols == NULL) {

@@ -433,7 +433,8 @@ static sh_err merge(struct sh_history *h, struct segment *const *segs, size_t n,
 {
     const int64_t from = history_partition(h, segs[0]->info.t_min) * h->o.partition_us;
     struct segment *out = NULL;
-    const struct segment_info info = {.id = h->next_id++, .cold = cold, .rolled = ended};
+    const struct segment_info info = {
+        .id = h->next_id++, .cold = cold, .rolled = ended, .roll_min = h->o.roll_min};
     SH_TRY(segments_merge(h, segs, n, from, from + h->o.partition_us, info, &out));
     const sh_err err = replace(h, segs, n, &out, out == NULL ? 0 : 1);
     if (err == SH_OK) {

@@ -285,6 +285,7 @@ static sh_err options_check(struct sh_history *h, const struct sh_history_option
     n->partition_us = n->partition_us == 0 ? (int64_t)86400 * 1000000 : n->partition_us;
     n->head_bytes = n->head_bytes == 0 ? (uint64_t)64 << 20 : n->head_bytes;
     n->cold_after_us = n->cold_after_us == 0 ? (int64_t)7 * 86400 * 1000000 : n->cold_after_us;
+    n->roll_min = n->roll_min == 0 ? 300 : n->roll_min;
     n->flush_after_us = n->flush_after_us == 0 ? (int64_t)600 * 1000000 : n->flush_after_us;
     n->query_bytes = n->query_bytes == 0 ? (uint64_t)64 << 20 : n->query_bytes;
     n->max_points = n->max_points == 0 ? (uint32_t)4 << 20 : n->max_points;

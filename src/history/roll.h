@@ -43,7 +43,6 @@
 enum roll_level { ROLL_DAY, ROLL_HOUR, ROLL_MINUTE, ROLL_LEVELS };
 enum {
     ROLL_GROUP = 60,   /* rows of a group at most; a segment of over a day has no roll-ups */
-    ROLL_MIN = 50,     /* samples of a row of the finest level, on average, that are worth it */
     ROLL_DETAIL = 1024 /* ... that are worth m2, and times and integral that do not follow */
 };
 int64_t roll_unit_us(enum roll_level l);
@@ -92,6 +91,8 @@ SH_MUST_CHECK sh_err roll_group_read(const struct roll *r, const struct roll_row
 
 struct roll_build {
     const struct sh_alloc *alloc;
+    uint32_t
+        least; /* samples of a row of the finest level, on average, that are worth it; 0: any */
     enum sh_type type;
     enum roll_level base; /* of rows: the finest that may be worth it */
     struct roll_row *rows;
@@ -102,10 +103,10 @@ struct roll_build {
     uint64_t step;
     int64_t t0;
 };
-void roll_build_init(struct roll_build *b, const struct sh_alloc *a);
+void roll_build_init(struct roll_build *b, const struct sh_alloc *a, uint32_t least);
 void roll_build_fini(struct roll_build *b);
-/* Begins a series (numbers and bool only). */
-void roll_build_begin(struct roll_build *b, enum sh_type type);
+/* Begins a series (numbers and bool only). finest: at most this level; with least = 0, this one. */
+void roll_build_begin(struct roll_build *b, enum sh_type type, enum roll_level finest);
 /* Samples, ascending, all after those before. SH_E_NOMEM. */
 SH_MUST_CHECK sh_err roll_build_add(struct roll_build *b, uint32_t n, const int64_t *time,
                                     const union sh_cell *value, const uint8_t *quality);

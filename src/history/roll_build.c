@@ -8,9 +8,9 @@
 
 enum { OWN_SHARE = 8 }; /* one row in so many that has no decimals makes all rows do without */
 
-void roll_build_init(struct roll_build *b, const struct sh_alloc *a)
+void roll_build_init(struct roll_build *b, const struct sh_alloc *a, uint32_t least)
 {
-    *b = (struct roll_build){.alloc = a};
+    *b = (struct roll_build){.alloc = a, .least = least};
 }
 
 void roll_build_fini(struct roll_build *b)
@@ -19,9 +19,10 @@ void roll_build_fini(struct roll_build *b)
     b->rows = NULL;
 }
 
-void roll_build_begin(struct roll_build *b, enum sh_type type)
+void roll_build_begin(struct roll_build *b, enum sh_type type, enum roll_level finest)
 {
     b->type = type;
+    b->base = finest;
     b->n = 0;
     b->samples = 0;
     b->full = type > SH_T_F64;
@@ -147,8 +148,7 @@ static void first_seen(struct roll_build *b, uint32_t n, const int64_t *time)
     const int64_t mean = n > 1 ? (time[n - 1] - time[0]) / (n - 1) : 0;
     b->t0 = time[0];
     b->step = n > 1 ? (uint64_t)(time[1] - time[0]) : 0;
-    b->base = ROLL_MINUTE;
-    while (b->base > ROLL_DAY && mean > 2 * roll_unit_us(b->base) / ROLL_MIN) {
+    while (b->base > ROLL_DAY && mean * b->least > 2 * roll_unit_us(b->base)) {
         b->base--;
     }
 }
@@ -570,7 +570,7 @@ sh_err roll_build_end(struct roll_build *b, struct sh_buf *out, uint64_t *mean)
     }
     for (int l = (int)b->base; l >= ROLL_DAY; l--) {
         const uint64_t each = b->samples / units(b, (enum roll_level)l);
-        if (w.finest == ROLL_LEVELS && each >= ROLL_MIN) {
+        if (w.finest == ROLL_LEVELS && each >= b->least) {
             w.finest = (enum roll_level)l;
             *mean = each;
         }

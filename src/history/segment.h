@@ -75,8 +75,9 @@ struct segment_info {
     uint32_t parts;
     uint32_t series;
     bool unsplit;
-    bool cold;   /* its blocks were written with BLOCK_COLD */
-    bool rolled; /* has roll-ups of the series for which they are worth it */
+    bool cold;         /* its blocks were written with BLOCK_COLD */
+    bool rolled;       /* has roll-ups of the series for which they are worth it */
+    uint32_t roll_min; /* to write them: samples a row of the finest level must stand for */
 };
 enum { SEG_F_UNSPLIT = 1, SEG_F_COLD = 2, SEG_F_ROLLED = 4 };
 

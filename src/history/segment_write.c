@@ -39,7 +39,7 @@ sh_err segment_writer_open(struct segment_writer *w, const struct sh_env *env, c
     sh_buf_init(&w->metas, env->alloc, INDEX_MAX);
     sh_buf_init(&w->series, env->alloc, INDEX_MAX);
     sh_buf_init(&w->bare, env->alloc, INDEX_MAX);
-    roll_build_init(&w->roll, env->alloc);
+    roll_build_init(&w->roll, env->alloc, info->roll_min);
     sh_buf_init(&w->index, env->alloc, INDEX_MAX);
     segment_path(dir, info->id, ".tmp", w->tmp);
     segment_path(dir, info->id, ".shs", w->path);
@@ -102,7 +102,7 @@ static sh_err series_begin(struct segment_writer *w, uint32_t point, enum sh_typ
     w->prev_t = 0;
     w->prev_end = SEG_HEADER;
     w->step = 0;
-    roll_build_begin(&w->roll, type);
+    roll_build_begin(&w->roll, type, ROLL_MINUTE);
     return SH_OK;
 }
 

@@ -44,6 +44,9 @@ const struct sh_config_key node_keys[] = {
      "Samples older than this are refused and removed; 0s = keep all."},
     {"history.cold_after", SH_CONFIG_DURATION, "7d", 0, 0, false, false,
      "Days that ended this long ago are stored smaller and read slower; 0s = never."},
+    {"history.rollup_min", SH_CONFIG_INT, "300", 10, 1000000, false, false,
+     "Samples that a row of the finest roll-ups (minutes, hours or days) stands for at least: 50 "
+     "keeps minutes of one-second data, 13 % larger."},
     {"history.query_threads", SH_CONFIG_INT, "0", 0, 64, false, false,
      "Threads of one query over many points; 0 = one for each processor, at most 8."},
     {"history.max_future", SH_CONFIG_DURATION, "1d", 0, 0, false, false,

@@ -294,6 +294,7 @@ static sh_err open_samples(struct node *n)
         .max_points = max_points,
         .retention_us = sh_config_int(n->config, "history.retention"),
         .cold_after_us = cold_after == 0 ? INT64_MAX : cold_after,
+        .roll_min = (uint32_t)sh_config_int(n->config, "history.rollup_min"),
         .report = history_report,
         .flushed = history_flushed,
         .ctx = n,

@@ -91,6 +91,7 @@ static void rig_open(struct rig *r)
                                          .shards = 3,
                                          .partition_us = (int64_t)(r->calm ? 14400 : 600) * sec,
                                          .cold_after_us = r->cold_after_us,
+                                         .roll_min = 50, /* minutes too */
                                          .report = report,
                                          .flushed = flushed,
                                          .ctx = r};

@@ -11,6 +11,8 @@
 #include "../roll_int.h"
 #include "../segment.h"
 
+enum { LEAST = 50 }; /* so that a second's data has minutes */
+
 static const int64_t t0 = 1767225600000000; /* 2026-01-01T00:00:00Z */
 static const int64_t sec = 1000000;
 static const int64_t hour = (int64_t)3600 * 1000000;
@@ -90,8 +92,8 @@ static void samples_make(struct samples *a, enum shape k, uint64_t seed)
 static sh_err samples_roll(const struct samples *a, struct sh_buf *out, uint64_t *mean)
 {
     struct roll_build b;
-    roll_build_init(&b, sh_alloc_heap());
-    roll_build_begin(&b, a->type);
+    roll_build_init(&b, sh_alloc_heap(), LEAST);
+    roll_build_begin(&b, a->type, ROLL_MINUTE);
     sh_err err = SH_OK;
     for (uint32_t i = 0; err == SH_OK && i < a->n; i += 1000) {
         const uint32_t n = a->n - i < 1000 ? a->n - i : 1000;
@@ -223,7 +225,7 @@ static void test_every_row_says_what_its_samples_come_to(void **state)
             samples_make(a, (enum shape)k, seed);
             sh_buf_clear(&out);
             assert_ok(samples_roll(a, &out, &mean));
-            assert_true(mean >= ROLL_MIN);
+            assert_true(mean >= LEAST);
             assert_ok(roll_open(sh_buf_bytes(&out), a->type, &roll));
             struct walk w = {.a = a, .roll = &roll};
             group_walk(&w, NULL);
@@ -321,6 +323,7 @@ struct rig {
     struct sh_history *h;
     struct sh_batch_builder b;
     uint64_t seq;
+    uint32_t roll_min;
     int damaged;
 };
 
@@ -332,14 +335,18 @@ static void report(void *ctx, const struct sh_history_report *e)
 
 static void rig_open(struct rig *r)
 {
-    const struct sh_history_options o = {
-        .dir = "h", .cold_after_us = INT64_MAX, .report = report, .ctx = r};
+    const struct sh_history_options o = {.dir = "h",
+                                         .cold_after_us = INT64_MAX,
+                                         .roll_min = r->roll_min,
+                                         .report = report,
+                                         .ctx = r};
     assert_ok(sh_history_open(&r->t.env, &o, &r->h));
 }
 
-static void rig_init(struct rig *r)
+static void rig_init(struct rig *r, uint32_t roll_min)
 {
     memset(r, 0, sizeof *r);
+    r->roll_min = roll_min;
     r->mem = sh_memfs_new(1);
     sh_test_env_init(&r->t, sh_memfs_fs(r->mem));
     sh_batch_builder_init(&r->b, r->t.env.alloc, 100000, 16);
@@ -493,14 +500,13 @@ static void ask_again(struct rig *r, const struct taken before[QUESTIONS],
     }
 }
 
-static void test_queries_answer_the_same_with_roll_ups_and_read_less(void **state)
+/* Returns the bytes of the segments. */
+static uint64_t answers_with(uint32_t roll_min, uint64_t scanned[QUESTIONS])
 {
-    (void)state;
     struct rig r;
     struct taken before[QUESTIONS];
-    uint64_t scanned[QUESTIONS];
     struct sh_history_stats st;
-    rig_init(&r);
+    rig_init(&r, roll_min);
     rig_fill(&r);
     for (int i = 0; i < QUESTIONS; i++) {
         (void)ask(&r, i, &before[i]);
@@ -511,11 +517,6 @@ static void test_queries_answer_the_same_with_roll_ups_and_read_less(void **stat
     sh_history_stats(r.h, &st);
     assert_int_equal(st.segments, 3);
     ask_again(&r, before, scanned);
-    /* the blocks of the hour with bad samples (no mean without its samples: hours of the first
-     * point have squares, those of the second do not), and what straddles */
-    assert_true(scanned[0] < 10000);
-    assert_true(scanned[11] < 5000);
-    assert_true(scanned[8] < 40000);
     sh_history_close(r.h);
     rig_open(&r);
     ask_again(&r, before, scanned);
@@ -529,6 +530,26 @@ static void test_queries_answer_the_same_with_roll_ups_and_read_less(void **stat
         free(before[i].row);
     }
     rig_fini(&r);
+    return c.bytes;
+}
+
+static void test_queries_answer_the_same_with_roll_ups_and_read_less(void **state)
+{
+    (void)state;
+    uint64_t minutes[QUESTIONS];
+    uint64_t hours[QUESTIONS];
+    const uint64_t with_minutes = answers_with(LEAST, minutes);
+    const uint64_t with_hours = answers_with(0, hours);
+    for (int i = 0; i < 2; i++) {
+        /* the blocks of the hour with bad samples (no mean without its samples: hours of the first
+         * point have squares, those of the second do not), and what straddles */
+        const uint64_t *scanned = i == 0 ? minutes : hours;
+        assert_true(scanned[0] < 10000);
+        assert_true(scanned[11] < 5000);
+        assert_true(scanned[8] < 40000);
+    }
+    assert_true(minutes[2] < 40000 && hours[2] > 200000); /* by five minutes */
+    assert_true(with_hours * 100 < with_minutes * 92);
 }
 
 /* An hour after its end a day is merged to one segment with roll-ups; not sooner, and not while
@@ -540,7 +561,7 @@ static void test_a_day_gets_roll_ups_an_hour_after_its_end(void **state)
     struct taken k;
     struct sh_history_stats st;
     bool did = true;
-    rig_init(&r);
+    rig_init(&r, LEAST);
     rig_fill(&r);
     sh_test_advance(&r.t, t0 + 3 * day + hour - sec - sh_wall_us(r.t.env.clock));
     assert_ok(sh_history_compact(r.h)); /* two of three days have ended long enough ago */
@@ -563,7 +584,7 @@ static void test_late_samples_and_edits_count_over_roll_ups(void **state)
     (void)state;
     struct rig r;
     struct taken k;
-    rig_init(&r);
+    rig_init(&r, LEAST);
     rig_fill(&r);
     sh_test_advance(&r.t, 10 * day);
     assert_ok(sh_history_compact(r.h));
@@ -604,7 +625,7 @@ static void test_a_damaged_roll_up_is_told_and_the_blocks_answer(void **state)
     struct segment *s = NULL;
     char path[SEG_PATH];
     uint64_t id = 0;
-    rig_init(&r);
+    rig_init(&r, LEAST);
     rig_fill(&r);
     sh_test_advance(&r.t, 10 * day);
     assert_ok(sh_history_compact(r.h));
