@@ -10,7 +10,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "main_int.h"
 
-enum { ROWS = 8192, BYTES = 4 << 20, SERIES = 200000, TOKENS = 4096 };
+enum { ROWS = 8192, BYTES = 4 << 20, SERIES = 200000, TOKENS = 4096, SPARES = 8 };
 
 struct waiting {
     mqtt_telemetry_done *done;
@@ -21,6 +21,7 @@ struct waiting {
 struct group {
     struct sh_job job;
     struct telemetry *t;
+    struct group *next; /* spare ones */
     sh_err err;
     bool continues; /* the next batch holds the rest of a message */
     size_t n;
@@ -30,8 +31,10 @@ struct group {
 struct telemetry {
     struct node *node;
     struct sh_ingest *decoder;
-    uint32_t tenant;        /* of the rows held */
-    struct group *group;    /* of the rows held; NULL when nobody waits for them */
+    uint32_t tenant;      /* of the rows held */
+    struct group *group;  /* of the rows held; NULL when nobody waits for them */
+    struct group *spares; /* answered; a batch a turn takes one */
+    unsigned nspares;
     struct sh_gate_who who; /* of the message being decoded */
     bool decoding;
     bool refused;
@@ -73,6 +76,40 @@ static void refuse(void *ctx, const struct sh_ingest_refusal *no)
 
 /* ---- commit ---- */
 
+static struct group *want_group(struct telemetry *t)
+{
+    if (t->group != NULL) {
+        return t->group;
+    }
+    struct group *g = t->spares;
+    if (g != NULL) {
+        t->spares = g->next;
+        t->nspares--;
+    } else {
+        g = sh_mem_resize(t->node->env.alloc, NULL, sizeof *g); /* 64 KiB: not cleared */
+    }
+    if (g != NULL) {
+        g->t = t;
+        g->n = 0;
+        g->err = SH_OK;
+        g->continues = false;
+    }
+    t->group = g;
+    return g;
+}
+
+static void group_back(struct group *g)
+{
+    struct telemetry *t = g->t;
+    if (t->nspares == SPARES) {
+        sh_mem_free(t->node->env.alloc, g);
+        return;
+    }
+    g->next = t->spares;
+    t->spares = g;
+    t->nspares++;
+}
+
 static void answer(void *ctx)
 {
     struct group *g = ctx;
@@ -83,11 +120,11 @@ static void answer(void *ctx)
     for (size_t i = 0; i < g->n; i++) {
         g->waiting[i].done(g->waiting[i].token, err);
     }
+    group_back(g);
     node_leave(t->node);
     if (t->node->mqtt != NULL) {
         mqtt_server_kick(t->node->mqtt);
     }
-    sh_mem_free(t->node->env.alloc, g);
 }
 
 static void committed(void *ctx, sh_err err, uint64_t seq)
@@ -98,17 +135,6 @@ static void committed(void *ctx, sh_err err, uint64_t seq)
     g->job.fn = answer;
     g->job.ctx = g;
     sh_loop_post_job(g->t->node->loop, &g->job);
-}
-
-static struct group *want_group(struct telemetry *t)
-{
-    if (t->group == NULL) {
-        t->group = sh_mem_new(t->node->env.alloc, sizeof *t->group);
-        if (t->group != NULL) {
-            t->group->t = t;
-        }
-    }
-    return t->group;
 }
 
 /* The decoder's submit: at the end of a turn, or in the middle of a message that is too big. */
@@ -329,6 +355,11 @@ void telemetry_free(struct telemetry *t)
         sh_ingest_free(t->decoder);
         sh_buf_fini(&t->wrapped);
         sh_mem_free(t->node->env.alloc, t->group);
+        while (t->spares != NULL) {
+            struct group *g = t->spares;
+            t->spares = g->next;
+            sh_mem_free(t->node->env.alloc, g);
+        }
         sh_mem_free(t->node->env.alloc, t);
     }
 }

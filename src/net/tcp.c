@@ -319,19 +319,8 @@ static sh_err tcp_write(struct sh_stream *s, const struct sh_bytes *parts, size_
     return SH_OK;
 }
 
-static void tcp_flush(struct sh_stream *s)
-{
-    struct net_tcp *t = tcp_of(s);
-    if (t->out != NULL) {
-        flush_out(t);
-        net_want(&t->n, 0); /* so that on_drain or the end is looked at */
-    }
-}
-
-/* ---- input ---- */
-
-/* What the owner wrote in on_bytes leaves at once: the block is still in the cache and serves the
- * next stream again. */
+/* What the owner wrote leaves at once: the block is still in the cache and serves the next stream
+ * again. The deferred job stays when there is more to look at. */
 static void flush_early(struct net_tcp *t)
 {
     if (t->out == NULL) {
@@ -342,6 +331,13 @@ static void flush_early(struct net_tcp *t)
         sh_job_cancel(t->n.s.loop, &t->n.job);
     }
 }
+
+static void tcp_flush(struct sh_stream *s)
+{
+    flush_early(tcp_of(s));
+}
+
+/* ---- input ---- */
 
 static void after_input(struct net_tcp *t, sh_err e)
 {

@@ -232,7 +232,9 @@ size_t mqtt_conn_input(struct mqtt_conn *c, struct sh_bytes in)
     if (c->state == MQTT_C_ENDED) {
         return in.n;
     }
-    mqtt_now(b);
+    if (!b->lanes[b->here].due) { /* else the clock was read in this turn of the loop */
+        mqtt_now(b);
+    }
     b->in_input = c;
     if (c->state == MQTT_C_OPEN) {
         c->opened_us = b->now_us;

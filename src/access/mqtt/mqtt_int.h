@@ -398,8 +398,9 @@ struct mqtt_deferred {
 };
 
 enum {
-    MQTT_OUT_POOL = 64,
-    MQTT_OUT_SMALL = 4096,
+    MQTT_OUT_POOL = 1024,  /* blocks of MQTT_OUT_SMALL that are kept */
+    MQTT_OUT_SMALL = 256,  /* answers of one turn; a turn may bring some to every connection */
+    MQTT_OUT_BLOCK = 4096, /* what does not fit there */
     MQTT_DEFERRED_MAX = 10000,
     MQTT_QUEUED_MOST = 65000, /* every queued message has a packet id of its own */
     MQTT_INTERNAL_MAX = 32

@@ -10,7 +10,9 @@
  *     is left in the connection (out, read_due, close_due), which is put on its lane's list.
  *  3. Bytes are written outside of the lock: a flush takes the buffers of up to TAKE connections,
  *     writes, and comes back with what was not taken, which stands before all encoded meanwhile.
- *     `blocked`: the transport was full; nothing more is offered until it says it can.
+ *     `blocked`: the transport was full; nothing more is offered until it says it can. Only the
+ *     short answers to a connection's own input are copied to its stream in the lock (answer_own);
+ *     the stream sends them when on_bytes returns.
  *  4. A connection is freed only after its own loop said that it is gone (mqtt_conn_closed), so a
  *     pointer taken in 3 is good until the flush returns.
  *  5. A loop is woken at most once until it flushes (`woken`), and not at all while it is in a turn
@@ -180,6 +182,9 @@ static void send_out(struct sending *s)
         s->off += (uint32_t)n;
         s->took += (uint32_t)n;
     }
+    if (s->took > 0 && c->ops->flush != NULL) {
+        c->ops->flush(c->ctx); /* now, while its memory is in the cache */
+    }
     if (s->read_on) {
         c->ops->read_enable(c->ctx, true);
     }
@@ -300,6 +305,20 @@ static void lanes_wait(struct mqtt_broker *b, unsigned mine, uint32_t crowded)
     }
 }
 
+/* Answers of c alone, which had nothing to write before, go to its stream without waiting for the
+ * end of the turn: the next connection uses the same buffer. */
+static void answer_own(struct mqtt_conn *c)
+{
+    struct mqtt_lane *l = &c->b->lanes[c->lane];
+    if (c->out_n == 0 || c->out_cap > MQTT_OUT_SMALL || l->dirty != c) {
+        return;
+    }
+    mqtt_out_write(c);
+    if (c->out == NULL && !c->read_due && !c->close_due) {
+        mqtt_lane_unmark(c);
+    }
+}
+
 size_t mqtt_lane_input(struct mqtt_conn *c, struct sh_bytes in)
 {
     struct mqtt_broker *b = c->b;
@@ -307,10 +326,14 @@ size_t mqtt_lane_input(struct mqtt_conn *c, struct sh_bytes in)
     bool more = true;
     while (more) {
         mqtt_broker_enter(b, c->lane);
-        b->lanes[c->lane].due = true;
         b->yielded = false;
+        const bool quiet = !c->dirty;
         used += mqtt_conn_input(c, (struct sh_bytes){in.p + used, in.n - used});
+        b->lanes[c->lane].due = true;
         more = b->yielded;
+        if (quiet) {
+            answer_own(c);
+        }
         const uint32_t crowded = b->crowded;
         const bool asked = b->lanes[c->lane].woken;
         if (crowded != 0) {

@@ -43,7 +43,7 @@ static uint8_t *reserve(struct mqtt_conn *c, size_t n)
         c->out_off = 0;
     }
     if (c->out_n + n > c->out_cap) {
-        size_t cap = c->out_cap < MQTT_OUT_SMALL ? MQTT_OUT_SMALL : c->out_cap;
+        size_t cap = c->out_cap < MQTT_OUT_BLOCK ? MQTT_OUT_BLOCK : c->out_cap;
         while (cap < c->out_n + n) {
             cap *= 2;
         }

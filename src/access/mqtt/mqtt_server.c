@@ -164,7 +164,14 @@ static sh_err cert_of(void *ctx, struct sh_peer_cert *out)
     return sh_stream_peer_cert(k->stream, out);
 }
 
-static const struct mqtt_conn_ops conn_ops = {write_out, read_enable, close_out, cert_of};
+static void flush_out(void *ctx)
+{
+    const struct peer *k = ctx;
+    sh_stream_flush(k->stream);
+}
+
+static const struct mqtt_conn_ops conn_ops = {write_out, read_enable, close_out, cert_of,
+                                              flush_out};
 
 /* ---- stream to engine ---- */
 

@@ -59,7 +59,7 @@ static void closing(void *ctx)
     ((struct peer *)ctx)->closed = true;
 }
 
-static const struct mqtt_conn_ops ops = {take, reading, closing, NULL};
+static const struct mqtt_conn_ops ops = {take, reading, closing, NULL, NULL};
 
 static void feed(struct mqtt_broker *b, struct peer *k, const uint8_t *p, size_t n)
 {

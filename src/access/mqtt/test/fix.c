@@ -284,7 +284,7 @@ static void closing(void *ctx)
     c->closed = true;
 }
 
-static const struct mqtt_conn_ops ops = {take, reading, closing, NULL};
+static const struct mqtt_conn_ops ops = {take, reading, closing, NULL, NULL};
 
 void cli_open(struct cli *c, struct fix *f, int version)
 {

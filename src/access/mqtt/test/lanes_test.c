@@ -91,12 +91,12 @@ static void test_loop_in_a_turn_is_not_woken(void **state)
     up(&l, &b, 1, 4, "b");
     sub(&l, &b, 1, "t", 0);
     assert_int_equal(mqtt_lane_input(b.c, sh_bytes_of(ping, 2)), 2);
+    cli_expect(&b, MQTT_PINGRESP); /* with nothing before it, an answer leaves at once */
     pub(&l, &a, 0, "t", "one");
     assert_int_equal(l.woken[1], 0);
     cli_expect_none(&b);
     /* In the middle of its input it sees that somebody has something for it. */
     assert_int_equal(mqtt_lane_input(b.c, sh_bytes_of(ping, 2)), 2);
-    cli_expect(&b, MQTT_PINGRESP);
     cli_expect_pub(&b, "t", "one", 0);
     cli_expect(&b, MQTT_PINGRESP);
     pub(&l, &a, 0, "t", "two");

@@ -288,6 +288,8 @@ struct mqtt_conn_ops {
     void (*close)(void *ctx);
     /* What the peer's certificate says; SH_E_NOTFOUND without one. May be NULL. */
     sh_err (*peer_cert)(void *ctx, struct sh_peer_cert *out);
+    /* Nothing more is written for now: what was taken may leave. May be NULL. */
+    void (*flush)(void *ctx);
 };
 
 struct mqtt_conn_info {
