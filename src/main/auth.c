@@ -5,12 +5,17 @@
 
 /* The broker's view of a principal, with guard's handle behind it. */
 struct who {
-    struct mqtt_principal p;
-    struct who *prev; /* list node->guests */
+    struct mqtt_principal p; /* first: who_of */
+    struct who *prev;        /* list node->guests */
     struct who *next;
     struct sh_principal guard;
-    char text[]; /* name, device */
+    char text[]; /* name; device, unless it is the same */
 };
+
+static const struct who *who_of(const struct mqtt_principal *p)
+{
+    return (const struct who *)(const void *)p;
+}
 
 static struct mqtt_principal *make(struct node *n, const struct sh_principal *g)
 {
@@ -20,19 +25,21 @@ static struct mqtt_principal *make(struct node *n, const struct sh_principal *g)
     }
     const struct sh_str name = sh_str_c(info.name);
     const struct sh_str device = sh_str_c(info.device);
-    struct who *w = sh_mem_new(n->env.alloc, sizeof *w + name.n + device.n);
+    const bool same = sh_str_eq(name, device);
+    struct who *w = sh_mem_new(n->env.alloc, sizeof *w + name.n + (same ? 0 : device.n));
     if (w == NULL) {
         return NULL;
     }
     w->guard = *g;
     memcpy(w->text, name.p, name.n);
-    memcpy(w->text + name.n, device.p, device.n);
+    if (!same) {
+        memcpy(w->text + name.n, device.p, device.n);
+    }
     w->p.tenant = g->tenant;
     /* Stable over restarts: the label names kind, name and tenant. */
     w->p.id = sh_hash64(info.label, strlen(info.label), g->kind);
     w->p.name = (struct sh_str){w->text, name.n};
-    w->p.device = (struct sh_str){w->text + name.n, device.n};
-    w->p.priv = w;
+    w->p.device = (struct sh_str){w->text + (same ? 0 : name.n), device.n};
     if (g->kind == SH_PRINCIPAL_ANONYMOUS) {
         w->p.flags |= MQTT_P_NO_TELEMETRY;
     }
@@ -156,7 +163,7 @@ static void auth_connect(void *ctx, const struct mqtt_connect_req *req, mqtt_aut
 static void auth_release(void *ctx, struct mqtt_principal *p)
 {
     struct node *n = ctx;
-    struct who *w = p->priv;
+    struct who *w = (struct who *)(void *)p;
     sh_guard_unuse(n->guard, p->tenant, SH_QUOTA_CONNECTIONS, 1);
     if (w->prev == NULL) {
         n->guests = w->next;
@@ -197,7 +204,7 @@ void node_auth_tick(struct node *n)
 /* A gateway that is bound to no device speaks for every device of its tenant. */
 static bool any_device(const struct node *n, const struct mqtt_principal *p, struct sh_str topic)
 {
-    const struct who *w = p->priv;
+    const struct who *w = who_of(p);
     return (p->flags & MQTT_P_GATEWAY) != 0 && p->device.n == 0 &&
            sh_str_starts(topic, SH_STR("sh/v1/")) &&
            sh_guard_check(n->guard, &w->guard, SH_PERM_INGEST_WRITE, p->tenant) == SH_OK;
@@ -205,7 +212,7 @@ static bool any_device(const struct node *n, const struct mqtt_principal *p, str
 
 static bool may(const struct node *n, const struct mqtt_principal *p, struct sh_str topic)
 {
-    const struct who *w = p->priv;
+    const struct who *w = who_of(p);
     if (any_device(n, p, topic)) {
         return true;
     }
@@ -231,7 +238,7 @@ static bool auth_subscribe(void *ctx, const struct mqtt_principal *p, struct sh_
 
 bool node_may_provision(const struct node *n, const struct mqtt_principal *p)
 {
-    const struct who *w = p->priv;
+    const struct who *w = who_of(p);
     return sh_guard_check(n->guard, &w->guard, SH_PERM_INGEST_PROVISION, p->tenant) == SH_OK;
 }
 

@@ -138,25 +138,35 @@ enum net_flag {
     NET_CLOSING = 8, /* sh_stream_close was called, or the end was reached */
     NET_EOF = 16,    /* the peer will send no more */
     NET_EOF_SHOWN = 32,
-    NET_HIGH = 64,     /* on_drain is due */
-    NET_SHOW = 128,    /* kept input is to be shown */
-    NET_FLUSH = 256,   /* queued output is to be sent */
-    NET_SHUT = 512,    /* our side is closed */
-    NET_OPENED = 1024, /* given to an owner */
+    NET_HIGH = 64,      /* on_drain is due */
+    NET_SHOW = 128,     /* kept input is to be shown */
+    NET_FLUSH = 256,    /* queued output is to be sent */
+    NET_SHUT = 512,     /* our side is closed */
+    NET_OPENED = 1024,  /* given to an owner */
+    NET_BLOCKED = 2048, /* TCP: the system would not take all of the output */
+};
+
+/* Kept input. */
+struct net_in {
+    uint32_t n;
+    uint32_t cap;
+    uint8_t data[];
 };
 
 struct net_stream {
     struct sh_stream s;
     struct sh_job job; /* runs what the flags ask for */
-    uint8_t *in;       /* kept input, or NULL */
-    uint32_t in_n;
-    uint32_t in_cap;
+    struct net_in *in; /* NULL = nothing is kept */
     uint32_t read_max;
     uint32_t write_max;
     uint16_t flags;
     uint8_t reason; /* sh_err of the close */
 };
 
+static inline uint32_t net_kept(const struct net_stream *n)
+{
+    return n->in == NULL ? 0 : n->in->n;
+}
 void net_stream_init(struct net_stream *n, const struct sh_stream_ops *ops, struct sh_loop *l,
                      const struct sh_stream_opts *o, void (*turn)(void *ctx));
 /* Frees kept input and takes the job back; the memory of n itself is its owner's. */

@@ -1,6 +1,6 @@
 /* stream.c - what all streams share: the calls of the users, kept input, deferred work.
  * Invariants of kept input:
- *  1. `in` holds in_n bytes the owner has not used; it is freed as soon as it is empty, so an idle
+ *  1. `in` holds bytes the owner has not used; it is freed as soon as it is empty, so an idle
  *     stream has none.
  *  2. The owner is called only through net_input, net_input_put and net_show, never while one of
  *     them is on the stack for the same stream: all are called from the loop or a deferred job.
@@ -99,8 +99,6 @@ void net_stream_init(struct net_stream *n, const struct sh_stream_ops *ops, stru
     n->s = (struct sh_stream){.ops = ops, .loop = l};
     n->job = (struct sh_job){.fn = turn, .ctx = n};
     n->in = NULL;
-    n->in_n = 0;
-    n->in_cap = 0;
     n->read_max = limit_of(o == NULL ? 0 : o->read_max);
     n->write_max = limit_of(o == NULL ? 0 : o->write_max);
     n->flags = 0;
@@ -109,21 +107,20 @@ void net_stream_init(struct net_stream *n, const struct sh_stream_ops *ops, stru
 
 static void drop_in(struct net_stream *n, size_t used)
 {
-    if (used >= n->in_n) {
-        sh_mem_free(n->s.loop->env->alloc, n->in);
+    struct net_in *in = n->in;
+    if (used >= net_kept(n)) {
+        sh_mem_free(n->s.loop->env->alloc, in);
         n->in = NULL;
-        n->in_n = 0;
-        n->in_cap = 0;
     } else if (used > 0) {
-        memmove(n->in, n->in + used, n->in_n - used);
-        n->in_n -= (uint32_t)used;
+        memmove(in->data, in->data + used, in->n - used);
+        in->n -= (uint32_t)used;
     }
 }
 
 void net_stream_fini(struct net_stream *n)
 {
     sh_job_cancel(n->s.loop, &n->job);
-    drop_in(n, n->in_n);
+    drop_in(n, net_kept(n));
 }
 
 void net_want(struct net_stream *n, unsigned flags)
@@ -132,25 +129,40 @@ void net_want(struct net_stream *n, unsigned flags)
     sh_loop_defer(n->s.loop, &n->job);
 }
 
+static uint32_t cap_of(const struct net_stream *n)
+{
+    return n->in == NULL ? 0 : n->in->cap;
+}
+
+static sh_err in_resize(struct net_stream *n, size_t cap)
+{
+    const uint32_t kept = net_kept(n);
+    struct net_in *in = sh_mem_resize(n->s.loop->env->alloc, n->in, sizeof *in + cap);
+    if (in == NULL) {
+        return SH_E_NOMEM;
+    }
+    in->n = kept;
+    in->cap = (uint32_t)cap;
+    n->in = in;
+    return SH_OK;
+}
+
 uint8_t *net_in_room(struct net_stream *n, size_t want, size_t *room)
 {
     /* A little above read_max, so that there is always room for something. */
     const size_t top = (size_t)n->read_max + IN_MIN;
-    size_t need = n->in_n + want;
+    size_t need = net_kept(n) + want;
     need = need > top ? top : need;
-    if (need > n->in_cap) {
-        size_t cap = n->in_cap == 0 ? IN_MIN : (size_t)n->in_cap * 2;
+    if (need > cap_of(n)) {
+        size_t cap = n->in == NULL ? IN_MIN : (size_t)n->in->cap * 2;
         cap = cap < need ? need : cap;
         cap = cap > top ? top : cap;
-        uint8_t *p = sh_mem_resize(n->s.loop->env->alloc, n->in, cap);
-        if (p == NULL) {
+        if (in_resize(n, cap) != SH_OK) {
             return NULL;
         }
-        n->in = p;
-        n->in_cap = (uint32_t)cap;
     }
-    *room = n->in_cap - n->in_n;
-    return n->in + n->in_n;
+    *room = n->in->cap - n->in->n;
+    return n->in->data + n->in->n;
 }
 
 /* Keeps bytes behind those kept. A source that gives more than the limit at once (TLS records, the
@@ -160,22 +172,17 @@ static sh_err keep(struct net_stream *n, const uint8_t *p, size_t len)
     if (len == 0) {
         return SH_OK;
     }
-    const size_t need = n->in_n + len;
-    if (need > n->in_cap) {
+    const size_t need = net_kept(n) + len;
+    if (need > cap_of(n)) {
         if (need > UINT32_MAX) {
             return SH_E_LIMIT;
         }
-        size_t cap = n->in_cap == 0 ? (need + 63) & ~(size_t)63 : (size_t)n->in_cap * 2;
+        size_t cap = n->in == NULL ? (need + 63) & ~(size_t)63 : (size_t)n->in->cap * 2;
         cap = cap < need ? need : cap;
-        uint8_t *q = sh_mem_resize(n->s.loop->env->alloc, n->in, cap);
-        if (q == NULL) {
-            return SH_E_NOMEM;
-        }
-        n->in = q;
-        n->in_cap = (uint32_t)cap;
+        SH_TRY(in_resize(n, cap));
     }
-    memcpy(n->in + n->in_n, p, len);
-    n->in_n = (uint32_t)need;
+    memcpy(n->in->data + n->in->n, p, len);
+    n->in->n = (uint32_t)need;
     return SH_OK;
 }
 
@@ -189,16 +196,16 @@ static size_t call_owner(struct net_stream *n, const uint8_t *p, size_t len)
 /* True when the owner leaves too much unused without having paused. */
 static bool stuck(const struct net_stream *n, size_t used)
 {
-    return used == 0 && n->in_n >= n->read_max && net_can_show(n);
+    return used == 0 && net_kept(n) >= n->read_max && net_can_show(n);
 }
 
 sh_err net_show(struct net_stream *n)
 {
-    if (n->in_n == 0 || !net_can_show(n)) {
+    if (net_kept(n) == 0 || !net_can_show(n)) {
         return SH_OK;
     }
-    const size_t used = call_owner(n, n->in, n->in_n);
-    drop_in(n, (n->flags & (NET_ENDING | NET_CLOSING)) != 0 ? n->in_n : used);
+    const size_t used = call_owner(n, n->in->data, n->in->n);
+    drop_in(n, (n->flags & (NET_ENDING | NET_CLOSING)) != 0 ? net_kept(n) : used);
     return stuck(n, used) ? SH_E_LIMIT : SH_OK;
 }
 
@@ -207,7 +214,7 @@ sh_err net_input(struct net_stream *n, const uint8_t *p, size_t len)
     if ((n->flags & (NET_ENDING | NET_CLOSING)) != 0) {
         return SH_OK;
     }
-    if (n->in_n != 0 || !net_can_show(n)) {
+    if (net_kept(n) != 0 || !net_can_show(n)) {
         SH_TRY(keep(n, p, len));
         return net_show(n);
     }
@@ -221,7 +228,7 @@ sh_err net_input(struct net_stream *n, const uint8_t *p, size_t len)
 
 sh_err net_input_put(struct net_stream *n, size_t len)
 {
-    n->in_n += (uint32_t)len;
+    n->in->n += (uint32_t)len;
     return net_show(n);
 }
 

@@ -43,7 +43,6 @@ struct lingering {
 struct net_tcp {
     struct net_stream n;
     struct net_watch w;
-    bool blocked; /* the system would not take all of out */
     struct net_out *out;
     struct sh_listener *listener;
     union {
@@ -51,6 +50,8 @@ struct net_tcp {
         const struct net_connecting *wait; /* before */
     };
 };
+
+_Static_assert(sizeof(struct net_tcp) <= 120, "an idle stream has grown (README.md)");
 
 static struct net_tcp *tcp_of(const struct sh_stream *s)
 {
@@ -174,7 +175,8 @@ static void watch_set(struct net_tcp *t)
     if ((t->n.flags & NET_CLOSING) != 0) {
         return;
     }
-    const unsigned want = (wants_input(t) ? NET_IN : 0U) | (t->blocked ? NET_OUT : 0U);
+    const unsigned want =
+        (wants_input(t) ? NET_IN : 0U) | ((t->n.flags & NET_BLOCKED) != 0 ? NET_OUT : 0U);
     if (net_watch_set(t->n.s.loop, &t->w, want) != SH_OK) {
         close_now(t, SH_E_IO);
     }
@@ -215,7 +217,7 @@ static void flush_out(struct net_tcp *t)
     struct sh_loop *l = t->n.s.loop;
     struct net_out *o = t->out;
     t->n.flags = (uint16_t)(t->n.flags & ~(unsigned)NET_FLUSH);
-    if (o == NULL || t->blocked || (t->n.flags & NET_CLOSING) != 0) {
+    if (o == NULL || (t->n.flags & (NET_BLOCKED | NET_CLOSING)) != 0) {
         return;
     }
     ssize_t sent = 0;
@@ -237,14 +239,14 @@ static void flush_out(struct net_tcp *t)
         out_free(l, o);
         return;
     }
-    t->blocked = true;
+    t->n.flags |= NET_BLOCKED;
     watch_set(t);
 }
 
 /* The system has room again. */
 static void on_room(struct net_tcp *t)
 {
-    t->blocked = false;
+    t->n.flags = (uint16_t)(t->n.flags & ~(unsigned)NET_BLOCKED);
     flush_out(t);
     watch_set(t);
     check_drain(t);
@@ -376,9 +378,10 @@ static bool read_once(struct net_tcp *t)
     struct sh_loop *l = t->n.s.loop;
     uint8_t *at = l->read_buf;
     size_t room = NET_READ_BUF;
-    const bool behind = t->n.in_n != 0; /* what is kept comes first */
+    const bool behind = net_kept(&t->n) != 0; /* what is kept comes first */
     if (behind) {
-        at = net_in_room(&t->n, t->n.in_n > READ_STEP ? t->n.in_n : READ_STEP, &room);
+        const uint32_t kept = net_kept(&t->n);
+        at = net_in_room(&t->n, kept > READ_STEP ? kept : READ_STEP, &room);
         if (at == NULL) {
             close_now(t, SH_E_NOMEM);
             return false;
@@ -427,7 +430,7 @@ void net_tcp_ready(struct net_watch *w, unsigned events)
         on_connected(t);
         return;
     }
-    if ((events & NET_OUT) != 0 && t->blocked) {
+    if ((events & NET_OUT) != 0 && (t->n.flags & NET_BLOCKED) != 0) {
         on_room(t);
     }
     if ((events & NET_IN) != 0) {
@@ -463,7 +466,7 @@ static void tcp_start(struct sh_stream *s)
     }
     t->n.flags |= NET_STARTED;
     watch_set(t);
-    if (t->n.in_n > 0 || (t->n.flags & NET_EOF) != 0) {
+    if (net_kept(&t->n) > 0 || (t->n.flags & NET_EOF) != 0) {
         net_want(&t->n, NET_SHOW);
     }
 }

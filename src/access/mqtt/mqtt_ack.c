@@ -4,36 +4,53 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "mqtt_int.h"
 
-static struct mqtt_ack_ent *at(const struct mqtt_ackq *q, uint32_t i)
+static struct mqtt_ack_ent *at(struct mqtt_ackq *q, uint32_t i)
 {
     return &q->v[(q->head + i) & (q->cap - 1)];
 }
 
 struct mqtt_ack_ent *mqtt_ack_at(struct mqtt_conn *c, uint32_t seq)
 {
-    const uint32_t i = seq - c->acks.first;
-    return i < c->acks.n ? at(&c->acks, i) : NULL;
+    const uint32_t i = seq - c->ack_first;
+    return i < c->acks->n ? at(c->acks, i) : NULL;
+}
+
+/* Lets go of the empty ring's memory. */
+static void release(struct mqtt_conn *c)
+{
+    if (c->acks != c->b->no_acks) {
+        sh_mem_free(c->b->alloc, c->acks);
+        c->acks = c->b->no_acks;
+    }
+}
+
+static sh_err grow(struct mqtt_conn *c)
+{
+    struct mqtt_ackq *q = c->acks;
+    const uint32_t cap = q->cap == 0 ? 8 : q->cap * 2;
+    struct mqtt_ackq *more =
+        cap > 1U << 18 ? NULL : sh_mem_new(c->b->alloc, sizeof *more + cap * sizeof more->v[0]);
+    if (more == NULL) {
+        return SH_E_NOMEM;
+    }
+    more->cap = cap;
+    more->n = q->n;
+    for (uint32_t i = 0; i < q->n; i++) {
+        more->v[i] = *at(q, i);
+    }
+    release(c);
+    c->acks = more;
+    return SH_OK;
 }
 
 sh_err mqtt_ack_push(struct mqtt_conn *c, const struct mqtt_ack_ent *e, uint32_t *seq)
 {
-    struct mqtt_ackq *q = &c->acks;
-    if (q->n == q->cap) {
-        const uint32_t cap = q->cap == 0 ? 8 : q->cap * 2;
-        struct mqtt_ack_ent *v = cap > 1U << 18 ? NULL : sh_mem_array(c->b->alloc, cap, sizeof *v);
-        if (v == NULL) {
-            return SH_E_NOMEM;
-        }
-        for (uint32_t i = 0; i < q->n; i++) {
-            v[i] = *at(q, i);
-        }
-        sh_mem_free(c->b->alloc, q->v);
-        q->v = v;
-        q->cap = cap;
-        q->head = 0;
+    if (c->acks->n == c->acks->cap) {
+        SH_TRY(grow(c));
     }
+    struct mqtt_ackq *q = c->acks;
     *at(q, q->n) = *e;
-    *seq = q->first + q->n;
+    *seq = c->ack_first + q->n;
     q->n++;
     return SH_OK;
 }
@@ -71,18 +88,14 @@ static void write_one(struct mqtt_conn *c, struct mqtt_ack_ent *e)
 
 void mqtt_ack_rest(struct mqtt_conn *c)
 {
-    struct mqtt_ackq *q = &c->acks;
-    if (q->n == 0 && q->v != NULL) {
-        sh_mem_free(c->b->alloc, q->v);
-        q->v = NULL;
-        q->cap = 0;
-        q->head = 0;
+    if (c->acks->n == 0) {
+        release(c);
     }
 }
 
 void mqtt_ack_flush(struct mqtt_conn *c)
 {
-    struct mqtt_ackq *q = &c->acks;
+    struct mqtt_ackq *q = c->acks;
     bool pump = false;
     while (q->n > 0 && c->state == MQTT_C_OPEN) {
         struct mqtt_ack_ent *e = at(q, 0);
@@ -96,7 +109,7 @@ void mqtt_ack_flush(struct mqtt_conn *c)
         struct mqtt_ack_ent one = *e;
         q->head = (q->head + 1) & (q->cap - 1);
         q->n--;
-        q->first++;
+        c->ack_first++;
         write_one(c, &one);
         pump = pump || one.type == MQTT_CONNACK || one.type == MQTT_SUBACK;
     }
@@ -110,10 +123,10 @@ void mqtt_ack_flush(struct mqtt_conn *c)
 
 void mqtt_ack_clear(struct mqtt_conn *c)
 {
-    struct mqtt_ackq *q = &c->acks;
+    struct mqtt_ackq *q = c->acks;
     for (uint32_t i = 0; i < q->n; i++) {
         sh_mem_free(c->b->alloc, at(q, i)->extra);
     }
-    sh_mem_free(c->b->alloc, q->v);
-    *q = (struct mqtt_ackq){.first = q->first + q->n};
+    c->ack_first += q->n;
+    release(c);
 }

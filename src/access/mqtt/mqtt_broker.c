@@ -92,7 +92,9 @@ sh_err mqtt_broker_new(const struct mqtt_broker_opts *o, struct mqtt_broker **ou
     sh_buf_init(&b->tmpl, b->alloc, PATH_MAX_BYTES);
     sh_buf_init(&b->acklog, b->alloc, REC_MAX);
     b->version = sh_str_dup(b->alloc, sh_str_c(o->version == NULL ? "songhua" : o->version));
-    if (b->version.p == NULL) {
+    b->no_queue = sh_mem_new(b->alloc, sizeof *b->no_queue);
+    b->no_acks = sh_mem_new(b->alloc, sizeof *b->no_acks);
+    if (b->version.p == NULL || b->no_queue == NULL || b->no_acks == NULL) {
         mqtt_broker_free(b);
         return SH_E_NOMEM;
     }
@@ -161,6 +163,8 @@ void mqtt_broker_free(struct mqtt_broker *b)
     sh_buf_fini(&b->tmpl);
     sh_buf_fini(&b->acklog);
     sh_str_free(b->alloc, &b->version);
+    sh_mem_free(b->alloc, b->no_queue);
+    sh_mem_free(b->alloc, b->no_acks);
     sh_mem_free(b->alloc, b->hits);
     sh_mem_free(b->alloc, b->more_ids);
     sh_mem_free(b->alloc, b->waiters);
@@ -225,11 +229,11 @@ void mqtt_broker_flush(struct mqtt_broker *b)
         mqtt_out_write(c);
         if (c->read_due) {
             c->read_due = false;
-            c->ops->read_enable(c->ctx, true);
+            c->ops->read_enable(mqtt_conn_room(c), true);
         }
         if (c->close_due) {
             c->close_due = false;
-            c->ops->close(c->ctx);
+            c->ops->close(mqtt_conn_room(c));
         }
     }
     mqtt_lanes_wake(b, mqtt_lanes_to_wake(b));
@@ -272,9 +276,9 @@ void mqtt_broker_shutdown(struct mqtt_broker *b)
 
 void mqtt_broker_conns(const struct mqtt_broker *b, void (*fn)(void *ctx))
 {
-    for (const struct mqtt_conn *c = b->conns; c != NULL; c = c->next) {
+    for (struct mqtt_conn *c = b->conns; c != NULL; c = c->next) {
         if (mqtt_lane_here(c)) {
-            fn(c->ctx);
+            fn(mqtt_conn_room(c));
         }
     }
 }
@@ -432,8 +436,8 @@ void mqtt_broker_sessions(const struct mqtt_broker *b, uint32_t tenant,
                                       .expiry_s = s->expiry_s,
                                       .since_us = s->since_us,
                                       .subscriptions = s->nsubs,
-                                      .queued = s->q.n - s->q.inflight,
-                                      .in_flight = s->q.inflight,
+                                      .queued = s->q->n - s->q->inflight,
+                                      .in_flight = s->q->inflight,
                                       .publish_in = s->publish_in,
                                       .publish_out = s->publish_out,
                                       .dropped = s->dropped};

@@ -11,7 +11,12 @@ void *mqtt_conn_room(struct mqtt_conn *c)
     return c + 1;
 }
 
-sh_err mqtt_conn_new(struct mqtt_broker *b, const struct mqtt_conn_ops *ops, void *ctx,
+struct mqtt_conn *mqtt_conn_of_room(void *room)
+{
+    return (struct mqtt_conn *)room - 1;
+}
+
+sh_err mqtt_conn_new(struct mqtt_broker *b, const struct mqtt_conn_ops *ops,
                      const struct mqtt_conn_info *info, struct mqtt_conn **out)
 {
     if (info->room > ROOM_MAX || info->address.n > ADDRESS_MAX) {
@@ -33,7 +38,7 @@ sh_err mqtt_conn_new(struct mqtt_broker *b, const struct mqtt_conn_ops *ops, voi
     }
     c->b = b;
     c->ops = ops;
-    c->ctx = info->room > 0 ? mqtt_conn_room(c) : ctx;
+    c->acks = b->no_acks;
     c->loopback = info->loopback;
     c->tls = info->tls;
     c->websocket = info->websocket;
@@ -123,7 +128,8 @@ void mqtt_conn_stall(struct mqtt_conn *c)
     if (!c->no_read) {
         c->no_read = true;
         c->read_due = false;
-        c->ops->read_enable(c->ctx, false); /* its own packet stalls it: we are on its loop */
+        c->ops->read_enable(mqtt_conn_room(c),
+                            false); /* its own packet stalls it: we are on its loop */
     }
 }
 

@@ -18,8 +18,11 @@ struct mqtt_connect_kept {
 
 void mqtt_connect_drop(struct mqtt_conn *c)
 {
-    sh_mem_free(c->b->alloc, c->pending);
-    c->pending = NULL;
+    if (c->asked) {
+        sh_mem_free(c->b->alloc, c->pending);
+        c->pending = NULL;
+        c->asked = false;
+    }
 }
 
 static uint8_t code_311(enum mqtt_reason why)
@@ -229,7 +232,6 @@ static void settle(struct mqtt_conn *c, const struct mqtt_connect *k)
         if (c->aliases != NULL) {
             c->aliases->out = sh_mem_array(b->alloc, n, sizeof *c->aliases->out);
             c->aliases->out_n = c->aliases->out == NULL ? 0 : n;
-            c->alias_max = c->aliases->out_n;
         }
     }
 }
@@ -278,7 +280,9 @@ static void opened(struct mqtt_conn *c, bool present)
     struct mqtt_session *s = c->s;
     s->conn = c;
     s->ends_us = MQTT_FAR;
-    s->will_us = MQTT_FAR;
+    if (s->will != NULL) {
+        s->will->due_us = MQTT_FAR;
+    }
     s->since_us = sh_wall_us(b->env->clock);
     c->state = MQTT_C_OPEN;
     c->opened_us = b->now_us;
@@ -367,7 +371,7 @@ static void on_identity(void *token, enum mqtt_auth_result r, struct mqtt_princi
     struct mqtt_conn *c = token;
     struct mqtt_broker *b = c->b;
     mqtt_now(b);
-    if (c->gone || c->state != MQTT_C_AUTH || c->pending == NULL) {
+    if (c->gone || c->state != MQTT_C_AUTH || !c->asked) {
         if (p != NULL) {
             b->auth->release(b->auth->ctx, p);
         }
@@ -375,7 +379,7 @@ static void on_identity(void *token, enum mqtt_auth_result r, struct mqtt_princi
         return;
     }
     struct mqtt_connect_kept *kept = c->pending;
-    c->pending = NULL;
+    c->asked = false;
     c->p = p;
     struct mqtt_head head;
     struct mqtt_packet pk;
@@ -408,6 +412,7 @@ static sh_err keep(struct mqtt_conn *c, const struct mqtt_packet *p, struct sh_b
         e = c->pending == NULL ? SH_E_NOMEM : SH_OK;
     }
     if (e == SH_OK) {
+        c->asked = true;
         c->pending->n = enc.n;
         memcpy(c->pending->bytes, enc.p, enc.n);
         *whole = (struct sh_bytes){c->pending->bytes, enc.n};
@@ -440,7 +445,8 @@ void mqtt_on_connect(struct mqtt_conn *c, const struct mqtt_packet *p)
         return;
     }
     struct sh_peer_cert cert;
-    const bool has_cert = c->ops->peer_cert != NULL && c->ops->peer_cert(c->ctx, &cert) == SH_OK;
+    const bool has_cert =
+        c->ops->peer_cert != NULL && c->ops->peer_cert(mqtt_conn_room(c), &cert) == SH_OK;
     const struct mqtt_connect_req req = {.client_id = k->client_id,
                                          .has_user = k->has_user,
                                          .has_password = k->has_password,
@@ -452,7 +458,7 @@ void mqtt_on_connect(struct mqtt_conn *c, const struct mqtt_packet *p)
                                          .listener = c->listener};
     c->state = MQTT_C_AUTH;
     c->no_read = true;
-    c->ops->read_enable(c->ctx, false);
+    c->ops->read_enable(mqtt_conn_room(c), false);
     c->pins++;
     b->auth->connect(b->auth->ctx, &req, on_identity, c);
 }

@@ -21,7 +21,7 @@ static sh_err stall(struct mqtt_conn *c)
 /* Answers now when nothing is to wait for, else in its turn. */
 static sh_err answer(struct mqtt_conn *c, uint8_t type, uint16_t pid, uint8_t code, uint64_t rn)
 {
-    if (c->acks.n == 0 && rn <= c->b->committed) {
+    if (c->acks->n == 0 && rn <= c->b->committed) {
         mqtt_out_ack(c, type, pid, code);
         return SH_OK;
     }
@@ -194,7 +194,7 @@ static void token_back(struct mqtt_token *k)
 /* Takes the newest answer back. */
 static void ack_pop(struct mqtt_conn *c)
 {
-    c->acks.n--;
+    c->acks->n--;
 }
 
 /* "Not now": the same message may be taken later. 5.0 has reason codes for it; the acknowledgement
@@ -355,7 +355,7 @@ static bool may_go_on(struct mqtt_conn *c, const struct mqtt_publish *p, sh_err 
         return false;
     }
     if (p->qos > 0 && c->version == MQTT_V5 &&
-        (uint32_t)c->unacked1 + c->s->nin2 >= b->lim.receive_max &&
+        (uint32_t)c->unacked1 + mqtt_in2_n(c->s) >= b->lim.receive_max &&
         !(p->qos == 2 && mqtt_in2_has(c->s, p->packet_id))) {
         *e = bad(c, MQTT_R_RECEIVE_MAX); /* 5.0, 3.3.4 */
         return false;
@@ -440,7 +440,7 @@ static sh_err on_pubrec(struct mqtt_conn *c, const struct mqtt_ack *a)
         }
         e->state = MQTT_O_REL;
         e->rn = rn;
-        s->q.bytes -= (uint32_t)mqtt_msg_size(e->msg);
+        s->q->bytes -= (uint32_t)mqtt_msg_size(e->msg);
         mqtt_msg_unref(c->b, e->msg);
         e->msg = NULL;
     }

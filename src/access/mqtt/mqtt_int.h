@@ -162,9 +162,9 @@ struct mqtt_oent {
     uint8_t flags;
 };
 
-/* Ring of entries: [0, sent) were looked at on this connection, [sent, n) wait. */
+/* Ring of entries: [0, sent) were looked at on this connection, [sent, n) wait. A session whose
+ * queue is empty shares that of the broker (no_queue: cap 0, never written). */
 struct mqtt_oq {
-    struct mqtt_oent *v;
     uint32_t cap;
     uint32_t head;
     uint32_t n;
@@ -172,14 +172,16 @@ struct mqtt_oq {
     uint32_t inflight; /* entries in MQTT_O_SENT or MQTT_O_REL */
     uint32_t done;     /* entries in MQTT_O_DONE, not taken out yet */
     uint32_t bytes;    /* of messages held */
+    struct mqtt_oent v[];
 };
-static inline struct mqtt_oent *mqtt_oq_at(const struct mqtt_oq *q, uint32_t i)
+static inline struct mqtt_oent *mqtt_oq_at(struct mqtt_oq *q, uint32_t i)
 {
     return &q->v[(q->head + i) & (q->cap - 1)];
 }
 
 struct mqtt_kept_will {
     struct mqtt_msg *msg; /* expires_us holds the interval, not the time (see mqtt_will.c) */
+    int64_t due_us;       /* mono: published then; MQTT_FAR while connected */
     uint32_t delay_s;
     uint32_t expiry_s; /* MQTT_NEVER_EXPIRES = none given */
     bool retain;
@@ -195,40 +197,47 @@ struct mqtt_rlist {
     uint8_t options;
 };
 
+struct mqtt_in2;
 struct mqtt_session {
     struct mqtt_session *chain; /* others of its slot in b->slots */
     struct mqtt_tenant *tenant;
     struct mqtt_conn *conn; /* NULL while away */
     struct mqtt_sub *subs;
+    struct mqtt_oq *q; /* never NULL */
+    uint64_t sid;
+    uint64_t publish_in;
+    uint64_t publish_out;
+    uint64_t principal;
     struct mqtt_kept_will *will;
     struct mqtt_rlist *rlist;
-    uint16_t *in2; /* QoS 2 packet ids received and not released, sorted */
-    uint64_t sid;
-    uint64_t principal;
-    struct mqtt_oq q;
-    int64_t ends_us;  /* mono: when away, the session ends then; MQTT_FAR */
-    int64_t will_us;  /* mono: the will is due then; MQTT_FAR */
-    int64_t since_us; /* wall */
-    uint64_t mark;    /* serial of the publish that has hit it */
-    uint32_t mark_at;
+    struct mqtt_in2 *in2; /* QoS 2 packet ids received and not released; NULL = never had one */
+    int64_t ends_us;      /* mono: when away, the session ends then; MQTT_FAR */
+    int64_t since_us;     /* wall */
+    uint32_t dropped;
+    uint32_t mark_at; /* its place among the hits of the publish in hand, if it is there */
     uint32_t nsubs;
     uint32_t expiry_s;
     uint32_t pins; /* waiters that point here */
-    uint16_t nin2;
-    uint16_t in2_cap;
     uint16_t next_pid;
-    uint8_t version;
-    bool persistent; /* it has an expiry: what it holds goes to the log */
-    bool dead;       /* ended; freed when pins is 0 */
-    bool pids_mixed; /* packet ids in the queue may be out of order */
-    bool replayed;   /* was connected in the log that is being replayed */
     uint16_t client_id_n;
     uint16_t device_n;
-    uint64_t publish_in;
-    uint64_t publish_out;
-    uint64_t dropped;
-    char text[]; /* client id, device (for lists; may be empty) */
+    uint8_t version;
+    bool persistent : 1; /* it has an expiry: what it holds goes to the log */
+    bool dead : 1;       /* ended; freed when pins is 0 */
+    bool pids_mixed : 1; /* packet ids in the queue may be out of order */
+    bool replayed : 1;   /* was connected in the log that is being replayed */
+    char text[];         /* client id, device (for lists; may be empty) */
 };
+/* Packet ids, sorted. */
+struct mqtt_in2 {
+    uint16_t n;
+    uint16_t cap;
+    uint16_t v[];
+};
+static inline uint16_t mqtt_in2_n(const struct mqtt_session *s)
+{
+    return s->in2 == NULL ? 0 : s->in2->n;
+}
 static inline struct sh_str mqtt_session_client_id(const struct mqtt_session *s)
 {
     return (struct sh_str){s->text, s->client_id_n};
@@ -279,12 +288,13 @@ struct mqtt_ack_ent {
     bool held;   /* telemetry has the message, but it is not routed yet (the log was full) */
     bool failed; /* the log lost its record */
 };
+/* A ring; a connection that owes no answer shares that of the broker (no_acks: cap 0, never
+ * written). */
 struct mqtt_ackq {
-    struct mqtt_ack_ent *v;
     uint32_t cap;
     uint32_t head;
     uint32_t n;
-    uint32_t first; /* running number of the entry at head */
+    struct mqtt_ack_ent v[];
 };
 
 struct mqtt_alias_out {
@@ -305,49 +315,54 @@ struct mqtt_aliases {
 struct mqtt_conn {
     struct mqtt_broker *b;
     const struct mqtt_conn_ops *ops;
-    void *ctx;
-    struct mqtt_conn *next; /* all connections */
-    struct mqtt_conn *prev;
-    struct mqtt_conn *next_dirty;
     struct mqtt_session *s;
-    struct mqtt_principal *p;
-    struct mqtt_connect_kept *pending; /* CONNECT while identity is asked */
-    struct mqtt_aliases *aliases;
-    uint8_t *out; /* encoded, not yet taken by the transport */
+    union {
+        struct mqtt_principal *p;          /* NULL before identity was asked */
+        struct mqtt_connect_kept *pending; /* CONNECT while it is asked (`asked`) */
+    };
+    struct mqtt_ackq *acks; /* never NULL */
+    uint8_t *out;           /* encoded, not yet taken by the transport */
     uint32_t out_n;
     uint32_t out_off;
     uint32_t out_cap;
-    struct mqtt_ackq acks;
-    int64_t opened_us;   /* mono; of the connection, later of the last packet */
+    uint32_t ack_first; /* running number of the answer at the head of the ring */
+    int64_t opened_us;  /* mono; of the connection, later of the last packet */
+    struct mqtt_conn *next_dirty;
+    struct mqtt_conn *next; /* all connections */
+    struct mqtt_conn *prev;
+    struct mqtt_aliases *aliases;
     uint32_t max_packet; /* the client's; UINT32_MAX = no limit */
     uint32_t tokens;     /* PUBLISH left in this second, with max_rate */
     uint32_t pins;
-    uint16_t send_max; /* our window: the client's receive maximum, ours */
-    uint16_t alias_max;
+    uint32_t given_ack; /* with `given`: running number of its answer */
+    uint16_t send_max;  /* our window: the client's receive maximum, ours */
     uint16_t keep_alive_s;
     uint16_t unacked1; /* QoS 1 received, PUBACK not written */
     uint16_t listener;
     uint16_t address_at; /* bytes from the beginning of this struct */
+    uint8_t address_n;
     uint8_t state;
     uint8_t version;
-    bool open_told; /* CONNACK has been written */
-    bool dirty;
-    bool stalled;
-    bool gone; /* mqtt_conn_closed was called; freed when pins is 0 */
-    bool problem_info;
-    bool loopback;
-    bool tls;
-    bool websocket;
-    bool given;   /* the PUBLISH at the front was given to telemetry before it stalled */
-    bool no_read; /* the transport was told to stop reading */
-    uint8_t address_n;
-    uint8_t lane;       /* of its loop */
-    bool blocked;       /* its transport was full when last written to by a flush */
-    bool read_due;      /* its loop is to read again, */
-    uint32_t given_ack; /* then: running number of its answer */
-    bool close_due;     /* or to close it */
-    /* Behind it: the transport's memory (ctx, when it asked for some), then the address. */
+    uint8_t lane; /* of its loop */
+    bool asked : 1;
+    bool open_told : 1; /* CONNACK has been written */
+    bool dirty : 1;
+    bool stalled : 1;
+    bool gone : 1; /* mqtt_conn_closed was called; freed when pins is 0 */
+    bool problem_info : 1;
+    bool loopback : 1;
+    bool tls : 1;
+    bool websocket : 1;
+    bool given : 1;     /* the PUBLISH at the front was given to telemetry before it stalled */
+    bool no_read : 1;   /* the transport was told to stop reading */
+    bool blocked : 1;   /* its transport was full when last written to by a flush */
+    bool read_due : 1;  /* its loop is to read again, */
+    bool close_due : 1; /* or to close it */
+    /* Behind it: the transport's memory, then the address. */
 };
+/* What an idle connection costs is a promise (README.md). */
+_Static_assert(sizeof(struct mqtt_conn) <= 136 && offsetof(struct mqtt_session, text) <= 144,
+               "an idle connection has grown");
 static inline struct sh_str mqtt_conn_address(const struct mqtt_conn *c)
 {
     return (struct sh_str){(const char *)c + c->address_at, c->address_n};
@@ -381,6 +396,7 @@ struct mqtt_hit {
     bool retain; /* flag as it will be sent */
     bool logged;
     bool drop;
+    bool own; /* of the session's own subscriptions, not of a shared one */
 };
 struct mqtt_more_id {
     uint32_t id;
@@ -441,6 +457,8 @@ struct mqtt_broker {
     uint64_t seed;
     struct mqtt_counters n;
     struct mqtt_tenant *tenants;
+    struct mqtt_oq *no_queue;    /* of sessions that have nothing */
+    struct mqtt_ackq *no_acks;   /* of connections that owe no answer */
     struct mqtt_session **slots; /* sessions by (tenant, principal, client id): chains */
     size_t nslots;               /* a power of two, or 0 */
     struct sh_map by_sid;        /* recovery only */
@@ -452,7 +470,6 @@ struct mqtt_broker {
     struct mqtt_internal_sub *internals;
     uint32_t ninternals;
     uint64_t next_sid;
-    uint64_t serial; /* of publishes: session marks */
     /* scratch of the publish in hand */
     struct mqtt_hit *hits;
     uint32_t nhits;
@@ -644,7 +661,7 @@ void mqtt_ack_clear(struct mqtt_conn *c);
 void mqtt_ack_rest(struct mqtt_conn *c); /* an empty ring gives its memory back */
 static inline bool mqtt_ack_full(const struct mqtt_conn *c)
 {
-    return c->acks.n >= c->b->lim.receive_max + 64U;
+    return c->acks->n >= c->b->lim.receive_max + 64U;
 }
 
 /* mqtt_conn.c */

@@ -110,7 +110,7 @@ void mqtt_lane_unmark(struct mqtt_conn *c)
 void mqtt_lane_close(struct mqtt_conn *c)
 {
     if (mqtt_lane_here(c)) {
-        c->ops->close(c->ctx);
+        c->ops->close(mqtt_conn_room(c));
         return;
     }
     c->close_due = true;
@@ -121,7 +121,7 @@ void mqtt_lane_read_on(struct mqtt_conn *c)
 {
     c->no_read = false;
     if (mqtt_lane_here(c)) {
-        c->ops->read_enable(c->ctx, true);
+        c->ops->read_enable(mqtt_conn_room(c), true);
         return;
     }
     c->read_due = true;
@@ -173,9 +173,9 @@ static size_t take(struct mqtt_broker *b, struct mqtt_lane *l, struct sending *v
 /* Outside of the lock, by the loop that has the streams. */
 static void send_out(struct sending *s)
 {
-    const struct mqtt_conn *c = s->c;
+    struct mqtt_conn *c = s->c;
     while (s->off < s->n) { /* until all is taken or nothing more is */
-        const size_t n = c->ops->write(c->ctx, s->p + s->off, s->n - s->off);
+        const size_t n = c->ops->write(mqtt_conn_room(c), s->p + s->off, s->n - s->off);
         if (n == 0) {
             break;
         }
@@ -183,13 +183,13 @@ static void send_out(struct sending *s)
         s->took += (uint32_t)n;
     }
     if (s->took > 0 && c->ops->flush != NULL) {
-        c->ops->flush(c->ctx); /* now, while its memory is in the cache */
+        c->ops->flush(mqtt_conn_room(c)); /* now, while its memory is in the cache */
     }
     if (s->read_on) {
-        c->ops->read_enable(c->ctx, true);
+        c->ops->read_enable(mqtt_conn_room(c), true);
     }
     if (s->close) {
-        c->ops->close(c->ctx);
+        c->ops->close(mqtt_conn_room(c));
     }
 }
 
@@ -206,7 +206,7 @@ static void sent(struct mqtt_broker *b, const struct sending *s)
     }
     mqtt_out_back(c, s->p, s->cap, s->off, s->n);
     /* What found no room in the buffer that is written now waits in the session's queue. */
-    if (!c->blocked && c->s != NULL && (c->s->q.sent < c->s->q.n || c->s->rlist != NULL)) {
+    if (!c->blocked && c->s != NULL && (c->s->q->sent < c->s->q->n || c->s->rlist != NULL)) {
         mqtt_pump(b, c->s);
     }
 }

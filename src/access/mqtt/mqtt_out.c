@@ -65,7 +65,8 @@ void mqtt_out_write(struct mqtt_conn *c)
     }
     size_t took = 0;
     while (c->out_off < c->out_n) { /* until all is taken or nothing more is */
-        const size_t n = c->ops->write(c->ctx, c->out + c->out_off, c->out_n - c->out_off);
+        const size_t n =
+            c->ops->write(mqtt_conn_room(c), c->out + c->out_off, c->out_n - c->out_off);
         if (n == 0) {
             break;
         }
@@ -184,7 +185,7 @@ struct plan {
 static void plan_alias(struct mqtt_conn *c, struct plan *pl)
 {
     struct mqtt_aliases *a = c->aliases;
-    if (c->alias_max == 0 || a == NULL || a->out_n == 0) {
+    if (a == NULL || a->out_n == 0) {
         return;
     }
     pl->alias_hash = sh_hash64(pl->topic.p, pl->topic.n, c->b->seed);

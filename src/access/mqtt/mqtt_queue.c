@@ -22,8 +22,8 @@ static bool live(uint8_t state)
 
 static bool pid_used(const struct mqtt_session *s, uint16_t pid)
 {
-    for (uint32_t i = 0; i < s->q.n; i++) {
-        const struct mqtt_oent *e = mqtt_oq_at(&s->q, i);
+    for (uint32_t i = 0; i < s->q->n; i++) {
+        const struct mqtt_oent *e = mqtt_oq_at(s->q, i);
         if (e->pid == pid && e->state != MQTT_O_DONE) {
             return true;
         }
@@ -34,8 +34,8 @@ static bool pid_used(const struct mqtt_session *s, uint16_t pid)
 /* The first entry that holds a number, 0 = none does. */
 static uint16_t pid_oldest(const struct mqtt_session *s)
 {
-    for (uint32_t i = 0; i < s->q.n; i++) {
-        const struct mqtt_oent *e = mqtt_oq_at(&s->q, i);
+    for (uint32_t i = 0; i < s->q->n; i++) {
+        const struct mqtt_oent *e = mqtt_oq_at(s->q, i);
         if (e->pid != 0 && e->state != MQTT_O_DONE) {
             return e->pid;
         }
@@ -50,7 +50,7 @@ uint16_t mqtt_q_pid(struct mqtt_session *s)
 {
     const uint16_t oldest = pid_oldest(s);
     s->pids_mixed = s->pids_mixed && oldest != 0;
-    for (uint32_t tries = 0; tries <= s->q.n; tries++) {
+    for (uint32_t tries = 0; tries <= s->q->n; tries++) {
         s->next_pid = s->next_pid == 65535 ? 1 : (uint16_t)(s->next_pid + 1);
         if (s->pids_mixed ? !pid_used(s, s->next_pid) : s->next_pid != oldest) {
             return s->next_pid;
@@ -63,7 +63,7 @@ uint16_t mqtt_q_pid(struct mqtt_session *s)
 static void let_go(struct mqtt_broker *b, struct mqtt_session *s, struct mqtt_oent *e)
 {
     if (e->msg != NULL) {
-        s->q.bytes -= (uint32_t)mqtt_msg_size(e->msg);
+        s->q->bytes -= (uint32_t)mqtt_msg_size(e->msg);
         mqtt_msg_unref(b, e->msg);
         e->msg = NULL;
     }
@@ -107,19 +107,19 @@ static void trim(struct mqtt_oq *q)
 void mqtt_q_done(struct mqtt_broker *b, struct mqtt_session *s, struct mqtt_oent *e)
 {
     if (live(e->state)) {
-        s->q.inflight--;
+        s->q->inflight--;
     }
     let_go(b, s, e);
     e->state = MQTT_O_DONE;
-    s->q.done++;
-    trim(&s->q);
+    s->q->done++;
+    trim(s->q);
 }
 
 /* The oldest waiting message goes. */
 static bool drop_oldest(struct mqtt_broker *b, struct mqtt_session *s)
 {
-    for (uint32_t i = s->q.sent; i < s->q.n; i++) {
-        struct mqtt_oent *e = mqtt_oq_at(&s->q, i);
+    for (uint32_t i = s->q->sent; i < s->q->n; i++) {
+        struct mqtt_oent *e = mqtt_oq_at(s->q, i);
         if (e->state != MQTT_O_WAIT) {
             continue;
         }
@@ -134,8 +134,8 @@ static bool drop_oldest(struct mqtt_broker *b, struct mqtt_session *s)
 
 bool mqtt_q_room(struct mqtt_broker *b, struct mqtt_session *s, size_t bytes)
 {
-    const bool full =
-        s->q.n >= b->lim.max_queued || (s->q.n > 0 && s->q.bytes + bytes > b->lim.max_queued_bytes);
+    const bool full = s->q->n >= b->lim.max_queued ||
+                      (s->q->n > 0 && s->q->bytes + bytes > b->lim.max_queued_bytes);
     if (!full) {
         return true;
     }
@@ -144,32 +144,43 @@ bool mqtt_q_room(struct mqtt_broker *b, struct mqtt_session *s, size_t bytes)
     return b->lim.drop_oldest && drop_oldest(b, s);
 }
 
-static sh_err grow(struct mqtt_broker *b, struct mqtt_oq *q)
+/* Lets go of the empty queue's memory. */
+static void release(struct mqtt_broker *b, struct mqtt_session *s)
 {
+    if (s->q != b->no_queue) {
+        sh_mem_free(b->alloc, s->q);
+        s->q = b->no_queue;
+    }
+}
+
+static sh_err grow(struct mqtt_broker *b, struct mqtt_session *s)
+{
+    struct mqtt_oq *q = s->q;
     const uint32_t cap = q->cap == 0 ? FIRST_CAP : q->cap * 2;
     if (cap > 1U << 20) {
         return SH_E_LIMIT;
     }
-    struct mqtt_oent *v = sh_mem_array(b->alloc, cap, sizeof *v);
-    if (v == NULL) {
+    struct mqtt_oq *more = sh_mem_new(b->alloc, sizeof *more + cap * sizeof more->v[0]);
+    if (more == NULL) {
         return SH_E_NOMEM;
     }
+    *more = *q;
+    more->cap = cap;
+    more->head = 0;
     for (uint32_t i = 0; i < q->n; i++) {
-        v[i] = *mqtt_oq_at(q, i);
+        more->v[i] = *mqtt_oq_at(q, i);
     }
-    sh_mem_free(b->alloc, q->v);
-    q->v = v;
-    q->cap = cap;
-    q->head = 0;
+    release(b, s);
+    s->q = more;
     return SH_OK;
 }
 
 sh_err mqtt_q_push(struct mqtt_broker *b, struct mqtt_session *s, const struct mqtt_oent *e)
 {
-    struct mqtt_oq *q = &s->q;
-    if (q->n == q->cap) {
-        SH_TRY(grow(b, q));
+    if (s->q->n == s->q->cap) {
+        SH_TRY(grow(b, s));
     }
+    struct mqtt_oq *q = s->q;
     q->n++;
     *mqtt_oq_at(q, q->n - 1) = *e;
     if (e->msg != NULL) {
@@ -180,8 +191,8 @@ sh_err mqtt_q_push(struct mqtt_broker *b, struct mqtt_session *s, const struct m
 
 struct mqtt_oent *mqtt_q_find(struct mqtt_session *s, uint16_t pid)
 {
-    for (uint32_t i = 0; i < s->q.sent; i++) {
-        struct mqtt_oent *e = mqtt_oq_at(&s->q, i);
+    for (uint32_t i = 0; i < s->q->sent; i++) {
+        struct mqtt_oent *e = mqtt_oq_at(s->q, i);
         if (e->pid == pid && live(e->state)) {
             return e;
         }
@@ -191,7 +202,7 @@ struct mqtt_oent *mqtt_q_find(struct mqtt_session *s, uint16_t pid)
 
 void mqtt_q_rewind(struct mqtt_session *s)
 {
-    struct mqtt_oq *q = &s->q;
+    struct mqtt_oq *q = s->q;
     for (uint32_t i = 0; i < q->n; i++) {
         struct mqtt_oent *e = mqtt_oq_at(q, i);
         if (e->state == MQTT_O_SENT) {
@@ -199,24 +210,24 @@ void mqtt_q_rewind(struct mqtt_session *s)
             e->flags |= MQTT_O_DUP;
         }
     }
-    q->sent = 0;
-    q->inflight = 0;
+    if (q->n > 0) {
+        q->sent = 0;
+        q->inflight = 0;
+    }
 }
 
 void mqtt_q_clear(struct mqtt_broker *b, struct mqtt_session *s)
 {
-    for (uint32_t i = 0; i < s->q.n; i++) {
-        let_go(b, s, mqtt_oq_at(&s->q, i));
+    for (uint32_t i = 0; i < s->q->n; i++) {
+        let_go(b, s, mqtt_oq_at(s->q, i));
     }
-    sh_mem_free(b->alloc, s->q.v);
-    s->q = (struct mqtt_oq){.v = NULL};
+    release(b, s);
 }
 
 void mqtt_q_rest(struct mqtt_broker *b, struct mqtt_session *s)
 {
-    if (s->q.n == 0 && s->q.v != NULL) {
-        sh_mem_free(b->alloc, s->q.v);
-        s->q = (struct mqtt_oq){.v = NULL};
+    if (s->q->n == 0) {
+        release(b, s);
     }
 }
 
@@ -227,7 +238,7 @@ static bool send_waiting(struct mqtt_broker *b, struct mqtt_session *s, struct m
 {
     struct mqtt_conn *c = s->conn;
     const uint8_t qos = e->flags & MQTT_O_QOS;
-    if (e->rn > b->committed || (qos > 0 && s->q.inflight >= c->send_max) || !mqtt_out_room(c)) {
+    if (e->rn > b->committed || (qos > 0 && s->q->inflight >= c->send_max) || !mqtt_out_room(c)) {
         return false;
     }
     const bool resend = (e->flags & MQTT_O_DUP) != 0;
@@ -264,14 +275,14 @@ static bool send_waiting(struct mqtt_broker *b, struct mqtt_session *s, struct m
         return true;
     }
     e->state = MQTT_O_SENT;
-    s->q.inflight++;
-    s->q.sent++;
+    s->q->inflight++;
+    s->q->sent++;
     return true;
 }
 
 static bool send_queue(struct mqtt_broker *b, struct mqtt_session *s)
 {
-    struct mqtt_oq *q = &s->q;
+    struct mqtt_oq *q = s->q;
     while (q->sent < q->n) {
         struct mqtt_oent *e = mqtt_oq_at(q, q->sent);
         if (e->state == MQTT_O_DONE) {

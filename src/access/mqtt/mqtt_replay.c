@@ -407,8 +407,8 @@ static sh_err apply_queue(struct mqtt_broker *b, struct sh_rd *r)
 
 static void out_one(struct mqtt_broker *b, struct mqtt_session *s, uint16_t pid, uint8_t what)
 {
-    for (uint32_t i = 0; i < s->q.n; i++) {
-        struct mqtt_oent *e = mqtt_oq_at(&s->q, i);
+    for (uint32_t i = 0; i < s->q->n; i++) {
+        struct mqtt_oent *e = mqtt_oq_at(s->q, i);
         if (e->pid != pid || e->state == MQTT_O_DONE) {
             continue;
         }
@@ -416,7 +416,7 @@ static void out_one(struct mqtt_broker *b, struct mqtt_session *s, uint16_t pid,
             e->state = MQTT_O_WAIT; /* nothing is counted in flight during recovery */
             mqtt_q_done(b, s, e);
         } else if (e->msg != NULL) {
-            s->q.bytes -= (uint32_t)mqtt_msg_size(e->msg);
+            s->q->bytes -= (uint32_t)mqtt_msg_size(e->msg);
             mqtt_msg_unref(b, e->msg);
             e->msg = NULL;
             e->state = MQTT_O_REL;
@@ -549,7 +549,7 @@ void mqtt_broker_start(struct mqtt_broker *b)
             s->ends_us = b->now_us + ((int64_t)s->expiry_s - gone_s) * 1000000;
         }
         if (s->will != NULL) {
-            s->will_us = b->now_us + ((int64_t)s->will->delay_s - gone_s) * 1000000;
+            s->will->due_us = b->now_us + ((int64_t)s->will->delay_s - gone_s) * 1000000;
         }
     }
     mqtt_broker_flush(b);

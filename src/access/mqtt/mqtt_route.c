@@ -103,11 +103,11 @@ static void deliver_qos0(struct mqtt_broker *b, struct mqtt_pub *p, const struct
     if (c == NULL) {
         return; /* QoS 0 is not kept for those who are away */
     }
-    if (c->open_told && s->q.sent == s->q.n && mqtt_out_room(c)) {
+    if (c->open_told && s->q->sent == s->q->n && mqtt_out_room(c)) {
         send_now(b, p, h);
         return;
     }
-    if (s->q.n - s->q.done >= b->lim.max_queued || s->q.bytes >= b->lim.max_queued_bytes ||
+    if (s->q->n - s->q->done >= b->lim.max_queued || s->q->bytes >= b->lim.max_queued_bytes ||
         enqueue(b, p, h, 0) != SH_OK) {
         MQTT_COUNT(b, p->tenant, dropped_slow, 1);
         s->dropped++;

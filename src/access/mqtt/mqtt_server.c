@@ -20,7 +20,6 @@ struct port;
 struct peer {
     struct port *port;
     struct sh_stream *stream;
-    struct mqtt_conn *conn;
 };
 
 struct listener {
@@ -178,7 +177,7 @@ static const struct mqtt_conn_ops conn_ops = {write_out, read_enable, close_out,
 static size_t on_bytes(void *ctx, struct sh_bytes in)
 {
     struct peer *k = ctx;
-    const size_t used = mqtt_lane_input(k->conn, in);
+    const size_t used = mqtt_lane_input(mqtt_conn_of_room(k), in);
     kick(k->port);
     return used;
 }
@@ -186,19 +185,19 @@ static size_t on_bytes(void *ctx, struct sh_bytes in)
 static void on_drain(void *ctx)
 {
     struct peer *k = ctx;
-    mqtt_lane_writable(k->conn);
+    mqtt_lane_writable(mqtt_conn_of_room(k));
     kick(k->port);
 }
 
 static void on_close(void *ctx, sh_err reason)
 {
-    const struct peer *k = ctx;
+    struct peer *k = ctx;
     struct port *p = k->port;
     struct mqtt_broker *b = p->srv->b;
     SH_UNUSED(reason);
     p->peers--;
     mqtt_broker_enter(b, p->lane);
-    mqtt_conn_closed(k->conn);
+    mqtt_conn_closed(mqtt_conn_of_room(k));
     mqtt_broker_leave(b);
     kick(p);
 }
@@ -233,7 +232,7 @@ void mqtt_server_take(struct mqtt_server *s, struct sh_stream *stream, bool webs
     sh_err e = SH_E_LIMIT;
     if (!p->stopping) {
         mqtt_broker_enter(s->b, p->lane);
-        e = mqtt_conn_new(s->b, &conn_ops, NULL, &info, &c);
+        e = mqtt_conn_new(s->b, &conn_ops, &info, &c);
         mqtt_broker_leave(s->b);
     }
     if (e != SH_OK) {
@@ -241,7 +240,7 @@ void mqtt_server_take(struct mqtt_server *s, struct sh_stream *stream, bool webs
         return;
     }
     struct peer *k = mqtt_conn_room(c);
-    *k = (struct peer){.port = p, .stream = stream, .conn = c};
+    *k = (struct peer){.port = p, .stream = stream};
     p->peers++;
     sh_stream_start(stream, &handler, k);
 }

@@ -81,7 +81,8 @@ sh_err mqtt_session_new(struct mqtt_broker *b, struct mqtt_tenant *t,
     if (b->n.sessions >= b->nslots) {
         SH_TRY(slots_grow(b));
     }
-    struct mqtt_session *s = sh_mem_new(b->alloc, sizeof *s + k->client_id.n + k->device.n);
+    const size_t text_n = k->client_id.n + k->device.n;
+    struct mqtt_session *s = sh_mem_new(b->alloc, offsetof(struct mqtt_session, text) + text_n);
     if (s == NULL) {
         return SH_E_NOMEM;
     }
@@ -97,7 +98,7 @@ sh_err mqtt_session_new(struct mqtt_broker *b, struct mqtt_tenant *t,
     s->principal = k->principal;
     s->sid = ++b->next_sid;
     s->ends_us = MQTT_FAR;
-    s->will_us = MQTT_FAR;
+    s->q = b->no_queue;
     s->since_us = sh_wall_us(b->env->clock);
     struct mqtt_session **at = &b->slots[slot_of_session(b, s)];
     s->chain = *at;
@@ -162,7 +163,7 @@ void mqtt_session_away(struct mqtt_broker *b, struct mqtt_session *s, bool with_
         if (delay == 0) {
             mqtt_will_publish(b, s);
         } else {
-            s->will_us = b->now_us + (int64_t)delay * 1000000;
+            s->will->due_us = b->now_us + (int64_t)delay * 1000000;
         }
     }
     if (s->expiry_s == MQTT_NO_EXPIRY) {
@@ -178,7 +179,7 @@ void mqtt_session_away(struct mqtt_broker *b, struct mqtt_session *s, bool with_
 
 bool mqtt_session_due(struct mqtt_broker *b, struct mqtt_session *s)
 {
-    if (s->will_us <= b->now_us) {
+    if (s->will != NULL && s->will->due_us <= b->now_us) {
         mqtt_will_publish(b, s);
     }
     if (s->ends_us > b->now_us) {
@@ -205,13 +206,13 @@ void mqtt_session_tick(struct mqtt_broker *b)
 
 /* ---- QoS 2 packet ids of the client, sorted ---- */
 
-static uint16_t in2_place(const struct mqtt_session *s, uint16_t pid)
+static uint16_t in2_place(const struct mqtt_in2 *l, uint16_t pid)
 {
     uint16_t lo = 0;
-    uint16_t hi = s->nin2;
+    uint16_t hi = l == NULL ? 0 : l->n;
     while (lo < hi) {
         const uint16_t mid = (uint16_t)((lo + hi) / 2);
-        if (s->in2[mid] < pid) {
+        if (l->v[mid] < pid) {
             lo = (uint16_t)(mid + 1);
         } else {
             hi = mid;
@@ -222,41 +223,51 @@ static uint16_t in2_place(const struct mqtt_session *s, uint16_t pid)
 
 bool mqtt_in2_has(const struct mqtt_session *s, uint16_t pid)
 {
-    const uint16_t i = in2_place(s, pid);
-    return i < s->nin2 && s->in2[i] == pid;
+    const uint16_t i = in2_place(s->in2, pid);
+    return i < mqtt_in2_n(s) && s->in2->v[i] == pid;
+}
+
+static sh_err in2_grow(struct mqtt_broker *b, struct mqtt_session *s)
+{
+    const uint16_t n = mqtt_in2_n(s);
+    if (n >= 32768) {
+        return SH_E_LIMIT;
+    }
+    const uint16_t cap = n == 0 ? 8 : (uint16_t)(n * 2);
+    struct mqtt_in2 *l = sh_mem_resize(b->alloc, s->in2, sizeof *l + cap * sizeof l->v[0]);
+    if (l == NULL) {
+        return SH_E_NOMEM;
+    }
+    l->n = n;
+    l->cap = cap;
+    s->in2 = l;
+    return SH_OK;
 }
 
 sh_err mqtt_in2_add(struct mqtt_broker *b, struct mqtt_session *s, uint16_t pid)
 {
-    const uint16_t at = in2_place(s, pid);
-    if (at < s->nin2 && s->in2[at] == pid) {
+    if (mqtt_in2_has(s, pid)) {
         return SH_OK;
     }
-    if (s->nin2 == s->in2_cap) {
-        if (s->in2_cap >= 32768) {
-            return SH_E_LIMIT;
-        }
-        const uint16_t cap = s->in2_cap == 0 ? 8 : (uint16_t)(s->in2_cap * 2);
-        uint16_t *v = sh_mem_resize(b->alloc, s->in2, cap * sizeof *v);
-        if (v == NULL) {
-            return SH_E_NOMEM;
-        }
-        s->in2 = v;
-        s->in2_cap = cap;
+    if (s->in2 == NULL || s->in2->n == s->in2->cap) {
+        SH_TRY(in2_grow(b, s));
     }
-    memmove(s->in2 + at + 1, s->in2 + at, (size_t)(s->nin2 - at) * sizeof *s->in2);
-    s->in2[at] = pid;
-    s->nin2++;
+    struct mqtt_in2 *l = s->in2;
+    const uint16_t at = in2_place(l, pid);
+    memmove(l->v + at + 1, l->v + at, (size_t)(l->n - at) * sizeof l->v[0]);
+    l->v[at] = pid;
+    l->n++;
     return SH_OK;
 }
 
 bool mqtt_in2_del(struct mqtt_session *s, uint16_t pid)
 {
-    const uint16_t at = in2_place(s, pid);
-    if (at >= s->nin2 || s->in2[at] != pid) {
+    struct mqtt_in2 *l = s->in2;
+    if (!mqtt_in2_has(s, pid)) {
         return false;
     }
-    memmove(s->in2 + at, s->in2 + at + 1, (size_t)(s->nin2 - at - 1) * sizeof *s->in2);
-    s->nin2--;
+    const uint16_t at = in2_place(l, pid);
+    memmove(l->v + at, l->v + at + 1, (size_t)(l->n - at - 1) * sizeof l->v[0]);
+    l->n--;
     return true;
 }

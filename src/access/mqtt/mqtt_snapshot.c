@@ -95,15 +95,15 @@ static sh_err put_session(struct writer *w, const struct mqtt_session *s)
     SH_TRY(mqtt_put_session(w->b, w->o, s, s->conn != NULL));
     end(w);
     SH_TRY(put_subs(w, s));
-    for (uint16_t i = 0; i < s->nin2; i++) {
+    for (uint16_t i = 0; i < mqtt_in2_n(s); i++) {
         SH_TRY(begin(w, MQTT_REC_IN));
         SH_TRY(sh_buf_put_le64(w->o, s->sid));
-        SH_TRY(sh_buf_put_le16(w->o, s->in2[i]));
+        SH_TRY(sh_buf_put_le16(w->o, s->in2->v[i]));
         SH_TRY(sh_buf_put_u8(w->o, 1));
         end(w);
     }
-    for (uint32_t i = 0; i < s->q.n; i++) {
-        SH_TRY(put_entry(w, s, mqtt_oq_at(&s->q, i)));
+    for (uint32_t i = 0; i < s->q->n; i++) {
+        SH_TRY(put_entry(w, s, mqtt_oq_at(s->q, i)));
     }
     return SH_OK;
 }

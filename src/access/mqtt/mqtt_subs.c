@@ -276,9 +276,8 @@ static void hit(struct mqtt_broker *b, const struct mqtt_sub *u)
     const uint8_t sub_qos = u->options & MQTT_SUB_QOS;
     const uint8_t qos = sub_qos < p->qos ? sub_qos : p->qos;
     const bool keep = p->retain && (u->options & MQTT_SUB_RETAIN_AS_PUBLISHED) != 0;
-    struct mqtt_hit *h = NULL;
-    if (s->mark == b->serial) {
-        h = &b->hits[s->mark_at];
+    struct mqtt_hit *h = s->mark_at < b->nhits ? &b->hits[s->mark_at] : NULL;
+    if (h != NULL && h->own && h->s == s) { /* it has matched before */
         h->qos = qos > h->qos ? qos : h->qos;
         h->retain = h->retain || keep;
     } else {
@@ -286,8 +285,8 @@ static void hit(struct mqtt_broker *b, const struct mqtt_sub *u)
         if (h == NULL) {
             return;
         }
-        s->mark = b->serial;
         s->mark_at = b->nhits - 1;
+        h->own = true;
         h->s = s;
         h->qos = qos;
         h->retain = keep;
@@ -299,7 +298,7 @@ static void hit(struct mqtt_broker *b, const struct mqtt_sub *u)
 static bool ready(const struct mqtt_session *s)
 {
     const struct mqtt_conn *c = s->conn;
-    return c != NULL && c->open_told && s->q.sent == s->q.n && s->q.inflight < c->send_max &&
+    return c != NULL && c->open_told && s->q->sent == s->q->n && s->q->inflight < c->send_max &&
            c->out_n - c->out_off < c->b->lim.max_out_bytes;
 }
 
@@ -357,7 +356,6 @@ sh_err mqtt_subs_match(struct mqtt_broker *b, const struct mqtt_pub *p)
     b->nhits = 0;
     b->nmore = 0;
     b->match_failed = false;
-    b->serial++;
     b->matching = p;
     mqtt_tree_match(&p->tenant->subs, p->topic, on_node, b);
     b->matching = NULL;

@@ -32,6 +32,7 @@ sh_err mqtt_will_keep(struct mqtt_broker *b, struct mqtt_tenant *t, const struct
                                    .qos = w->qos};
         k->msg = mqtt_msg_new(b, &p);
         k->retain = w->retain;
+        k->due_us = MQTT_FAR;
         k->delay_s = mqtt_has(&w->props, MQTT_PR_WILL_DELAY) ? w->props.will_delay : 0;
         k->expiry_s = mqtt_has(&w->props, MQTT_PR_MESSAGE_EXPIRY) ? w->props.message_expiry
                                                                   : MQTT_NEVER_EXPIRES;
@@ -58,14 +59,12 @@ void mqtt_will_drop(struct mqtt_broker *b, struct mqtt_session *s)
 {
     will_free(b, s->will);
     s->will = NULL;
-    s->will_us = MQTT_FAR;
 }
 
 void mqtt_will_publish(struct mqtt_broker *b, struct mqtt_session *s)
 {
     struct mqtt_kept_will *w = s->will;
     if (w == NULL) {
-        s->will_us = MQTT_FAR;
         return;
     }
     struct mqtt_pub p = mqtt_pub_of(s->tenant, w->msg);
@@ -78,7 +77,7 @@ void mqtt_will_publish(struct mqtt_broker *b, struct mqtt_session *s)
     const sh_err e = mqtt_route(b, &p, &rn);
     mqtt_msg_unref(b, p.msg);
     if (e == SH_E_LIMIT || e == SH_E_NOMEM) {
-        s->will_us = b->now_us + 1000000; /* no room in the log: again in a second */
+        w->due_us = b->now_us + 1000000; /* no room in the log: again in a second */
         return;
     }
     MQTT_COUNT(b, s->tenant, wills, 1);

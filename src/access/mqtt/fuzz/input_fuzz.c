@@ -44,19 +44,19 @@ static bool may(void *ctx, const struct mqtt_principal *p, struct sh_str topic)
 
 static size_t take(void *ctx, const uint8_t *p, size_t n)
 {
-    struct peer *k = ctx;
+    struct peer *k = *(struct peer **)ctx;
     SH_FUZZ_CHECK(sh_buf_put(&k->out, p, n) == SH_OK);
     return n;
 }
 
 static void reading(void *ctx, bool on)
 {
-    ((struct peer *)ctx)->reading = on;
+    (*(struct peer **)ctx)->reading = on;
 }
 
 static void closing(void *ctx)
 {
-    ((struct peer *)ctx)->closed = true;
+    (*(struct peer **)ctx)->closed = true;
 }
 
 static const struct mqtt_conn_ops ops = {take, reading, closing, NULL, NULL};
@@ -103,11 +103,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) /* NOLINT */
     mqtt_broker_start(b);
     struct peer k[2];
     memset(k, 0, sizeof k);
-    const struct mqtt_conn_info info = {.address = {"f", 1}};
+    const struct mqtt_conn_info info = {.address = {"f", 1}, .room = sizeof(struct peer *)};
     for (int i = 0; i < 2; i++) {
         k[i].reading = true;
         sh_buf_init(&k[i].out, env.alloc, (size_t)1 << 28);
-        SH_FUZZ_CHECK(mqtt_conn_new(b, &ops, &k[i], &info, &k[i].c) == SH_OK);
+        SH_FUZZ_CHECK(mqtt_conn_new(b, &ops, &info, &k[i].c) == SH_OK);
+        *(struct peer **)mqtt_conn_room(k[i].c) = &k[i];
     }
     feed(b, &k[0], (const uint8_t *)hello, sizeof hello - 1);
     size_t at = 0;

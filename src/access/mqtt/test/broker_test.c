@@ -707,9 +707,36 @@ static void test_out_of_memory_harms_nobody_else(void **state)
     }
 }
 
+/* What a connection needs for a moment is given back; both directions, QoS 1 and 2. */
+static void test_idle_connection_holds_nothing_more(void **state)
+{
+    (void)state;
+    struct fix *f = fix_new(NULL, false);
+    struct cli c;
+    size_t idle = 0;
+    cli_up(&c, f, 5, "c");
+    assert_int_equal(cli_sub(&c, "a/#", 1), 1);
+    for (uint16_t i = 1; i <= 4; i++) { /* the first round makes what the broker keeps */
+        cli_pub(&c, "a/b", "x", i % 2 + 1, false, i);
+        while (cli_next(&c) != 0) {
+            if (c.p.type == MQTT_PUBLISH) {
+                cli_ack(&c, MQTT_PUBACK, c.p.publish.packet_id, 0);
+            } else if (c.p.type == MQTT_PUBREC) {
+                cli_ack(&c, MQTT_PUBREL, i, 0);
+            }
+        }
+        fix_tick(f, 2);
+        idle = i == 2 ? f->t.blocks : idle;
+    }
+    assert_int_equal(f->t.blocks, idle);
+    cli_drop(&c);
+    fix_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_idle_connection_holds_nothing_more),
         cmocka_unit_test(test_first_packet_must_be_connect),
         cmocka_unit_test(test_second_connect_ends_the_connection),
         cmocka_unit_test(test_connect_refusals_have_their_code),

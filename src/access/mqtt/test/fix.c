@@ -260,7 +260,7 @@ struct mqtt_counters fix_counters(const struct fix *f)
 
 static size_t take(void *ctx, const uint8_t *p, size_t n)
 {
-    struct cli *c = ctx;
+    struct cli *c = *(struct cli **)ctx;
     const size_t k = n < c->room ? n : c->room;
     void (*during)(void *ctx) = c->f->during;
     if (during != NULL) {
@@ -274,13 +274,13 @@ static size_t take(void *ctx, const uint8_t *p, size_t n)
 
 static void reading(void *ctx, bool on)
 {
-    struct cli *c = ctx;
+    struct cli *c = *(struct cli **)ctx;
     c->reading = on;
 }
 
 static void closing(void *ctx)
 {
-    struct cli *c = ctx;
+    struct cli *c = *(struct cli **)ctx;
     c->closed = true;
 }
 
@@ -295,8 +295,10 @@ void cli_open(struct cli *c, struct fix *f, int version)
     c->reading = true;
     sh_buf_init(&c->out, f->t.env.alloc, (size_t)1 << 26);
     sh_buf_init(&c->in, f->t.env.alloc, (size_t)1 << 28);
-    const struct mqtt_conn_info info = {.address = SH_STR("127.0.0.1:5"), .loopback = true};
-    assert_ok(mqtt_conn_new(f->b, &ops, c, &info, &c->c));
+    const struct mqtt_conn_info info = {
+        .address = SH_STR("127.0.0.1:5"), .room = sizeof(struct cli *), .loopback = true};
+    assert_ok(mqtt_conn_new(f->b, &ops, &info, &c->c));
+    *(struct cli **)mqtt_conn_room(c->c) = c;
 }
 
 void cli_drop(struct cli *c)

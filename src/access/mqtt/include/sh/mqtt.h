@@ -32,11 +32,10 @@ enum {
  * session's will or a message in hand needs it, and never changes it. */
 struct mqtt_principal {
     uint32_t tenant;      /* tenant id, > 0; names the topic tree */
+    uint32_t flags;       /* MQTT_P_* */
     uint64_t id;          /* principal id, stable over restarts (part of the session's key) */
     struct sh_str name;   /* for people: lists and logs */
     struct sh_str device; /* device id, or empty when it is not a device */
-    uint32_t flags;       /* MQTT_P_* */
-    void *priv;           /* the implementation's */
 };
 
 struct mqtt_connect_req {
@@ -294,8 +293,8 @@ struct mqtt_conn_ops {
 
 struct mqtt_conn_info {
     struct sh_str address; /* copied; at most 255 bytes */
-    /* Memory for the transport, zeroed, behind the connection's own: then it is the ctx of ops, and
-     * mqtt_conn_room finds it. It lives until mqtt_conn_closed. At most 1024 bytes; 0 = none. */
+    /* Memory for the transport, zeroed, behind the connection's own: the ctx of ops. It lives until
+     * mqtt_conn_closed. At most 1024 bytes. */
     size_t room;
     bool loopback;
     bool tls;
@@ -303,11 +302,11 @@ struct mqtt_conn_info {
     uint16_t listener;
 };
 void *mqtt_conn_room(struct mqtt_conn *c);
+struct mqtt_conn *mqtt_conn_of_room(void *room);
 
-/* SH_E_LIMIT at max_connections; SH_E_INVAL. ops and ctx stay valid until mqtt_conn_closed. */
+/* SH_E_LIMIT at max_connections; SH_E_INVAL. ops stays valid until mqtt_conn_closed. */
 SH_MUST_CHECK sh_err mqtt_conn_new(struct mqtt_broker *b, const struct mqtt_conn_ops *ops,
-                                   void *ctx, const struct mqtt_conn_info *info,
-                                   struct mqtt_conn **out);
+                                   const struct mqtt_conn_info *info, struct mqtt_conn **out);
 /* Gives bytes; returns how many were used (whole packets). The transport keeps the rest and gives
  * it again with what follows. 0 while the connection is stalled or ended. */
 size_t mqtt_conn_input(struct mqtt_conn *c, struct sh_bytes in);
