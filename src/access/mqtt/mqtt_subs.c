@@ -236,6 +236,16 @@ static struct mqtt_hit *hit_new(struct mqtt_broker *b)
     return h;
 }
 
+/* That of a session whose own subscription has matched before. */
+static struct mqtt_hit *hit_of(struct mqtt_broker *b, const struct mqtt_session *s)
+{
+    if (s->mark_at >= b->nhits) {
+        return NULL;
+    }
+    struct mqtt_hit *h = &b->hits[s->mark_at];
+    return h->own && h->s == s ? h : NULL;
+}
+
 static void add_id(struct mqtt_broker *b, struct mqtt_hit *h, uint32_t id)
 {
     if (id == 0) {
@@ -276,8 +286,8 @@ static void hit(struct mqtt_broker *b, const struct mqtt_sub *u)
     const uint8_t sub_qos = u->options & MQTT_SUB_QOS;
     const uint8_t qos = sub_qos < p->qos ? sub_qos : p->qos;
     const bool keep = p->retain && (u->options & MQTT_SUB_RETAIN_AS_PUBLISHED) != 0;
-    struct mqtt_hit *h = s->mark_at < b->nhits ? &b->hits[s->mark_at] : NULL;
-    if (h != NULL && h->own && h->s == s) { /* it has matched before */
+    struct mqtt_hit *h = hit_of(b, s);
+    if (h != NULL) {
         h->qos = qos > h->qos ? qos : h->qos;
         h->retain = h->retain || keep;
     } else {
