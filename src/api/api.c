@@ -357,14 +357,21 @@ static int route_request(struct api_req *r)
                      : api_problem(r, 404, "unknown_route", "no route has this path",
                                    "没有这个路径的接口");
     }
-    int status = authenticate(r);
+    int status = api_query_read(r) == SH_OK ? 0 : api_error(r, SH_E_NOMEM, NULL);
+    if (status != 0) {
+        return status;
+    }
+    status = authenticate(r);
     if (status == 0 || (r->route->permission == API_PUBLIC && status == 401)) {
         status = choose_tenant(r);
     }
     if (status == 0) {
         status = permit(r);
     }
-    if (status == 0 && decode_params(r) != SH_OK) {
+    const sh_err err = status == 0 ? decode_params(r) : SH_OK;
+    if (err == SH_E_NOMEM) {
+        status = api_error(r, err, NULL);
+    } else if (err != SH_OK) {
         status = api_problem(r, 400, "bad_request", "the path is not valid", "路径无效");
     }
     return status == 0 ? check_bound(r) : status;
@@ -376,7 +383,7 @@ static void on_request(void *ctx, struct sh_http_req *http)
     (void)atomic_fetch_add_explicit(&a->requests, 1, memory_order_relaxed);
     struct api_req *r = request_new(a, http);
     if (r == NULL) {
-        sh_http_respond(http, 503, "text/plain", sh_str_bytes(SH_STR("no memory\n")));
+        sh_http_respond(http, 503, "application/problem+json", sh_str_bytes(api_no_memory()));
         return;
     }
     const int status = route_request(r);

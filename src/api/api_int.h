@@ -50,12 +50,19 @@ struct api_route {
 };
 extern const struct api_route api_routes[]; /* ended by path == NULL */
 
+struct api_param {
+    struct sh_str name;
+    struct sh_str value; /* p is NULL when it cannot be decoded */
+};
+
 struct api_req {
     struct sh_api *api;
     struct sh_http_req *http;
     const struct api_route *route;
     struct sh_arena *arena;
     struct sh_str params[API_MAX_PARAMS];
+    struct api_param *query; /* decoded; in the arena */
+    size_t nquery;
     struct sh_principal who;
     struct sh_str session; /* session token of a cookie; empty = none */
     uint32_t tenant;
@@ -147,11 +154,15 @@ struct api_words {
     const char *remedy_en;
     const char *remedy_zh;
 };
+/* The problem of a lack of memory, made before. */
+struct sh_str api_no_memory(void);
 const struct api_words *api_words_of(const char *code, int status);
 
 /* ---- what was asked ---- */
 
 /* Decoded query parameter; p == NULL when absent. */
+/* Decodes the query for api_query; SH_E_NOMEM. */
+SH_MUST_CHECK sh_err api_query_read(struct api_req *r);
 struct sh_str api_query(struct api_req *r, const char *name);
 /* 0 when absent; the bounds are applied. */
 uint32_t api_limit(struct api_req *r, uint32_t dflt, uint32_t max);

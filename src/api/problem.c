@@ -44,6 +44,10 @@ static const struct api_words table[] = {
      "请看详情；上限可在配置中修改。"},
     {"too_busy", "The platform is busy", "平台繁忙", "Send it again after the time in Retry-After.",
      "请在 Retry-After 所示的时间后重发。"},
+    {"no_memory", "Memory is short", "内存不足",
+     "Nothing is wrong with the request: send it again after the time in Retry-After. If it "
+     "stays, give the platform more memory or less work.",
+     "请求本身没有问题：请在 Retry-After 所示的时间后重发；若持续出现，请增加内存或减轻负载。"},
     {"disk_full", "The disk is full", "磁盘已满",
      "Free space, or let disk.policy=oldest or history.retention remove old history; what was "
      "acknowledged is safe. Send it again later.",
@@ -85,6 +89,13 @@ static const struct api_words table[] = {
      "详情见日志；请重试，若仍出现请报告。"},
     {NULL, NULL, NULL, NULL, NULL},
 };
+
+struct sh_str api_no_memory(void)
+{
+    return SH_STR("{\"type\":\"about:blank\",\"title\":\"Memory is short\",\"status\":503,"
+                  "\"code\":\"no_memory\",\"detail\":\"Memory is short\","
+                  "\"remedy\":\"Send it again in a few seconds.\"}");
+}
 
 const struct api_words *api_words_of(const char *code, int status)
 {
@@ -172,8 +183,9 @@ static struct mapped map_err(sh_err err)
     case SH_E_TIMEOUT:
     case SH_E_CLOSED:
     case SH_E_CANCELED:
-    case SH_E_NOMEM:
         return (struct mapped){503, "too_busy"};
+    case SH_E_NOMEM:
+        return (struct mapped){503, "no_memory"};
     case SH_E_UNSUPPORTED:
         return (struct mapped){422, "unsupported"};
     case SH_OK:
@@ -187,13 +199,18 @@ static struct mapped map_err(sh_err err)
 
 int api_error(struct api_req *r, sh_err err, const struct sh_diag *d)
 {
-    const struct mapped m = map_err(err);
+    /* A function that gets NULL from an arena takes it for the arena's limit. */
+    const bool starved = err == SH_E_LIMIT && sh_arena_why(r->arena) == SH_E_NOMEM;
+    const struct mapped m = map_err(starved ? SH_E_NOMEM : err);
+    if (m.status == 503) {
+        sh_http_header_c(r->http, "Retry-After", "5");
+    }
     if (m.status >= 500) {
         sh_log(r->api->env->log, SH_LOG_WARN, "api", "%s answered %d: %s %s",
                r->route == NULL ? "?" : r->route->id, m.status, sh_err_name(err),
                d == NULL ? "" : d->message);
     }
-    if (d != NULL && d->message[0] != '\0') {
+    if (!starved && d != NULL && d->message[0] != '\0') {
         return api_problem_diag(r, m.status, m.code, d);
     }
     const struct api_words *w = api_words_of(m.code, m.status);

@@ -65,14 +65,18 @@ static int fail_by(struct api_req *r, const struct sh_promql_error *e)
     } rows[] = {[SH_PROMQL_BAD_DATA] = {400, "bad_data"},
                 [SH_PROMQL_EXECUTION] = {422, "execution"},
                 [SH_PROMQL_TIMEOUT] = {503, "timeout"},
+                [SH_PROMQL_NO_MEMORY] = {503, "unavailable"},
                 [SH_PROMQL_INTERNAL] = {500, "internal"}};
     return fail(r, rows[e->fault].status, rows[e->fault].type, e->text);
 }
 
-static int fail_walk(struct api_req *r, sh_err err)
+static int fail_walk(struct api_req *r, const struct sh_arena *ar, sh_err err)
 {
     if (err == SH_E_TIMEOUT) {
         return fail(r, 503, "timeout", "the query took longer than 30 s");
+    }
+    if (err == SH_E_NOMEM && sh_arena_why(ar) != SH_E_LIMIT) {
+        return fail(r, 503, "unavailable", "memory is short: ask again");
     }
     return fail(r, 422, "execution",
                 err == SH_E_INVAL ? "a pattern takes too long to match"
@@ -484,7 +488,7 @@ static int texts(struct api_req *r, struct sh_str label)
     const sh_err err = prom_walk(&w);
     sh_map_fini(&g.seen);
     if (err != SH_OK) {
-        return fail_walk(r, err);
+        return fail_walk(r, a->ar, err);
     }
     if (g.n > 1) {
         qsort(g.list, g.n, sizeof *g.list, by_text);
@@ -545,7 +549,7 @@ int api_prom_series(struct api_req *r)
     sh_jw_arr(&r->w);
     const sh_err err = prom_walk(&w);
     if (err != SH_OK) {
-        return fail_walk(r, err);
+        return fail_walk(r, a->ar, err);
     }
     sh_jw_arr_end(&r->w);
     return end(r);

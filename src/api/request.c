@@ -4,16 +4,49 @@
 
 #include "api_int.h"
 
-struct sh_str api_query(struct api_req *r, const char *name)
+/* Decoded before anything is done: a parameter that were left out for lack of memory would make
+ * another request of it. */
+static sh_err decode(struct api_req *r, struct sh_str raw, struct sh_str *out)
 {
     struct sh_buf b;
-    struct sh_str out = {NULL, 0};
     sh_buf_init(&b, r->api->env->alloc, 1 << 20);
-    if (sh_url_query_get(r->http->query, name, &b) == SH_OK) {
-        out = sh_arena_str(r->arena, sh_buf_str(&b));
-    }
+    const sh_err err = sh_url_query_decode(raw, &b);
+    *out = err == SH_OK ? sh_arena_str(r->arena, sh_buf_str(&b)) : (struct sh_str){NULL, 0};
     sh_buf_fini(&b);
-    return out;
+    return err == SH_E_NOMEM || (err == SH_OK && out->p == NULL) ? SH_E_NOMEM : SH_OK;
+}
+
+sh_err api_query_read(struct api_req *r)
+{
+    struct sh_str rest = r->http->query;
+    struct sh_str name;
+    struct sh_str value;
+    size_t n = 0;
+    while (sh_url_query_next(&rest, &name, &value)) {
+        n++;
+    }
+    r->query = n == 0 ? NULL : sh_arena_array(r->arena, n, sizeof *r->query);
+    if (r->query == NULL) {
+        return n == 0 ? SH_OK : SH_E_NOMEM;
+    }
+    rest = r->http->query;
+    while (r->nquery < n && sh_url_query_next(&rest, &name, &value)) {
+        struct api_param *p = &r->query[r->nquery];
+        SH_TRY(decode(r, name, &p->name));
+        SH_TRY(decode(r, value, &p->value));
+        r->nquery++;
+    }
+    return SH_OK;
+}
+
+struct sh_str api_query(struct api_req *r, const char *name)
+{
+    for (size_t i = 0; i < r->nquery; i++) {
+        if (r->query[i].name.p != NULL && sh_str_eqc(r->query[i].name, name)) {
+            return r->query[i].value;
+        }
+    }
+    return (struct sh_str){NULL, 0};
 }
 
 uint32_t api_limit(struct api_req *r, uint32_t dflt, uint32_t max)

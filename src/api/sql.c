@@ -14,7 +14,7 @@ int api_sql_problem(struct api_req *r, const struct sh_sql_fault *f)
         {SH_E_INVAL, 400, "bad_sql"},           {SH_E_DENIED, 403, "denied"},
         {SH_E_UNSUPPORTED, 422, "unsupported"}, {SH_E_LIMIT, 422, "limit"},
         {SH_E_BUSY, 503, "too_busy"},           {SH_E_TIMEOUT, 503, "too_busy"},
-        {SH_E_CANCELED, 503, "too_busy"},
+        {SH_E_CANCELED, 503, "too_busy"},       {SH_E_NOMEM, 503, "no_memory"},
     };
     struct sh_diag d = {.line = 0};
     int status = 500;

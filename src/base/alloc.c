@@ -103,6 +103,7 @@ struct sh_arena {
     size_t limit;
     size_t used;
     size_t next_cap;
+    sh_err why; /* it gave nothing last time */
 };
 
 struct sh_arena *sh_arena_new(const struct sh_alloc *a, size_t limit_bytes)
@@ -151,10 +152,12 @@ static bool add_chunk(struct sh_arena *ar, size_t need)
         cap = need; /* near the limit: just what is asked for */
     }
     if (cap > left || cap > SIZE_MAX - sizeof(struct chunk)) {
+        ar->why = SH_E_LIMIT;
         return false;
     }
     struct chunk *c = ar->alloc->resize(ar->alloc->ctx, NULL, sizeof *c + cap);
     if (c == NULL) {
+        ar->why = SH_E_NOMEM;
         return false;
     }
     *c = (struct chunk){.next = ar->chunks, .cap = cap};
@@ -166,9 +169,15 @@ static bool add_chunk(struct sh_arena *ar, size_t need)
     return true;
 }
 
+sh_err sh_arena_why(const struct sh_arena *ar)
+{
+    return ar->why;
+}
+
 void *sh_arena_get(struct sh_arena *ar, size_t n)
 {
     if (n > SIZE_MAX - ARENA_ALIGN) {
+        ar->why = SH_E_LIMIT;
         return NULL;
     }
     const size_t need = (n + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
@@ -188,6 +197,7 @@ void *sh_arena_get(struct sh_arena *ar, size_t n)
 void *sh_arena_array(struct sh_arena *ar, size_t count, size_t size)
 {
     if (size != 0 && count > SIZE_MAX / size) {
+        ar->why = SH_E_LIMIT;
         return NULL;
     }
     return sh_arena_get(ar, count * size);

@@ -1,5 +1,6 @@
 /* json.c - streaming writer and bounded parsing.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <math.h>
 
 #include <sh/json.h>
@@ -271,6 +272,43 @@ static bool too_deep(struct sh_str text)
     return false;
 }
 
+/* Text for jansson, in pieces. Its lexer drops a character when its buffer cannot grow, and says
+ * nothing: the failed allocation has left ENOMEM in errno, where reading the next number clears it.
+ * So a piece ends where a string ends, and before what ends a number, and none is given after a
+ * failure. */
+struct pieces {
+    struct sh_str rest;
+};
+
+static bool ends_number(char c)
+{
+    return c == ',' || c == ']' || c == '}' || c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static size_t piece_len(struct sh_str s)
+{
+    size_t n = s.n > 0 ? 1 : 0;
+    while (n < s.n && s.p[n - 1] != '"' && !ends_number(s.p[n])) {
+        n++;
+    }
+    return n;
+}
+
+static size_t next_piece(void *to, size_t room, void *ctx)
+{
+    struct pieces *p = ctx;
+    if (errno == ENOMEM) {
+        return 0;
+    }
+    size_t n = piece_len(p->rest);
+    n = n < room ? n : room;
+    if (n > 0) {
+        memcpy(to, p->rest.p, n);
+        p->rest = sh_str_sub(p->rest, n, p->rest.n);
+    }
+    return n;
+}
+
 sh_err sh_json_parse(struct sh_str text, size_t max, json_t **out, struct sh_diag *diag)
 {
     if (text.n > max) {
@@ -282,9 +320,11 @@ sh_err sh_json_parse(struct sh_str text, size_t max, json_t **out, struct sh_dia
         return SH_E_LIMIT;
     }
     json_error_t e;
-    json_t *v = json_loadb(text.p == NULL ? "" : text.p, text.n,
-                           JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
-    if (v == NULL && e.text[0] == '\0') { /* jansson has no words for it */
+    struct pieces p = {text};
+    errno = 0;
+    json_t *v = json_load_callback(next_piece, &p, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
+    if (errno == ENOMEM || (v == NULL && e.text[0] == '\0')) { /* jansson has no words for it */
+        json_decref(v);
         sh_diag_set(diag, "memory is short");
         return SH_E_NOMEM;
     }

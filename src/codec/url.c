@@ -84,6 +84,11 @@ sh_err sh_url_query_get(struct sh_str query, const char *name, struct sh_buf *ou
     return SH_E_NOTFOUND;
 }
 
+sh_err sh_url_query_decode(struct sh_str s, struct sh_buf *out)
+{
+    return decode(s, true, out);
+}
+
 bool sh_url_segment_next(struct sh_str *rest, struct sh_str *segment)
 {
     if (rest->n == 0 || rest->p[0] != '/') {

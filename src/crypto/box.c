@@ -61,7 +61,7 @@ static sh_err gcm_run(const struct sh_crypto *c, const struct gcm_job *j, bool s
     if (ctx == NULL) {
         return SH_E_NOMEM;
     }
-    sh_err err = SH_E_INTERNAL;
+    sh_err err = SH_E_NOMEM;
     uint8_t rest[EVP_MAX_BLOCK_LENGTH];
     int n = 0;
     if (EVP_CipherInit_ex2(ctx, c->aes_gcm, j->key, j->head.p + HEAD, seal ? 1 : 0, NULL) != 1 ||
@@ -96,7 +96,7 @@ static sh_err sm4_run(const struct sh_crypto *c, const struct gcm_job *j)
                       (j->n == 0 || EVP_CipherUpdate(ctx, j->dst, &n, j->src, (int)j->n) == 1);
     EVP_CIPHER_CTX_free(ctx);
     sh_crypto_wipe(key, sizeof key);
-    return good ? SH_OK : SH_E_INTERNAL;
+    return good ? SH_OK : SH_E_NOMEM;
 }
 
 /* MAC over length of context | context | head | cipher text. */

@@ -16,7 +16,7 @@ static sh_err put_bio(BIO *bio, struct sh_buf *out)
     char *p = NULL;
     const long n = BIO_get_mem_data(bio, &p);
     if (n <= 0) {
-        return SH_E_INTERNAL;
+        return SH_E_NOMEM;
     }
     return sh_buf_put(out, p, (size_t)n);
 }
@@ -24,7 +24,7 @@ static sh_err put_bio(BIO *bio, struct sh_buf *out)
 sh_err sh_cert_new_key(const struct sh_crypto *c, struct sh_buf *pem)
 {
     SH_UNUSED(c);
-    sh_err err = SH_E_INTERNAL;
+    sh_err err = SH_E_NOMEM;
     EVP_PKEY *key = EVP_EC_gen("P-256");
     BIO *bio = BIO_new(BIO_s_secmem()); /* wiped when freed */
     if (bio == NULL || key == NULL) {

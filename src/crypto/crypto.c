@@ -58,7 +58,7 @@ sh_err sh_crypto_hash(const struct sh_crypto *c, enum sh_digest d, const struct 
     unsigned n = 0;
     good = good && EVP_DigestFinal_ex(ctx, out, &n) == 1 && n == SH_HASH_BYTES;
     EVP_MD_CTX_free(ctx);
-    return good ? SH_OK : SH_E_INTERNAL;
+    return good ? SH_OK : SH_E_NOMEM;
 }
 
 struct sh_hasher {
@@ -85,7 +85,7 @@ sh_err sh_hasher_new(const struct sh_crypto *c, enum sh_digest d, struct sh_hash
 sh_err sh_hasher_add(struct sh_hasher *h, struct sh_bytes part)
 {
     const bool good = part.n == 0 || EVP_DigestUpdate(h->ctx, part.p, part.n) == 1;
-    return good ? SH_OK : SH_E_INTERNAL;
+    return good ? SH_OK : SH_E_NOMEM;
 }
 
 sh_err sh_hasher_end(struct sh_hasher *h, uint8_t out[SH_HASH_BYTES])
@@ -93,7 +93,7 @@ sh_err sh_hasher_end(struct sh_hasher *h, uint8_t out[SH_HASH_BYTES])
     unsigned n = 0;
     const bool good = EVP_DigestFinal_ex(h->ctx, out, &n) == 1 && n == SH_HASH_BYTES &&
                       EVP_DigestInit_ex(h->ctx, h->c->digest[h->digest], NULL) == 1;
-    return good ? SH_OK : SH_E_INTERNAL;
+    return good ? SH_OK : SH_E_NOMEM;
 }
 
 void sh_hasher_free(struct sh_hasher *h)
@@ -127,7 +127,7 @@ sh_err sh_crypto_hmac(const struct sh_crypto *c, enum sh_digest d, struct sh_byt
     size_t n = 0;
     good = good && EVP_MAC_final(ctx, out, &n, SH_HASH_BYTES) == 1 && n == SH_HASH_BYTES;
     EVP_MAC_CTX_free(ctx);
-    return good ? SH_OK : SH_E_INTERNAL;
+    return good ? SH_OK : SH_E_NOMEM;
 }
 
 sh_err sh_crypto_derive(const struct sh_crypto *c, const uint8_t master[SH_KEY_BYTES],

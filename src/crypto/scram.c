@@ -25,7 +25,7 @@ static sh_err salted(struct sh_str secret, const uint8_t salt[SH_SCRAM_SALT], ui
     return PKCS5_PBKDF2_HMAC(secret.p, (int)secret.n, salt, SH_SCRAM_SALT, (int)iterations,
                              EVP_sha256(), SH_HASH_BYTES, out) == 1
                ? SH_OK
-               : SH_E_INTERNAL;
+               : SH_E_NOMEM;
 }
 
 sh_err sh_scram_verifier_make(const struct sh_crypto *c, struct sh_str secret,

@@ -242,9 +242,12 @@ void http_error_body(struct sh_http_server *s, struct http_req *r, int status)
     if (status == 503 || status == 429) {
         sh_http_header_c(&r->pub, "Retry-After", "5");
     }
-    if (r->err != SH_OK) { /* no memory: the bare status goes */
+    if (r->err != SH_OK) { /* no memory for its fields */
         r->err = SH_OK;
         sh_buf_clear(&r->fields);
+    }
+    if (status == 503 && r->body.n == 0) {
+        r->fixed = sh_str_bytes(SH_STR("503 Service Unavailable: memory is short\n"));
     }
 }
 
@@ -360,7 +363,7 @@ void http_answer_job(void *ctx)
     if (r->err != SH_OK || r->status < 200 || r->status > 599) {
         sh_log(s->loop->env->log, SH_LOG_WARN, "http", "answer to %.*s %.*s failed: %s",
                SH_PRI(r->pub.method_name), SH_PRI(r->pub.path), sh_err_name(r->err));
-        http_error_body(s, r, 500);
+        http_error_body(s, r, r->err == SH_E_NOMEM ? 503 : 500);
     }
     struct http_conn *c = r->conn;
     struct sh_bytes b = body_of(r);

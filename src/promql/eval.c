@@ -161,11 +161,14 @@ sh_err pql_eval(struct pql_eval *e, const struct sh_promql_expr *x, struct sh_pr
 }
 
 /* Words for the errors that have none yet. */
-static sh_err say(struct sh_promql_error *error, sh_err err)
+static sh_err say(struct sh_promql_error *error, const struct sh_arena *ar, sh_err err)
 {
     const char *text = NULL;
     error->fault = SH_PROMQL_EXECUTION;
-    if (err == SH_E_NOMEM) {
+    if (err == SH_E_NOMEM && sh_arena_why(ar) != SH_E_LIMIT) {
+        error->fault = SH_PROMQL_NO_MEMORY;
+        text = "memory is short: ask again";
+    } else if (err == SH_E_NOMEM) {
         text = "the query needs too much memory: fewer series, a shorter range or a longer step";
     } else if (err == SH_E_LIMIT) {
         text = "the query finds too many series or samples: name more labels, or a shorter range";
@@ -190,7 +193,7 @@ sh_err sh_promql_eval(struct sh_arena *ar, const struct sh_promql_expr *x,
     if (run->steps == 0 || (run->steps > 1 && run->step_us <= 0) || x->type == SH_PROMQL_MATRIX) {
         return pql_fail(&e, "the expression is a range vector, or there is no step");
     }
-    return say(error, pql_eval(&e, x, out));
+    return say(error, ar, pql_eval(&e, x, out));
 }
 
 /* ---- a range vector as it is ---- */
@@ -252,13 +255,13 @@ sh_err sh_promql_range(struct sh_arena *ar, const struct sh_promql_expr *x,
     }
     sh_err err = src->select(src->ctx, ar, x->matchers, x->nmatchers, &found, n);
     if (err != SH_OK) {
-        return say(error, err);
+        return say(error, ar, err);
     }
     struct raw_sink s = {.e = &e};
     s.raw = sh_arena_array(ar, *n + 1, sizeof *s.raw);
     s.cap = sh_arena_array(ar, *n + 1, sizeof *s.cap);
     if (s.raw == NULL || s.cap == NULL) {
-        return say(error, SH_E_NOMEM);
+        return say(error, ar, SH_E_NOMEM);
     }
     for (size_t i = 0; i < *n; i++) {
         s.raw[i].labels = found[i].labels;
@@ -266,5 +269,5 @@ sh_err sh_promql_range(struct sh_arena *ar, const struct sh_promql_expr *x,
     const int64_t to = run->start_us - x->offset_us;
     err = *n == 0 ? SH_OK : src->read(src->ctx, found, *n, to - x->range_us, to, raw_take, &s);
     *out = s.raw;
-    return say(error, err);
+    return say(error, ar, err);
 }

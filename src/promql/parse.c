@@ -58,7 +58,7 @@ static void *no_memory(struct parser *p)
 {
     if (p->err == SH_OK) {
         p->err = SH_E_NOMEM;
-        p->error->fault = SH_PROMQL_INTERNAL;
+        p->error->fault = SH_PROMQL_NO_MEMORY;
         (void)snprintf(p->error->text, sizeof p->error->text, "no memory for the expression");
     }
     return NULL;
@@ -70,6 +70,9 @@ static void *unexpected(struct parser *p, const char *wanted)
     const struct pql_lexer *l = &p->l;
     const char *missing =
         l->token == PQL_NAME || l->token == PQL_SIGN ? pql_missing(l->word) : NULL;
+    if (l->token == PQL_BAD && sh_arena_why(l->ar) == SH_E_NOMEM) {
+        return no_memory(p);
+    }
     if (l->token == PQL_BAD) {
         return fault(p, l->from, "%s", l->why);
     }

@@ -119,7 +119,7 @@ sh_err sh_record_blob_write(struct sh_record_blob_writer *w, struct sh_bytes dat
     }
     SH_TRY(sh_fs_pwrite(r->env->fs, w->file, data.p, data.n, w->size));
     if (EVP_DigestUpdate(w->md, data.p, data.n) != 1) {
-        return SH_E_INTERNAL;
+        return SH_E_NOMEM;
     }
     w->size += data.n;
     return SH_OK;
@@ -138,7 +138,7 @@ static sh_err hash_text(EVP_MD_CTX *md, char out[SH_RECORD_HASH_CHARS])
     uint8_t raw[EVP_MAX_MD_SIZE];
     unsigned n = 0;
     if (EVP_DigestFinal_ex(md, raw, &n) != 1 || n != SH_RECORD_HASH_CHARS / 2) {
-        return SH_E_INTERNAL;
+        return SH_E_NOMEM;
     }
     for (size_t i = 0; i < n; i++) {
         out[2 * i] = digits[raw[i] >> 4];
@@ -309,7 +309,7 @@ sh_err sh_record_blob_verify(struct sh_record *r, uint32_t tenant, struct sh_str
             err = sh_record_blob_read(b, off, buf, COPY_BYTES, &got);
             off += got;
             if (err == SH_OK && EVP_DigestUpdate(md, buf, got) != 1) {
-                err = SH_E_INTERNAL;
+                err = SH_E_NOMEM;
             }
         }
     }

@@ -83,9 +83,11 @@ static sh_err string(struct parser *p, struct sh_str *out)
         return fault(p, "the text is not closed by a quotation mark");
     }
     p->at++;
-    json_error_t je;
-    json_t *v =
-        json_loadb(p->in.p + from, p->at - from, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &je);
+    json_t *v = NULL;
+    const struct sh_str text = sh_str_sub(p->in, from, p->at);
+    if (sh_json_parse(text, text.n, &v, NULL) == SH_E_NOMEM) {
+        return SH_E_NOMEM;
+    }
     if (!json_is_string(v)) {
         json_decref(v);
         p->at = from;
@@ -93,7 +95,7 @@ static sh_err string(struct parser *p, struct sh_str *out)
     }
     *out = sh_arena_str(p->ar, (struct sh_str){json_string_value(v), json_string_length(v)});
     json_decref(v);
-    return out->p == NULL ? SH_E_LIMIT : SH_OK;
+    return out->p == NULL ? sh_arena_why(p->ar) : SH_OK;
 }
 
 static sh_err name(struct parser *p, struct sh_str *out)
@@ -183,7 +185,7 @@ static sh_err field(struct parser *p, struct sh_record_field *out)
     if (err == SH_OK) {
         out->kind = SH_RECORD_FIELD_PATH;
         out->path = sh_arena_str(p->ar, sh_buf_str(&path));
-        err = out->path.p == NULL ? SH_E_LIMIT : SH_OK;
+        err = out->path.p == NULL ? sh_arena_why(p->ar) : SH_OK;
     }
     sh_buf_fini(&path);
     return err;
@@ -348,7 +350,7 @@ static sh_err new_node(struct parser *p, struct sh_record_node **out)
         return fault(p, "the filter has too many comparisons");
     }
     *out = sh_arena_get(p->ar, sizeof **out);
-    return *out == NULL ? SH_E_LIMIT : SH_OK;
+    return *out == NULL ? sh_arena_why(p->ar) : SH_OK;
 }
 
 static sh_err expression(struct parser *p, const struct sh_record_node **out);

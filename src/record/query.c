@@ -27,7 +27,7 @@ static sh_err key_from(const json_t *v, struct sh_arena *ar, struct sh_record_va
             .kind = SH_RECORD_V_TEXT,
             .text = sh_arena_str(ar, (struct sh_str){json_string_value(v), json_string_length(v)}),
         };
-        return out->text.p == NULL ? SH_E_LIMIT : SH_OK;
+        return out->text.p == NULL ? sh_arena_why(ar) : SH_OK;
     } else if (json_is_null(v)) {
         *out = (struct sh_record_value){.kind = SH_RECORD_V_NULL};
     } else {
@@ -111,7 +111,7 @@ static sh_err cursor_write(const struct sh_alloc *al, const struct sh_record_que
     }
     if (err == SH_OK) {
         *out = sh_arena_str(ar, sh_buf_str(&code));
-        err = out->p == NULL ? SH_E_LIMIT : SH_OK;
+        err = out->p == NULL ? sh_arena_why(ar) : SH_OK;
     }
     sh_buf_fini(&text);
     sh_buf_fini(&code);

@@ -306,6 +306,15 @@ static struct record_conn *free_reader(struct record_sql *s)
     return NULL;
 }
 
+/* Ends a transaction whose end has failed: it could begin no other, and read what is past. Nobody
+ * else has c. */
+static void end_left(const struct record_conn *c)
+{
+    if (sqlite3_get_autocommit(c->db) == 0) {
+        (void)record_sql_exec(c->db, "ROLLBACK"); /* without memory the next one tries again */
+    }
+}
+
 struct record_conn *record_sql_lend(struct record_sql *s)
 {
     sh_mutex_lock(&s->lock);
@@ -315,11 +324,13 @@ struct record_conn *record_sql_lend(struct record_sql *s)
         c = free_reader(s);
     }
     sh_mutex_unlock(&s->lock);
+    end_left(c);
     return c;
 }
 
 void record_sql_return(struct record_sql *s, struct record_conn *c)
 {
+    end_left(c);
     sh_mutex_lock(&s->lock);
     c->used = false;
     sh_cond_signal(&s->free);

@@ -514,7 +514,7 @@ static sh_err read_key(sqlite3_stmt *st, int col, struct sh_arena *ar, struct sh
     case SQLITE_TEXT:
         *out = (struct sh_record_value){.kind = SH_RECORD_V_TEXT,
                                         .text = record_sql_text(st, col, ar)};
-        return out->text.p == NULL ? SH_E_LIMIT : SH_OK;
+        return out->text.p == NULL ? sh_arena_why(ar) : SH_OK;
     default:
         *out = (struct sh_record_value){.kind = SH_RECORD_V_NULL};
         return SH_OK;
@@ -527,7 +527,7 @@ static sh_err read_page(sqlite3_stmt *st, const struct sh_record_plan *p, struct
     out->rows = sh_arena_array(ar, p->limit, sizeof *out->rows);
     out->keys = sh_arena_array(ar, (size_t)p->limit * (p->nsort + 1), sizeof *out->keys);
     if (out->rows == NULL || out->keys == NULL) {
-        return SH_E_LIMIT;
+        return sh_arena_why(ar);
     }
     int rc = sqlite3_step(st);
     while (rc == SQLITE_ROW && out->n < p->limit) {

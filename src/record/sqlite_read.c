@@ -15,7 +15,7 @@ sh_err record_sql_row(sqlite3_stmt *st, struct sh_arena *ar, struct sh_record_ro
         .doc = record_sql_text(st, 7, ar),
     };
     if (out->type.p == NULL || out->id.p == NULL || out->author.p == NULL || out->doc.p == NULL) {
-        return SH_E_LIMIT;
+        return sh_arena_why(ar);
     }
     return SH_OK;
 }
@@ -137,7 +137,7 @@ sh_err record_sql_revisions(void *self, const struct sh_record_key *k, uint64_t 
     sqlite3_stmt *st = NULL;
     struct sh_record_row *rows = sh_arena_array(ar, limit, sizeof *rows);
     if (rows == NULL) {
-        return SH_E_LIMIT;
+        return sh_arena_why(ar);
     }
     SH_TRY(start(s, ST_REVISIONS, &c, &st));
     bind_key(st, k);
@@ -170,7 +170,7 @@ sh_err record_sql_links(void *self, const struct sh_record_links_query *q, struc
     sqlite3_stmt *st = NULL;
     struct sh_record_link *links = sh_arena_array(ar, q->limit, sizeof *links);
     if (links == NULL) {
-        return SH_E_LIMIT;
+        return sh_arena_why(ar);
     }
     SH_TRY(start(s, q->in ? ST_LINKS_IN : ST_LINKS_OUT, &c, &st));
     const struct sh_record_key of = {.tenant = q->tenant, .type = q->type, .id = q->id};
@@ -190,7 +190,7 @@ sh_err record_sql_links(void *self, const struct sh_record_links_query *q, struc
         l->to_id = record_sql_text(st, 4, ar);
         if (l->from_type.p == NULL || l->from_id.p == NULL || l->relation.p == NULL ||
             l->to_type.p == NULL || l->to_id.p == NULL) {
-            err = SH_E_LIMIT;
+            err = sh_arena_why(ar);
             break;
         }
         rc = sqlite3_step(st);
@@ -223,7 +223,7 @@ static sh_err change_row(sqlite3_stmt *st, struct sh_arena *ar, struct sh_record
     };
     if (out->type.p == NULL || out->id.p == NULL || out->relation.p == NULL ||
         out->to_type.p == NULL || out->to_id.p == NULL || out->author.p == NULL) {
-        return SH_E_LIMIT;
+        return sh_arena_why(ar);
     }
     return SH_OK;
 }
@@ -249,7 +249,7 @@ sh_err record_sql_changes(void *self, const struct sh_record_changes_query *q, s
     sqlite3_stmt *st = NULL;
     struct sh_record_change *rows = sh_arena_array(ar, q->limit, sizeof *rows);
     if (rows == NULL) {
-        return SH_E_LIMIT;
+        return sh_arena_why(ar);
     }
     SH_TRY(start(s, ST_CHANGES, &c, &st));
     (void)sqlite3_bind_int64(st, 1, (int64_t)q->after);
@@ -298,7 +298,7 @@ sh_err record_sql_idem(void *self, uint32_t tenant, struct sh_str key, struct sh
         *fingerprint = (uint64_t)sqlite3_column_int64(st, 0);
         *answer = record_sql_text(st, 1, ar);
         *time_us = sqlite3_column_int64(st, 2);
-        err = answer->p == NULL ? SH_E_LIMIT : SH_OK;
+        err = answer->p == NULL ? sh_arena_why(ar) : SH_OK;
     }
     finish(s, c, st);
     return err;
@@ -348,7 +348,7 @@ sh_err record_sql_blob_orphans(void *self, int64_t before_us, uint32_t limit, st
     sqlite3_stmt *st = NULL;
     struct sh_record_key *keys = sh_arena_array(ar, limit, sizeof *keys);
     if (keys == NULL) {
-        return SH_E_LIMIT;
+        return sh_arena_why(ar);
     }
     SH_TRY(start(s, ST_BLOB_ORPHANS, &c, &st));
     (void)sqlite3_bind_int64(st, 1, before_us);
@@ -359,7 +359,7 @@ sh_err record_sql_blob_orphans(void *self, int64_t before_us, uint32_t limit, st
     while (rc == SQLITE_ROW && got < limit && err == SH_OK) {
         keys[got].tenant = (uint32_t)sqlite3_column_int64(st, 0);
         keys[got].id = record_sql_text(st, 1, ar);
-        err = keys[got].id.p == NULL ? SH_E_LIMIT : SH_OK;
+        err = keys[got].id.p == NULL ? sh_arena_why(ar) : SH_OK;
         got++;
         rc = sqlite3_step(st);
     }

@@ -21,7 +21,16 @@ static sh_err simple(struct record_sql *s, enum record_stmt which)
 
 sh_err record_sql_begin(void *self)
 {
-    return simple(self, ST_BEGIN);
+    struct record_sql *s = self;
+    if (sqlite3_get_autocommit(s->writer.db) == 0) { /* the last rollback has failed */
+        SH_TRY(simple(s, ST_ROLLBACK));
+    }
+    SH_TRY(simple(s, ST_BEGIN));
+    if (s->indexes_dirty) { /* they could not be read after the last rollback */
+        SH_TRY(record_index_load(s));
+        s->indexes_dirty = false;
+    }
+    return SH_OK;
 }
 
 sh_err record_sql_mark(void *self)
@@ -59,7 +68,8 @@ void record_sql_rollback(void *self)
     if (sqlite3_get_autocommit(s->writer.db) == 0) {
         (void)simple(s, ST_ROLLBACK);
     }
-    if (record_index_load(s) != SH_OK) { /* it may hold what was rolled back */
+    s->indexes_dirty = record_index_load(s) != SH_OK; /* it may hold what was rolled back */
+    if (s->indexes_dirty) {
         sh_log(s->env->log, SH_LOG_ERROR, "record", "the indexes of fields cannot be read");
     }
 }

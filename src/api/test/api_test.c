@@ -45,6 +45,7 @@ static void test_every_problem_has_words_in_both_languages(void **state)
                                         "state",
                                         "limit",
                                         "too_busy",
+                                        "no_memory",
                                         "disk_full",
                                         "partial_write",
                                         "unsupported",

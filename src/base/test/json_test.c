@@ -1,6 +1,8 @@
 #include <sh/test.h>
 
+#include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 
 static void test_writer_places_commas_and_escapes(void **state)
 {
@@ -72,12 +74,66 @@ static void test_parse_is_bounded(void **state)
     json_decref(v);
 }
 
+/* jansson takes no context with its functions of memory. */
+static long allocations_left = -1;
+
+static void *failing_malloc(size_t n)
+{
+    if (allocations_left == 0) {
+        errno = ENOMEM; /* as malloc does */
+        allocations_left = -1;
+        return NULL;
+    }
+    allocations_left -= allocations_left > 0 ? 1 : 0;
+    return malloc(n); /* NOLINT: this is jansson's */
+}
+
+static void failing_free(void *p)
+{
+    free(p); /* NOLINT: this is jansson's */
+}
+
+/* Whichever allocation fails, it is never taken for a mistake in the text, and no character is
+ * lost: jansson's lexer would drop one of a long string or number and go on. */
+static void test_parse_without_memory_says_so(void **state)
+{
+    SH_UNUSED(state);
+    static const char text[] =
+        "{\"a name of more than sixteen bytes\":[1234567890123456789,0.12345678901234567890,-1],"
+        "\"t\":\"a text that makes the buffer of the lexer grow, and grow, and grow "
+        "again\",\"n\":7,"
+        "\"u\":\"\\u6771\\u5317 \\\"x\\\"\",\"o\":{\"p\":null,\"q\":true}}";
+    json_t *whole = NULL;
+    assert_ok(sh_json_parse(SH_STR(text), sizeof text, &whole, NULL));
+    json_set_alloc_funcs(failing_malloc, failing_free);
+    sh_err err = SH_E_NOMEM;
+    long n = 0;
+    for (; err != SH_OK; n++) {
+        json_t *v = NULL;
+        allocations_left = n;
+        err = sh_json_parse(SH_STR(text), sizeof text, &v, NULL);
+        allocations_left = -1;
+        if (err == SH_OK) {
+            assert_true(json_equal(v, whole));
+        } else {
+            assert_int_equal(err, SH_E_NOMEM);
+            assert_null(v);
+        }
+        json_decref(v);
+        assert_true(n < 1000);
+    }
+    assert_true(n > 20);
+    json_decref(whole);
+    json_set_alloc_funcs(malloc, free); /* NOLINT: jansson's own */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_writer_places_commas_and_escapes),
         cmocka_unit_test(test_writer_error_sticks),
         cmocka_unit_test(test_parse_is_bounded),
+        cmocka_unit_test(test_parse_without_memory_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,5 +46,7 @@ SH_MUST_CHECK sh_err sh_arena_defer(struct sh_arena *ar, void (*fn)(void *ctx), 
 /* Frees all blocks but keeps the first chunk for the next use. */
 void sh_arena_reset(struct sh_arena *ar);
 size_t sh_arena_used(const struct sh_arena *ar);
+/* Why it gave NULL last: SH_E_LIMIT (its own), SH_E_NOMEM; SH_OK: it never did. */
+sh_err sh_arena_why(const struct sh_arena *ar);
 
 #endif /* SH_ALLOC_H */

@@ -12,6 +12,8 @@ bool sh_url_query_next(struct sh_str *rest, struct sh_str *name, struct sh_str *
 /* First parameter of that name (names are compared decoded), its value decoded and appended to out
  * ('+' is a space). SH_E_NOTFOUND; SH_E_PROTO: bad percent-encoding or not UTF-8; SH_E_LIMIT. */
 SH_MUST_CHECK sh_err sh_url_query_get(struct sh_str query, const char *name, struct sh_buf *out);
+/* Decodes a name or value of a query, appended to out. SH_E_PROTO as above. */
+SH_MUST_CHECK sh_err sh_url_query_decode(struct sh_str s, struct sh_buf *out);
 /* Next segment of a path that starts with '/': "/a/b%2Fc" gives "a", "b%2Fc"; false at the end.
  * *rest starts as the path. */
 bool sh_url_segment_next(struct sh_str *rest, struct sh_str *segment);

@@ -2,7 +2,8 @@
  * libargon2. A struct sh_crypto holds the fetched algorithms and no state that changes: every call
  * is safe from any thread. OpenSSL and libargon2 use their own heap; what is handed out is in the
  * caller's buffers.
- * Errors common to all: SH_E_NOMEM; SH_E_INTERNAL when OpenSSL refuses what can not fail.
+ * Errors common to all: SH_E_NOMEM, which is also what OpenSSL's refusals are taken for: its
+ * algorithms were fetched and its arguments are ours, so nothing else is left.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SH_CRYPTO_H
 #define SH_CRYPTO_H

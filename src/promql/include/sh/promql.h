@@ -21,6 +21,7 @@ enum sh_promql_fault {
     SH_PROMQL_BAD_DATA,  /* the expression or its arguments */
     SH_PROMQL_EXECUTION, /* found while it was evaluated */
     SH_PROMQL_TIMEOUT,
+    SH_PROMQL_NO_MEMORY, /* now: the same may be answered later */
     SH_PROMQL_INTERNAL
 };
 struct sh_promql_error {
