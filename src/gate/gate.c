@@ -3,7 +3,8 @@
  * The road: sh_gate_submit seals the batch into a slab (one copy), appends its columns to the
  * journal and leaves the slab with the record; the apply thread calls sh_gate_apply with it - or,
  * in a replay, without it, and the slab is read from the record - which feeds history, the live
- * picture and the bus; then submit_done gives the slab up and tells the sender.
+ * picture (not in a replay: it is made in one go afterwards) and the bus; then submit_done gives
+ * the slab up and tells the sender.
  * A closed gate (sh_gate_close: the disk has passed its last mark) refuses before the append, so
  * what is left of the disk serves edits, which are never refused, audit and records.
  * SPDX-License-Identifier: Apache-2.0 */
@@ -13,6 +14,8 @@
 #include <sh/gate.h>
 
 #define US_PER_DAY INT64_C(86400000000)
+
+enum { LOAD_ROWS = 4096, LOAD_BYTES = 64 << 20 }; /* of newest values taken over at once */
 
 struct sh_gate {
     const struct sh_env *env;
@@ -342,11 +345,12 @@ sh_err sh_gate_edit(struct sh_gate *g, const struct sh_history_edit *e, sh_journ
 
 /* ---- the apply thread ---- */
 
-static sh_err feed(struct sh_gate *g, struct sh_slab *slab, uint64_t seq)
+/* A replay leaves the live picture alone: sh_gate_load_latest makes it afterwards. */
+static sh_err feed(struct sh_gate *g, struct sh_slab *slab, uint64_t seq, bool replay)
 {
     slab->seq = seq;
     const sh_err err = sh_history_apply(g->o.history, slab, seq);
-    const sh_err seen = sh_latest_update(g->o.latest, &slab->batch);
+    const sh_err seen = replay ? SH_OK : sh_latest_update(g->o.latest, &slab->batch);
     sh_bus_publish_slab(g->o.bus, slab, seq);
     count(&g->samples, slab->batch.len);
     count(&g->batches, 1);
@@ -365,12 +369,12 @@ static struct sh_slab *all_rows(void *ctx)
     return slab;
 }
 
-static sh_err feed_pack(struct sh_gate *g, struct sh_pack *pack, uint64_t seq)
+static sh_err feed_pack(struct sh_gate *g, struct sh_pack *pack, uint64_t seq, bool replay)
 {
     struct sh_slab *newest = sh_pack_newest(pack);
     newest->seq = seq;
     const sh_err err = sh_history_apply_pack(g->o.history, pack, seq);
-    const sh_err seen = sh_latest_update(g->o.latest, &newest->batch);
+    const sh_err seen = replay ? SH_OK : sh_latest_update(g->o.latest, &newest->batch);
     const struct sh_bus_packed packed = {.newest = newest, .all = all_rows, .ctx = pack};
     sh_bus_publish_packed(g->o.bus, &packed, seq);
     count(&g->samples, sh_pack_rows(pack));
@@ -413,11 +417,11 @@ static void refresh_latest(struct sh_gate *g, const uint32_t *points, size_t n)
 static sh_err apply_pack(struct sh_gate *g, const struct sh_journal_record *rec)
 {
     if (rec->obj != NULL) {
-        return feed_pack(g, rec->obj, rec->seq);
+        return feed_pack(g, rec->obj, rec->seq, false);
     }
     struct sh_pack *pack = NULL;
     SH_TRY(sh_pack_read(g->env->alloc, rec->data, &pack));
-    const sh_err err = feed_pack(g, pack, rec->seq);
+    const sh_err err = feed_pack(g, pack, rec->seq, true);
     sh_pack_unref(pack);
     return err;
 }
@@ -435,21 +439,49 @@ sh_err sh_gate_apply(void *ctx, const struct sh_journal_record *rec)
         return SH_E_CORRUPT;
     }
     if (rec->obj != NULL) {
-        return feed(g, rec->obj, rec->seq);
+        return feed(g, rec->obj, rec->seq, false);
     }
     struct sh_slab *slab = NULL;
     SH_TRY(sh_batch_wire_read(g->env->alloc, rec->data, &slab));
-    const sh_err err = feed(g, slab, rec->seq);
+    const sh_err err = feed(g, slab, rec->seq, true);
     sh_slab_unref(slab);
     return err;
 }
 
-void sh_gate_load_latest(struct sh_gate *g)
+struct loading {
+    struct sh_gate *g;
+    struct sh_batch_builder b;
+};
+
+static sh_err load_rows(struct loading *l)
 {
-    const uint32_t last = sh_points_last_id(g->o.points);
-    for (uint32_t id = 1; id <= last; id++) {
-        refresh_latest(g, &id, 1);
+    const sh_err err = sh_latest_update(l->g->o.latest, &l->b.view);
+    sh_batch_builder_clear(&l->b);
+    return err;
+}
+
+static sh_err load_one(void *ctx, uint32_t point, const struct sh_history_sample *s,
+                       struct sh_bytes text)
+{
+    struct loading *l = ctx;
+    if (l->b.view.len == LOAD_ROWS || text.n > LOAD_BYTES - l->b.view.bytes_len) {
+        SH_TRY(load_rows(l));
     }
+    return s->type >= SH_T_TEXT
+               ? sh_batch_add_bytes(&l->b, point, s->time_us, s->type, text, s->quality)
+               : sh_batch_add(&l->b, point, s->time_us, s->type, s->value, s->quality);
+}
+
+sh_err sh_gate_load_latest(struct sh_gate *g)
+{
+    struct loading l = {.g = g};
+    sh_batch_builder_init(&l.b, g->env->alloc, LOAD_ROWS, LOAD_BYTES);
+    sh_err err = sh_history_newest(g->o.history, sh_points_last_id(g->o.points), load_one, &l);
+    if (err == SH_OK) {
+        err = load_rows(&l);
+    }
+    sh_batch_builder_fini(&l.b);
+    return err;
 }
 
 void sh_gate_edited(struct sh_gate *g, const uint32_t *points, size_t n)

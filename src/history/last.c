@@ -148,17 +148,16 @@ static bool last_cached(struct sh_history *h, uint32_t point, struct sh_history_
     return hit;
 }
 
-/* Remembers what was found, unless something newer came meanwhile. */
-static void last_remember(struct sh_history *h, uint32_t point, const struct back *b)
+void last_remember(struct sh_history *h, uint32_t point, const struct sh_history_sample *b)
 {
     struct shard *s = history_shard(h, point);
     sh_mutex_lock(&s->lock);
     struct series *se = b->found && b->type < SH_T_TEXT ? shard_series(h, point, true) : NULL;
     if (se != NULL && (se->type == 0 || se->type == (uint8_t)b->type)) {
         se->type = (uint8_t)b->type;
-        if (!se->seen || b->time > se->last_time ||
-            (b->time == se->last_time && !sample_wins(se->last_quality, b->quality))) {
-            se->last_time = b->time;
+        if (!se->seen || b->time_us > se->last_time ||
+            (b->time_us == se->last_time && !sample_wins(se->last_quality, b->quality))) {
+            se->last_time = b->time_us;
             se->last_value = b->value;
             se->last_quality = b->quality;
             se->seen = true;
@@ -186,14 +185,14 @@ static sh_err last_one(struct sh_history *h, uint32_t point, struct sh_history_s
         const int64_t before = edited ? HISTORY_TIME_MAX + 1 : last + 1;
         SH_TRY(look_back(h, &mem, point, before, -1, &b, tmp));
     }
-    if (!edited) {
-        last_remember(h, point, &b);
-    }
     *out = (struct sh_history_sample){.found = b.found,
                                       .type = b.type,
                                       .quality = b.quality,
                                       .time_us = b.time,
                                       .value = b.value};
+    if (!edited) {
+        last_remember(h, point, out);
+    }
     if (b.found && b.type >= SH_T_TEXT) {
         out->value.span.off = text == NULL ? 0 : (uint32_t)text->n;
         out->value.span.len = text == NULL ? 0 : (uint32_t)tmp->n;

@@ -49,6 +49,9 @@ SH_MUST_CHECK sh_err query_sample_before(struct sh_history *h, struct mem *mem, 
                                          int64_t before, enum sh_history_quality f, bool *found,
                                          int64_t *time, union sh_cell *value, struct sh_buf *text);
 
+/* Remembers the last value that was found, unless something newer came meanwhile. */
+void last_remember(struct sh_history *h, uint32_t point, const struct sh_history_sample *b);
+
 /* bucket.c: start and end of the bucket that holds t. */
 void query_bucket(const struct sh_history_query *q, int64_t t, int64_t *start, int64_t *end);
 

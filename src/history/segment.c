@@ -449,6 +449,21 @@ static void refs_clip(struct ref_list *l, size_t start, int64_t from, int64_t to
     l->n = k;
 }
 
+/* e: the series' entry of the directory. */
+static sh_err entry_blocks(const struct segment *s, const uint8_t *e, int64_t from, int64_t to,
+                           struct ref_list *out, bool *damaged)
+{
+    const size_t start = out->n;
+    sh_err err = metas_read(s, e, from, to, out);
+    if (err == SH_E_CORRUPT) {
+        *damaged = true;
+        out->n = start;
+        err = blocks_scan(s, sh_le32(e), out);
+        refs_clip(out, start, from, to);
+    }
+    return err;
+}
+
 sh_err segment_blocks(const struct segment *s, uint32_t point, int64_t from, int64_t to,
                       struct ref_list *out, bool *damaged)
 {
@@ -463,15 +478,26 @@ sh_err segment_blocks(const struct segment *s, uint32_t point, int64_t from, int
         return SH_OK;
     }
     const uint8_t *e = dir_find(s, point);
-    if (e == NULL) {
-        return SH_OK;
+    return e == NULL ? SH_OK : entry_blocks(s, e, from, to, out, damaged);
+}
+
+uint32_t segment_entry_point(const struct segment *s, size_t at)
+{
+    return s->found != NULL ? s->found[at].point : sh_le32(s->dir + at * SEG_DIR_ENTRY);
+}
+
+sh_err segment_entry_blocks(const struct segment *s, size_t at, uint32_t point, int64_t from,
+                            struct ref_list *out, bool *damaged)
+{
+    if (s->found == NULL) {
+        return at < s->info.series && segment_entry_point(s, at) == point
+                   ? entry_blocks(s, s->dir + at * SEG_DIR_ENTRY, from, INT64_MAX, out, damaged)
+                   : SH_OK;
     }
-    sh_err err = metas_read(s, e, from, to, out);
-    if (err == SH_E_CORRUPT) {
-        *damaged = true;
-        out->n = start;
-        err = blocks_scan(s, point, out);
-        refs_clip(out, start, from, to);
+    for (; at < s->nfound && s->found[at].point == point; at++) {
+        if (s->found[at].t_last >= from) {
+            SH_TRY(ref_list_add(out, &s->found[at]));
+        }
     }
-    return err;
+    return SH_OK;
 }

@@ -114,6 +114,11 @@ void segment_unref(struct segment *s);
  * of the index was unreadable (then its blocks are looked for one by one). */
 SH_MUST_CHECK sh_err segment_blocks(const struct segment *s, uint32_t point, int64_t from,
                                     int64_t to, struct ref_list *out, bool *damaged);
+/* Entries of the index, ascending by point: one a series, with a rebuilt index one a block. */
+uint32_t segment_entry_point(const struct segment *s, size_t at);
+/* As segment_blocks with no end; `at` is the first entry whose point is not below `point`. */
+SH_MUST_CHECK sh_err segment_entry_blocks(const struct segment *s, size_t at, uint32_t point,
+                                          int64_t from, struct ref_list *out, bool *damaged);
 /* Roll-ups of a point; false: it has none here, or they are damaged (then *damaged is set). *out
  * borrows from the segment. */
 bool segment_rolls(const struct segment *s, uint32_t point, struct roll *out, bool *damaged);

@@ -48,6 +48,7 @@ static void record_replay(struct walk *w, const struct log_record *r, uint64_t s
     const struct sh_journal_record rec = {
         .seq = seq, .owner = r->owner, .kind = r->kind, .data = r->data};
     const sh_err err = o->o.apply(o->o.ctx, &rec);
+    j->st.replayed++;
     if (err != SH_OK) {
         j->st.apply_errors++;
         w->no_memory = w->no_memory || err == SH_E_NOMEM;

@@ -24,6 +24,13 @@ struct node {
     struct sh_env env;
     struct sh_config *config;
     const char *dir;
+    struct node_start { /* how long each phase took: the log's one line about it */
+        int64_t from_us;
+        int64_t lap_us;
+        int64_t devices_us; /* read beside the rest */
+        size_t n;
+        char text[320];
+    } start;
     char *admin_password; /* of the environment; wiped after the first start */
     int lock_fd;
     struct sh_crypto *crypto;
@@ -66,10 +73,11 @@ struct node {
         struct sh_http_server *http;
         struct sh_job stop;
         struct node *n;
-    } web[SH_LOOPS_MAX];     /* one for each loop; the first one listens */
-    struct sh_timer quarter; /* four times a second: the broker's tick */
-    struct sh_timer second;  /* housekeeping on a worker */
-    atomic_bool tending;     /* a housekeeping job runs */
+    } web[SH_LOOPS_MAX];           /* one for each loop; the first one listens */
+    struct sh_timer quarter;       /* four times a second: the broker's tick */
+    struct sh_timer second;        /* housekeeping on a worker */
+    atomic_bool tending;           /* a housekeeping job runs */
+    atomic_bool tending_catalogue; /* the same for its checkpoint */
     atomic_bool want_catalogue;
     atomic_uint seconds;
     uint64_t crowd; /* tend: most connections since the heap was trimmed */

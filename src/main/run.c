@@ -32,17 +32,36 @@ static void trim_after_many_left(struct node *n)
     }
 }
 
+/* Apart from the rest, which may take long: what the catalogue has not written holds the journal's
+ * files back, and a start reads them all. */
+static void tend_catalogue(void *ctx)
+{
+    struct node *n = ctx;
+    const sh_err err = sh_points_checkpoint(n->points);
+    if (err != SH_OK) {
+        sh_log(n->env.log, SH_LOG_WARN, "main", "the catalogue's checkpoint: %s", sh_err_name(err));
+    }
+    atomic_store(&n->tending_catalogue, false);
+}
+
+static void catalogue_tick(struct node *n)
+{
+    if (atomic_exchange(&n->tending_catalogue, true)) {
+        return; /* what is asked for meanwhile is done by a later one */
+    }
+    const bool due = atomic_exchange(&n->want_catalogue, false) ||
+                     atomic_load(&n->seconds) % TICKS_PER_CATALOGUE == 0;
+    if (!due || sh_workers_run(n->workers, tend_catalogue, n) != SH_OK) {
+        atomic_store(&n->tending_catalogue, false);
+    }
+}
+
 static void tend(void *ctx)
 {
     struct node *n = ctx;
     const unsigned seconds = atomic_load(&n->seconds);
     disk_tick(n);
-    const bool catalogue =
-        atomic_exchange(&n->want_catalogue, false) || seconds % TICKS_PER_CATALOGUE == 0;
     sh_err err = sh_twin_tick(n->twin);
-    if (err == SH_OK && catalogue) {
-        err = sh_points_checkpoint(n->points);
-    }
     if (seconds % TICKS_PER_GUARD == 0) {
         sh_guard_tick(n->guard);
         trim_after_many_left(n);
@@ -80,6 +99,7 @@ static void every_second(void *ctx)
     (void)atomic_fetch_add(&n->seconds, 1);
     take_counters(n);
     node_auth_tick(n);
+    catalogue_tick(n);
     if (!atomic_exchange(&n->tending, true) && sh_workers_run(n->workers, tend, n) != SH_OK) {
         atomic_store(&n->tending, false);
     }

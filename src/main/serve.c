@@ -178,6 +178,29 @@ sh_err node_fail(const struct node *n, const char *what, sh_err err, const struc
     return err;
 }
 
+/* What was opened since the last call took so long. */
+static void lap(struct node *n, const char *what)
+{
+    struct node_start *s = &n->start;
+    const int64_t now = sh_mono_us(n->env.clock);
+    const int k = snprintf(s->text + s->n, sizeof s->text - s->n, "%s%s %lld",
+                           s->n == 0 ? "" : ", ", what, (long long)(now - s->lap_us) / 1000);
+    s->n += k > 0 && (size_t)k < sizeof s->text - s->n ? (size_t)k : 0;
+    s->lap_us = now;
+}
+
+static void tell_start(const struct node *n)
+{
+    struct sh_journal_stats js;
+    sh_journal_stats(n->journal, &js);
+    sh_log(n->env.log, SH_LOG_INFO, "main",
+           "started in %lld ms (%s; records of devices %lld, beside it); replayed %llu records up "
+           "to %llu from %llu bytes of log",
+           (long long)(n->start.lap_us - n->start.from_us) / 1000, n->start.text,
+           (long long)n->start.devices_us / 1000, (unsigned long long)js.replayed,
+           (unsigned long long)js.last_seq, (unsigned long long)js.log_bytes);
+}
+
 static sh_err open_folder(struct node *n)
 {
     char path[4096];
@@ -286,6 +309,7 @@ static sh_err open_samples(struct node *n)
     if (err != SH_OK) {
         return node_fail(n, "points", err, NULL);
     }
+    lap(n, "catalogue");
     const int64_t cold_after = sh_config_int(n->config, "history.cold_after");
     const struct sh_history_options ho = {
         .dir = dir,
@@ -401,35 +425,51 @@ static sh_err open_journal(struct node *n)
         .drained = journal_drained,
         .ctx = n,
     };
-    const int64_t from = sh_mono_us(n->env.clock);
     sh_err err = sh_journal_open(&n->env, &jo, &n->journal);
     if (err != SH_OK) {
         return node_fail(n, "journal", err, NULL);
     }
-    struct sh_journal_stats js;
-    sh_journal_stats(n->journal, &js);
-    sh_log(n->env.log, SH_LOG_INFO, "journal",
-           "replayed up to %llu in %lld ms, from %llu bytes of log",
-           (unsigned long long)js.last_seq, (long long)(sh_mono_us(n->env.clock) - from) / 1000,
-           (unsigned long long)js.log_bytes);
+    lap(n, "journal");
     skip_lost_points(n);
     sh_points_attach(n->points, n->journal);
     sh_gate_attach(n->gate, n->journal);
     mqtt_journal_attach(n->mqtt_log, n->journal);
-    sh_gate_load_latest(n->gate);
+    err = sh_gate_load_latest(n->gate);
+    if (err != SH_OK) {
+        return node_fail(n, "newest values", err, NULL);
+    }
+    lap(n, "newest values");
     err = sh_journal_start(n->journal);
-    err = err != SH_OK ? err : sh_history_start(n->history);
     return err == SH_OK ? SH_OK : node_fail(n, "threads", err, NULL);
 }
 
-static sh_err open_twin(struct node *n)
+/* The records of devices are read on a thread of their own: with many devices that takes as long as
+ * all that has to do with samples. */
+struct devices {
+    struct node *n;
+    struct sh_thread thread;
+    struct sh_diag diag;
+    sh_err err;
+};
+
+static void read_devices(void *ctx)
 {
-    struct sh_diag d = {0};
-    const struct sh_twin_options o = {
-        .record = n->record, .points = n->points, .bus = n->bus, .send = node_send, .send_ctx = n};
-    sh_err err = sh_twin_open(&n->env, &o, &n->twin, &d);
+    struct devices *d = ctx;
+    struct node *n = d->n;
+    const int64_t from = sh_mono_us(n->env.clock);
+    const struct sh_twin_options o = {.record = n->record, .send = node_send, .send_ctx = n};
+    d->err = sh_twin_open(&n->env, &o, &n->twin, &d->diag);
+    n->start.devices_us = sh_mono_us(n->env.clock) - from;
+}
+
+static sh_err open_twin(struct node *n, const struct devices *d)
+{
+    if (d->err != SH_OK) {
+        return node_fail(n, "twin", d->err, &d->diag);
+    }
+    sh_err err = sh_twin_attach(n->twin, n->points, n->bus);
     if (err != SH_OK) {
-        return node_fail(n, "twin", err, &d);
+        return node_fail(n, "twin", err, NULL);
     }
     err = field_new(n, &n->field);
     return err == SH_OK ? SH_OK : node_fail(n, "channels", err, NULL);
@@ -460,15 +500,39 @@ static sh_err make_types(struct node *n)
 
 /* ---- opening all ---- */
 
+static sh_err open_journalled(struct node *n)
+{
+    SH_TRY(open_samples(n));
+    lap(n, "history");
+    SH_TRY(open_broker(n));
+    lap(n, "sessions");
+    return open_journal(n);
+}
+
+static sh_err open_parts(struct node *n)
+{
+    struct devices d = {.n = n};
+    if (sh_thread_start(&d.thread, "sh-devices", read_devices, &d) != SH_OK) {
+        read_devices(&d);
+    }
+    const sh_err err = open_journalled(n);
+    sh_thread_join(&d.thread);
+    SH_TRY(err);
+    lap(n, "waiting for devices");
+    SH_TRY(open_twin(n, &d));
+    lap(n, "devices");
+    return SH_OK;
+}
+
 static sh_err node_open(struct node *n)
 {
+    n->start.from_us = sh_mono_us(n->env.clock);
+    n->start.lap_us = n->start.from_us;
     SH_TRY(open_folder(n));
     SH_TRY(open_stores(n));
     SH_TRY(first_start(n));
-    SH_TRY(open_samples(n));
-    SH_TRY(open_broker(n));
-    SH_TRY(open_journal(n));
-    SH_TRY(open_twin(n));
+    lap(n, "records");
+    SH_TRY(open_parts(n));
     SH_TRY(make_types(n));
     if (sh_config_bool(n->config, "demo")) {
         demo_import(n);
@@ -476,7 +540,15 @@ static sh_err node_open(struct node *n)
     SH_TRY(node_servers(n));
     field_load(n->field);
     mappings_load(n);
-    return keeper_open(n);
+    SH_TRY(keeper_open(n));
+    lap(n, "servers");
+    /* Flushing what was replayed, and merging, would only slow the start down. */
+    const sh_err err = sh_history_start(n->history);
+    if (err != SH_OK) {
+        return node_fail(n, "threads", err, NULL);
+    }
+    tell_start(n);
+    return SH_OK;
 }
 
 /* ---- the command ---- */

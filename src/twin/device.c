@@ -270,7 +270,7 @@ sh_err twin_save_new(struct sh_twin *t)
     return err;
 }
 
-sh_err twin_devices_adopt(struct sh_twin *t)
+void twin_devices_adopt(struct sh_twin *t)
 {
     char detail[SH_TWIN_DETAIL];
     const uint32_t last = t->o.points == NULL ? 0 : sh_points_last_id(t->o.points);
@@ -289,7 +289,6 @@ sh_err twin_devices_adopt(struct sh_twin *t)
                    "device %.*s has points but cannot be made: %s", SH_PRI(p->device), detail);
         }
     }
-    return twin_save_new(t);
 }
 
 /* ------------------------------------------------------------------ by hand */

@@ -49,8 +49,6 @@ static sh_err load(struct sh_twin *t)
     }
     twin_texts_fini(&t->loading);
     SH_TRY(err);
-    SH_TRY(stored_later(t, twin_devices_adopt(t)));
-    twin_apply_all(t);
     SH_TRY(twin_commands_recover(t));
     return stored_later(t, twin_save_commands(t));
 }
@@ -73,10 +71,21 @@ static void destroy(struct sh_twin *t)
     sh_mem_free(a, t);
 }
 
+sh_err sh_twin_attach(struct sh_twin *t, struct sh_points *points, struct sh_bus *bus)
+{
+    static const struct sh_bus_handler handler = {.slab = twin_on_slab, .newest = twin_on_slab};
+    t->o.points = points;
+    t->o.bus = bus;
+    if (points != NULL) {
+        twin_devices_adopt(t);
+        twin_apply_all(t);
+    }
+    return bus != NULL && points != NULL ? sh_bus_subscribe(bus, &handler, t, &t->sub) : SH_OK;
+}
+
 sh_err sh_twin_open(const struct sh_env *env, const struct sh_twin_options *o, struct sh_twin **out,
                     struct sh_diag *diag)
 {
-    static const struct sh_bus_handler handler = {.slab = twin_on_slab, .newest = twin_on_slab};
     uint64_t seed = 1;
     struct sh_twin *t = sh_mem_new(env->alloc, sizeof *t);
     if (t == NULL) {
@@ -97,8 +106,8 @@ sh_err sh_twin_open(const struct sh_env *env, const struct sh_twin_options *o, s
     if (err == SH_OK) {
         err = load(t);
     }
-    if (err == SH_OK && t->o.bus != NULL && t->o.points != NULL) {
-        err = sh_bus_subscribe(t->o.bus, &handler, t, &t->sub);
+    if (err == SH_OK) {
+        err = sh_twin_attach(t, o->points, o->bus);
     }
     if (err != SH_OK) {
         sh_diag_set(diag, "devices cannot be loaded: %s", sh_err_name(err));

@@ -169,8 +169,9 @@ const char *twin_intern(struct sh_twin *t, struct sh_str unit);
 
 /* device.c */
 sh_err twin_device_load(void *ctx, const struct sh_record_row *row);
-sh_err twin_save_new(struct sh_twin *t);      /* under `write` */
-sh_err twin_devices_adopt(struct sh_twin *t); /* devices that only the catalogue knows */
+sh_err twin_save_new(struct sh_twin *t); /* under `write` */
+/* Devices that only the catalogue knows: made again, stored by the next tick. */
+void twin_devices_adopt(struct sh_twin *t);
 /* Merges and checks; *doc is a new reference: what is stored. Under `write`. */
 sh_err twin_device_doc(struct sh_twin *t, uint32_t tenant, struct sh_str id, enum sh_twin_put how,
                        const json_t *body, json_t **doc, uint64_t *rev, struct sh_diag *diag);

@@ -6,6 +6,7 @@ import glob
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -127,6 +128,8 @@ def restart(s):
     for what, t in (("token", token), ("session", person)):
         check(f"the {what} is good after a restart", s.raw("GET", "/api/v1/devices", None, {"Authorization": "Bearer " + t})[0], 200)
     check("data", s.query(["kept/f"], 0, 4_000_000_000_000)["kept/f"]["value"], [1])
+    told = re.findall(r"started in \d+ ms \(records \d+, .*devices \d+.*\); replayed \d+ records up to \d+ from \d+ bytes", s.log_text())
+    check("each start says how long it took", len(told) >= 2, True)
     # open connections do not delay the end
     idle = [socket.create_connection(("127.0.0.1", p), 5) for p in (s.http, s.http, s.mqtt)]
     idle[1].sendall(f"GET /api/v1/stream?points=kept/f HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n".encode())

@@ -98,7 +98,7 @@ static void open_node(struct fixture *f)
     assert_ok(sh_journal_open(&f->t.env, &jo, &f->journal));
     sh_points_attach(f->points, f->journal);
     sh_gate_attach(f->gate, f->journal);
-    sh_gate_load_latest(f->gate);
+    assert_ok(sh_gate_load_latest(f->gate));
 }
 
 static void close_node(struct fixture *f)
@@ -229,6 +229,114 @@ static void test_deleted_samples_leave_the_live_picture(void **state)
     assert_int_equal(f.done, 3);
     sh_gate_edited(f.gate, &t.point, 1);
     assert_true(newest(&f, t.point) == 1.0);
+    end(&f);
+}
+
+enum { KINDS = 10 };
+
+static void put(struct fixture *f, uint32_t id, int64_t at, const char *text, int64_t v)
+{
+    struct sh_batch_builder b;
+    const enum sh_type type = sh_points_get(f->points, id)->type;
+    sh_batch_builder_init(&b, f->t.env.alloc, 10, 100);
+    if (type == SH_T_TEXT) {
+        const struct sh_str s = sh_str_c(text);
+        assert_ok(sh_batch_add_bytes(&b, id, at, type, sh_bytes_of(s.p, s.n), 192));
+    } else {
+        union sh_cell c = {.i64 = v};
+        if (type == SH_T_F64) {
+            c.f64 = (double)v;
+        }
+        assert_ok(sh_batch_add(&b, id, at, type, c, 192));
+    }
+    assert_ok(sh_gate_submit(f->gate, 1, &b.view, NULL, NULL, NULL));
+    sh_batch_builder_fini(&b);
+    assert_ok(sh_journal_step(f->journal));
+}
+
+/* The live picture of all kinds of points, as text. */
+static void picture(struct fixture *f, const uint32_t ids[KINDS], char out[1024])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < KINDS; i++) {
+        struct sh_latest_value v;
+        struct sh_buf text;
+        sh_buf_init(&text, f->t.env.alloc, 1000);
+        assert_ok(sh_latest_get(f->latest, &ids[i], 1, &v, &text));
+        const long long bits = v.type >= SH_T_TEXT ? 0 : (long long)v.value.bits;
+        n += (size_t)snprintf(out + n, 1024 - n, "%zu: %d %d %d %lld %llx %.*s\n", i, v.found,
+                              v.found ? (int)v.type : 0, v.found ? v.quality : 0,
+                              v.found ? (long long)v.time_us : 0, v.found ? bits : 0, (int)text.n,
+                              text.n == 0 ? "" : (const char *)text.p);
+        sh_buf_fini(&text);
+    }
+}
+
+static void edit_newest(struct fixture *f, const uint32_t ids[KINDS])
+{
+    const struct sh_history_edit one = {
+        .kind = SH_EDIT_DELETE, .points = &ids[6], .npoints = 1, .from_us = 1500, .to_us = 9000};
+    const struct sh_history_edit all = {
+        .kind = SH_EDIT_DELETE, .points = &ids[7], .npoints = 1, .from_us = 0, .to_us = 9000};
+    struct sh_batch_builder b;
+    sh_batch_builder_init(&b, f->t.env.alloc, 10, 10);
+    assert_ok(sh_batch_add(&b, ids[8], 2000, SH_T_F64, (union sh_cell){.f64 = 77}, 192));
+    const struct sh_history_edit correct = {.kind = SH_EDIT_CORRECT, .rows = &b.view};
+    assert_ok(sh_gate_edit(f->gate, &one, NULL, NULL));
+    assert_ok(sh_gate_edit(f->gate, &all, NULL, NULL));
+    assert_ok(sh_gate_edit(f->gate, &correct, NULL, NULL));
+    assert_ok(sh_journal_step(f->journal));
+    sh_batch_builder_fini(&b);
+    sh_gate_edited(f->gate, ids + 6, 3);
+}
+
+/* Newest samples in an old segment, in a younger one, in the journal; texts and other types;
+ * corrected and deleted ones: the live picture is the same after the power went. */
+static void test_live_picture_is_the_same_after_a_restart(void **state)
+{
+    static const enum sh_type types[KINDS] = {SH_T_F64,  SH_T_I64, SH_T_BOOL, SH_T_TEXT, SH_T_TEXT,
+                                              SH_T_TEXT, SH_T_F64, SH_T_I64,  SH_T_F64,  SH_T_F64};
+    static const int64_t day = INT64_C(86400000000);
+    SH_UNUSED(state);
+    struct fixture f;
+    uint32_t ids[KINDS];
+    char before[1024];
+    char after[1024];
+    begin(&f);
+    for (size_t i = 0; i < KINDS; i++) {
+        struct sh_gate_target t;
+        char name[16];
+        (void)snprintf(name, sizeof name, "p%zu", i);
+        assert_int_equal(point(&f, "pump", name, types[i], &t), SH_GATE_OK);
+        ids[i] = t.point;
+        put(&f, ids[i], 1000, "old", 1);
+    }
+    put(&f, ids[9], 5 * day, "", 5); /* comes first, and is the newest by far */
+    assert_ok(sh_history_flush(f.history));
+    for (size_t i = 0; i < KINDS; i++) {
+        if (i != 0 && i != 3) { /* they stay in the old segment */
+            put(&f, ids[i], 2000, "younger", 0);
+        }
+    }
+    put(&f, ids[9], 3 * day, "", 3);
+    assert_ok(sh_history_flush(f.history));
+    put(&f, ids[1], 3000, "", 9);
+    put(&f, ids[4], 1500, "late", 0);
+    put(&f, ids[5], 3000, "in the journal", 0);
+    put(&f, ids[9], 4 * day, "", 4);
+    edit_newest(&f, ids);
+    picture(&f, ids, before);
+    sh_memfs_cut_after(f.fs, 0);
+    close_node(&f); /* nothing more reaches the disk */
+    sh_memfs_reboot(f.fs);
+    open_node(&f);
+    picture(&f, ids, after);
+    assert_string_equal(before, after);
+    assert_ok(sh_history_flush(f.history));
+    close_node(&f);
+    open_node(&f); /* all in segments */
+    picture(&f, ids, after);
+    assert_string_equal(before, after);
     end(&f);
 }
 
@@ -431,6 +539,7 @@ int main(void)
         cmocka_unit_test(test_acknowledged_samples_are_seen_and_survive),
         cmocka_unit_test(test_names_are_refused_with_the_reason),
         cmocka_unit_test(test_deleted_samples_leave_the_live_picture),
+        cmocka_unit_test(test_live_picture_is_the_same_after_a_restart),
         cmocka_unit_test(test_full_disk_refuses_and_tells),
         cmocka_unit_test(test_point_that_cannot_be_made_now_is_told_so),
         cmocka_unit_test(test_packs_are_seen_by_all_and_survive),

@@ -801,16 +801,44 @@ static void check_aggregates(struct rig *r)
     }
 }
 
-static void check_last(struct rig *r)
+/* As sh_history_last gives them, of sh_history_newest. */
+struct newest {
+    uint32_t last;
+    struct sh_history_sample *out;
+    struct sh_buf *text;
+};
+
+static sh_err newest_one(void *ctx, uint32_t point, const struct sh_history_sample *s,
+                         struct sh_bytes text)
+{
+    struct newest *n = ctx;
+    assert_true(point > n->last && point <= POINTS && s->found);
+    n->last = point;
+    n->out[point - 1] = *s;
+    if (s->type == SH_T_TEXT) {
+        assert_int_equal(s->value.span.len, text.n);
+        n->out[point - 1].value.span.off = (uint32_t)n->text->n;
+        assert_ok(sh_buf_put(n->text, text.p, text.n));
+    }
+    return SH_OK;
+}
+
+/* Asked for one by one, or all in one pass (before what is asked for alone is remembered). */
+static void check_last(struct rig *r, bool pass)
 {
     uint32_t points[POINTS];
-    struct sh_history_sample out[POINTS];
+    struct sh_history_sample out[POINTS] = {{0}};
     struct sh_buf text;
     sh_buf_init(&text, r->t.env.alloc, 1 << 16);
     for (uint32_t p = 0; p < POINTS; p++) {
         points[p] = p + 1;
     }
-    assert_ok(sh_history_last(r->h, points, POINTS, out, &text));
+    if (pass) {
+        struct newest n = {.out = out, .text = &text};
+        assert_ok(sh_history_newest(r->h, POINTS, newest_one, &n));
+    } else {
+        assert_ok(sh_history_last(r->h, points, POINTS, out, &text));
+    }
     for (uint32_t p = 0; p < POINTS; p++) {
         bool found = false;
         uint8_t q = 0;
@@ -879,17 +907,19 @@ static void run(uint64_t seed, int steps, bool calm, uint64_t *seen, uint64_t *s
         } else if (what < 36) {
             sh_history_close(r.h);
             rig_open(&r);
+            check_last(&r, rnd(&r) % 2 == 0);
         } else {
             check_raw(&r);
             check_aggregates(&r);
-            check_last(&r);
+            check_last(&r, rnd(&r) % 2 == 0);
         }
     }
+    check_last(&r, true);
     assert_ok(sh_history_flush(r.h));
     compact(&r);
     check_raw(&r);
     check_aggregates(&r);
-    check_last(&r);
+    check_last(&r, false);
     assert_int_equal(r.reports, 0);
     assert_true((r.packs > 0) == (seed % 3 != 0));
     assert_true((r.cold > 0) == (seed % 2 == 0));

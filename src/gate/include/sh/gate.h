@@ -121,9 +121,9 @@ SH_MUST_CHECK sh_err sh_gate_submit_pack(struct sh_gate *g, uint32_t tenant, str
 SH_MUST_CHECK sh_err sh_gate_edit(struct sh_gate *g, const struct sh_history_edit *e,
                                   sh_journal_done *done, void *ctx);
 
-/* At the start, after the journal's replay and before sh_journal_start: fills the live picture from
- * history. */
-void sh_gate_load_latest(struct sh_gate *g);
+/* At the start, after the journal's replay (which leaves the live picture empty) and before
+ * sh_journal_start: fills it from history, in one pass. An error: it is not whole. */
+SH_MUST_CHECK sh_err sh_gate_load_latest(struct sh_gate *g);
 /* After an edit's done: the live picture of these points follows. Any thread. */
 void sh_gate_edited(struct sh_gate *g, const uint32_t *points, size_t n);
 

@@ -284,6 +284,14 @@ struct sh_history_sample {
 SH_MUST_CHECK sh_err sh_history_last(struct sh_history *h, const uint32_t *points, size_t n,
                                      struct sh_history_sample *out, struct sh_buf *text);
 
+/* The same for all points up to last_point that have one, ascending, in one pass: what a start
+ * needs. text: the bytes of a text (its span begins at 0), valid for the call. An error of fn ends
+ * the pass. No flush or compaction runs meanwhile; fn must ask for none. */
+typedef sh_err sh_history_newest_fn(void *ctx, uint32_t point, const struct sh_history_sample *s,
+                                    struct sh_bytes text);
+SH_MUST_CHECK sh_err sh_history_newest(struct sh_history *h, uint32_t last_point,
+                                       sh_history_newest_fn *fn, void *ctx);
+
 struct sh_history_point_stats {
     bool found;
     enum sh_type type;

@@ -181,6 +181,7 @@ struct sh_journal_stats {
     uint64_t retries;       /* times that a group could not be written and was tried again */
     uint64_t sealed_files;  /* files left after a failed write or sync */
     uint64_t apply_errors;
+    uint64_t replayed;           /* records given to their owners by open */
     uint64_t spares_prepared;    /* log files made ahead of need */
     uint64_t spares_made_inline; /* made by the committer, in a commit: none was ready */
     uint64_t spares_waited;      /* a commit waited for the one being made ahead */

@@ -47,8 +47,8 @@ typedef sh_err sh_twin_send(void *ctx, const struct sh_twin_command *c);
 /* Zero members mean the default in brackets. */
 struct sh_twin_options {
     struct sh_record *record;
-    struct sh_points *points; /* may be NULL (tests): no points are made */
-    struct sh_bus *bus;       /* may be NULL: no events, no state from samples */
+    struct sh_points *points; /* may be NULL: no points are made (until sh_twin_attach) */
+    struct sh_bus *bus;       /* may be NULL: no events, no state from samples (the same) */
     sh_twin_send *send;       /* may be NULL: every command fails with SH_E_UNSUPPORTED */
     void *send_ctx;
     uint32_t max_devices;   /* over all tenants [1,000,000] */
@@ -59,10 +59,14 @@ struct sh_twin_options {
     int64_t command_us;     /* default deadline [30 s] */
 };
 
-/* Loads all. Call after sh_points_attach; devices that have points but no record (a crash came
- * between) are made again. Subscribes to the bus. Blocks. */
+/* Loads all, and attaches the points and the bus of the options. Blocks. */
 SH_MUST_CHECK sh_err sh_twin_open(const struct sh_env *env, const struct sh_twin_options *o,
                                   struct sh_twin **out, struct sh_diag *diag);
+/* For who opens without them, so that records are read while the journal is replayed. Call after
+ * sh_points_attach, once, before anything else. Devices that have points but no record (a crash
+ * came between) are made again, and stored by the first tick. Subscribes to the bus. Blocks. */
+SH_MUST_CHECK sh_err sh_twin_attach(struct sh_twin *t, struct sh_points *points,
+                                    struct sh_bus *bus);
 /* Stores what is not yet stored, ends open commands, frees. NULL is accepted. Blocks. */
 void sh_twin_close(struct sh_twin *t);
 /* Once a second, one thread at a time: stores new devices and changed states, marks silent devices
