@@ -20,25 +20,48 @@
 
 /* ---- lookups ---- */
 
-static uint64_t key_hash(enum point_node_kind kind, uint32_t tenant, struct sh_str device,
+static uint32_t key_hash(enum point_node_kind kind, uint32_t tenant, struct sh_str device,
                          struct sh_str name)
 {
-    const uint64_t h = sh_hash64(device.p, device.n, (uint64_t)kind << 32 | tenant);
-    return sh_hash64(name.p, name.n, h);
+    uint64_t h = sh_hash64(device.p, device.n, (uint64_t)kind << 32 | tenant);
+    h = sh_hash64(name.p, name.n, h);
+    return (uint32_t)(h ^ h >> 32);
+}
+
+static struct sh_str node_device(const struct point_node *n)
+{
+    return (struct sh_str){n->device, n->device_n};
+}
+
+static struct sh_str node_name(const struct point_node *n)
+{
+    return (struct sh_str){n->name, n->name_n};
+}
+
+/* The node of a slot that is not free. */
+static struct point_node *node_of(const struct sh_points *p, uint64_t slot)
+{
+    const uint32_t k = (uint32_t)slot - 1;
+    return atomic_load_explicit(&p->nodes[k / POINT_NODE_CHUNK], memory_order_relaxed) +
+           k % POINT_NODE_CHUNK;
 }
 
 static struct point_node *find_node(const struct sh_points *p, enum point_node_kind kind,
                                     uint32_t tenant, struct sh_str device, struct sh_str name)
 {
     const struct point_table *t = atomic_load_explicit(&p->table, memory_order_acquire);
-    const uint64_t hash = key_hash(kind, tenant, device, name);
-    for (size_t i = (size_t)hash & (t->cap - 1);; i = (i + 1) & (t->cap - 1)) {
-        struct point_node *n = atomic_load_explicit(&t->slots[i], memory_order_acquire);
-        if (n == NULL) {
+    const uint32_t hash = key_hash(kind, tenant, device, name);
+    for (size_t i = hash & (t->cap - 1);; i = (i + 1) & (t->cap - 1)) {
+        const uint64_t slot = atomic_load_explicit(&t->slots[i], memory_order_acquire);
+        if (slot == 0) {
             return NULL;
         }
-        if (n->hash == hash && n->kind == kind && n->tenant == tenant &&
-            sh_str_eq(n->device, device) && sh_str_eq(n->name, name)) {
+        if (slot >> 32 != hash) {
+            continue;
+        }
+        struct point_node *n = node_of(p, slot);
+        if (n->kind == (unsigned)kind && n->tenant == tenant && sh_str_eq(node_device(n), device) &&
+            sh_str_eq(node_name(n), name)) {
             return n;
         }
     }
@@ -104,23 +127,39 @@ bool sh_point_is_event(const struct sh_point *p)
     return sh_str_starts(p->property, SH_POINT_EVENT);
 }
 
+/* Points of a device (NULL is accepted), as they are now: a list, or the only one in *one. */
+struct ids {
+    const uint32_t *p;
+    uint32_t n;
+    uint32_t one;
+};
+
+static void ids_of(const struct point_node *d, struct ids *out)
+{
+    *out = (struct ids){.p = &out->one};
+    const struct point_id_list *l =
+        d == NULL ? NULL : atomic_load_explicit(&d->of.list, memory_order_acquire);
+    if (l != NULL) {
+        out->p = l->ids;
+        out->n = atomic_load_explicit(&l->n, memory_order_acquire);
+    } else if (d != NULL) {
+        out->one = node_id(d);
+        out->n = out->one != 0;
+    }
+}
+
 static size_t of_device(const struct sh_points *p, uint32_t tenant, struct sh_str device,
                         bool events, uint32_t *out, size_t cap)
 {
-    const struct point_node *d = find_node(p, POINT_NODE_DEVICE, tenant, device, SH_STR(""));
-    const struct point_id_list *l =
-        d == NULL ? NULL : atomic_load_explicit(&d->list, memory_order_acquire);
-    if (l == NULL) {
-        return 0;
-    }
-    const size_t n = atomic_load_explicit(&l->n, memory_order_acquire);
+    struct ids l;
+    ids_of(find_node(p, POINT_NODE_DEVICE, tenant, device, SH_STR("")), &l);
     size_t k = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (sh_point_is_event(&entry_of(p, l->ids[i])->point) != events) {
+    for (uint32_t i = 0; i < l.n; i++) {
+        if (sh_point_is_event(&entry_of(p, l.p[i])->point) != events) {
             continue;
         }
         if (out != NULL && k < cap) {
-            out[k] = l->ids[i];
+            out[k] = l.p[i];
         }
         k++;
     }
@@ -146,13 +185,13 @@ static void alias_walk(const struct point_node *a, uint32_t id,
     enum { MOST = 256 };
     const struct point_node *chain[MOST];
     size_t n = 0;
-    for (; a != NULL && n < MOST; a = a->next_alias) {
+    for (; a != NULL && n < MOST; a = a->of.next_alias) {
         if (node_id(a) == id) {
             chain[n++] = a;
         }
     }
     for (; n > 0; n--) { /* oldest first */
-        if (!fn(ctx, chain[n - 1]->device, chain[n - 1]->name)) {
+        if (!fn(ctx, node_device(chain[n - 1]), node_name(chain[n - 1]))) {
             return;
         }
     }
@@ -191,35 +230,64 @@ struct point_table *point_table_new(struct sh_points *p, size_t cap)
     return t;
 }
 
-static void table_put(struct point_table *t, struct point_node *n)
+static void table_put(struct point_table *t, uint64_t slot)
 {
-    size_t i = (size_t)n->hash & (t->cap - 1);
-    while (atomic_load_explicit(&t->slots[i], memory_order_relaxed) != NULL) {
+    size_t i = (size_t)(slot >> 32) & (t->cap - 1);
+    while (atomic_load_explicit(&t->slots[i], memory_order_relaxed) != 0) {
         i = (i + 1) & (t->cap - 1);
     }
-    atomic_store_explicit(&t->slots[i], n, memory_order_release);
+    atomic_store_explicit(&t->slots[i], slot, memory_order_release);
 }
 
-static sh_err add_to_table(struct sh_points *p, struct point_node *n)
+/* Where the next node is made, which add_to_table publishes; NULL without memory. */
+static struct point_node *node_space(struct sh_points *p)
+{
+    const uint32_t c = p->names / POINT_NODE_CHUNK;
+    if (c == POINT_NODE_CHUNKS) {
+        return NULL;
+    }
+    struct point_node *chunk = atomic_load_explicit(&p->nodes[c], memory_order_relaxed);
+    if (chunk == NULL) {
+        chunk = sh_arena_array(p->arena, POINT_NODE_CHUNK, sizeof *chunk);
+        atomic_store_explicit(&p->nodes[c], chunk, memory_order_relaxed);
+    }
+    return chunk == NULL ? NULL : &chunk[p->names % POINT_NODE_CHUNK];
+}
+
+/* The node in node_space. The release of its slot publishes the chunk too. */
+static sh_err add_to_table(struct sh_points *p, const struct point_node *n)
 {
     struct point_table *t = atomic_load_explicit(&p->table, memory_order_relaxed);
-    if (p->names + 1 > t->cap / 4 * 3) {
+    if ((size_t)p->names + 1 > t->cap / 4 * 3) {
         struct point_table *bigger = point_table_new(p, t->cap * 2);
         if (bigger == NULL) {
             return SH_E_NOMEM;
         }
         for (size_t i = 0; i < t->cap; i++) {
-            struct point_node *old = atomic_load_explicit(&t->slots[i], memory_order_relaxed);
-            if (old != NULL) {
+            const uint64_t old = atomic_load_explicit(&t->slots[i], memory_order_relaxed);
+            if (old != 0) {
                 table_put(bigger, old);
             }
         }
         atomic_store_explicit(&p->table, bigger, memory_order_release);
         t = bigger;
     }
-    table_put(t, n);
     p->names++;
+    table_put(t, (uint64_t)n->hash << 32 | p->names);
     return SH_OK;
+}
+
+/* A copy of a text that many points have (a property, a unit), mostly made before. */
+static struct sh_str word(struct sh_points *p, struct sh_str s)
+{
+    struct sh_str *w = &p->words[sh_hash64(s.p, s.n, 0) % POINT_WORDS];
+    if (s.n == 0) {
+        return SH_STR("");
+    }
+    if (w->p == NULL || !sh_str_eq(*w, s)) {
+        *w = sh_arena_str(p->arena, s);
+    }
+    return *w;
 }
 
 /* The node of a key, made with id 0 when missing. NULL without memory. */
@@ -230,70 +298,89 @@ static struct point_node *want_node(struct sh_points *p, enum point_node_kind ki
     if (n != NULL) {
         return n;
     }
-    n = sh_arena_get(p->arena, sizeof *n);
+    n = node_space(p);
     if (n == NULL) {
         return NULL;
     }
-    n->kind = kind;
-    n->tenant = tenant;
-    n->hash = key_hash(kind, tenant, device, name);
     /* Points of one device share the text of its id. */
     const struct point_node *d = kind == POINT_NODE_NAME
                                      ? find_node(p, POINT_NODE_DEVICE, tenant, device, SH_STR(""))
                                      : NULL;
-    n->device = d != NULL ? d->device : sh_arena_str(p->arena, device);
-    n->name = sh_arena_str(p->arena, name);
-    if (n->device.p == NULL || n->name.p == NULL || add_to_table(p, n) != SH_OK) {
+    const struct sh_str dev =
+        d != NULL ? node_device(d) : (device.n == 0 ? SH_STR("") : sh_arena_str(p->arena, device));
+    const struct sh_str own = kind == POINT_NODE_TAG ? sh_arena_str(p->arena, name) : word(p, name);
+    if (dev.p == NULL || own.p == NULL) {
         return NULL;
     }
-    return n;
+    n->device = dev.p;
+    n->name = own.p;
+    n->hash = key_hash(kind, tenant, device, name);
+    n->tenant = tenant;
+    n->device_n = (unsigned)dev.n & 0xfff;
+    n->name_n = (unsigned)own.n & 0xfff;
+    n->kind = (unsigned)kind & 0xff;
+    return add_to_table(p, n) == SH_OK ? n : NULL;
+}
+
+static struct point_id_list *list_new(struct sh_points *p, uint32_t cap)
+{
+    struct point_id_list *l = sh_arena_get(p->arena, sizeof *l + cap * sizeof l->ids[0]);
+    if (l != NULL) {
+        l->cap = cap;
+    }
+    return l;
 }
 
 static sh_err list_add(struct sh_points *p, struct point_node *device, uint32_t id)
 {
-    struct point_id_list *l = atomic_load_explicit(&device->list, memory_order_relaxed);
-    const size_t n = l == NULL ? 0 : atomic_load_explicit(&l->n, memory_order_relaxed);
-    if (l == NULL || n == l->cap) {
-        const size_t cap = n == 0 ? 8 : n * 2;
-        struct point_id_list *bigger =
-            sh_arena_get(p->arena, sizeof *bigger + cap * sizeof bigger->ids[0]);
-        if (bigger == NULL) {
-            return SH_E_NOMEM;
-        }
-        bigger->cap = cap;
-        if (n > 0) {
-            memcpy(bigger->ids, l->ids, n * sizeof l->ids[0]);
-        }
-        bigger->ids[n] = id;
-        atomic_store_explicit(&bigger->n, n + 1, memory_order_relaxed);
-        atomic_store_explicit(&device->list, bigger, memory_order_release);
+    struct point_id_list *l = atomic_load_explicit(&device->of.list, memory_order_relaxed);
+    struct ids have;
+    ids_of(device, &have);
+    if (have.n == 0 && l == NULL) {
+        atomic_store_explicit(&device->id, id, memory_order_release);
         return SH_OK;
     }
-    l->ids[n] = id;
-    atomic_store_explicit(&l->n, n + 1, memory_order_release);
+    if (l != NULL && have.n < l->cap) {
+        l->ids[have.n] = id;
+        atomic_store_explicit(&l->n, have.n + 1, memory_order_release);
+        return SH_OK;
+    }
+    struct point_id_list *bigger = list_new(p, have.n < 3 ? 6 : have.n * 2);
+    if (bigger == NULL) {
+        return SH_E_NOMEM;
+    }
+    memcpy(bigger->ids, have.p, have.n * sizeof bigger->ids[0]);
+    bigger->ids[have.n] = id;
+    atomic_store_explicit(&bigger->n, have.n + 1, memory_order_relaxed);
+    atomic_store_explicit(&device->of.list, bigger, memory_order_release);
     return SH_OK;
 }
 
 /* A list is never shortened in place: a reader may be walking it. */
 static sh_err list_without(struct sh_points *p, struct point_node *device, uint32_t id)
 {
-    const struct point_id_list *l = atomic_load_explicit(&device->list, memory_order_relaxed);
-    const size_t n = l == NULL ? 0 : atomic_load_explicit(&l->n, memory_order_relaxed);
-    struct point_id_list *shorter =
-        sh_arena_get(p->arena, sizeof *shorter + (n + 1) * sizeof shorter->ids[0]);
+    struct ids have;
+    ids_of(device, &have);
+    struct point_id_list *shorter = list_new(p, have.n + 1);
     if (shorter == NULL) {
         return SH_E_NOMEM;
     }
-    shorter->cap = n + 1;
-    size_t m = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (l->ids[i] != id) {
-            shorter->ids[m++] = l->ids[i];
+    uint32_t m = 0;
+    for (uint32_t i = 0; i < have.n; i++) {
+        if (have.p[i] != id) {
+            shorter->ids[m++] = have.p[i];
         }
     }
     atomic_store_explicit(&shorter->n, m, memory_order_relaxed);
-    atomic_store_explicit(&device->list, shorter, memory_order_release);
+    atomic_store_explicit(&device->of.list, shorter, memory_order_release);
     return SH_OK;
+}
+
+/* The device has no points any more. In this order a reader sees the list, or nothing. */
+static void list_clear(struct point_node *device)
+{
+    atomic_store_explicit(&device->id, 0, memory_order_release);
+    atomic_store_explicit(&device->of.list, NULL, memory_order_release);
 }
 
 static sh_err publish(struct sh_points *p, struct point_entry *e)
@@ -342,7 +429,7 @@ static sh_err mem_define(struct sh_points *p, const struct point_change *c)
     struct point_node *device = want_node(p, POINT_NODE_DEVICE, c->tenant, c->a, SH_STR(""));
     struct point_node *name = want_node(p, POINT_NODE_NAME, c->tenant, c->a, c->b);
     struct point_entry *e = sh_arena_get(p->arena, sizeof *e);
-    const struct sh_str unit = sh_arena_str(p->arena, c->c);
+    const struct sh_str unit = word(p, c->c);
     if (device == NULL || name == NULL || e == NULL || unit.p == NULL) {
         return SH_E_NOMEM;
     }
@@ -350,8 +437,8 @@ static sh_err mem_define(struct sh_points *p, const struct point_change *c)
                                  .tenant = c->tenant,
                                  .type = c->type,
                                  .previous = c->previous,
-                                 .device = name->device,
-                                 .property = name->name,
+                                 .device = node_device(name),
+                                 .property = node_name(name),
                                  .unit = unit,
                                  .tag = SH_STR("")};
     SH_TRY(publish(p, e));
@@ -367,8 +454,8 @@ static sh_err mem_define(struct sh_points *p, const struct point_change *c)
 static bool is_current(const struct sh_points *p, const struct point_node *n)
 {
     const struct point_entry *e = entry_of(p, node_id(n));
-    return e != NULL && sh_str_eq(e->point.device, n->device) &&
-           sh_str_eq(e->point.property, n->name);
+    return e != NULL && sh_str_eq(e->point.device, node_device(n)) &&
+           sh_str_eq(e->point.property, node_name(n));
 }
 
 static sh_err move_point(struct sh_points *p, const struct point_entry *old, struct sh_str to)
@@ -382,9 +469,9 @@ static sh_err move_point(struct sh_points *p, const struct point_entry *old, str
     if (from_name == NULL || to_name == NULL || to_device == NULL || e == NULL) {
         return SH_E_NOMEM;
     }
-    from_name->next_alias = e->aliases;
+    from_name->of.next_alias = e->aliases;
     e->aliases = from_name;
-    e->point.device = to_device->device;
+    e->point.device = node_device(to_device);
     SH_TRY(list_add(p, to_device, pt->id));
     SH_TRY(publish(p, e));
     atomic_store_explicit(&to_name->id, pt->id, memory_order_release);
@@ -394,13 +481,13 @@ static sh_err move_point(struct sh_points *p, const struct point_entry *old, str
 static sh_err mem_rename(struct sh_points *p, const struct point_change *c)
 {
     struct point_node *from = find_node(p, POINT_NODE_DEVICE, c->tenant, c->a, SH_STR(""));
-    const struct point_id_list *l = from == NULL ? NULL : atomic_load(&from->list);
-    const size_t n = l == NULL ? 0 : atomic_load(&l->n);
-    for (size_t i = 0; i < n; i++) {
-        SH_TRY(move_point(p, entry_of(p, l->ids[i]), c->b));
+    struct ids l;
+    ids_of(from, &l);
+    for (uint32_t i = 0; i < l.n; i++) {
+        SH_TRY(move_point(p, entry_of(p, l.p[i]), c->b));
     }
     if (from != NULL) {
-        atomic_store_explicit(&from->list, NULL, memory_order_release);
+        list_clear(from);
     }
     return SH_OK;
 }
@@ -413,7 +500,7 @@ static void free_names(struct sh_points *p, const struct point_entry *e)
     if (node_id(now) == id) {
         atomic_store_explicit(&now->id, 0, memory_order_release);
     }
-    for (struct point_node *a = e->aliases; a != NULL; a = a->next_alias) {
+    for (struct point_node *a = e->aliases; a != NULL; a = a->of.next_alias) {
         if (node_id(a) == id) {
             atomic_store_explicit(&a->id, 0, memory_order_release);
         }
@@ -430,13 +517,13 @@ static void free_names(struct sh_points *p, const struct point_entry *e)
 static sh_err mem_remove(struct sh_points *p, const struct point_change *c)
 {
     struct point_node *d = find_node(p, POINT_NODE_DEVICE, c->tenant, c->a, SH_STR(""));
-    const struct point_id_list *l = d == NULL ? NULL : atomic_load(&d->list);
-    const size_t n = l == NULL ? 0 : atomic_load(&l->n);
-    for (size_t i = 0; i < n; i++) {
-        free_names(p, entry_of(p, l->ids[i]));
+    struct ids l;
+    ids_of(d, &l);
+    for (uint32_t i = 0; i < l.n; i++) {
+        free_names(p, entry_of(p, l.p[i]));
     }
     if (d != NULL) {
-        atomic_store_explicit(&d->list, NULL, memory_order_release);
+        list_clear(d);
     }
     return SH_OK;
 }
@@ -448,7 +535,7 @@ static sh_err mem_text(struct sh_points *p, const struct point_change *c)
         return SH_E_NOTFOUND;
     }
     struct point_entry *e = entry_copy(p, old);
-    const struct sh_str text = sh_arena_str(p->arena, c->a);
+    const struct sh_str text = c->kind == POINT_UNIT ? word(p, c->a) : sh_arena_str(p->arena, c->a);
     if (e == NULL || text.p == NULL) {
         return SH_E_NOMEM;
     }
@@ -669,13 +756,13 @@ sh_err sh_points_define(struct sh_points *p, const struct sh_point_def *d, bool 
 static sh_err rename_locked(struct sh_points *p, struct point_change *c)
 {
     const struct point_node *from = find_node(p, POINT_NODE_DEVICE, c->tenant, c->a, SH_STR(""));
-    const struct point_id_list *l = from == NULL ? NULL : atomic_load(&from->list);
-    const size_t n = l == NULL ? 0 : atomic_load(&l->n);
-    if (n == 0) {
+    struct ids l;
+    ids_of(from, &l);
+    if (l.n == 0) {
         return SH_E_NOTFOUND;
     }
-    for (size_t i = 0; i < n; i++) {
-        const struct sh_point *pt = &entry_of(p, l->ids[i])->point;
+    for (uint32_t i = 0; i < l.n; i++) {
+        const struct sh_point *pt = &entry_of(p, l.p[i])->point;
         const struct point_node *to = find_node(p, POINT_NODE_NAME, c->tenant, c->b, pt->property);
         if (to != NULL && is_current(p, to)) {
             return SH_E_EXISTS;

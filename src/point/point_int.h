@@ -38,6 +38,9 @@ SH_MUST_CHECK sh_err point_change_read(struct sh_bytes in, struct point_change *
 
 enum {
     POINT_CHUNK = 4096,
+    POINT_NODE_CHUNK = 1024,
+    POINT_NODE_CHUNKS = 32768, /* 32 Mi names */
+    POINT_WORDS = 256, /* texts of properties and units that are kept once: those used last */
     POINT_DEFAULT_MAX = 4 << 20,
     POINT_FIRST_SLOTS = 1024,
     POINT_FRAME_HEAD = 8, /* u32 length, u32 crc32c */
@@ -48,27 +51,34 @@ enum {
 
 enum point_node_kind { POINT_NODE_NAME = 1, POINT_NODE_TAG = 2, POINT_NODE_DEVICE = 3 };
 
-/* Ids of a device's points; a longer list replaces it. */
+/* Ids of a device's points from the second one on; a longer list replaces it. */
 struct point_id_list {
-    size_t cap;
-    atomic_size_t n;
+    uint32_t cap;
+    atomic_uint n;
     uint32_t ids[];
 };
 
+/* There are as many as points and devices: it is kept small. */
 struct point_node {
-    enum point_node_kind kind;
+    const char *device; /* empty for a tag */
+    const char *name;   /* property or tag; empty for a device */
+    uint32_t hash;
     uint32_t tenant;
-    uint64_t hash;
-    struct sh_str device; /* empty for a tag */
-    struct sh_str name;   /* property or tag; empty for a device */
-    atomic_uint id;
-    _Atomic(struct point_id_list *) list; /* POINT_NODE_DEVICE */
-    struct point_node *next_alias;        /* in its point's list */
+    atomic_uint id; /* of a device: its only point, while it has no list */
+    unsigned device_n : 12;
+    unsigned name_n : 12;
+    unsigned kind : 8;
+    union {
+        _Atomic(struct point_id_list *) list; /* POINT_NODE_DEVICE */
+        struct point_node *next_alias;        /* in its point's list: POINT_NODE_NAME */
+    } of;
 };
 
+/* A slot: the node's hash above, its number plus 1 below; 0: free. The hash saves the look at a
+ * node that is another one, which would be a miss in the processor's cache. */
 struct point_table {
     size_t cap;
-    _Atomic(struct point_node *) slots[];
+    atomic_ullong slots[];
 };
 
 struct point_entry {
@@ -84,6 +94,7 @@ struct point_owned_scale {
 };
 
 typedef _Atomic(struct point_entry *) point_entry_slot;
+typedef _Atomic(struct point_node *) point_node_chunk;
 
 struct sh_points {
     const struct sh_env *env;
@@ -94,7 +105,9 @@ struct sh_points {
     uint32_t max_points;
     struct sh_mutex lock;
     _Atomic(struct point_table *) table;
-    size_t names;
+    point_node_chunk *nodes; /* POINT_NODE_CHUNKS of them */
+    uint32_t names;
+    struct sh_str words[POINT_WORDS];
     _Atomic(point_entry_slot *) *chunks;
     atomic_uint last_id;
     atomic_ullong generation;

@@ -128,7 +128,8 @@ static sh_err points_init(struct sh_points *p, const struct sh_points_options *o
     }
     struct point_table *t = point_table_new(p, POINT_FIRST_SLOTS);
     p->chunks = sh_arena_array(p->arena, p->max_points / POINT_CHUNK + 1, sizeof p->chunks[0]);
-    if (t == NULL || p->chunks == NULL) {
+    p->nodes = sh_arena_array(p->arena, POINT_NODE_CHUNKS, sizeof p->nodes[0]);
+    if (t == NULL || p->chunks == NULL || p->nodes == NULL) {
         return SH_E_NOMEM;
     }
     atomic_store(&p->table, t);
