@@ -147,7 +147,7 @@ static bool occupied(const struct twin_tenant *tt, struct sh_str id)
         }
     }
     for (size_t i = 0; i < tt->n; i++) {
-        if (sh_str_eq(tt->sorted[i]->dev->asset, id)) {
+        if (sh_str_eq(twin_dev_text(tt->sorted[i]->dev, TWIN_ASSET), id)) {
             return true;
         }
     }

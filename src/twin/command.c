@@ -237,7 +237,7 @@ static sh_err look_up(struct sh_twin *t, uint32_t tenant, struct sh_str device,
         sh_diag_set(diag, "the device is read-only");
         sh_diag_remedy(diag, "Enable writing for the device, with a reason and an end.");
     } else {
-        const struct twin_thing *m = twin_thing_find(t, tenant, s->dev->thing);
+        const struct twin_thing *m = twin_thing_find(t, tenant, twin_dev_text(s->dev, TWIN_THING));
         const struct twin_property *p = m == NULL ? NULL : twin_thing_property(m, c->name);
         if (m != NULL && c->property && (p == NULL || !p->writable)) {
             err = p == NULL ? SH_E_NOTFOUND : SH_E_DENIED;

@@ -180,7 +180,8 @@ sh_err sh_twin_device_labels(struct sh_twin *t, uint32_t tenant, struct sh_str i
 {
     sh_mutex_lock(&t->lock);
     const struct twin_slot *s = twin_find(t, tenant, id);
-    const sh_err err = s == NULL ? SH_E_NOTFOUND : sh_buf_put_str(out, s->dev->labels);
+    const sh_err err =
+        s == NULL ? SH_E_NOTFOUND : sh_buf_put_str(out, twin_dev_text(s->dev, TWIN_LABELS));
     sh_mutex_unlock(&t->lock);
     return err;
 }
@@ -193,7 +194,7 @@ static sh_err new_doc(const struct twin_dev *d, struct sh_buf *out)
     sh_jw_init(&w, out);
     sh_jw_obj(&w);
     sh_jw_key(&w, "labels");
-    sh_jw_raw(&w, d->labels);
+    sh_jw_raw(&w, twin_dev_text(d, TWIN_LABELS));
     sh_jw_key(&w, "made");
     sh_jw_c(&w, "sample");
     if (d->tagset != 0) {
@@ -279,6 +280,7 @@ void twin_devices_adopt(struct sh_twin *t)
         const struct sh_point *p = sh_points_get(t->o.points, id);
         if (p == NULL || p->device.n == 0 ||
             (made != NULL && p->tenant == made->tenant && sh_str_eq(p->device, made->device)) ||
+            sh_twin_device_known(t, p->tenant, p->device) ||
             sh_points_find(t->o.points, p->tenant, p->device, p->property) != id) {
             continue;
         }

@@ -22,7 +22,6 @@ struct twin_tenant *twin_tenant(struct sh_twin *t, uint32_t tenant, bool make)
     }
     const uint64_t seed = t->tenants.seed;
     tt->id = tenant;
-    sh_map_init(&tt->by_id, a, t->o.max_devices, seed);
     sh_map_init(&tt->alias, a, (size_t)t->o.max_devices, seed);
     sh_map_init(&tt->things, a, TWIN_MAX_THINGS, seed);
     sh_map_init(&tt->assets, a, TWIN_MAX_ASSETS, seed);
@@ -33,13 +32,92 @@ struct twin_tenant *twin_tenant(struct sh_twin *t, uint32_t tenant, bool make)
     return tt;
 }
 
+/* ------------------------------------------------------------------ by id */
+
+static uint32_t id_hash(const struct sh_twin *t, struct sh_str id)
+{
+    const uint64_t h = sh_hash64(id.p, id.n, t->tenants.seed);
+    return (uint32_t)(h ^ h >> 32);
+}
+
+/* Where id stands, or the free place where it would. */
+static size_t ids_place(const struct sh_twin *t, const struct twin_ids *ids, uint32_t hash,
+                        struct sh_str id)
+{
+    size_t i = hash & (ids->cap - 1);
+    while (ids->v[i] != 0 && (ids->v[i] >> 32 != hash ||
+                              !sh_str_eq(twin_slot_at(t, (uint32_t)ids->v[i] - 1)->dev->id, id))) {
+        i = (i + 1) & (ids->cap - 1);
+    }
+    return i;
+}
+
+static struct twin_slot *ids_get(const struct sh_twin *t, const struct twin_tenant *tt,
+                                 struct sh_str id)
+{
+    const struct twin_ids *ids = &tt->by_id;
+    if (ids->n == 0) {
+        return NULL;
+    }
+    const size_t i = ids_place(t, ids, id_hash(t, id), id);
+    return ids->v[i] == 0 ? NULL : twin_slot_at(t, (uint32_t)ids->v[i] - 1);
+}
+
+static bool ids_grow(const struct sh_alloc *a, struct twin_ids *ids)
+{
+    const size_t cap = ids->cap == 0 ? 64 : ids->cap * 2;
+    uint64_t *v = sh_mem_array(a, cap, sizeof *v);
+    if (v == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < ids->cap; i++) {
+        size_t at = (size_t)(ids->v[i] >> 32) & (cap - 1);
+        while (ids->v[i] != 0 && v[at] != 0) {
+            at = (at + 1) & (cap - 1);
+        }
+        v[at] = ids->v[i] != 0 ? ids->v[i] : v[at];
+    }
+    sh_mem_free(a, ids->v);
+    ids->v = v;
+    ids->cap = cap;
+    return true;
+}
+
+/* s->dev is set, and its id not there yet. False: no memory. */
+static bool ids_put(struct sh_twin *t, struct twin_ids *ids, const struct twin_slot *s)
+{
+    if (ids->n + 1 > ids->cap / 4 * 3 && !ids_grow(t->env->alloc, ids)) {
+        return false;
+    }
+    const uint32_t hash = id_hash(t, s->dev->id);
+    ids->v[ids_place(t, ids, hash, s->dev->id)] = (uint64_t)hash << 32 | (s->number + 1);
+    ids->n++;
+    return true;
+}
+
+/* What stood behind it moves up, so that no place is ever dead. */
+static void ids_del(struct sh_twin *t, struct twin_ids *ids, struct sh_str id)
+{
+    const size_t mask = ids->cap - 1;
+    size_t hole = ids_place(t, ids, id_hash(t, id), id);
+    for (size_t i = (hole + 1) & mask; ids->v[i] != 0; i = (i + 1) & mask) {
+        const size_t home = (size_t)(ids->v[i] >> 32) & mask;
+        if (((i - home) & mask) >= ((i - hole) & mask)) {
+            ids->v[hole] = ids->v[i];
+            hole = i;
+        }
+    }
+    ids->v[hole] = 0;
+    ids->n--;
+}
+
 struct twin_slot *twin_find(struct sh_twin *t, uint32_t tenant, struct sh_str id)
 {
     const struct twin_tenant *tt = twin_tenant(t, tenant, false);
     if (tt == NULL) {
         return NULL;
     }
-    struct twin_slot *s = sh_map_get(&tt->by_id, id);
+    struct twin_slot *s = ids_get(t, tt, id);
     return s != NULL ? s : sh_map_get(&tt->alias, id);
 }
 
@@ -159,29 +237,28 @@ static void lower(struct sh_buf *b)
 }
 
 /* One block: the struct and all its texts behind it. */
-static struct twin_dev *pack(const struct sh_alloc *a, const struct twin_dev *d)
+static struct twin_dev *pack(const struct sh_alloc *a, const struct twin_dev *d,
+                             const struct sh_str in[TWIN_DEV_TEXTS])
 {
-    const struct sh_str *in[] = {&d->id,     &d->name,  &d->thing, &d->asset,
-                                 &d->labels, &d->pairs, &d->search};
-    size_t n = sizeof *d;
-    for (size_t i = 0; i < sizeof in / sizeof in[0]; i++) {
-        n += in[i]->n;
+    size_t n = d->id.n;
+    for (size_t i = 0; i < TWIN_DEV_TEXTS; i++) {
+        n += in[i].n;
     }
-    struct twin_dev *out = sh_mem_new(a, n);
+    struct twin_dev *out = n > UINT32_MAX ? NULL : sh_mem_new(a, sizeof *d + n);
     if (out == NULL) {
         return NULL;
     }
     *out = *d;
     out->refs = 1;
-    struct sh_str *to[] = {&out->id,     &out->name,  &out->thing, &out->asset,
-                           &out->labels, &out->pairs, &out->search};
-    char *p = (char *)(out + 1);
-    for (size_t i = 0; i < sizeof in / sizeof in[0]; i++) {
-        if (in[i]->n > 0) {
-            memcpy(p, in[i]->p, in[i]->n);
+    out->id.p = out->text;
+    memcpy(out->text, d->id.p, d->id.n);
+    size_t at = d->id.n;
+    for (size_t i = 0; i < TWIN_DEV_TEXTS; i++) {
+        if (in[i].n > 0) {
+            memcpy(out->text + at, in[i].p, in[i].n);
         }
-        *to[i] = (struct sh_str){p, in[i]->n};
-        p += in[i]->n;
+        at += in[i].n;
+        out->ends[i] = (uint32_t)at;
     }
     return out;
 }
@@ -200,14 +277,15 @@ void twin_texts_fini(struct twin_texts *x)
     sh_buf_fini(&x->labels);
 }
 
-static sh_err texts_of(struct twin_texts *x, const struct twin_dev *d, const json_t *labels)
+static sh_err texts_of(struct twin_texts *x, struct sh_str id, struct sh_str name,
+                       const json_t *labels)
 {
     sh_buf_clear(&x->pairs);
     sh_buf_clear(&x->search);
     sh_buf_clear(&x->labels);
-    SH_TRY(sh_buf_put_str(&x->search, d->id));
+    SH_TRY(sh_buf_put_str(&x->search, id));
     SH_TRY(sh_buf_put_u8(&x->search, '\n'));
-    SH_TRY(sh_buf_put_str(&x->search, d->name));
+    SH_TRY(sh_buf_put_str(&x->search, name));
     SH_TRY(label_texts(labels, &x->pairs, &x->search));
     lower(&x->search);
     return labels == NULL ? sh_buf_put_c(&x->labels, "{}") : twin_doc_text(labels, &x->labels);
@@ -216,21 +294,21 @@ static sh_err texts_of(struct twin_texts *x, const struct twin_dev *d, const jso
 struct twin_dev *twin_dev_make(struct sh_twin *t, struct twin_texts *x, uint32_t tenant,
                                struct sh_str id, const json_t *doc)
 {
-    struct twin_dev d = {.tenant = tenant,
-                         .id = id,
-                         .name = sh_json_get_str(doc, "name"),
-                         .thing = sh_json_get_str(doc, "thing"),
-                         .asset = sh_json_get_str(doc, "asset"),
-                         .demo = sh_json_get_bool(doc, "demo", false),
-                         .tagset = (uint64_t)sh_json_get_i64(doc, "tagset", 0),
-                         .period_us = sh_json_get_i64(doc, "period_ms", 0) * 1000};
-    if (texts_of(x, &d, json_object_get(doc, "labels")) != SH_OK) {
+    const struct twin_dev d = {.tenant = tenant,
+                               .id = id,
+                               .demo = sh_json_get_bool(doc, "demo", false),
+                               .tagset = (uint64_t)sh_json_get_i64(doc, "tagset", 0),
+                               .period_us = sh_json_get_i64(doc, "period_ms", 0) * 1000};
+    struct sh_str in[TWIN_DEV_TEXTS] = {[TWIN_NAME] = sh_json_get_str(doc, "name"),
+                                        [TWIN_THING] = sh_json_get_str(doc, "thing"),
+                                        [TWIN_ASSET] = sh_json_get_str(doc, "asset")};
+    if (texts_of(x, id, in[TWIN_NAME], json_object_get(doc, "labels")) != SH_OK) {
         return NULL;
     }
-    d.pairs = sh_buf_str(&x->pairs);
-    d.search = sh_buf_str(&x->search);
-    d.labels = sh_buf_str(&x->labels);
-    return pack(t->env->alloc, &d);
+    in[TWIN_LABELS] = sh_buf_str(&x->labels);
+    in[TWIN_PAIRS] = sh_buf_str(&x->pairs);
+    in[TWIN_SEARCH] = sh_buf_str(&x->search);
+    return pack(t->env->alloc, &d, in);
 }
 
 struct twin_dev *twin_dev_new(struct sh_twin *t, uint32_t tenant, struct sh_str id,
@@ -274,24 +352,29 @@ static struct twin_slot *slot_new(struct sh_twin *t)
         return NULL;
     }
     if (s != NULL) {
-        t->free_slots = s->next_free;
-        s->next_free = NULL;
+        t->free_slots = s->next_unsaved;
+        s->next_unsaved = NULL;
         return s;
     }
-    if (!grow(t->env->alloc, &t->slots, &t->cap_slots, t->nslots)) {
-        return NULL;
+    if (t->nslots == t->nchunks * TWIN_CHUNK) {
+        if (!grow(t->env->alloc, &t->slots, &t->cap_chunks, t->nchunks)) {
+            return NULL;
+        }
+        t->slots[t->nchunks] = sh_mem_array(t->env->alloc, TWIN_CHUNK, sizeof *s);
+        if (t->slots[t->nchunks] == NULL) {
+            return NULL;
+        }
+        t->nchunks++;
     }
-    s = sh_mem_new(t->env->alloc, sizeof *s);
-    if (s != NULL) {
-        t->slots[t->nslots++] = s;
-    }
+    s = twin_slot_at(t, t->nslots);
+    s->number = (uint32_t)t->nslots++;
     return s;
 }
 
 static void slot_free(struct sh_twin *t, struct twin_slot *s)
 {
     s->dev = NULL;
-    s->next_free = t->free_slots;
+    s->next_unsaved = t->free_slots;
     t->free_slots = s;
 }
 
@@ -302,7 +385,7 @@ sh_err twin_index_put(struct sh_twin *t, struct twin_dev *d, struct twin_slot **
         twin_dev_unref(t, d);
         return SH_E_NOMEM;
     }
-    struct twin_slot *s = sh_map_get(&tt->by_id, d->id);
+    struct twin_slot *s = ids_get(t, tt, d->id);
     if (s != NULL) {
         twin_count(t, s, -1);
         twin_dev_unref(t, s->dev);
@@ -313,15 +396,17 @@ sh_err twin_index_put(struct sh_twin *t, struct twin_dev *d, struct twin_slot **
         return SH_OK;
     }
     s = slot_new(t);
+    if (s != NULL) {
+        s->dev = d;
+    }
     if (s == NULL || !grow(t->env->alloc, &tt->sorted, &tt->cap, tt->n) ||
-        sh_map_put(&tt->by_id, d->id, s) != SH_OK) {
+        !ids_put(t, &tt->by_id, s)) {
         if (s != NULL) {
             slot_free(t, s);
         }
         twin_dev_unref(t, d);
         return t->live >= t->o.max_devices ? SH_E_LIMIT : SH_E_NOMEM;
     }
-    s->dev = d;
     d->slot = s;
     /* Loading comes in order. What samples make may not: it is put in its place when somebody asks
      * for the order, all at once. */
@@ -377,7 +462,7 @@ void twin_index_remove(struct sh_twin *t, struct twin_slot *s)
     tt->n--;
     tt->ordered--;
     t->live--;
-    (void)sh_map_del(&tt->by_id, s->dev->id);
+    ids_del(t, &tt->by_id, s->dev->id);
     drop_aliases(tt, s);
     unlink_unsaved(t, s);
     twin_state_forget(t, s);
@@ -392,7 +477,9 @@ void twin_index_fini(struct sh_twin *t)
     struct sh_str key;
     void *v = NULL;
     for (size_t i = 0; i < t->nslots; i++) {
-        twin_dev_unref(t, t->slots[i]->dev);
+        twin_dev_unref(t, twin_slot_at(t, i)->dev);
+    }
+    for (size_t i = 0; i < t->nchunks; i++) {
         sh_mem_free(a, t->slots[i]);
     }
     sh_mem_free(a, t->slots);
@@ -406,7 +493,7 @@ void twin_index_fini(struct sh_twin *t)
         while (sh_map_next(&tt->assets, &k, &key, &v)) {
             sh_mem_free(a, v);
         }
-        sh_map_fini(&tt->by_id);
+        sh_mem_free(a, tt->by_id.v);
         sh_map_fini(&tt->alias);
         sh_map_fini(&tt->things);
         sh_map_fini(&tt->assets);

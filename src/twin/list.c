@@ -63,13 +63,14 @@ static bool matches(const struct walk *k, const struct twin_slot *s)
     if (k->state >= 0 && (int)s->state != k->state) {
         return false;
     }
-    if (k->q->thing.n > 0 && !sh_str_eq(d->thing, k->q->thing)) {
+    if (k->q->thing.n > 0 && !sh_str_eq(twin_dev_text(d, TWIN_THING), k->q->thing)) {
         return false;
     }
-    if (k->q->asset.n > 0 && !twin_asset_below(k->tt, d->asset, k->q->asset)) {
+    if (k->q->asset.n > 0 && !twin_asset_below(k->tt, twin_dev_text(d, TWIN_ASSET), k->q->asset)) {
         return false;
     }
-    return has(d->pairs, k->label) && has(d->search, k->search);
+    return has(twin_dev_text(d, TWIN_PAIRS), k->label) &&
+           has(twin_dev_text(d, TWIN_SEARCH), k->search);
 }
 
 static struct item key_of(const struct walk *k, const struct twin_slot *s)
@@ -80,13 +81,13 @@ static struct item key_of(const struct walk *k, const struct twin_slot *s)
     case BY_ID:
         break;
     case BY_NAME:
-        i.text = d->name.n > 0 ? d->name : d->id;
+        i.text = twin_dev_text(d, TWIN_NAME).n > 0 ? twin_dev_text(d, TWIN_NAME) : d->id;
         break;
     case BY_THING:
-        i.text = d->thing;
+        i.text = twin_dev_text(d, TWIN_THING);
         break;
     case BY_ASSET:
-        i.text = d->asset;
+        i.text = twin_dev_text(d, TWIN_ASSET);
         break;
     case BY_STATE:
         i.number = (int64_t)s->state;
@@ -353,10 +354,10 @@ sh_err twin_row(const struct twin_slot *s, struct sh_arena *ar, struct sh_twin_d
     *out = (struct sh_twin_device){
         .tenant = d->tenant,
         .id = sh_arena_str(ar, d->id),
-        .name = sh_arena_str(ar, d->name),
-        .thing = sh_arena_str(ar, d->thing),
-        .asset = sh_arena_str(ar, d->asset),
-        .labels = sh_arena_str(ar, d->labels),
+        .name = sh_arena_str(ar, twin_dev_text(d, TWIN_NAME)),
+        .thing = sh_arena_str(ar, twin_dev_text(d, TWIN_THING)),
+        .asset = sh_arena_str(ar, twin_dev_text(d, TWIN_ASSET)),
+        .labels = sh_arena_str(ar, twin_dev_text(d, TWIN_LABELS)),
         .state = s->state,
         .since_us = s->since_us,
         .last_us = atomic_load_explicit(&s->last_us, memory_order_relaxed),

@@ -271,7 +271,7 @@ void twin_mark_silent(struct sh_twin *t)
         sh_mutex_lock(&t->lock);
         const size_t end = at + TWIN_CHUNK < t->nslots ? at + TWIN_CHUNK : t->nslots;
         for (; at < end && n < sizeof changed / sizeof changed[0]; at++) {
-            struct twin_slot *s = t->slots[at];
+            struct twin_slot *s = twin_slot_at(t, at);
             if (s->dev != NULL && silent(t, s, now)) {
                 changed[n++] = set(t, s, SH_TWIN_OFFLINE);
             }

@@ -233,7 +233,7 @@ enum sh_twin_refusal sh_twin_property(struct sh_twin *t, uint32_t tenant, struct
     const struct twin_slot *s = twin_find(t, tenant, device);
     if (s != NULL) {
         r = SH_TWIN_OK;
-        const struct twin_thing *m = twin_thing_find(t, tenant, s->dev->thing);
+        const struct twin_thing *m = twin_thing_find(t, tenant, twin_dev_text(s->dev, TWIN_THING));
         const struct twin_property *p = m == NULL ? NULL : twin_thing_property(m, property);
         if (p != NULL) {
             *type = p->type;
@@ -320,8 +320,9 @@ static void apply_tenant(struct sh_twin *t, struct twin_tenant *tt, struct sh_st
         twin_order(t, tt);
         while (at < tt->n && m == NULL) {
             d = tt->sorted[at++]->dev;
-            if (d->thing.n > 0 && (thing.n == 0 || sh_str_eq(d->thing, thing))) {
-                m = twin_thing_find(t, tt->id, d->thing);
+            if (twin_dev_text(d, TWIN_THING).n > 0 &&
+                (thing.n == 0 || sh_str_eq(twin_dev_text(d, TWIN_THING), thing))) {
+                m = twin_thing_find(t, tt->id, twin_dev_text(d, TWIN_THING));
             }
         }
         if (m != NULL) {
@@ -415,7 +416,8 @@ static bool used(struct sh_twin *t, uint32_t tenant, struct sh_str id)
         const struct twin_tenant *tt = v;
         for (size_t i = 0; i < tt->n; i++) {
             const struct twin_dev *d = tt->sorted[i]->dev;
-            if ((tt->id == tenant || tenant == SH_RECORD_PLATFORM) && sh_str_eq(d->thing, id)) {
+            if ((tt->id == tenant || tenant == SH_RECORD_PLATFORM) &&
+                sh_str_eq(twin_dev_text(d, TWIN_THING), id)) {
                 return true;
             }
         }

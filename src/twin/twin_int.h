@@ -30,39 +30,64 @@ enum {
 
 struct twin_slot;
 
-/* What the index knows of a device: immutable; counted references under the lock. */
+enum twin_text {
+    TWIN_NAME,
+    TWIN_THING,
+    TWIN_ASSET,
+    TWIN_LABELS, /* JSON object */
+    TWIN_PAIRS,  /* \x1fkey:value\x1f... for the label filter */
+    TWIN_SEARCH, /* id, name and labels in ASCII lower case */
+    TWIN_DEV_TEXTS
+};
+
+/* What the index knows of a device: immutable; counted references under the lock. There may be a
+ * million: it is kept small. */
 struct twin_dev {
     unsigned refs;
     uint32_t tenant;
-    struct sh_str id, name, thing, asset;
-    struct sh_str labels; /* JSON object */
-    struct sh_str pairs;  /* \x1fkey:value\x1f... for the label filter */
-    struct sh_str search; /* id, name and labels in ASCII lower case */
-    uint64_t tagset;      /* hash of the labels its id was made from; 0 = none */
-    int64_t period_us;    /* 0 = not told */
-    bool demo;
+    struct sh_str id;
+    uint64_t tagset;   /* hash of the labels its id was made from; 0 = none */
+    int64_t period_us; /* 0 = not told */
     struct twin_slot *slot;
+    uint32_t ends[TWIN_DEV_TEXTS]; /* in text, behind the id */
+    bool demo;
+    char text[];
 };
+
+static inline struct sh_str twin_dev_text(const struct twin_dev *d, enum twin_text which)
+{
+    const size_t from = which == 0 ? d->id.n : d->ends[which - 1];
+    return (struct sh_str){d->text + from, d->ends[which] - from};
+}
 
 /* The living half of a device: never moves; reused after the device was removed. */
 struct twin_slot {
-    struct twin_dev *dev; /* NULL: free */
-    struct twin_slot *next_free;
-    struct twin_slot *next_unsaved;
+    struct twin_dev *dev;           /* NULL: free */
+    struct twin_slot *next_unsaved; /* or the next free one */
     struct twin_slot *next_dirty;
     struct twin_slot *next_untold;
-    bool unsaved; /* made by ensure, has no record yet */
-    bool dirty;   /* its state must be stored */
-    bool untold;  /* its state must be told on the bus */
-    enum sh_twin_state state;
     int64_t since_us;
     int64_t write_until_us;
-    uint16_t links[2];
+    /* what the apply thread looks at */
     _Atomic int64_t last_us;   /* wall */
     _Atomic int64_t last_mono; /* 0 = not since the start */
     _Atomic int64_t gap_us;    /* smoothed time between arrivals */
-    _Atomic int online;        /* state == ONLINE, for the apply thread */
     uint64_t touch;            /* apply thread: last batch that had it */
+    atomic_bool online;        /* state == ONLINE, for the apply thread */
+    bool unsaved;              /* made by ensure, has no record yet */
+    bool dirty;                /* its state must be stored */
+    bool untold;               /* its state must be told on the bus */
+    uint16_t links[2];
+    enum sh_twin_state state;
+    uint32_t number; /* twin_slot_at */
+};
+
+/* Devices of a tenant by id: open addressing, hash above, the slot's number plus 1 below; 0: free.
+ */
+struct twin_ids {
+    uint64_t *v;
+    size_t cap;
+    size_t n;
 };
 
 struct twin_property {
@@ -89,7 +114,7 @@ struct twin_asset {
 
 struct twin_tenant {
     uint32_t id;
-    struct sh_map by_id;       /* id -> slot */
+    struct twin_ids by_id;
     struct sh_map alias;       /* old id -> slot */
     struct sh_map things;      /* id -> twin_thing */
     struct sh_map assets;      /* id -> twin_asset */
@@ -121,13 +146,14 @@ struct sh_twin {
     struct sh_bus_sub *sub;
     struct sh_schema *device_schema, *thing_schema, *asset_schema, *command_schema;
 
-    struct sh_mutex write; /* one change of records at a time; taken before lock */
-    struct sh_mutex lock;  /* everything below */
-    struct sh_map tenants; /* 4 bytes -> twin_tenant */
-    struct sh_map units;   /* text -> its own copy */
-    struct twin_slot **slots;
+    struct sh_mutex write;    /* one change of records at a time; taken before lock */
+    struct sh_mutex lock;     /* everything below */
+    struct sh_map tenants;    /* 4 bytes -> twin_tenant */
+    struct sh_map units;      /* text -> its own copy */
+    struct twin_slot **slots; /* chunks of TWIN_CHUNK */
     size_t nslots;
-    size_t cap_slots;
+    size_t nchunks;
+    size_t cap_chunks;
     size_t live;
     struct twin_slot *free_slots;
     struct twin_slot *unsaved;
@@ -144,6 +170,11 @@ struct sh_twin {
 
 /* shapes.c */
 sh_err twin_shapes_new(struct sh_twin *t);
+
+static inline struct twin_slot *twin_slot_at(const struct sh_twin *t, size_t number)
+{
+    return &t->slots[number / TWIN_CHUNK][number % TWIN_CHUNK];
+}
 
 /* index.c: all under the lock. */
 struct twin_tenant *twin_tenant(struct sh_twin *t, uint32_t tenant, bool make);
