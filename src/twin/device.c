@@ -61,6 +61,10 @@ sh_err twin_device_load(void *ctx, const struct sh_record_row *row)
 {
     struct sh_twin *t = ctx;
     json_t *doc = NULL;
+    uint64_t tagset = 0;
+    if (twin_quick_device(row->doc, row->id, &t->loading, &tagset)) {
+        return remember(t, twin_dev_sampled(t, &t->loading, row->tenant, row->id, tagset), NULL);
+    }
     SH_TRY(sh_json_parse(row->doc, (size_t)TWIN_DOC_BYTES * 2, &doc, NULL));
     const sh_err err = remember(t, twin_dev_make(t, &t->loading, row->tenant, row->id, doc), doc);
     json_decref(doc);

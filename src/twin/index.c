@@ -207,24 +207,26 @@ const char *twin_intern(struct sh_twin *t, struct sh_str unit)
 
 /* ------------------------------------------------------------------ one device */
 
-/* "\x1fkey:value\x1f" for each label, and the search text. */
-static sh_err label_texts(const json_t *labels, struct sh_buf *pairs, struct sh_buf *search)
+sh_err twin_texts_begin(struct twin_texts *x, struct sh_str id, struct sh_str name)
 {
-    json_t *l = (json_t *)(uintptr_t)labels;
-    SH_TRY(sh_buf_put_u8(pairs, 0x1f));
-    for (void *it = json_object_iter(l); it != NULL; it = json_object_iter_next(l, it)) {
-        const char *key = json_object_iter_key(it);
-        const struct sh_str v = {json_string_value(json_object_iter_value(it)),
-                                 json_string_length(json_object_iter_value(it))};
-        const size_t from = pairs->n;
-        SH_TRY(sh_buf_put_c(pairs, key));
-        SH_TRY(sh_buf_put_u8(pairs, ':'));
-        SH_TRY(sh_buf_put_str(pairs, v));
-        SH_TRY(sh_buf_put_u8(search, '\n'));
-        SH_TRY(sh_buf_put(search, pairs->p + from, pairs->n - from));
-        SH_TRY(sh_buf_put_u8(pairs, 0x1f));
-    }
-    return SH_OK;
+    sh_buf_clear(&x->pairs);
+    sh_buf_clear(&x->search);
+    sh_buf_clear(&x->labels);
+    SH_TRY(sh_buf_put_str(&x->search, id));
+    SH_TRY(sh_buf_put_u8(&x->search, '\n'));
+    SH_TRY(sh_buf_put_str(&x->search, name));
+    return sh_buf_put_u8(&x->pairs, 0x1f);
+}
+
+sh_err twin_texts_label(struct twin_texts *x, struct sh_str key, struct sh_str value)
+{
+    const size_t from = x->pairs.n;
+    SH_TRY(sh_buf_put_str(&x->pairs, key));
+    SH_TRY(sh_buf_put_u8(&x->pairs, ':'));
+    SH_TRY(sh_buf_put_str(&x->pairs, value));
+    SH_TRY(sh_buf_put_u8(&x->search, '\n'));
+    SH_TRY(sh_buf_put(&x->search, x->pairs.p + from, x->pairs.n - from));
+    return sh_buf_put_u8(&x->pairs, 0x1f);
 }
 
 static void lower(struct sh_buf *b)
@@ -280,15 +282,25 @@ void twin_texts_fini(struct twin_texts *x)
 static sh_err texts_of(struct twin_texts *x, struct sh_str id, struct sh_str name,
                        const json_t *labels)
 {
-    sh_buf_clear(&x->pairs);
-    sh_buf_clear(&x->search);
-    sh_buf_clear(&x->labels);
-    SH_TRY(sh_buf_put_str(&x->search, id));
-    SH_TRY(sh_buf_put_u8(&x->search, '\n'));
-    SH_TRY(sh_buf_put_str(&x->search, name));
-    SH_TRY(label_texts(labels, &x->pairs, &x->search));
-    lower(&x->search);
+    json_t *l = (json_t *)(uintptr_t)labels;
+    SH_TRY(twin_texts_begin(x, id, name));
+    for (void *it = json_object_iter(l); it != NULL; it = json_object_iter_next(l, it)) {
+        const json_t *v = json_object_iter_value(it);
+        SH_TRY(twin_texts_label(x, sh_str_c(json_object_iter_key(it)),
+                                (struct sh_str){json_string_value(v), json_string_length(v)}));
+    }
     return labels == NULL ? sh_buf_put_c(&x->labels, "{}") : twin_doc_text(labels, &x->labels);
+}
+
+/* With the texts of labels in x; in: the rest. */
+static struct twin_dev *with_texts(const struct sh_twin *t, struct twin_texts *x,
+                                   const struct twin_dev *d, struct sh_str in[TWIN_DEV_TEXTS])
+{
+    lower(&x->search);
+    in[TWIN_LABELS] = sh_buf_str(&x->labels);
+    in[TWIN_PAIRS] = sh_buf_str(&x->pairs);
+    in[TWIN_SEARCH] = sh_buf_str(&x->search);
+    return pack(t->env->alloc, d, in);
 }
 
 struct twin_dev *twin_dev_make(struct sh_twin *t, struct twin_texts *x, uint32_t tenant,
@@ -305,10 +317,15 @@ struct twin_dev *twin_dev_make(struct sh_twin *t, struct twin_texts *x, uint32_t
     if (texts_of(x, id, in[TWIN_NAME], json_object_get(doc, "labels")) != SH_OK) {
         return NULL;
     }
-    in[TWIN_LABELS] = sh_buf_str(&x->labels);
-    in[TWIN_PAIRS] = sh_buf_str(&x->pairs);
-    in[TWIN_SEARCH] = sh_buf_str(&x->search);
-    return pack(t->env->alloc, &d, in);
+    return with_texts(t, x, &d, in);
+}
+
+struct twin_dev *twin_dev_sampled(struct sh_twin *t, struct twin_texts *x, uint32_t tenant,
+                                  struct sh_str id, uint64_t tagset)
+{
+    const struct twin_dev d = {.tenant = tenant, .id = id, .tagset = tagset};
+    struct sh_str in[TWIN_DEV_TEXTS] = {{NULL, 0}};
+    return with_texts(t, x, &d, in);
 }
 
 struct twin_dev *twin_dev_new(struct sh_twin *t, uint32_t tenant, struct sh_str id,

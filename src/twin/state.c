@@ -286,27 +286,39 @@ void twin_mark_silent(struct sh_twin *t)
 
 /* ------------------------------------------------------------------ stored */
 
+enum sh_twin_state twin_state_of(struct sh_str word)
+{
+    return sh_str_eqc(word, "online")
+               ? SH_TWIN_ONLINE
+               : (sh_str_eqc(word, "offline") ? SH_TWIN_OFFLINE : SH_TWIN_NEVER);
+}
+
 sh_err twin_state_load(void *ctx, const struct sh_record_row *row)
 {
     struct sh_twin *t = ctx;
-    json_t *doc = NULL;
-    SH_TRY(sh_json_parse(row->doc, TWIN_DOC_BYTES, &doc, NULL));
+    enum sh_twin_state state = SH_TWIN_NEVER;
+    int64_t since = 0;
+    int64_t last = 0;
+    if (!twin_quick_state(row->doc, &state, &since, &last)) {
+        json_t *doc = NULL;
+        SH_TRY(sh_json_parse(row->doc, TWIN_DOC_BYTES, &doc, NULL));
+        state = twin_state_of(sh_json_get_str(doc, "state"));
+        since = sh_json_get_i64(doc, "since", 0);
+        last = sh_json_get_i64(doc, "last", 0);
+        json_decref(doc);
+    }
     sh_mutex_lock(&t->lock);
     struct twin_slot *s = twin_find(t, row->tenant, row->id);
     if (s != NULL) {
-        const struct sh_str state = sh_json_get_str(doc, "state");
         twin_count(t, s, -1);
-        s->state = sh_str_eqc(state, "online")
-                       ? SH_TWIN_ONLINE
-                       : (sh_str_eqc(state, "offline") ? SH_TWIN_OFFLINE : SH_TWIN_NEVER);
-        s->since_us = sh_json_get_i64(doc, "since", 0);
-        atomic_store(&s->last_us, sh_json_get_i64(doc, "last", 0));
+        s->state = state;
+        s->since_us = since;
+        atomic_store(&s->last_us, last);
         atomic_store(&s->last_mono, sh_mono_us(t->env->clock));
         atomic_store(&s->online, s->state == SH_TWIN_ONLINE);
         twin_count(t, s, 1);
     }
     sh_mutex_unlock(&t->lock);
-    json_decref(doc);
     return SH_OK;
 }
 

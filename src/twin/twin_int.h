@@ -189,6 +189,12 @@ void twin_texts_init(struct twin_texts *x, const struct sh_alloc *a);
 void twin_texts_fini(struct twin_texts *x);
 struct twin_dev *twin_dev_make(struct sh_twin *t, struct twin_texts *x, uint32_t tenant,
                                struct sh_str id, const json_t *doc);
+/* One that a sample made: it has an id and labels only, whose texts are in x. */
+struct twin_dev *twin_dev_sampled(struct sh_twin *t, struct twin_texts *x, uint32_t tenant,
+                                  struct sh_str id, uint64_t tagset);
+/* Texts of labels, one after the other. */
+SH_MUST_CHECK sh_err twin_texts_begin(struct twin_texts *x, struct sh_str id, struct sh_str name);
+SH_MUST_CHECK sh_err twin_texts_label(struct twin_texts *x, struct sh_str key, struct sh_str value);
 void twin_dev_unref(struct sh_twin *t, struct twin_dev *d); /* NULL is accepted */
 /* Puts a new device in, or the new form of one in its slot. Takes d over also on failure. */
 sh_err twin_index_put(struct sh_twin *t, struct twin_dev *d, struct twin_slot **out);
@@ -210,6 +216,10 @@ sh_err twin_device_doc(struct sh_twin *t, uint32_t tenant, struct sh_str id, enu
 void twin_device_stored(struct sh_twin *t, uint32_t tenant, struct sh_str id, const json_t *doc);
 bool twin_id_ok(struct sh_str id);
 
+/* quick.c: documents as we write them; false: read it by the parser. */
+bool twin_quick_device(struct sh_str doc, struct sh_str id, struct twin_texts *x, uint64_t *tagset);
+bool twin_quick_state(struct sh_str doc, enum sh_twin_state *state, int64_t *since, int64_t *last);
+
 /* thing.c */
 sh_err twin_thing_load(void *ctx, const struct sh_record_row *row);
 struct twin_thing *twin_thing_find(struct sh_twin *t, uint32_t tenant, struct sh_str id);
@@ -226,6 +236,7 @@ sh_err twin_asset_load(void *ctx, const struct sh_record_row *row);
 bool twin_asset_below(const struct twin_tenant *tt, struct sh_str a, struct sh_str top);
 
 /* state.c */
+enum sh_twin_state twin_state_of(struct sh_str word);
 sh_err twin_state_load(void *ctx, const struct sh_record_row *row);
 sh_err twin_grant_load(void *ctx, const struct sh_record_row *row);
 void twin_on_slab(void *ctx, struct sh_slab *slab, uint64_t seq);

@@ -137,6 +137,50 @@ static void test_devices_that_samples_make_stand_in_order(void **state)
     }
 }
 
+/* What is found by a label, and by a part of any text; and the labels. */
+static void found_is(struct fix *f, struct sh_str label, struct sh_str search, const char *id,
+                     const char *labels)
+{
+    const struct sh_twin_query q = {.tenant = 1, .label = label, .search = search};
+    struct sh_twin_page page;
+    assert_ok(sh_twin_devices(f->w, &q, f->ar, &page, NULL));
+    assert_int_equal(page.n, 1);
+    assert_true(sh_str_eqc(page.rows[0].id, id));
+    assert_true(sh_str_eqc(page.rows[0].labels, labels));
+}
+
+/* Some are read back without a JSON parser, some need it: nobody sees which. */
+static void test_devices_of_samples_are_read_back_as_they_were(void **state)
+{
+    struct fix *f = *state;
+    const struct sh_twin_label two[] = {{SH_STR("Line"), SH_STR("L 7")},
+                                        {SH_STR("site"), SH_STR("x")}};
+    const struct sh_twin_label hard[] = {{SH_STR("q"), SH_STR("a\"b\\c")}};
+    const struct sh_twin_label chinese[] = {{SH_STR("车间"), SH_STR("一号")}};
+    char detail[SH_TWIN_DETAIL];
+    assert_int_equal(ensure(f, "none", NULL, true), SH_TWIN_OK);
+    assert_int_equal(sh_twin_device_ensure(f->w, 1, SH_STR("A-two"), two, 2, true, detail), 0);
+    assert_int_equal(sh_twin_device_ensure(f->w, 1, SH_STR("hard"), hard, 1, true, detail), 0);
+    assert_int_equal(sh_twin_device_ensure(f->w, 1, SH_STR("cn"), chinese, 1, true, detail), 0);
+    sh_twin_seen(f->w, 1, SH_STR("A-two"));
+    for (int k = 0; k < 2; k++) {
+        found_is(f, SH_STR(""), SH_STR("none"), "none", "{}");
+        found_is(f, SH_STR("Line:L 7"), SH_STR("a-two"), "A-two",
+                 "{\"Line\":\"L 7\",\"site\":\"x\"}");
+        found_is(f, SH_STR("site:x"), SH_STR("line:l 7"), "A-two",
+                 "{\"Line\":\"L 7\",\"site\":\"x\"}");
+        found_is(f, SH_STR("q:a\"b\\c"), SH_STR("b\\c"), "hard", "{\"q\":\"a\\\"b\\\\c\"}");
+        found_is(f, SH_STR("车间:一号"), SH_STR("一号"), "cn", "{\"车间\":\"一号\"}");
+        fix_is(f, "A-two", "state", "online");
+        fix_is(f, "none", "state", "never");
+        assert_int_equal(sh_twin_device_ensure(f->w, 1, SH_STR("A-two"), two, 2, true, detail), 0);
+        assert_int_equal(sh_twin_device_ensure(f->w, 1, SH_STR("A-two"), hard, 1, true, detail),
+                         SH_TWIN_DEVICE_ID_CONFLICT);
+        assert_ok(sh_twin_tick(f->w));
+        fix_reopen(f);
+    }
+}
+
 static void test_device_with_points_but_no_record_is_made_again(void **state)
 {
     struct fix *f = *state;
@@ -315,6 +359,7 @@ int main(void)
         T(test_device_body_that_is_wrong_is_refused_with_its_place),
         T(test_ensure_makes_devices_and_finds_conflicts),
         T(test_devices_that_samples_make_stand_in_order),
+        T(test_devices_of_samples_are_read_back_as_they_were),
         T(test_device_with_points_but_no_record_is_made_again),
         T(test_thing_model_gives_types_points_and_scales),
         T(test_thing_model_that_is_wrong_is_refused_with_its_place),
