@@ -30,6 +30,20 @@ static uint64_t load_frames(struct sh_points *p, struct sh_str all)
     return at;
 }
 
+/* Names that the log may have: so the table is not made again and again as they are read. */
+static size_t frames_of(struct sh_str all)
+{
+    size_t n = 0;
+    for (size_t at = 0; all.n - at >= POINT_FRAME_HEAD; n++) {
+        const uint32_t len = sh_le32((const uint8_t *)all.p + at);
+        if (len == 0 || len > all.n - at - POINT_FRAME_HEAD) {
+            break;
+        }
+        at += POINT_FRAME_HEAD + len;
+    }
+    return n;
+}
+
 static sh_err load_log(struct sh_points *p, const struct sh_points_options *o)
 {
     struct sh_str all = {NULL, 0};
@@ -38,6 +52,17 @@ static sh_err load_log(struct sh_points *p, const struct sh_points_options *o)
         return SH_OK;
     }
     SH_TRY(err);
+    size_t cap = POINT_FIRST_SLOTS;
+    const size_t frames = frames_of(all);
+    while (cap / 4 * 3 <= frames) {
+        cap *= 2;
+    }
+    struct point_table *t = point_table_new(p, cap);
+    if (t == NULL) {
+        sh_str_free(p->env->alloc, &all);
+        return SH_E_NOMEM;
+    }
+    atomic_store(&p->table, t);
     p->log_size = load_frames(p, all);
     if (p->log_size < all.n && o->report != NULL) {
         o->report(o->ctx, p->path, p->log_size, "unreadable entries at the end were left out");
