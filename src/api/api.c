@@ -195,6 +195,16 @@ static int choose_tenant(struct api_req *r)
     return 0;
 }
 
+/* Somebody who found an unlocked screen stops here. */
+static int confirmed(struct api_req *r)
+{
+    if ((r->route->flags & API_F_CONFIRM) == 0 || sh_guard_confirmed(r->api->o.guard, &r->who)) {
+        return 0;
+    }
+    return api_problem(r, 403, "confirm_needed", "this act needs the password once more",
+                       "该操作需要再次确认密码");
+}
+
 static int permit(struct api_req *r)
 {
     const int p = r->route->permission;
@@ -207,17 +217,20 @@ static int permit(struct api_req *r)
                            "该接口需要会话或令牌");
     }
     if (p == API_SIGNED_IN) {
-        return 0;
+        return confirmed(r);
     }
     if (sh_guard_check(r->api->o.guard, &r->who, (enum sh_permission)p, r->tenant) == SH_OK) {
-        return 0;
+        return confirmed(r);
     }
     struct sh_diag d = {0};
     const enum sh_denial why = sh_guard_explain(r->api->o.guard, &r->who, (enum sh_permission)p,
                                                 r->tenant, r->chinese, &d);
     (void)atomic_fetch_add(&r->api->denied, 1);
+    const char *code = why == SH_DENIAL_PASSWORD ? "password_expired"
+                       : why == SH_DENIAL_FACTOR ? "second_factor_missing"
+                                                 : "denied";
     return api_problem_diag(r, why == SH_DENIAL_TENANT ? 404 : 403,
-                            why == SH_DENIAL_TENANT ? "not_found" : "denied", &d);
+                            why == SH_DENIAL_TENANT ? "not_found" : code, &d);
 }
 
 /* ---- life of a request ---- */

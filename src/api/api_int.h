@@ -28,6 +28,7 @@ enum {
     API_F_INGEST = 4,   /* big body */
     API_F_OWN_TYPE = 8, /* sets its own Content-Type and caching */
     API_F_SECRET = 16,  /* shows a secret once: the answer is never stored */
+    API_F_CONFIRM = 64, /* dangerous: a session must have proved itself lately */
     API_F_REPEAT = 32   /* repeating it does no harm: an Idempotency-Key is not stored */
 };
 
@@ -192,6 +193,12 @@ bool api_sees(struct api_req *r, struct sh_str device);
 /* Point by name in the caller's tenant; 0 and a 404 problem otherwise. */
 uint32_t api_point(struct api_req *r, struct sh_str name, int *status);
 
+/* ---- signing in (session.c) ---- */
+
+/* Views into the body and the headers. */
+struct sh_sign_in_ask api_sign_in_ask(struct api_req *r);
+int api_sign_in_refused(struct api_req *r, sh_err err, const struct sh_sign_in *s);
+
 /* ---- edits of samples (edits.c) ---- */
 
 struct api_edit {
@@ -231,6 +238,9 @@ int api_ws_mqtt(struct api_req *r);
 /* ---- handlers, by file ---- */
 api_handler api_session_post, api_session_link, api_session_get, api_session_delete,
     api_session_password;
+api_handler api_sessions_list, api_sessions_end, api_session_end, api_session_confirm,
+    api_totp_begin, api_totp_enable, api_totp_remove, api_recovery_new, api_person_sessions,
+    api_person_sessions_end, api_person_session_end, api_person_factor_remove;
 api_handler api_people_list, api_people_post, api_people_get, api_people_put, api_people_delete;
 api_handler api_tokens_list, api_tokens_post, api_tokens_delete;
 api_handler api_roles_list, api_roles_put;

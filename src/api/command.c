@@ -9,7 +9,7 @@
 static const char *const verbs[] = {"list",     "get",     "create", "put",     "patch",   "delete",
                                     "add",      "remove",  "rename", "replace", "new",     "send",
                                     "enable",   "disable", "query",  "export",  "correct", "import",
-                                    "withdraw", "change",  "revoke", "write"};
+                                    "withdraw", "change",  "revoke", "write",   "begin",   "end"};
 
 static const char *const methods[] = {
     [SH_HTTP_GET] = "GET",     [SH_HTTP_POST] = "POST",     [SH_HTTP_PUT] = "PUT",

@@ -30,11 +30,15 @@ static int signed_in(struct api_req *r, const struct sh_sign_in *s)
     return err == SH_OK ? 201 : api_error(r, err, NULL);
 }
 
-static int refused(struct api_req *r, sh_err err, const struct sh_sign_in *s)
+int api_sign_in_refused(struct api_req *r, sh_err err, const struct sh_sign_in *s)
 {
+    if (err == SH_E_DENIED && s->code_needed) {
+        return api_problem(r, 401, "code_needed", "a one-time code is needed as well",
+                           "还需要动态验证码");
+    }
     if (err == SH_E_DENIED) {
-        return api_problem(r, 401, "bad_credentials", "no such user with this password",
-                           "用户名或密码不正确");
+        return api_problem(r, 401, "bad_credentials", "no such user with this password or code",
+                           "用户名、密码或验证码不正确");
     }
     if (err == SH_E_LIMIT) {
         char t[32];
@@ -47,6 +51,17 @@ static int refused(struct api_req *r, sh_err err, const struct sh_sign_in *s)
     return api_error(r, err, NULL);
 }
 
+struct sh_sign_in_ask api_sign_in_ask(struct api_req *r)
+{
+    return (struct sh_sign_in_ask){
+        .user = sh_json_get_str(r->body, "user"),
+        .password = sh_json_get_str(r->body, "password"),
+        .code = sh_json_get_str(r->body, "code"),
+        .peer = api_peer(r),
+        .agent = sh_http_field_of(r->http, "User-Agent"),
+    };
+}
+
 int api_session_post(struct api_req *r)
 {
     const struct sh_str user = sh_json_get_str(r->body, "user");
@@ -56,8 +71,9 @@ int api_session_post(struct api_req *r)
                            "需要 user 和 password");
     }
     struct sh_sign_in s = {.retry_after_us = 0};
-    const sh_err err = sh_guard_sign_in(r->api->o.guard, user, password, api_peer(r), &s);
-    return err == SH_OK ? signed_in(r, &s) : refused(r, err, &s);
+    const struct sh_sign_in_ask ask = api_sign_in_ask(r);
+    const sh_err err = sh_guard_sign_in_with(r->api->o.guard, &ask, &s);
+    return err == SH_OK ? signed_in(r, &s) : api_sign_in_refused(r, err, &s);
 }
 
 int api_session_link(struct api_req *r)
@@ -65,7 +81,7 @@ int api_session_link(struct api_req *r)
     struct sh_sign_in s = {.retry_after_us = 0};
     const sh_err err =
         sh_guard_sign_in_link(r->api->o.guard, sh_json_get_str(r->body, "link"), api_peer(r), &s);
-    return err == SH_OK ? signed_in(r, &s) : refused(r, err, &s);
+    return err == SH_OK ? signed_in(r, &s) : api_sign_in_refused(r, err, &s);
 }
 
 int api_session_get(struct api_req *r)
@@ -91,6 +107,8 @@ int api_session_get(struct api_req *r)
     const sh_err uerr = sh_guard_write_user(r->api->o.guard, &r->who, &r->w);
     sh_jw_key(&r->w, "permissions");
     sh_guard_write_permissions(info.permissions, &r->w);
+    const sh_err aerr = sh_guard_account_write(r->api->o.guard, &r->who, &r->w);
+    SH_UNUSED(aerr); /* a token has no account */
     sh_jw_obj_end(&r->w);
     return uerr == SH_OK ? 200 : api_error(r, uerr, NULL);
 }

@@ -7,6 +7,9 @@ struct sh_guard_settings sh_guard_settings_default(void)
     return (struct sh_guard_settings){
         .argon2 = sh_argon2_default(),
         .password_min = 10,
+        .password_history = 5,
+        .second_factor = SH_FACTOR_CHOICE,
+        .confirm_us = INT64_C(900) * 1000000,
         .password_waiting = 16,
         .lock_after = 5,
         .lock_address_after = 20,

@@ -56,11 +56,15 @@ struct guard_store {
 
 /* ---- subjects: the lock-free half of a principal ---- */
 
+/* What somebody has to do before he may do anything else. */
+enum { GUARD_MUST_PASSWORD = 1, GUARD_MUST_FACTOR = 2 };
+
 enum { SUBJECT_CHUNK = 1024, SUBJECT_CHUNKS = 2048 };
 struct guard_subject {
     _Atomic uint32_t generation;
     _Atomic uint64_t permissions;
     _Atomic int64_t expires_us; /* wall clock */
+    _Atomic uint8_t must;       /* GUARD_MUST_ */
     /* Under `lock`: */
     uint8_t kind; /* enum sh_principal_kind */
     bool session; /* owner is a guard_session */
@@ -87,7 +91,15 @@ struct guard_tenant {
 
 /* ---- objects in memory (under `lock`) ---- */
 
-enum { GUARD_ROLES_MAX = 16, GUARD_DISPLAY_MAX = 128, GUARD_OWNER_MAX = 400 };
+enum {
+    GUARD_ROLES_MAX = 16,
+    GUARD_DISPLAY_MAX = 128,
+    GUARD_OWNER_MAX = 400,
+    GUARD_AGENT_MAX = 120,
+    GUARD_PAST_MAX = 8,      /* passwords before */
+    GUARD_RECOVERY_MAX = 10, /* codes */
+    GUARD_RECOVERY_MAC = 16
+};
 struct guard_role {
     char name[SH_NAME_MAX + 1];
     uint64_t bits;
@@ -102,6 +114,17 @@ struct guard_fails {
     int64_t until_us;
 };
 
+/* The second factor of a person. */
+struct guard_factor {
+    bool on;
+    uint8_t secret[SH_TOTP_SECRET];
+    uint64_t step;                                            /* of the last code that was taken */
+    uint8_t recovery[GUARD_RECOVERY_MAX][GUARD_RECOVERY_MAC]; /* keyed hashes of what is left */
+    uint32_t nrecovery;
+    uint8_t pending[SH_TOTP_SECRET]; /* being set up, in memory only */
+    int64_t pending_until_us;        /* wall clock; 0 = none */
+};
+
 struct guard_person {
     uint32_t tenant;
     uint32_t slot;
@@ -112,6 +135,11 @@ struct guard_person {
     struct guard_role *roles[GUARD_ROLES_MAX];
     uint32_t nroles;
     bool disabled;
+    bool must_change;                        /* the password, at the next sign-in */
+    int64_t password_us;                     /* when it was set; 0 = not known */
+    char past[GUARD_PAST_MAX][SH_PHC_CHARS]; /* passwords before, newest first */
+    uint32_t npast;
+    struct guard_factor factor;
     int64_t created_us;
     uint64_t revision;
     struct guard_fails fails;
@@ -140,8 +168,10 @@ struct guard_session {
     uint32_t slot;
     int64_t created_us;
     int64_t used_us;
-    int64_t saved_us; /* used_us as the store has it */
+    int64_t saved_us;     /* used_us as the store has it */
+    int64_t confirmed_us; /* password and code were given again; in memory only */
     char peer[64];
+    char agent[GUARD_AGENT_MAX + 1];
 };
 
 struct guard_device {
@@ -288,6 +318,8 @@ void guard_subject_free(struct sh_guard *g, uint32_t slot);
 /* Ends all handles to it and starts a new generation. */
 void guard_subject_renew(struct sh_guard *g, uint32_t slot);
 void guard_subject_set(struct sh_guard *g, uint32_t slot, uint64_t permissions, int64_t expires_us);
+/* After set, which clears it: nothing is allowed until this is done. */
+void guard_subject_must(struct sh_guard *g, uint32_t slot, uint8_t must);
 struct guard_subject *guard_subject_at(const struct sh_guard *g, uint32_t slot);
 struct sh_principal guard_subject_handle(const struct sh_guard *g, uint32_t slot, uint32_t tenant,
                                          bool bound);
@@ -322,6 +354,7 @@ void guard_refresh_all(struct sh_guard *g);
 
 /* ---- person.c, session.c, token.c, device.c ---- */
 
+struct guard_batch;
 sh_err guard_person_load(struct sh_guard *g, const json_t *o);
 struct guard_person *guard_person_find(struct sh_guard *g, uint32_t tenant, struct sh_str name);
 /* "name" or "name@tenant"; NULL when there is none. Under lock. */
@@ -330,24 +363,67 @@ struct guard_person *guard_person_by_user(struct sh_guard *g, struct sh_str user
 struct sh_str guard_user_split(struct sh_str user, struct sh_str *tenant_path);
 void guard_person_refresh(struct sh_guard *g, struct guard_person *p);
 /* Stored form with everything. */
-sh_err guard_person_store(const struct guard_person *p, struct sh_buf *out);
+sh_err guard_person_store(const struct sh_guard *g, const struct guard_person *p,
+                          struct sh_buf *out);
+/* The stored form into a batch. */
+sh_err guard_person_batch(struct sh_guard *g, struct guard_batch *b, const struct guard_person *p);
+/* GUARD_MUST_ of a person as of now. Under lock. */
+uint8_t guard_person_must(const struct sh_guard *g, const struct guard_person *p);
+/* The state of a person after a change; see commit_person. */
+struct guard_person_change {
+    const struct sh_principal *by;
+    struct sh_str peer;
+    struct sh_str act;
+    struct guard_person form; /* the state after it */
+    struct guard_person *old; /* NULL: a new person */
+    bool deletes;
+    bool end_sessions;
+    const uint8_t *keep; /* hash of the session that stays */
+};
+/* Stores it with its audit entry, then applies it. *out may be NULL. Under change, not lock. */
+sh_err guard_person_commit(struct sh_guard *g, struct guard_person_change *c,
+                           struct guard_person **out);
+/* Whom a call about an account means (see guard.h). Under lock. SH_E_DENIED, SH_E_NOTFOUND. */
+sh_err guard_account_of(struct sh_guard *g, const struct sh_guard_at *at, struct sh_str name,
+                        enum sh_permission perm, struct guard_person **out);
+/* The session behind a handle; NULL: it is none. Under lock. */
+struct guard_session *guard_session_of(const struct sh_guard *g, const struct sh_principal *p);
+/* Is the code good for the person, and what is the factor after it? SH_E_DENIED. Under lock. */
+sh_err guard_factor_check(const struct sh_guard *g, const struct guard_person *p,
+                          struct sh_str code, struct guard_factor *after);
+/* Members of the stored form; reading answers SH_E_CORRUPT for what was changed. */
+sh_err guard_factor_store(const struct sh_guard *g, const struct guard_person *p, struct sh_jw *w);
+sh_err guard_factor_load(const struct sh_guard *g, const json_t *o, struct guard_person *p);
 sh_err guard_person_key(char out[GUARD_KEY_MAX], uint32_t tenant, struct sh_str name);
 sh_err guard_password_policy(const struct sh_guard *g, struct sh_str password, struct sh_str name,
                              struct sh_diag *diag);
+/* password.c. Slow (argon2) are past, which looks up the person in the tenant, and hash. */
+sh_err guard_password_past(struct sh_guard *g, uint32_t tenant, struct sh_str name,
+                           struct sh_str password, struct sh_diag *diag);
+sh_err guard_password_hash(struct sh_guard *g, struct sh_str password, char phc[SH_PHC_CHARS]);
+/* The new password into the state after a change. */
+void guard_password_set(const struct sh_guard *g, struct guard_person *form,
+                        const char phc[SH_PHC_CHARS]);
+/* When it must be changed; INT64_MAX = never. A password of which it is not known when it was set
+ * counts from when the person was made. */
+int64_t guard_password_ends(const struct sh_guard *g, const struct guard_person *p);
 sh_err guard_person_label(struct sh_guard *g, const struct guard_person *p, char *out, size_t cap);
 
 sh_err guard_session_load(struct sh_guard *g, const json_t *o, struct sh_str key);
-/* Makes a session for a person that has proved itself. Takes the locks. */
+/* Makes a session for a person that has proved itself; `how` says by what. by_link: without the
+ * second factor. SH_E_DENIED: the code is wrong, or needed (out->code_needed). Takes the locks. */
 sh_err guard_session_new(struct sh_guard *g, uint32_t tenant, struct sh_str name,
-                         struct sh_str peer, const char *how, struct sh_sign_in *out);
+                         const struct sh_sign_in_ask *ask, bool by_link, struct sh_sign_in *out);
 /* Deletions of all sessions of a person but `keep` (may be NULL) are appended to the batch. */
-struct guard_batch;
 sh_err guard_sessions_end(struct sh_guard *g, const struct guard_person *p, const uint8_t *keep,
                           struct guard_batch *b);
 /* Drops in memory what sessions_end put into the batch. Under lock. */
 void guard_sessions_drop(struct sh_guard *g, const struct guard_person *p, const uint8_t *keep);
 void guard_sessions_tick(struct sh_guard *g);
 void guard_session_free(struct sh_guard *g, struct guard_session *s);
+sh_err guard_session_batch_end(struct guard_batch *b, const struct guard_session *s);
+/* When it ends if it is not used any more; wall clock. */
+int64_t guard_session_ends(const struct sh_guard *g, const struct guard_session *s);
 
 sh_err guard_token_load(struct sh_guard *g, const json_t *o);
 void guard_token_refresh(struct sh_guard *g, struct guard_token *t);
@@ -426,7 +502,9 @@ sh_err guard_may_grant(const struct sh_guard *g, const struct sh_principal *by, 
 
 /* The password of a user, with lock-out and counting. Blocks. */
 sh_err guard_password_check(struct sh_guard *g, struct sh_str user, struct sh_str password,
-                            struct sh_str peer);
+                            struct sh_str peer, int64_t *wait_us);
+/* A wrong one-time code counts as a wrong password does, and is audited. Takes lock. */
+void guard_code_failed(struct sh_guard *g, struct sh_str user, struct sh_str peer);
 /* As sh_guard_by_secret; *known: there is a device of that name with a secret. */
 sh_err guard_secret_check(struct sh_guard *g, struct sh_str user, struct sh_str secret,
                           struct sh_principal *out, bool *known);

@@ -135,5 +135,6 @@ sh_err sh_guard_sign_in_link(struct sh_guard *g, struct sh_str link, struct sh_s
     if (sh_guard_tenant_find(g, path, &tenant) != SH_OK) {
         return SH_E_DENIED;
     }
-    return guard_session_new(g, tenant, name, peer, "link", out);
+    const struct sh_sign_in_ask ask = {.peer = peer};
+    return guard_session_new(g, tenant, name, &ask, true, out);
 }

@@ -10,6 +10,8 @@
 
 #include "guard_int.h"
 
+static const char console_door[] = "console";
+
 enum { CACHE_S = 600, USER_MAX = SH_NAME_MAX + SH_TENANT_PATH_MAX + 2 };
 
 struct attempt {
@@ -78,7 +80,9 @@ static sh_err begin(struct sh_guard *g, const char *door, struct sh_str user,
     const int64_t by_peer =
         guard_fails_wait(guard_fails_of(g, a->door, sh_str_c(a->peer), now), now);
     a->wait_us = by_user > by_peer ? by_user : by_peer;
-    a->exists = p != NULL && !p->disabled && p->phc[0] != '\0';
+    /* One who has a second factor comes in with a password alone nowhere. */
+    a->exists = p != NULL && !p->disabled && p->phc[0] != '\0' &&
+                (!p->factor.on || strcmp(door, console_door) == 0);
     if (a->exists) {
         memcpy(a->phc, p->phc, sizeof a->phc);
     } else {
@@ -131,7 +135,10 @@ static sh_err end(struct sh_guard *g, const struct attempt *a, sh_err proved,
         err = SH_E_DENIED;
     }
     if (err == SH_OK) {
-        p->fails = (struct guard_fails){0};
+        if (!p->factor.on) { /* else when the code was right as well */
+            p->fails = (struct guard_fails){0};
+        }
+        guard_person_refresh(g, p); /* a password may have expired since */
         struct guard_cache_entry *e = cache_slot(g, a);
         memcpy(e->mac, a->mac, sizeof e->mac);
         e->until_us = now + CACHE_S * INT64_C(1000000);
@@ -181,7 +188,7 @@ static sh_err check_password(struct sh_guard *g, struct sh_str user, struct sh_s
                              struct sh_str peer, struct sh_principal *out, int64_t *wait_us)
 {
     struct attempt a;
-    sh_err err = begin(g, "console", user, password, peer, &a);
+    sh_err err = begin(g, console_door, user, password, peer, &a);
     *wait_us = a.wait_us;
     if (err == SH_OK && !enter(g)) {
         *wait_us = 1000000;
@@ -213,27 +220,42 @@ static void forget_first_file(struct sh_guard *g)
     }
 }
 
-sh_err sh_guard_sign_in(struct sh_guard *g, struct sh_str user, struct sh_str password,
-                        struct sh_str peer, struct sh_sign_in *out)
+sh_err sh_guard_sign_in_with(struct sh_guard *g, const struct sh_sign_in_ask *ask,
+                             struct sh_sign_in *out)
 {
     struct sh_principal who;
     struct sh_str path;
     uint32_t tenant = 0;
     memset(out, 0, sizeof *out);
-    SH_TRY(check_password(g, user, password, peer, &who, &out->retry_after_us));
-    const struct sh_str name = guard_user_split(user, &path);
+    SH_TRY(check_password(g, ask->user, ask->password, ask->peer, &who, &out->retry_after_us));
+    const struct sh_str name = guard_user_split(ask->user, &path);
     SH_TRY(sh_guard_tenant_find(g, path, &tenant));
-    SH_TRY(guard_session_new(g, tenant, name, peer, "password", out));
+    const sh_err err = guard_session_new(g, tenant, name, ask, false, out);
+    if (err == SH_E_DENIED && !out->code_needed) {
+        guard_code_failed(g, ask->user, ask->peer);
+    }
+    SH_TRY(err);
     forget_first_file(g);
     return SH_OK;
 }
 
 sh_err guard_password_check(struct sh_guard *g, struct sh_str user, struct sh_str password,
-                            struct sh_str peer)
+                            struct sh_str peer, int64_t *wait_us)
 {
     struct sh_principal who;
-    int64_t wait = 0;
-    return check_password(g, user, password, peer, &who, &wait);
+    return check_password(g, user, password, peer, &who, wait_us);
+}
+
+void guard_code_failed(struct sh_guard *g, struct sh_str user, struct sh_str peer)
+{
+    char peer_key[64];
+    struct attempt a = {.door = console_door};
+    (void)guard_copy(a.user, sizeof a.user, user);
+    (void)guard_copy(a.peer, sizeof a.peer, sh_str_sub(guard_peer_key(peer, peer_key), 0, 63));
+    sh_mutex_lock(&g->lock);
+    count_failure(g, &a, guard_person_by_user(g, user), sh_mono_us(g->env->clock));
+    sh_mutex_unlock(&g->lock);
+    audit_failure(g, &a, SH_E_DENIED);
 }
 
 /* ---- waiting jobs ---- */

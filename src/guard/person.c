@@ -45,52 +45,10 @@ sh_err guard_person_label(struct sh_guard *g, const struct guard_person *p, char
 
 void guard_person_refresh(struct sh_guard *g, struct guard_person *p)
 {
-    guard_subject_set(g, p->slot, p->disabled ? 0 : guard_roles_bits(p->roles, p->nroles),
-                      INT64_MAX);
-}
-
-/* ---- password policy ---- */
-
-/* Length counts characters, not bytes: four Chinese words are a good pass phrase. */
-sh_err guard_password_policy(const struct sh_guard *g, struct sh_str password, struct sh_str name,
-                             struct sh_diag *diag)
-{
-    sh_diag_at(diag, SH_STR("/password"), 0);
-    if (!sh_utf8_valid(password) || password.n > SH_PASSWORD_MAX) {
-        sh_diag_set(diag, "The password is not text of at most %d bytes.", SH_PASSWORD_MAX);
-        return SH_E_INVAL;
-    }
-    uint32_t chars = 0;
-    uint32_t differ = 0;
-    uint32_t seen[8] = {0};
-    for (size_t at = 0; at < password.n;) {
-        uint32_t cp = 0;
-        const size_t n = sh_utf8_next(sh_str_sub(password, at, password.n), &cp);
-        const uint32_t bit = cp % 256;
-        differ += (seen[bit / 32] >> (bit % 32) & 1) == 0 ? 1 : 0;
-        seen[bit / 32] |= UINT32_C(1) << (bit % 32);
-        chars++;
-        at += n;
-    }
-    if (chars < g->set.password_min) {
-        sh_diag_set(diag, "The password has fewer than %u characters.", g->set.password_min);
-        sh_diag_remedy(diag, "Four words in a row are easy to remember and long enough.");
-        return SH_E_INVAL;
-    }
-    if (differ < 4 || (name.n > 0 && sh_str_ieq(password, name))) {
-        sh_diag_set(diag, "The password is too easy to guess.");
-        sh_diag_remedy(diag, "Use more different characters, and not the name.");
-        return SH_E_INVAL;
-    }
-    return SH_OK;
-}
-
-static sh_err hash_password(struct sh_guard *g, struct sh_str password, char phc[SH_PHC_CHARS])
-{
-    sh_mutex_lock(&g->hashing);
-    const sh_err err = sh_password_hash(g->env->random, &g->set.argon2, password, phc);
-    sh_mutex_unlock(&g->hashing);
-    return err;
+    const uint8_t must = guard_person_must(g, p);
+    const bool may = !p->disabled && must == 0;
+    guard_subject_set(g, p->slot, may ? guard_roles_bits(p->roles, p->nroles) : 0, INT64_MAX);
+    guard_subject_must(g, p->slot, must);
 }
 
 /* ---- stored form ---- */
@@ -107,6 +65,8 @@ static void write_common(const struct guard_person *p, struct sh_jw *w)
     sh_jw_c(w, p->language);
     sh_jw_key(w, "disabled");
     sh_jw_bool(w, p->disabled);
+    sh_jw_key(w, "must_change");
+    sh_jw_bool(w, p->must_change);
     sh_jw_key(w, "revision");
     sh_jw_u64(w, p->revision);
 }
@@ -118,12 +78,15 @@ void guard_person_write(struct sh_guard *g, const struct guard_person *p, struct
     write_common(p, w);
     sh_jw_key(w, "tenant");
     sh_jw_c(w, t == NULL ? "" : t->path);
+    sh_jw_key(w, "second_factor");
+    sh_jw_bool(w, p->factor.on);
     sh_jw_key(w, "created");
     sh_jw_time(w, p->created_us);
     sh_jw_obj_end(w);
 }
 
-sh_err guard_person_store(const struct guard_person *p, struct sh_buf *out)
+sh_err guard_person_store(const struct sh_guard *g, const struct guard_person *p,
+                          struct sh_buf *out)
 {
     struct sh_jw w;
     sh_jw_init(&w, out);
@@ -135,8 +98,31 @@ sh_err guard_person_store(const struct guard_person *p, struct sh_buf *out)
     sh_jw_i64(&w, p->created_us);
     sh_jw_key(&w, "phc");
     sh_jw_c(&w, p->phc);
+    sh_jw_key(&w, "password_set");
+    sh_jw_i64(&w, p->password_us);
+    sh_jw_key(&w, "past");
+    sh_jw_arr(&w);
+    for (uint32_t i = 0; i < p->npast; i++) {
+        sh_jw_c(&w, p->past[i]);
+    }
+    sh_jw_arr_end(&w);
+    SH_TRY(guard_factor_store(g, p, &w));
     sh_jw_obj_end(&w);
     return sh_jw_end(&w);
+}
+
+sh_err guard_person_batch(struct sh_guard *g, struct guard_batch *b, const struct guard_person *p)
+{
+    char key[GUARD_KEY_MAX];
+    struct sh_buf text;
+    SH_TRY(guard_person_key(key, p->tenant, sh_str_c(p->name)));
+    sh_buf_init(&text, g->env->alloc, GUARD_VALUE_MAX);
+    sh_err err = guard_person_store(g, p, &text);
+    if (err == SH_OK) {
+        err = guard_batch_put(b, GUARD_PERSON, sh_str_c(key), sh_buf_str(&text));
+    }
+    sh_buf_fini(&text);
+    return err;
 }
 
 /* Display, language, disabled from a body or a stored object. */
@@ -160,6 +146,7 @@ static sh_err read_common(const json_t *o, struct guard_person *p, struct sh_dia
         (void)guard_copy(p->language, sizeof p->language, word);
     }
     p->disabled = sh_json_get_bool(o, "disabled", p->disabled);
+    p->must_change = sh_json_get_bool(o, "must_change", p->must_change);
     return SH_OK;
 }
 
@@ -205,14 +192,23 @@ sh_err guard_person_load(struct sh_guard *g, const json_t *o)
         .tenant = (uint32_t)sh_json_get_i64(o, "tenant", 0),
         .created_us = sh_json_get_i64(o, "created", 0),
         .revision = (uint64_t)sh_json_get_i64(o, "revision", 0),
+        .password_us = sh_json_get_i64(o, "password_set", 0),
         .language = "zh",
     };
+    const json_t *past = json_object_get(o, "past");
     struct guard_person *p = NULL;
     if (!guard_copy(f.name, sizeof f.name, sh_json_get_str(o, "name")) ||
         !guard_copy(f.phc, sizeof f.phc, sh_json_get_str(o, "phc")) ||
         guard_tenant_at(g, f.tenant) == NULL) {
         return SH_E_CORRUPT;
     }
+    for (size_t i = 0; i < json_array_size(past) && f.npast < GUARD_PAST_MAX; i++) {
+        if (!guard_copy(f.past[f.npast++], SH_PHC_CHARS,
+                        sh_str_c(json_string_value(json_array_get(past, i))))) {
+            return SH_E_CORRUPT;
+        }
+    }
+    SH_TRY(guard_factor_load(g, o, &f));
     SH_TRY(read_common(o, &f, NULL));
     SH_TRY(guard_roles_read(g, json_object_get(o, "roles"), f.roles, &f.nroles, NULL));
     SH_TRY(person_new(g, &f, &p));
@@ -244,38 +240,22 @@ static bool is_last_administrator(struct sh_guard *g, const struct guard_person 
     return true;
 }
 
-struct person_change {
-    const struct sh_principal *by;
-    struct sh_str peer;
-    struct sh_str act;
-    struct guard_person form; /* the state after it */
-    struct guard_person *old; /* NULL: a new person */
-    bool deletes;
-    bool end_sessions;
-    const uint8_t *keep; /* hash of the session that stays */
-};
-
-static sh_err fill_batch(struct sh_guard *g, const struct person_change *c, struct guard_batch *b)
+static sh_err fill_batch(struct sh_guard *g, const struct guard_person_change *c,
+                         struct guard_batch *b)
 {
-    char key[GUARD_KEY_MAX];
-    struct sh_buf text;
-    SH_TRY(guard_person_key(key, c->form.tenant, sh_str_c(c->form.name)));
     if (c->deletes) {
+        char key[GUARD_KEY_MAX];
+        SH_TRY(guard_person_key(key, c->form.tenant, sh_str_c(c->form.name)));
         SH_TRY(guard_batch_delete(b, GUARD_PERSON, sh_str_c(key)));
     } else {
-        sh_buf_init(&text, g->env->alloc, GUARD_VALUE_MAX);
-        sh_err err = guard_person_store(&c->form, &text);
-        if (err == SH_OK) {
-            err = guard_batch_put(b, GUARD_PERSON, sh_str_c(key), sh_buf_str(&text));
-        }
-        sh_buf_fini(&text);
-        SH_TRY(err);
+        SH_TRY(guard_person_batch(g, b, &c->form));
     }
     return c->old != NULL && c->end_sessions ? guard_sessions_end(g, c->old, c->keep, b) : SH_OK;
 }
 
 /* After the commit; can not fail. Under lock. */
-static void apply_change(struct sh_guard *g, const struct person_change *c, struct guard_person *p)
+static void apply_change(struct sh_guard *g, const struct guard_person_change *c,
+                         struct guard_person *p)
 {
     if (c->old != NULL && c->end_sessions) {
         guard_sessions_drop(g, p, c->keep);
@@ -296,8 +276,8 @@ static void apply_change(struct sh_guard *g, const struct person_change *c, stru
     guard_refresh_all(g);
 }
 
-/* Under change. */
-static sh_err commit_person(struct sh_guard *g, struct person_change *c, struct guard_person **out)
+sh_err guard_person_commit(struct sh_guard *g, struct guard_person_change *c,
+                           struct guard_person **out)
 {
     struct guard_batch b;
     struct guard_person *p = c->old;
@@ -359,7 +339,7 @@ static sh_err may_change(struct sh_guard *g, const struct guard_put_args *a,
 }
 
 static sh_err plan_person(struct sh_guard *g, const struct guard_put_args *a,
-                          struct person_change *c)
+                          struct guard_person_change *c)
 {
     SH_TRY(sh_guard_check(g, a->at->by, SH_PERM_PEOPLE_WRITE, a->at->tenant));
     c->old = guard_person_find(g, a->at->tenant, a->name);
@@ -397,14 +377,15 @@ static sh_err plan_person(struct sh_guard *g, const struct guard_put_args *a,
 
 sh_err guard_person_put(struct sh_guard *g, const struct guard_put_args *a)
 {
-    struct person_change c = {.by = a->at->by, .peer = a->at->peer};
+    struct guard_person_change c = {.by = a->at->by, .peer = a->at->peer};
     struct guard_person *p = NULL;
     char phc[SH_PHC_CHARS] = "";
     const struct sh_str password = sh_json_get_str(a->body, "password");
     SH_TRY(sh_guard_check(g, a->at->by, SH_PERM_PEOPLE_WRITE, a->at->tenant));
     if (json_object_get(a->body, "password") != NULL) { /* hashed before the locks */
         SH_TRY(guard_password_policy(g, password, a->name, a->diag));
-        SH_TRY(hash_password(g, password, phc));
+        SH_TRY(guard_password_past(g, a->at->tenant, a->name, password, a->diag));
+        SH_TRY(guard_password_hash(g, password, phc));
     }
     sh_mutex_lock(&g->change);
     sh_mutex_lock(&g->lock);
@@ -414,9 +395,11 @@ sh_err guard_person_put(struct sh_guard *g, const struct guard_put_args *a)
         c.act = c.old == NULL ? SH_STR("person.created") : SH_STR("person.changed");
         c.end_sessions = phc[0] != '\0' || c.form.disabled;
         if (phc[0] != '\0') {
-            memcpy(c.form.phc, phc, sizeof phc);
+            const bool must = sh_json_get_bool(a->body, "must_change", false);
+            guard_password_set(g, &c.form, phc);
+            c.form.must_change = must;
         }
-        err = commit_person(g, &c, &p);
+        err = guard_person_commit(g, &c, &p);
     }
     if (err == SH_OK) {
         sh_mutex_lock(&g->lock);
@@ -429,7 +412,7 @@ sh_err guard_person_put(struct sh_guard *g, const struct guard_put_args *a)
 
 sh_err guard_person_delete(struct sh_guard *g, const struct guard_put_args *a)
 {
-    struct person_change c = {
+    struct guard_person_change c = {
         .by = a->at->by,
         .peer = a->at->peer,
         .act = SH_STR("person.deleted"),
@@ -448,51 +431,13 @@ sh_err guard_person_delete(struct sh_guard *g, const struct guard_put_args *a)
     }
     sh_mutex_unlock(&g->lock);
     if (err == SH_OK) {
-        err = commit_person(g, &c, NULL);
+        err = guard_person_commit(g, &c, NULL);
     }
     sh_mutex_unlock(&g->change);
     return err;
 }
 
-/* ---- passwords of one's own, first start, recovery ---- */
-
-sh_err sh_guard_change_password(struct sh_guard *g, const struct sh_principal *p,
-                                struct sh_str old_password, struct sh_str new_password,
-                                struct sh_str keep, struct sh_str peer, struct sh_diag *diag)
-{
-    struct sh_principal_info info;
-    struct person_change c = {.by = p, .peer = peer, .act = SH_STR("person.password_changed")};
-    char user[SH_NAME_MAX + SH_TENANT_PATH_MAX + 2];
-    uint8_t hash[SH_HASH_BYTES];
-    if (p->kind != SH_PRINCIPAL_PERSON || sh_guard_describe(g, p, &info) != SH_OK) {
-        return SH_E_DENIED;
-    }
-    if (!guard_print(user, sizeof user, "%s%s%s", info.name, info.tenant_path[0] == '\0' ? "" : "@",
-                     info.tenant_path)) {
-        return SH_E_INTERNAL;
-    }
-    SH_TRY(guard_password_check(g, sh_str_c(user), old_password, peer));
-    SH_TRY(guard_password_policy(g, new_password, sh_str_c(info.name), diag));
-    char phc[SH_PHC_CHARS];
-    SH_TRY(hash_password(g, new_password, phc));
-    if (keep.n > 0) {
-        SH_TRY(guard_hash_token(g, keep, hash));
-        c.keep = hash;
-    }
-    sh_mutex_lock(&g->change);
-    sh_mutex_lock(&g->lock);
-    c.old = guard_person_find(g, p->tenant, sh_str_c(info.name));
-    if (c.old != NULL) {
-        c.form = *c.old;
-        c.end_sessions = true;
-        memcpy(c.form.phc, phc, sizeof phc);
-        c.form.revision = guard_next_revision(g);
-    }
-    sh_mutex_unlock(&g->lock);
-    const sh_err err = c.old == NULL ? SH_E_NOTFOUND : commit_person(g, &c, NULL);
-    sh_mutex_unlock(&g->change);
-    return err;
-}
+/* ---- first start, recovery ---- */
 
 /* The given password, or a random one into shown. */
 static sh_err choose_password(struct sh_guard *g, struct sh_str given, struct sh_str name,
@@ -502,13 +447,13 @@ static sh_err choose_password(struct sh_guard *g, struct sh_str given, struct sh
     shown[0] = '\0';
     if (given.n > 0) {
         SH_TRY(guard_password_policy(g, given, name, diag));
-        return hash_password(g, given, phc);
+        return guard_password_hash(g, given, phc);
     }
     char random[SH_SECRET_CHARS];
     SH_TRY(sh_random_token(g->env->random, "", random, sizeof random));
     random[20] = '\0'; /* 120 bits are enough to type */
     (void)guard_copy(shown, SH_SECRET_CHARS, sh_str_c(random));
-    return hash_password(g, sh_str_c(shown), phc);
+    return guard_password_hash(g, sh_str_c(shown), phc);
 }
 
 static struct guard_person administrator_form(struct sh_guard *g, struct sh_str name)
@@ -546,7 +491,7 @@ static sh_err write_first_file(struct sh_guard *g, const char *password)
 sh_err sh_guard_first_start(struct sh_guard *g, struct sh_str password, bool to_file,
                             char shown[SH_SECRET_CHARS], struct sh_diag *diag)
 {
-    struct person_change c = {.by = &g->system, .act = SH_STR("person.created")};
+    struct guard_person_change c = {.by = &g->system, .act = SH_STR("person.created")};
     char phc[SH_PHC_CHARS];
     SH_TRY(choose_password(g, password, SH_STR("admin"), shown, phc, diag));
     if (to_file && shown[0] != '\0') { /* before the person: a power cut leaves a way in */
@@ -556,10 +501,10 @@ sh_err sh_guard_first_start(struct sh_guard *g, struct sh_str password, bool to_
     sh_mutex_lock(&g->lock);
     const bool none = g->people.n == 0;
     c.form = administrator_form(g, SH_STR("admin"));
-    memcpy(c.form.phc, phc, sizeof phc);
+    guard_password_set(g, &c.form, phc);
     c.form.revision = guard_next_revision(g);
     sh_mutex_unlock(&g->lock);
-    const sh_err err = none ? commit_person(g, &c, NULL) : SH_E_EXISTS;
+    const sh_err err = none ? guard_person_commit(g, &c, NULL) : SH_E_EXISTS;
     sh_mutex_unlock(&g->change);
     return err;
 }
@@ -567,7 +512,7 @@ sh_err sh_guard_first_start(struct sh_guard *g, struct sh_str password, bool to_
 sh_err sh_guard_recover(struct sh_guard *g, struct sh_str user, struct sh_str password,
                         char shown[SH_SECRET_CHARS], struct sh_diag *diag)
 {
-    struct person_change c = {
+    struct guard_person_change c = {
         .by = &g->system, .act = SH_STR("person.recovered"), .end_sessions = true};
     struct sh_str path;
     char phc[SH_PHC_CHARS];
@@ -582,13 +527,14 @@ sh_err sh_guard_recover(struct sh_guard *g, struct sh_str user, struct sh_str pa
         c.form.nroles = 1;
         c.form.roles[0] = guard_role_find(g, SH_STR("administrator"));
     }
-    memcpy(c.form.phc, phc, sizeof phc);
+    guard_password_set(g, &c.form, phc);
+    c.form.factor = (struct guard_factor){.on = false}; /* a lost phone */
     c.form.revision = guard_next_revision(g);
     sh_mutex_unlock(&g->lock);
     if (!known) {
         sh_diag_set(diag, "There is no person \"%.*s\".", SH_PRI(user));
     }
-    const sh_err err = known ? commit_person(g, &c, NULL) : SH_E_NOTFOUND;
+    const sh_err err = known ? guard_person_commit(g, &c, NULL) : SH_E_NOTFOUND;
     sh_mutex_unlock(&g->change);
     return err;
 }

@@ -348,5 +348,6 @@ void guard_refresh_all(struct sh_guard *g)
         guard_subject_set(g, s->slot,
                           atomic_load(&guard_subject_at(g, s->person->slot)->permissions),
                           atomic_load(&guard_subject_at(g, s->slot)->expires_us));
+        guard_subject_must(g, s->slot, atomic_load(&guard_subject_at(g, s->person->slot)->must));
     }
 }

@@ -17,7 +17,7 @@ static struct sh_str hash_key(const uint8_t hash[SH_HASH_BYTES])
     return sh_str_of((const char *)hash, SH_HASH_BYTES);
 }
 
-static int64_t ends_at(const struct sh_guard *g, const struct guard_session *s)
+int64_t guard_session_ends(const struct sh_guard *g, const struct guard_session *s)
 {
     const int64_t idle = s->used_us + g->set.session_idle_us;
     const int64_t last = s->created_us + g->set.session_max_us;
@@ -27,7 +27,8 @@ static int64_t ends_at(const struct sh_guard *g, const struct guard_session *s)
 static void session_refresh(struct sh_guard *g, struct guard_session *s)
 {
     const struct guard_subject *person = guard_subject_at(g, s->person->slot);
-    guard_subject_set(g, s->slot, atomic_load(&person->permissions), ends_at(g, s));
+    guard_subject_set(g, s->slot, atomic_load(&person->permissions), guard_session_ends(g, s));
+    guard_subject_must(g, s->slot, atomic_load(&person->must));
 }
 
 /* The object, its slot and its place; content from form. Under lock. */
@@ -77,6 +78,8 @@ static sh_err session_store(const struct guard_session *s, struct sh_buf *out)
     sh_jw_i64(&w, s->used_us);
     sh_jw_key(&w, "peer");
     sh_jw_c(&w, s->peer);
+    sh_jw_key(&w, "agent");
+    sh_jw_c(&w, s->agent);
     sh_jw_obj_end(&w);
     return sh_jw_end(&w);
 }
@@ -96,7 +99,7 @@ static sh_err batch_session(struct sh_guard *g, struct guard_batch *b,
     return err;
 }
 
-static sh_err batch_session_end(struct guard_batch *b, const struct guard_session *s)
+sh_err guard_session_batch_end(struct guard_batch *b, const struct guard_session *s)
 {
     char hex[SH_HASH_HEX];
     sh_hash_hex(s->hash, hex);
@@ -114,9 +117,11 @@ sh_err guard_session_load(struct sh_guard *g, const json_t *o, struct sh_str key
     f.person = guard_person_find(g, (uint32_t)sh_json_get_i64(o, "tenant", 0),
                                  sh_json_get_str(o, "person"));
     if (f.person == NULL || !guard_hex_read(key, f.hash) ||
-        !guard_copy(f.peer, sizeof f.peer, sh_json_get_str(o, "peer"))) {
+        !guard_copy(f.peer, sizeof f.peer, sh_json_get_str(o, "peer")) ||
+        !guard_copy(f.agent, sizeof f.agent, sh_json_get_str(o, "agent"))) {
         return SH_E_CORRUPT;
     }
+    f.confirmed_us = f.created_us;
     SH_TRY(session_add(g, &f, &s));
     session_refresh(g, s);
     return SH_OK;
@@ -131,7 +136,7 @@ sh_err guard_sessions_end(struct sh_guard *g, const struct guard_person *p, cons
     while (sh_map_next(&g->sessions, &it, &key, &v)) {
         const struct guard_session *s = v;
         if (s->person == p && (keep == NULL || memcmp(keep, s->hash, SH_HASH_BYTES) != 0)) {
-            SH_TRY(batch_session_end(b, s));
+            SH_TRY(guard_session_batch_end(b, s));
         }
     }
     return SH_OK;
@@ -189,25 +194,53 @@ static struct guard_session *find_excess(struct sh_guard *g, const struct guard_
 }
 
 struct new_session {
+    struct guard_person *owner;
+    struct guard_factor factor; /* after it */
     struct guard_session *session;
     struct guard_session *excess;
     char object[SH_NAME_MAX + SH_TENANT_PATH_MAX + 16];
     struct sh_principal person;
 };
 
+/* The start of a text that is no longer than fits, cut at a character. */
+static void copy_start(char *out, size_t cap, struct sh_str s)
+{
+    size_t n = s.n < cap - 1 ? s.n : cap - 1;
+    while (n > 0 && n < s.n && ((uint8_t)s.p[n] & 0xc0) == 0x80) {
+        n--;
+    }
+    (void)guard_copy(out, cap,
+                     sh_utf8_valid(sh_str_sub(s, 0, n)) ? sh_str_sub(s, 0, n) : SH_STR(""));
+}
+
+/* The second factor, where there is one: the person's new state goes into the batch. Under change
+ * and lock. */
+static sh_err plan_factor(struct sh_guard *g, const struct sh_sign_in_ask *ask,
+                          struct new_session *n, struct guard_batch *b)
+{
+    const struct guard_person *p = n->owner;
+    SH_TRY(guard_factor_check(g, p, ask->code, &n->factor));
+    struct guard_person form = *p;
+    form.factor = n->factor;
+    return guard_person_batch(g, b, &form);
+}
+
 /* Under change and lock. */
 static sh_err plan_session(struct sh_guard *g, struct guard_person *p, struct sh_str token,
-                           struct sh_str peer, struct new_session *n, struct guard_batch *b)
+                           const struct sh_sign_in_ask *ask, struct new_session *n,
+                           struct guard_batch *b)
 {
     struct guard_session f = {.person = p, .created_us = guard_now(g)};
     f.used_us = f.created_us;
     f.saved_us = f.created_us;
-    (void)guard_copy(f.peer, sizeof f.peer, sh_str_sub(peer, 0, sizeof f.peer - 1));
+    f.confirmed_us = f.created_us;
+    copy_start(f.peer, sizeof f.peer, ask->peer);
+    copy_start(f.agent, sizeof f.agent, ask->agent);
     SH_TRY(guard_hash_token(g, token, f.hash));
     n->excess = find_excess(g, p);
     n->person = guard_subject_handle(g, p->slot, p->tenant, false);
     if (n->excess != NULL) {
-        SH_TRY(batch_session_end(b, n->excess));
+        SH_TRY(guard_session_batch_end(b, n->excess));
     }
     SH_TRY(guard_person_label(g, p, n->object + 7, sizeof n->object - 7));
     SH_TRY(session_add(g, &f, &n->session)); /* without permissions until the commit */
@@ -219,8 +252,40 @@ static sh_err plan_session(struct sh_guard *g, struct guard_person *p, struct sh
     return err;
 }
 
+/* Under change and lock. */
+static sh_err plan_new(struct sh_guard *g, struct guard_person *p, const struct sh_sign_in_ask *ask,
+                       bool by_link, struct sh_sign_in *out, struct new_session *n,
+                       struct guard_batch *b)
+{
+    if (p == NULL || p->disabled) {
+        return SH_E_DENIED;
+    }
+    n->owner = p;
+    n->factor = p->factor;
+    if (p->factor.on && !by_link) {
+        out->code_needed = ask->code.n == 0;
+        SH_TRY(plan_factor(g, ask, n, b));
+    }
+    return plan_session(g, p, sh_str_c(out->token), ask, n, b);
+}
+
+/* After the commit. Under lock. */
+static void session_begin(struct sh_guard *g, const struct new_session *n, struct sh_sign_in *out)
+{
+    if (n->excess != NULL) {
+        guard_session_free(g, n->excess);
+    }
+    n->owner->factor = n->factor;
+    n->owner->fails = (struct guard_fails){0};
+    guard_person_refresh(g, n->owner);
+    session_refresh(g, n->session);
+    out->who = guard_subject_handle(g, n->session->slot, n->owner->tenant, false);
+    out->expires_us = guard_session_ends(g, n->session);
+    g->stats.sign_ins++;
+}
+
 sh_err guard_session_new(struct sh_guard *g, uint32_t tenant, struct sh_str name,
-                         struct sh_str peer, const char *how, struct sh_sign_in *out)
+                         const struct sh_sign_in_ask *ask, bool by_link, struct sh_sign_in *out)
 {
     struct guard_batch b;
     struct new_session n = {.object = "person:"};
@@ -229,33 +294,25 @@ sh_err guard_session_new(struct sh_guard *g, uint32_t tenant, struct sh_str name
     guard_batch_init(g, &b);
     sh_mutex_lock(&g->change);
     sh_mutex_lock(&g->lock);
-    struct guard_person *p = guard_person_find(g, tenant, name);
-    sh_err err = p == NULL || p->disabled ? SH_E_DENIED : SH_OK;
-    if (err == SH_OK) {
-        err = plan_session(g, p, sh_str_c(out->token), peer, &n, &b);
-    }
+    sh_err err = plan_new(g, guard_person_find(g, tenant, name), ask, by_link, out, &n, &b);
     sh_mutex_unlock(&g->lock);
     if (err == SH_OK) {
+        const bool second = n.owner->factor.on && !by_link;
         const struct sh_audit audit = {
             .by = &n.person,
             .tenant = tenant,
             .act = SH_STR("session.created"),
             .object = sh_str_c(n.object),
             .result = SH_STR("ok"),
-            .detail = sh_str_c(how),
-            .peer = peer,
+            .detail = by_link ? SH_STR("link")
+                              : (second ? SH_STR("password and code") : SH_STR("password")),
+            .peer = ask->peer,
         };
         err = guard_commit(g, &b, &audit);
     }
     sh_mutex_lock(&g->lock);
     if (err == SH_OK) {
-        if (n.excess != NULL) {
-            guard_session_free(g, n.excess);
-        }
-        session_refresh(g, n.session);
-        out->who = guard_subject_handle(g, n.session->slot, tenant, false);
-        out->expires_us = ends_at(g, n.session);
-        g->stats.sign_ins++;
+        session_begin(g, &n, out);
     } else if (n.session != NULL) {
         guard_session_free(g, n.session);
     }
@@ -289,13 +346,14 @@ sh_err sh_guard_by_session(struct sh_guard *g, struct sh_str token, struct sh_pr
     sh_mutex_lock(&g->lock);
     struct guard_session *s = sh_map_get(&g->sessions, hash_key(hash));
     const int64_t now = guard_now(g);
-    const bool good = s != NULL && ends_at(g, s) > now && !s->person->disabled;
+    const bool good = s != NULL && guard_session_ends(g, s) > now && !s->person->disabled;
     if (good) {
         s->used_us = now > s->used_us ? now : s->used_us;
+        guard_person_refresh(g, s->person); /* a password may have expired since */
         session_refresh(g, s);
         *out = guard_subject_handle(g, s->slot, s->person->tenant, false);
         if (expires_us != NULL) {
-            *expires_us = ends_at(g, s);
+            *expires_us = guard_session_ends(g, s);
         }
     }
     sh_mutex_unlock(&g->lock);
@@ -331,7 +389,7 @@ sh_err sh_guard_sign_out(struct sh_guard *g, struct sh_str token)
         err = guard_person_label(g, s->person, object + 7, sizeof object - 7);
     }
     if (err == SH_OK) {
-        err = batch_session_end(&b, s);
+        err = guard_session_batch_end(&b, s);
     }
     sh_mutex_unlock(&g->lock);
     if (err == SH_OK) {
@@ -368,8 +426,8 @@ void guard_sessions_tick(struct sh_guard *g)
     const int64_t now = guard_now(g);
     while (err == SH_OK && b.n < CHANGES_MAX && sh_map_next(&g->sessions, &it, &key, &v)) {
         const struct guard_session *s = v;
-        if (ends_at(g, s) <= now) {
-            err = batch_session_end(&b, s);
+        if (guard_session_ends(g, s) <= now) {
+            err = guard_session_batch_end(&b, s);
         } else if (s->used_us - s->saved_us >= SAVE_S * INT64_C(1000000)) {
             err = batch_session(g, &b, s);
         }
@@ -381,7 +439,7 @@ void guard_sessions_tick(struct sh_guard *g)
     sh_mutex_lock(&g->lock);
     for (it = 0; err == SH_OK && sh_map_next(&g->sessions, &it, &key, &v);) {
         struct guard_session *s = v;
-        if (ends_at(g, s) <= now) {
+        if (guard_session_ends(g, s) <= now) {
             guard_session_free(g, s); /* beyond CHANGES_MAX: the store forgets it later */
         } else if (s->used_us - s->saved_us >= SAVE_S * INT64_C(1000000)) {
             s->saved_us = s->used_us;

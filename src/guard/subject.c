@@ -87,6 +87,15 @@ void guard_subject_set(struct sh_guard *g, uint32_t slot, uint64_t permissions, 
     if (s != NULL) {
         atomic_store(&s->permissions, permissions);
         atomic_store(&s->expires_us, expires_us);
+        atomic_store(&s->must, 0);
+    }
+}
+
+void guard_subject_must(struct sh_guard *g, uint32_t slot, uint8_t must)
+{
+    struct guard_subject *s = guard_subject_at(g, slot);
+    if (s != NULL) {
+        atomic_store(&s->must, must);
     }
 }
 
@@ -110,6 +119,7 @@ struct sh_principal guard_subject_handle(const struct sh_guard *g, uint32_t slot
 struct snapshot {
     enum sh_denial denial;
     uint64_t permissions;
+    uint8_t must;
 };
 
 static struct snapshot look(const struct sh_guard *g, const struct sh_principal *p)
@@ -121,6 +131,7 @@ static struct snapshot look(const struct sh_guard *g, const struct sh_principal 
     const uint32_t before = atomic_load(&s->generation);
     const uint64_t permissions = atomic_load(&s->permissions);
     const int64_t expires = atomic_load(&s->expires_us);
+    const uint8_t must = atomic_load(&s->must);
     const uint32_t after = atomic_load(&s->generation);
     if (before != p->generation || after != before || (before & 1) == 0) {
         return (struct snapshot){.denial = SH_DENIAL_REVOKED};
@@ -128,7 +139,7 @@ static struct snapshot look(const struct sh_guard *g, const struct sh_principal 
     if (expires != INT64_MAX && expires <= guard_now(g)) {
         return (struct snapshot){.denial = SH_DENIAL_EXPIRED};
     }
-    return (struct snapshot){.permissions = permissions};
+    return (struct snapshot){.permissions = permissions, .must = must};
 }
 
 /* The tenant or one above it is disabled. */
@@ -155,7 +166,9 @@ static enum sh_denial decide(const struct sh_guard *g, const struct sh_principal
         return SH_DENIAL_TENANT;
     }
     if ((s.permissions & sh_permission_bit(perm)) == 0) {
-        return SH_DENIAL_PERMISSION;
+        return s.must == 0
+                   ? SH_DENIAL_PERMISSION
+                   : ((s.must & GUARD_MUST_PASSWORD) != 0 ? SH_DENIAL_PASSWORD : SH_DENIAL_FACTOR);
     }
     /* Who is above a disabled tenant may still look after it; who is in it or below may not. */
     return tenant_off(g, p->tenant) ? SH_DENIAL_TENANT_OFF : SH_DENIAL_NONE;
@@ -227,6 +240,12 @@ static const struct {
     [SH_DENIAL_TENANT] = {"This belongs to another tenant.", "该对象属于其他租户。",
                           "Ask an administrator of that tenant or of one above it.",
                           "请联系该租户或其上级租户的管理员。"},
+    [SH_DENIAL_PASSWORD] = {"The password has to be changed first.", "须先修改密码。",
+                            "Change your password; then everything is as before.",
+                            "请先修改自己的密码，之后即可正常使用。"},
+    [SH_DENIAL_FACTOR] = {"A second factor has to be set up first.", "须先设置二次验证。",
+                          "Set up one-time codes in your account; then everything is as before.",
+                          "请先在个人账户中设置动态验证码，之后即可正常使用。"},
     [SH_DENIAL_TENANT_OFF] = {"The tenant is disabled.", "租户已停用。",
                               "Ask an administrator of a tenant above it.",
                               "请联系上级租户的管理员。"},

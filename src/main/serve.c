@@ -225,6 +225,32 @@ static sh_err open_folder(struct node *n)
     return SH_OK;
 }
 
+/* What the configuration says about people's sign-in. */
+static sh_err guard_settings(const struct node *n, struct sh_guard_settings *s, struct sh_diag *d)
+{
+    static const char *const policies[] = {"choice", "administrators", "all"};
+    const struct sh_str second = sh_config_get(n->config, "guard.second_factor");
+    size_t i = 0;
+    while (i < 3 && !sh_str_eqc(second, policies[i])) {
+        i++;
+    }
+    if (i == 3) {
+        sh_diag_set(d, "guard.second_factor is choice, administrators or all, not '%.*s'.",
+                    SH_PRI(second));
+        return SH_E_INVAL;
+    }
+    s->second_factor = (enum sh_factor_policy)i;
+    s->password_min = (uint32_t)sh_config_int(n->config, "guard.password_min");
+    s->password_classes = (uint32_t)sh_config_int(n->config, "guard.password_classes");
+    s->password_history = (uint32_t)sh_config_int(n->config, "guard.password_history");
+    s->password_age_us = sh_config_int(n->config, "guard.password_age");
+    s->lock_after = (uint32_t)sh_config_int(n->config, "guard.lock_after");
+    s->session_idle_us = sh_config_int(n->config, "guard.session_idle");
+    s->session_max_us = sh_config_int(n->config, "guard.session_max");
+    s->confirm_us = sh_config_int(n->config, "guard.confirm_after");
+    return SH_OK;
+}
+
 static sh_err open_stores(struct node *n)
 {
     struct sh_diag d = {0};
@@ -250,7 +276,7 @@ static sh_err open_stores(struct node *n)
     if (err != SH_OK) {
         return node_fail(n, "guard", err, NULL);
     }
-    const struct sh_guard_options go = {
+    struct sh_guard_options go = {
         .env = &n->env,
         .crypto = n->crypto,
         .store = store,
@@ -258,6 +284,11 @@ static sh_err open_stores(struct node *n)
         .dir = n->dir,
         .settings = sh_guard_settings_default(),
     };
+    err = guard_settings(n, &go.settings, &d);
+    if (err != SH_OK) {
+        sh_guard_store_free(store);
+        return node_fail(n, "guard", err, &d);
+    }
     err = sh_guard_open(&go, &n->guard, &d);
     return err == SH_OK ? SH_OK : node_fail(n, "guard", err, &d);
 }

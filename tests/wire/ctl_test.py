@@ -160,7 +160,7 @@ def tokens(ctl):
         check("a file by variable", ctl.run("devices", "list", SONGHUA_TOKEN="", SONGHUA_TOKEN_FILE=path).returncode, 0)
         check("an option", ctl.run("devices", "list", "--token", ctl.s.token, SONGHUA_TOKEN="wrong").returncode, 0)
         check("no such file", ctl.run("devices", "list", "--token-file", path + "x").returncode, 2)
-    made = ctl.json("sessions", "--user", "admin", "--password", PASSWORD, SONGHUA_TOKEN="")
+    made = ctl.json("sessions", "post", "--user", "admin", "--password", PASSWORD, SONGHUA_TOKEN="")
     check("signed in", ctl.json("sessions", "current", SONGHUA_TOKEN=made["token"])["user"]["name"], "admin")
     print("tokens ok")
 

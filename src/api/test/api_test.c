@@ -226,7 +226,11 @@ static void test_routes_are_commands_of_their_own_words(void **state)
         {"write", "POST", "/write"},
         {"ingest", "POST", "/api/v1/ingest"},
         {"latest post", "POST", "/api/v1/latest"},
-        {"sessions", "POST", "/api/v1/sessions"},
+        {"sessions post", "POST", "/api/v1/sessions"},
+        {"sessions end", "DELETE", "/api/v1/sessions"},
+        {"sessions delete", "DELETE", "/api/v1/sessions/{id}"},
+        {"people sessions end", "DELETE", "/api/v1/people/{name}/sessions"},
+        {"sessions current totp begin", "POST", "/api/v1/sessions/current/totp"},
     };
     struct sh_api_command c;
     struct sh_api_command o;

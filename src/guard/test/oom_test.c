@@ -58,6 +58,42 @@ static sh_err administer(struct world *w)
     return sh_guard_check(w->g, &w->g->system, SH_PERM_CONFIG_WRITE, SH_TENANT_ROOT);
 }
 
+/* A second factor, and the sessions. The clock of the test stands still, so the code is of now. */
+static sh_err use_account(struct world *w)
+{
+    struct sh_sign_in in;
+    struct sh_buf text;
+    struct sh_jw jw;
+    char secret[SH_TOTP_BASE32];
+    char digits[8];
+    uint32_t code = 0;
+    SH_TRY(sh_guard_sign_in(w->g, SH_STR("admin"), SH_STR("another long one"), SH_STR("::1"), &in));
+    const struct sh_guard_at at = {&in.who, SH_TENANT_ROOT, SH_STR("::1")};
+    sh_buf_init(&text, &w->t->alloc, 1 << 16);
+    sh_err err = sh_guard_totp_begin(w->g, &in.who, secret, &text);
+    if (err == SH_OK) {
+        sh_mutex_lock(&w->g->lock);
+        const struct guard_session *s = guard_session_of(w->g, &in.who);
+        err = sh_totp_code(w->crypto, s->person->factor.pending,
+                           sh_totp_step(sh_wall_us(w->t->env.clock)), &code);
+        sh_mutex_unlock(&w->g->lock);
+        (void)guard_print(digits, sizeof digits, "%06u", code);
+    }
+    sh_jw_init(&jw, &text);
+    if (err == SH_OK) {
+        err = sh_guard_totp_enable(w->g, &at, sh_str_c(digits), &jw);
+    }
+    if (err == SH_OK) {
+        err = sh_guard_recovery_new(w->g, &at, &jw);
+    }
+    if (err == SH_OK) {
+        err = sh_guard_sessions_write(w->g, &at, SH_STR(""), &jw);
+    }
+    sh_buf_fini(&text);
+    SH_TRY(err);
+    return sh_guard_sessions_end(w->g, &at, SH_STR(""), SH_STR(""));
+}
+
 static sh_err use_devices(struct world *w)
 {
     const struct sh_principal sys = sh_guard_system(w->g);
@@ -86,6 +122,9 @@ static sh_err body(struct sh_test_env *t)
     }
     if (err == SH_OK) {
         err = administer(&w);
+    }
+    if (err == SH_OK) {
+        err = use_account(&w);
     }
     if (err == SH_OK) {
         err = use_devices(&w);

@@ -14,6 +14,7 @@
 #include <sh/crypto.h>
 #include <sh/permission.h>
 #include <sh/scram.h>
+#include <sh/totp.h>
 
 struct sh_guard;
 struct sh_record; /* the record store */
@@ -80,7 +81,9 @@ enum sh_denial {
     SH_DENIAL_EXPIRED,    /* 401 */
     SH_DENIAL_PERMISSION, /* 403 */
     SH_DENIAL_TENANT,     /* another tenant: answer 404 where existence is a secret */
-    SH_DENIAL_TENANT_OFF  /* the tenant is disabled */
+    SH_DENIAL_TENANT_OFF, /* the tenant is disabled */
+    SH_DENIAL_PASSWORD,   /* nothing until one's own password is changed: 403 */
+    SH_DENIAL_FACTOR      /* nothing until a second factor is set up: 403 */
 };
 /* Why a check says no, and words for the problem's detail and remedy in Chinese or English. */
 enum sh_denial sh_guard_explain(const struct sh_guard *g, const struct sh_principal *p,
@@ -94,11 +97,31 @@ struct sh_principal sh_guard_system(const struct sh_guard *g);
 /* For `mqtt.anonymous`: root tenant, messaging only. The caller admits loopback peers only. */
 struct sh_principal sh_guard_anonymous(const struct sh_guard *g);
 
+/* Who acts, where and from where. */
+struct sh_guard_at {
+    const struct sh_principal *by;
+    uint32_t tenant;    /* where: people and tokens; others ignore it */
+    struct sh_str peer; /* address for the audit entry; may be empty */
+};
+
 /* ---- open and close ---- */
+
+/* Who must have a second factor; until he has, he may do nothing else. */
+enum sh_factor_policy {
+    SH_FACTOR_CHOICE,         /* nobody: who wants */
+    SH_FACTOR_ADMINISTRATORS, /* who may change people, roles, tenants or the configuration */
+    SH_FACTOR_ALL
+};
 
 struct sh_guard_settings {
     struct sh_argon2 argon2;
-    uint32_t password_min;        /* characters; 10 */
+    uint32_t password_min;     /* characters; 10 */
+    uint32_t password_classes; /* of capitals, small letters, digits, others that must occur; 0 */
+    uint32_t password_history; /* passwords before that may not come back; at most 8; 5 */
+    int64_t password_age_us;   /* until it must be changed; 0 = never */
+    enum sh_factor_policy second_factor; /* who must have one; SH_FACTOR_CHOICE */
+    int64_t
+        confirm_us; /* dangerous acts ask for the password again after this; 0 = never; 15 min */
     uint32_t password_waiting;    /* password checks that may wait for the one that runs; 16 */
     uint32_t lock_after;          /* failures of a user before it is locked; 5 */
     uint32_t lock_address_after;  /* failures from one address; 20 */
@@ -177,13 +200,27 @@ struct sh_sign_in {
     char csrf[SH_SECRET_CHARS];
     int64_t expires_us;
     int64_t retry_after_us; /* on SH_E_LIMIT: when to try again */
+    bool code_needed;       /* on SH_E_DENIED: the password is right, a one-time code is missing */
 };
-/* `user` is name or name@tenant; `peer` the address as text without the port. Makes a session.
- * SH_E_DENIED: wrong user or password (never says which), SH_E_LIMIT: locked or too many waiting,
- * retry_after_us is set. May block (argon2, 150 ms, one at a time). */
-SH_MUST_CHECK sh_err sh_guard_sign_in(struct sh_guard *g, struct sh_str user,
+struct sh_sign_in_ask {
+    struct sh_str user; /* name or name@tenant */
+    struct sh_str password;
+    struct sh_str code;  /* one-time or recovery code; empty = none */
+    struct sh_str peer;  /* address as text without the port */
+    struct sh_str agent; /* what the browser says it is; may be empty; the start is kept */
+};
+/* Makes a session. SH_E_DENIED: wrong user, password or code (never says which), or code_needed.
+ * SH_E_LIMIT: locked or too many waiting, retry_after_us is set. May block (argon2, 150 ms, one at
+ * a time). */
+SH_MUST_CHECK sh_err sh_guard_sign_in_with(struct sh_guard *g, const struct sh_sign_in_ask *ask,
+                                           struct sh_sign_in *out);
+static inline sh_err sh_guard_sign_in(struct sh_guard *g, struct sh_str user,
                                       struct sh_str password, struct sh_str peer,
-                                      struct sh_sign_in *out);
+                                      struct sh_sign_in *out)
+{
+    const struct sh_sign_in_ask ask = {.user = user, .password = password, .peer = peer};
+    return sh_guard_sign_in_with(g, &ask, out);
+}
 /* SH_E_DENIED: not loopback, unknown, used or older than ten minutes. May block. */
 SH_MUST_CHECK sh_err sh_guard_sign_in_link(struct sh_guard *g, struct sh_str link,
                                            struct sh_str peer, struct sh_sign_in *out);
@@ -195,6 +232,47 @@ SH_MUST_CHECK sh_err sh_guard_change_password(struct sh_guard *g, const struct s
                                               struct sh_str old_password,
                                               struct sh_str new_password, struct sh_str keep,
                                               struct sh_str peer, struct sh_diag *diag);
+
+/* ---- one's own account: sessions, second factor, confirmation ---- */
+
+/* Whose: name empty = of the session or person at->by (any person may); else of a person in
+ * at->tenant (people.read to list, people.write to change, and what he holds). */
+/* Sessions as objects into the caller's open array, last used first; the caller's own is marked.
+ * Fast. */
+SH_MUST_CHECK sh_err sh_guard_sessions_write(struct sh_guard *g, const struct sh_guard_at *at,
+                                             struct sh_str name, struct sh_jw *w);
+/* Ends the session of this id, or with an empty id all but the caller's own. SH_E_NOTFOUND. May
+ * block. */
+SH_MUST_CHECK sh_err sh_guard_sessions_end(struct sh_guard *g, const struct sh_guard_at *at,
+                                           struct sh_str name, struct sh_str id);
+/* Proves once more who sits there. SH_E_DENIED (code_needed as above), SH_E_LIMIT as for sign-in;
+ * SH_E_STATE: not a session. May block. */
+SH_MUST_CHECK sh_err sh_guard_confirm(struct sh_guard *g, const struct sh_principal *p,
+                                      const struct sh_sign_in_ask *ask, struct sh_sign_in *out);
+/* May a dangerous act go on? Sessions: signed in or confirmed within confirm_us; others: true.
+ * Fast. */
+bool sh_guard_confirmed(struct sh_guard *g, const struct sh_principal *p);
+/* Begins to set up one-time codes: the secret for the app, good once it is shown to work.
+ * SH_E_STATE: not a person, or there is one already. Fast. */
+SH_MUST_CHECK sh_err sh_guard_totp_begin(struct sh_guard *g, const struct sh_principal *p,
+                                         char secret[SH_TOTP_BASE32], struct sh_buf *uri);
+/* The code shows that the app has it: from now on sign-in asks for one. Writes an array of recovery
+ * codes, each good once, shown once. SH_E_DENIED: wrong code; SH_E_STATE: not begun, or longer than
+ * ten minutes ago. May block. */
+SH_MUST_CHECK sh_err sh_guard_totp_enable(struct sh_guard *g, const struct sh_guard_at *at,
+                                          struct sh_str code, struct sh_jw *w);
+/* Takes the second factor away; sessions but the caller's end. SH_E_NOTFOUND: there is none. May
+ * block. */
+SH_MUST_CHECK sh_err sh_guard_totp_remove(struct sh_guard *g, const struct sh_guard_at *at,
+                                          struct sh_str name, struct sh_diag *diag);
+/* New recovery codes in place of the old ones. SH_E_STATE: no second factor. May block. */
+SH_MUST_CHECK sh_err sh_guard_recovery_new(struct sh_guard *g, const struct sh_guard_at *at,
+                                           struct sh_jw *w);
+/* Members about the account into the caller's open object: must (what has to be done first), totp,
+ * recovery_left, password_set, password_expires, confirmed_until. SH_E_NOTFOUND: not a person.
+ * Fast. */
+SH_MUST_CHECK sh_err sh_guard_account_write(struct sh_guard *g, const struct sh_principal *p,
+                                            struct sh_jw *w);
 
 /* A session or API token, whichever it is. SH_E_DENIED: unknown, revoked, expired. Fast. */
 SH_MUST_CHECK sh_err sh_guard_by_token(struct sh_guard *g, struct sh_str token,
@@ -317,11 +395,6 @@ SH_MUST_CHECK sh_err sh_guard_throttle(struct sh_guard *g, struct sh_str key, ui
  * Errors: SH_E_DENIED, SH_E_NOTFOUND, SH_E_EXISTS, SH_E_INVAL (diag: path and words), SH_E_LIMIT,
  * SH_E_CONFLICT (revision), SH_E_STATE (diag: the last administrator, a tenant with children). */
 enum sh_guard_noun { SH_GUARD_PEOPLE, SH_GUARD_ROLES, SH_GUARD_TOKENS, SH_GUARD_TENANTS };
-struct sh_guard_at {
-    const struct sh_principal *by;
-    uint32_t tenant;    /* where: people and tokens; others ignore it */
-    struct sh_str peer; /* address for the audit entry; may be empty */
-};
 enum sh_put_mode { SH_PUT_CREATE, SH_PUT_REPLACE, SH_PUT_EITHER };
 /* name: people name, role name, token id (created: empty), tenant path. revision: 0 = any.
  * A new token's answer holds `token`, shown once. On SH_OK the object is written to w. */
