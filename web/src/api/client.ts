@@ -33,6 +33,11 @@ let onSignedOut: () => void = () => {};
 export function setCsrf(value: string): void {
   csrf = value;
 }
+/** Asks for the password once more; false: the person would rather not. */
+let confirmIdentity: () => Promise<boolean> = () => Promise.resolve(false);
+export function whenConfirmNeeded(ask: () => Promise<boolean>): void {
+  confirmIdentity = ask;
+}
 export function whenSignedOut(handler: () => void): void {
   onSignedOut = handler;
 }
@@ -75,6 +80,16 @@ export async function call<T>(
   path: string,
   options: CallOptions = {},
 ): Promise<Answer<T>> {
+  try {
+    return await callOnce<T>(method, path, options);
+  } catch (error) {
+    const again = error instanceof Problem && error.code === 'confirm_needed' && (await confirmIdentity());
+    if (!again) throw error;
+    return callOnce<T>(method, path, options);
+  }
+}
+
+async function callOnce<T>(method: string, path: string, options: CallOptions): Promise<Answer<T>> {
   const headers: Record<string, string> = {
     Accept: 'application/json',
     'Accept-Language': language(),

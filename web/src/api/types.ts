@@ -38,6 +38,21 @@ export interface Session {
   expires?: string;
   user: User;
   permissions?: string[];
+  /** What has to be done before anything else is allowed. */
+  must?: ('password' | 'second_factor')[];
+  second_factor?: boolean;
+  recovery_left?: number;
+  password_set?: string | null;
+  password_expires?: string | null;
+}
+export interface SessionRow {
+  id: string;
+  created: string;
+  used: string;
+  expires: string;
+  address: string;
+  agent: string;
+  current: boolean;
 }
 
 export type DeviceState = 'never' | 'online' | 'offline';
@@ -142,6 +157,8 @@ export interface Person {
   roles: string[];
   language?: string;
   disabled?: boolean;
+  must_change?: boolean;
+  second_factor?: boolean;
 }
 export interface Role {
   name: string;

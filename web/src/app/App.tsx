@@ -3,6 +3,8 @@ import enUS from 'antd/locale/en_US';
 import zhCN from 'antd/locale/zh_CN';
 import { useLanguage } from '../i18n';
 import { SignIn } from '../pages/SignIn';
+import { ConfirmIdentity } from '../components/ConfirmIdentity';
+import { MustDo } from '../pages/MustDo';
 import { Loading } from '../components/Loading';
 import { ErrorBoundary } from './ErrorBoundary';
 import { antdTheme } from './antd';
@@ -13,13 +15,20 @@ import { Shell } from './Shell';
 import { useTheme } from './theme';
 
 function Inside() {
-  const { state } = useSession();
+  const { state, session } = useSession();
   if (state === 'loading') return <Loading />;
   if (state === 'out') return <SignIn />;
   return (
-    <Shell>
-      <Routes />
-    </Shell>
+    <>
+      {session?.must?.length ? (
+        <MustDo />
+      ) : (
+        <Shell>
+          <Routes />
+        </Shell>
+      )}
+      <ConfirmIdentity />
+    </>
   );
 }
 

@@ -18,6 +18,7 @@ const pages: [string, PageOf][] = [
   ['/api-explorer', lazy(() => import('../pages/ApiExplorer'))],
   ['/tokens', lazy(() => import('../pages/Tokens'))],
   ['/people', lazy(() => import('../pages/People'))],
+  ['/account', lazy(() => import('../pages/account/Account'))],
   ['/backups', lazy(() => import('../pages/Backups'))],
   ['/audit', lazy(() => import('../pages/Audit'))],
 ];

@@ -125,6 +125,7 @@ function UserMenu() {
       menu={{
         items: [
           { key: 'who', disabled: true, label: tenant ? `${name} · ${tenant}` : name },
+          { key: 'account', label: <a href="/account">{t('account.title')}</a> },
           { key: 'out', label: t('session.signOut'), onClick: () => void signOut() },
         ],
       }}

@@ -11,7 +11,9 @@ interface Value {
   session: Session | null;
   /** Why the last attempt with a one-time link failed, or why the server did not answer. */
   problem: Problem | null;
-  signIn: (user: string, password: string) => Promise<void>;
+  signIn: (user: string, password: string, code?: string) => Promise<void>;
+  /** Reads the session again, after something about the account has changed. */
+  refresh: () => Promise<void>;
   signOut: () => Promise<void>;
   may: (permission: string) => boolean;
 }
@@ -81,12 +83,13 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   }, [enter, leave]);
 
   const signIn = useCallback(
-    async (user: string, password: string) => {
-      await post('sessions', { user, password });
+    async (user: string, password: string, code?: string) => {
+      await post('sessions', code ? { user, password, code } : { user, password });
       enter(await get<Session>('sessions/current'));
     },
     [enter],
   );
+  const refresh = useCallback(async () => enter(await get<Session>('sessions/current')), [enter]);
   const signOut = useCallback(async () => {
     try {
       await remove('sessions/current');
@@ -100,7 +103,7 @@ export function SessionProvider({ children }: { children: ReactNode }) {
     const may = (permission: string) =>
       !held || held.includes('*') || held.includes(permission) ||
       held.includes(`${permission.split('.')[0]}.*`);
-    return { state, session, problem, signIn, signOut, may };
-  }, [state, session, problem, signIn, signOut]);
+    return { state, session, problem, signIn, refresh, signOut, may };
+  }, [state, session, problem, signIn, refresh, signOut]);
   return <Context.Provider value={value}>{children}</Context.Provider>;
 }

@@ -24,6 +24,8 @@ interface Props<T, V extends object> {
   save: (values: V, row: T | null) => Promise<unknown>;
   /** Undefined: rows cannot be changed, only made and deleted. */
   editable?: boolean;
+  /** More buttons of a row; of those who may only look as well. */
+  more?: (row: T) => ReactNode;
   drop: (row: T) => Promise<unknown>;
   dropHint: (row: T) => string;
 }
@@ -51,17 +53,20 @@ export function AdminTable<T, V extends object>(props: Props<T, V>) {
     key: 'actions',
     title: '',
     align: 'right',
-    width: 150,
+    width: props.more ? 240 : 150,
     render: (row) => (
       <span className="row-actions">
-        {props.editable ? (
+        {props.more?.(row)}
+        {props.editable && props.mayWrite ? (
           <Button size="small" type="text" onClick={() => setOpen({ row })}>
             {t('action.edit')}
           </Button>
         ) : null}
-        <Button size="small" type="text" danger onClick={() => drop(row)}>
-          {t('action.delete')}
-        </Button>
+        {props.mayWrite ? (
+          <Button size="small" type="text" danger onClick={() => drop(row)}>
+            {t('action.delete')}
+          </Button>
+        ) : null}
       </span>
     ),
   };
@@ -82,7 +87,7 @@ export function AdminTable<T, V extends object>(props: Props<T, V>) {
       <DataTable
         fill
         label={props.title}
-        columns={props.mayWrite ? [...props.columns, actions] : props.columns}
+        columns={props.mayWrite || props.more ? [...props.columns, actions] : props.columns}
         rows={list.items}
         rowKey={props.rowKey}
         total={list.total}

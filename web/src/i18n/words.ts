@@ -1,5 +1,6 @@
 // Every word of the console: [Chinese, English]. test/unit/words.test.ts refuses words that are
 // missing, unused, or not the one word the product has for a thing.
+import { accountWords } from './wordsAccount';
 import { backupWords } from './wordsBackups';
 
 type Word = readonly [zh: string, en: string];
@@ -472,6 +473,10 @@ const table = {
   'people.none': ['还没有人员', 'No people yet'],
   'people.noneHint': ['新建人员并给他角色，操作就能记到人。', 'Create people and give them roles, so that each act has a name.'],
   'people.nameMissing': ['请输入用户名', 'Enter a user name'],
+  'people.newPassword': ['新密码', 'New password'],
+  'people.newPasswordHint': ['不填则不变；填写后他的会话全部结束。', 'Empty: unchanged. A new one ends all of the sessions.'],
+  'people.mustChange': ['下次登录时必须修改密码', 'Must change the password at the next sign-in'],
+  'people.access': ['登录与会话', 'Access'],
   'people.passwordShort': ['至少 {n} 个字符', 'At least {n} characters'],
   'people.deleteHint': ['{name} 将不能再登录。', '{name} will no longer be able to sign in.'],
 
@@ -560,6 +565,7 @@ const table = {
 
 
   ...backupWords,
+  ...accountWords,
 
   'audit.what': ['每条记录都含前一条的散列，可离线验证完整性', 'Each entry holds the hash of the one before; the chain can be verified off-line'],
   'audit.search': ['搜索人员、动作、对象', 'Search who, act or object'],

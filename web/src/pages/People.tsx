@@ -1,11 +1,12 @@
-import { Form, Input, Select, Switch } from 'antd';
-import { useMemo } from 'react';
+import { Button, Checkbox, Form, Input, Select, Switch } from 'antd';
+import { useMemo, useState } from 'react';
 import { post, put, remove, seg } from '../api/client';
 import type { Person } from '../api/types';
 import { useSession } from '../app/session';
 import { AdminTable } from '../components/AdminTable';
 import type { Column } from '../components/DataTable';
 import { RolePicker } from '../components/RolePicker';
+import { PersonAccess } from './account/PersonAccess';
 import { t, useLanguage } from '../i18n';
 
 interface Values {
@@ -15,6 +16,7 @@ interface Values {
   language: string;
   password?: string;
   disabled?: boolean;
+  must_change?: boolean;
 }
 
 const MIN_PASSWORD = 10;
@@ -27,6 +29,12 @@ function columnsOf(): Column<Person>[] {
       key: 'roles',
       title: t('people.roles'),
       render: (p) => p.roles.map((role) => <span key={role} className="tag">{role}</span>),
+    },
+    {
+      key: 'factor',
+      title: t('factor.title'),
+      width: 130,
+      render: (p) => t(p.second_factor ? 'factor.on' : 'factor.off'),
     },
     {
       key: 'state',
@@ -69,15 +77,18 @@ function Fields({ row }: { row: Person | null }) {
         <Form.Item name="disabled" label={t('people.disabled')} valuePropName="checked">
           <Switch size="small" />
         </Form.Item>
-      ) : (
-        <Form.Item
-          name="password"
-          label={t('signIn.password')}
-          rules={[{ required: true, min: MIN_PASSWORD, message: t('people.passwordShort', { n: MIN_PASSWORD }) }]}
-        >
-          <Input.Password autoComplete="new-password" />
-        </Form.Item>
-      )}
+      ) : null}
+      <Form.Item
+        name="password"
+        label={t(row ? 'people.newPassword' : 'signIn.password')}
+        extra={row ? t('people.newPasswordHint') : undefined}
+        rules={[{ required: row === null, min: MIN_PASSWORD, message: t('people.passwordShort', { n: MIN_PASSWORD }) }]}
+      >
+        <Input.Password autoComplete="new-password" />
+      </Form.Item>
+      <Form.Item name="must_change" valuePropName="checked">
+        <Checkbox>{t('people.mustChange')}</Checkbox>
+      </Form.Item>
     </>
   );
 }
@@ -86,21 +97,35 @@ export default function People() {
   const lang = useLanguage();
   const { may } = useSession();
   const columns = useMemo(columnsOf, [lang]);
+  const [access, setAccess] = useState<Person | null>(null);
   return (
-    <AdminTable<Person, Values>
-      title={t('nav.people')}
-      path="people"
-      columns={columns}
-      rowKey={(p) => p.name}
-      empty={{ title: t('people.none'), hint: t('people.noneHint') }}
-      createWord={t('people.create')}
-      mayWrite={may('people.write')}
-      editable
-      fields={(row) => <Fields row={row} />}
-      initial={(row) => row ?? { roles: [], language: lang }}
-      save={(values, row) => (row ? put(`people/${seg(row.name)}`, values) : post('people', values))}
-      drop={(row) => remove(`people/${seg(row.name)}`)}
-      dropHint={(row) => t('people.deleteHint', { name: row.name })}
-    />
+    <>
+      <AdminTable<Person, Values>
+        title={t('nav.people')}
+        path="people"
+        columns={columns}
+        rowKey={(p) => p.name}
+        empty={{ title: t('people.none'), hint: t('people.noneHint') }}
+        createWord={t('people.create')}
+        mayWrite={may('people.write')}
+        editable
+        fields={(row) => <Fields row={row} />}
+        initial={(row) => row ?? { roles: [], language: lang, must_change: true }}
+        save={({ password, ...values }, row) => {
+          const body = password ? { ...values, password } : values;
+          return row ? put(`people/${seg(row.name)}`, body) : post('people', body);
+        }}
+        more={(row) => (
+          <Button size="small" type="text" onClick={() => setAccess(row)}>
+            {t('people.access')}
+          </Button>
+        )}
+        drop={(row) => remove(`people/${seg(row.name)}`)}
+        dropHint={(row) => t('people.deleteHint', { name: row.name })}
+      />
+      {access ? (
+        <PersonAccess person={access} mayWrite={may('people.write')} onClose={() => setAccess(null)} />
+      ) : null}
+    </>
   );
 }

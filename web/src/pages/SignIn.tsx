@@ -1,7 +1,8 @@
 import { Button, Form, Input } from 'antd';
-import { useEffect } from 'react';
+import { useEffect, useState } from 'react';
 import { LookButtons } from '../app/Shell';
 import { useSession } from '../app/session';
+import { Code } from '../components/Code';
 import { ProblemView } from '../components/ProblemView';
 import { useAct } from '../components/useAct';
 import { t } from '../i18n';
@@ -9,11 +10,20 @@ import { t } from '../i18n';
 interface Values {
   user: string;
   password: string;
+  code?: string;
 }
 
 export function SignIn() {
   const { signIn, problem: linkProblem } = useSession();
   const { busy, problem, run } = useAct();
+  const [form] = Form.useForm<Values>();
+  const [asked, setAsked] = useState('');
+  const user = Form.useWatch('user', form)?.trim() ?? '';
+  // The password was right, and the person has a second factor.
+  const needsCode = asked !== '' && asked === user;
+  useEffect(() => {
+    if (problem?.code === 'code_needed') setAsked((form.getFieldValue('user') as string).trim());
+  }, [problem, form]);
   useEffect(() => {
     document.title = `${t('signIn.title')} · ${t('app.name')}`;
   });
@@ -27,9 +37,10 @@ export function SignIn() {
         <h1>{t('app.name')}</h1>
         <p className="dim">{t('app.what')}</p>
         <Form<Values>
+          form={form}
           layout="vertical"
           requiredMark={false}
-          onFinish={({ user, password }) => void run(() => signIn(user.trim(), password))}
+          onFinish={({ user, password, code }) => void run(() => signIn(user.trim(), password, code?.trim()))}
         >
           <Form.Item
             name="user"
@@ -45,7 +56,8 @@ export function SignIn() {
           >
             <Input.Password size="large" autoComplete="current-password" />
           </Form.Item>
-          <ProblemView problem={problem ?? linkProblem} />
+          {needsCode ? <Code autoFocus /> : null}
+          <ProblemView problem={problem?.code === 'code_needed' ? null : (problem ?? linkProblem)} />
           <Button type="primary" size="large" htmlType="submit" block loading={busy}>
             {t('signIn.do')}
           </Button>

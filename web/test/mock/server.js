@@ -5,6 +5,8 @@ import { createServer } from 'node:http';
 import { existsSync, readFileSync } from 'node:fs';
 import { extname, join, normalize } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { accountRoutes } from './account.js';
+import { answer, id8, notFound, Refusal } from './answer.js';
 import { querySeries } from './history.js';
 import { openapi } from './openapi.js';
 import { demoAssets, demoDevices, demoThings, qualityAt, valueAt } from './plant.js';
@@ -16,17 +18,6 @@ const ROLES = [
   { name: 'ingest', permissions: ['samples.write'], builtin: true },
 ];
 
-const TITLES = { 401: '请先登录', 403: '没有权限', 404: '对象不存在', 409: '名称已存在', 412: '内容已被他人修改' };
-
-class Refusal extends Error {
-  constructor(status, code, detail, remedy = '') {
-    super(detail);
-    this.status = status;
-    this.body = { type: 'about:blank', title: TITLES[status] ?? code, status, code, detail, remedy };
-  }
-}
-const notFound = (what) => new Refusal(404, 'not_found', `没有 ${what}`, '检查标识，或在列表里查找。');
-const id8 = () => randomBytes(8).toString('hex');
 const CURSOR = (n) => Buffer.from(String(n)).toString('base64url');
 
 export class Mock {
@@ -43,6 +34,8 @@ export class Mock {
     this.charts = [{ id: 'demo-water', name: { zh: '供水：流量与压力', en: 'Water: flow and pressure' }, window: '1h', points: ['pump-1/flow', 'pump-1/pressure'] }];
     this.audit = [];
     this.sessions = new Map();
+    this.account = { must: [], second_factor: false, recovery_left: 0, password_set: new Date().toISOString(), password_expires: null };
+    this.confirmed = true;
     this.links = new Set(['welcome']);
     this.streams = new Set();
     this.started = Date.now();
@@ -174,9 +167,10 @@ export class Mock {
     return session;
   }
 
-  enter(res) {
+  enter(res, agent = '') {
     const key = id8();
     const session = {
+      id: id8(), created: new Date().toISOString(), agent,
       csrf: id8(),
       expires: new Date(Date.now() + 43_200_000).toISOString(),
       user: { id: 'u1', name: 'admin', tenant: '', roles: ['admin'], language: 'zh' },
@@ -195,24 +189,18 @@ export class Mock {
         if (!this.links.delete(json().link)) throw new Refusal(401, 'bad_credentials', '用户名或密码错误', '');
         return this.enter(res);
       }
-      const { user, password } = json();
+      if (path[2] === 'confirm') return this.confirm(this.session(req), json(), res);
+      if (path[1] === 'current') return this.on_sessions({ req, res, json, session: this.session(req), rest: path.slice(1) });
+      const { user, password, code } = json();
       if (user !== 'admin' || password !== this.password) throw new Refusal(401, 'bad_credentials', '用户名或密码不对', '检查大小写；忘记密码时请管理员重设。');
-      return this.enter(res);
+      if (this.account.second_factor) this.checkCode(code);
+      return this.enter(res, req.headers['user-agent']);
     }
     const session = this.session(req);
     const call = { req, res, url, q: url.searchParams, json, raw, session, rest: path.slice(1) };
     const handler = this[`on_${path[0].replace(/[^a-z]/g, '_')}`];
     if (!handler) throw notFound(url.pathname);
     return handler.call(this, call);
-  }
-
-  on_sessions({ req, res, session, rest }) {
-    if (rest[0] !== 'current') throw notFound('session');
-    if (req.method === 'DELETE') {
-      for (const [key, s] of this.sessions) if (s === session) this.sessions.delete(key);
-      return answer(res, 204);
-    }
-    return answer(res, 200, session);
   }
 
   on_overview({ res }) {
@@ -476,7 +464,16 @@ export class Mock {
     return answer(res, 201, row(chart));
   }
 
-  on_people({ req, res, q, rest, json }) {
+  on_people({ req, res, q, rest, json, session }) {
+    if (rest[1] === 'sessions') {
+      if (req.method === 'DELETE') return answer(res, 204);
+      return answer(res, 200, { items: rest[0] === 'admin' ? this.sessionRows(session) : [] });
+    }
+    if (rest[1] === 'second-factor') {
+      this.people.find((p) => p.name === rest[0]).second_factor = false;
+      return answer(res, 204);
+    }
+    if (req.method !== 'GET') this.dangerous();
     if (req.method === 'GET') return answer(res, 200, page(this.people, q));
     if (req.method === 'POST') {
       const { password, ...person } = json();
@@ -529,19 +526,13 @@ export class Mock {
   }
 }
 
+Object.assign(Mock.prototype, accountRoutes);
+
 function page(items, q) {
   const limit = Math.min(1000, Number(q.get('limit') ?? 50));
   const start = q.get('cursor') ? Number(Buffer.from(q.get('cursor'), 'base64url').toString()) : 0;
   const end = start + limit;
   return { items: items.slice(start, end), next: end < items.length ? CURSOR(end) : null, total: items.length };
-}
-
-function answer(res, status, body, headers = {}) {
-  if (status === 204) {
-    res.writeHead(204, headers).end();
-    return;
-  }
-  res.writeHead(status, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store', ...headers }).end(JSON.stringify(body ?? null));
 }
 
 function send(res, event, data) {

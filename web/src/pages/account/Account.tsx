@@ -1,0 +1,42 @@
+import { useSession } from '../../app/session';
+import { PageHeader } from '../../components/PageHeader';
+import { Panel } from '../../components/Panel';
+import { t } from '../../i18n';
+import { FactorPanel } from './FactorPanel';
+import { PasswordPanel } from './PasswordPanel';
+import { SessionTable } from './SessionTable';
+
+export default function Account() {
+  const { session } = useSession();
+  return (
+    <div className="page">
+      <PageHeader title={t('account.title')} />
+      <div className="account">
+        <div className="stack">
+          <Panel title={t('account.who')}>
+            <dl className="facts">
+              <dt>{t('people.name')}</dt>
+              <dd>{session?.user.name}</dd>
+              <dt>{t('account.tenant')}</dt>
+              <dd>{session?.user.tenant || t('account.root')}</dd>
+              <dt>{t('people.roles')}</dt>
+              <dd>
+                {(session?.user.roles ?? []).map((role) => (
+                  <span key={role} className="tag">
+                    {role}
+                  </span>
+                ))}
+              </dd>
+            </dl>
+          </Panel>
+          <PasswordPanel />
+        </div>
+        <FactorPanel />
+        <Panel title={t('account.sessions')} className="wide">
+          <p className="dim">{t('account.sessionsWhat')}</p>
+          <SessionTable path="sessions" mayEnd />
+        </Panel>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,61 @@
+// Sessions, second factor and confirmation in the mock: methods of Mock.
+import { answer, id8, notFound, Refusal } from './answer.js';
+
+const CODE = '123456'; // what the authenticator app shows here
+
+export const accountRoutes = {
+  on_sessions({ req, res, session, rest, json }) {
+    const end = (gone) => {
+      for (const [key, s] of this.sessions) if (gone(s)) this.sessions.delete(key);
+      return answer(res, 204);
+    };
+    if (rest[0] === undefined) {
+      if (req.method === 'DELETE') return end((s) => s !== session);
+      return answer(res, 200, { items: this.sessionRows(session) });
+    }
+    if (rest[1] === 'totp' && req.method === 'POST') {
+      this.dangerous();
+      return answer(res, 201, { secret: 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ', uri: 'otpauth://totp/Songhua:admin?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Songhua' });
+    }
+    if (rest[1] === 'totp' && req.method === 'PUT') {
+      if (json().code !== CODE) throw new Refusal(422, 'bad_code', '验证码不正确', '请输入当前显示的验证码。');
+      this.account = { ...this.account, second_factor: true, recovery_left: 10, must: [] };
+      return answer(res, 200, { recovery_codes: Array.from({ length: 10 }, () => `${id8().slice(0, 5)}-${id8().slice(0, 5)}`.toUpperCase()) });
+    }
+    if (rest[1] === 'totp') {
+      this.account = { ...this.account, second_factor: false, recovery_left: 0 };
+      return answer(res, 204);
+    }
+    if (rest[1] === 'recovery-codes') return answer(res, 200, { recovery_codes: Array.from({ length: 10 }, () => id8()) });
+    if (rest[1] === 'password') {
+      if (json().old !== this.password) throw new Refusal(403, 'bad_credentials', '旧密码错误', '');
+      this.password = json().new;
+      this.account = { ...this.account, must: [], password_set: new Date().toISOString() };
+      return answer(res, 204);
+    }
+    if (rest[0] !== 'current') return end((s) => s.id === rest[0]);
+    if (req.method === 'DELETE') return end((s) => s === session);
+    return answer(res, 200, { ...session, ...this.account });
+  },
+
+  sessionRows(own) {
+    const now = new Date().toISOString();
+    return [...this.sessions.values()].map((s) => ({ id: s.id, created: s.created, used: now, expires: s.expires, address: '127.0.0.1', agent: s.agent, current: s === own }));
+  },
+
+  checkCode(code) {
+    if (!code) throw new Refusal(401, 'code_needed', '还需要动态验证码', '');
+    if (code !== CODE) throw new Refusal(401, 'bad_credentials', '用户名、密码或验证码不正确', '');
+  },
+
+  confirm(session, { password, code }, res) {
+    if (password !== this.password) throw new Refusal(401, 'bad_credentials', '用户名、密码或验证码不正确', '');
+    if (this.account.second_factor) this.checkCode(code);
+    this.confirmed = true;
+    return answer(res, 204);
+  },
+
+  dangerous() {
+    if (!this.confirmed) throw new Refusal(403, 'confirm_needed', '该操作需要再次确认密码', '');
+  },
+};
