@@ -150,3 +150,43 @@ int api_person_factor_remove(struct api_req *r)
 {
     return factor_remove(r, r->params[0]);
 }
+
+/* ---- why one may ---- */
+
+static int rights(struct api_req *r, struct sh_str name)
+{
+    const struct sh_guard_at at = api_at(r);
+    sh_jw_obj(&r->w);
+    const sh_err err = sh_guard_rights_write(r->api->o.guard, &at, name, &r->w);
+    sh_jw_obj_end(&r->w);
+    return err == SH_OK ? 200 : err == SH_E_STATE ? no_session(r) : api_error(r, err, NULL);
+}
+
+int api_rights_own(struct api_req *r)
+{
+    return rights(r, own);
+}
+
+int api_rights_person(struct api_req *r)
+{
+    return rights(r, r->params[0]);
+}
+
+/* ---- the three administrators ---- */
+
+int api_administrators_get(struct api_req *r)
+{
+    const struct sh_guard_at at = api_at(r);
+    sh_jw_obj(&r->w);
+    const sh_err err = sh_guard_separation_write(r->api->o.guard, &at, &r->w);
+    sh_jw_obj_end(&r->w);
+    return err == SH_OK ? 200 : api_error(r, err, NULL);
+}
+
+int api_administrators_post(struct api_req *r)
+{
+    const struct sh_guard_at at = api_at(r);
+    struct sh_diag d = {0};
+    const sh_err err = sh_guard_separate(r->api->o.guard, &at, r->body, &d);
+    return err == SH_OK ? 204 : api_error(r, err, &d);
+}

@@ -240,7 +240,8 @@ api_handler api_session_post, api_session_link, api_session_get, api_session_del
     api_session_password;
 api_handler api_sessions_list, api_sessions_end, api_session_end, api_session_confirm,
     api_totp_begin, api_totp_enable, api_totp_remove, api_recovery_new, api_person_sessions,
-    api_person_sessions_end, api_person_session_end, api_person_factor_remove;
+    api_person_sessions_end, api_person_session_end, api_person_factor_remove,
+    api_administrators_get, api_administrators_post, api_rights_own, api_rights_person;
 api_handler api_people_list, api_people_post, api_people_get, api_people_put, api_people_delete;
 api_handler api_tokens_list, api_tokens_post, api_tokens_delete;
 api_handler api_roles_list, api_roles_put;

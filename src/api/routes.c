@@ -8,6 +8,9 @@
 #define ARR "{\"type\":\"array\"}"
 #define TEXT "{\"type\":\"string\"}"
 #define LIST "limit,cursor,q,sort"
+#define ADMIN                                                                                       \
+    "{\"type\":\"object\",\"required\":[\"name\",\"password\"],\"properties\":{\"name\":{\"type\":"   \
+    "\"string\"},\"password\":{\"type\":\"string\"},\"display\":{\"type\":\"string\"}}}"
 #define INGEST (API_F_RAW | API_F_INGEST | API_F_REPEAT)
 
 const struct api_route api_routes[] = {
@@ -95,6 +98,11 @@ const struct api_route api_routes[] = {
      api_people_put, "Change a person.", "修改人员", NULL, OBJ},
     {SH_HTTP_DELETE, V1 "people/{name}", "deletePerson", SH_PERM_PEOPLE_WRITE, API_F_CONFIRM,
      api_people_delete, "Remove a person.", "删除人员", NULL, NULL},
+    {SH_HTTP_GET, V1 "sessions/current/rights", "getRights", API_SIGNED_IN, 0, api_rights_own,
+     "What may I, by which role, and which role would give me the rest?",
+     "我的权限、来自哪些角色，以及缺少的权限可由哪些角色获得", NULL, NULL},
+    {SH_HTTP_GET, V1 "people/{name}/rights", "getPersonRights", SH_PERM_PEOPLE_READ, 0,
+     api_rights_person, "What may a person, and by which role?", "人员的权限及其来源", NULL, NULL},
     {SH_HTTP_GET, V1 "people/{name}/sessions", "listPersonSessions", SH_PERM_PEOPLE_READ, 0,
      api_person_sessions, "Sessions of a person.", "人员的会话", NULL, NULL},
     {SH_HTTP_DELETE, V1 "people/{name}/sessions", "endPersonSessions", SH_PERM_PEOPLE_WRITE, 0,
@@ -104,6 +112,15 @@ const struct api_route api_routes[] = {
     {SH_HTTP_DELETE, V1 "people/{name}/second-factor", "removePersonFactor", SH_PERM_PEOPLE_WRITE,
      API_F_CONFIRM, api_person_factor_remove, "Take a person's second factor away (lost phone).",
      "重置人员的动态验证码（手机丢失）", NULL, NULL},
+    {SH_HTTP_GET, V1 "administrators", "getAdministrators", SH_PERM_PEOPLE_READ, 0,
+     api_administrators_get, "Who administers system, security and audit; are they separated?",
+     "系统、安全、审计管理员及是否已三员分立", NULL, NULL},
+    {SH_HTTP_POST, V1 "administrators", "separateAdministrators", SH_PERM_PEOPLE_WRITE,
+     API_F_CONFIRM, api_administrators_post,
+     "Turn the first administrator into three, who sign in anew.",
+     "三员分立：由首个管理员生成三个管理员", NULL,
+     "{\"type\":\"object\",\"required\":[\"system\",\"security\",\"audit\"],\"properties\":{"
+     "\"system\":" ADMIN ",\"security\":" ADMIN ",\"audit\":" ADMIN "}}"},
     {SH_HTTP_GET, V1 "roles", "listRoles", SH_PERM_ROLES_READ, 0, api_roles_list, "Roles.",
      "角色列表", LIST, NULL},
     {SH_HTTP_PUT, V1 "roles/{name}", "putRole", SH_PERM_ROLES_WRITE, API_F_CONFIRM, api_roles_put,

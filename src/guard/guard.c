@@ -85,6 +85,8 @@ static sh_err load_object(struct loading *l, struct sh_str key, const json_t *o)
     case GUARD_META:
         if (sh_str_eqc(key, "node")) {
             (void)guard_copy(l->check, sizeof l->check, sh_json_get_str(o, "key"));
+        } else if (sh_str_eqc(key, "separated")) {
+            l->g->separated = true;
         }
         return SH_OK;
     case GUARD_TENANT:

@@ -290,6 +290,7 @@ struct sh_guard {
     bool stopped; /* no password is hashed any more */
     struct sh_guard_stats stats;
     bool first_file; /* keys/first-password is there */
+    bool separated;  /* the three administrators are different people */
 
     /* Under `change`. */
     uint64_t audit_seq;
@@ -494,6 +495,22 @@ void guard_role_write(const struct guard_role *r, struct sh_jw *w);
 void guard_token_write(struct sh_guard *g, const struct guard_token *t, const char *secret,
                        struct sh_jw *w);
 void guard_tenant_write(const struct guard_tenant *t, struct sh_jw *w);
+/* separate.c; under lock. Does nobody have the powers of two of the three administrators? */
+bool guard_separation_ok(uint64_t bits);
+/* May the person be like this (old NULL: new), once they are separated? SH_E_STATE with diag. */
+sh_err guard_separation_check(const struct sh_guard *g, const struct guard_person *old,
+                              const struct guard_person *form, struct sh_diag *diag);
+sh_err guard_separation_role(const struct sh_guard *g, const struct guard_role *old,
+                             const struct guard_role *form, struct sh_diag *diag);
+/* As guard_may_grant, for a person: who holds roles.grant may give what he does not hold, but not
+ * to himself. old NULL: a new person. */
+sh_err guard_may_give(const struct sh_guard *g, const struct sh_principal *by,
+                      const struct guard_person *old, uint64_t bits, uint32_t tenant,
+                      struct sh_diag *diag);
+/* The object, its slot and its place, content from form; and away. Under lock. */
+sh_err guard_person_new(struct sh_guard *g, const struct guard_person *form,
+                        struct guard_person **out);
+void guard_person_drop(struct sh_guard *g, struct guard_person *p);
 /* SH_OK: `by` holds all of bits in tenant; else SH_E_DENIED with diag. */
 sh_err guard_may_grant(const struct sh_guard *g, const struct sh_principal *by, uint64_t bits,
                        uint32_t tenant, struct sh_diag *diag);

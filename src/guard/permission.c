@@ -43,6 +43,8 @@ static const struct sh_permission_info table[SH_PERMISSIONS] = {
     [SH_PERM_PEOPLE_WRITE] = {"people.write", "change people", "修改人员"},
     [SH_PERM_ROLES_READ] = {"roles.read", "see roles", "查看角色"},
     [SH_PERM_ROLES_WRITE] = {"roles.write", "change roles", "修改角色"},
+    [SH_PERM_ROLES_GRANT] = {"roles.grant", "give others rights that one does not hold",
+                             "授予他人自己没有的权限"},
     [SH_PERM_TOKENS_READ] = {"tokens.read", "see tokens", "查看令牌"},
     [SH_PERM_TOKENS_WRITE] = {"tokens.write", "make and revoke tokens", "创建和吊销令牌"},
     [SH_PERM_AUDIT_READ] = {"audit.read", "read the audit chain", "查看审计"},
@@ -104,6 +106,14 @@ static const char *const auditor[] = {
     "overview.read", "audit.read",  "people.read",  "roles.read", "tokens.read",
     "tenants.read",  "config.read", "metrics.read", NULL,
 };
+/* Of the three administrators; the third is the auditor. */
+static const char *const system_administrator[] = {
+    "overview.read", "config.*",   "tenants.*", "backup.run", "metrics.read",
+    "people.read",   "roles.read", "mqtt.sys",  NULL,
+};
+static const char *const security_administrator[] = {
+    "overview.read", "people.*", "roles.*", "tokens.*", "tenants.read", "config.read", NULL,
+};
 static const char *const device[] = {"ingest.write", "mqtt.connect", NULL};
 static const char *const ingest[] = {"ingest.write", "ingest.provision", "ingest.gateway",
                                      "mqtt.connect", NULL};
@@ -117,6 +127,10 @@ static const struct sh_builtin_role roles[] = {
     {"operator", "watches and operates the plant", "监视和操作现场", operators},
     {"viewer", "sees devices, history and records", "查看设备、历史和业务记录", viewer},
     {"auditor", "reads the audit chain and who may do what", "查看审计和权限设置", auditor},
+    {"system_administrator", "runs the node: configuration, tenants, backups",
+     "系统管理员：配置、租户与备份", system_administrator},
+    {"security_administrator", "people, roles and tokens; gives rights, never to oneself",
+     "安全管理员：人员、角色、令牌与授权（不能给自己授权）", security_administrator},
     {"device", "sends its own samples", "上报本设备的数据", device},
     {"ingest", "sends samples of any device and makes devices", "上报任意设备的数据并自动建设备",
      ingest},

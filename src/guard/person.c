@@ -150,9 +150,8 @@ static sh_err read_common(const json_t *o, struct guard_person *p, struct sh_dia
     return SH_OK;
 }
 
-/* Makes the object, its slot and its place in the map; the content is copied from `form`. */
-static sh_err person_new(struct sh_guard *g, const struct guard_person *form,
-                         struct guard_person **out)
+sh_err guard_person_new(struct sh_guard *g, const struct guard_person *form,
+                        struct guard_person **out)
 {
     char key[GUARD_KEY_MAX];
     SH_TRY(guard_person_key(key, form->tenant, sh_str_c(form->name)));
@@ -176,7 +175,7 @@ static sh_err person_new(struct sh_guard *g, const struct guard_person *form,
     return SH_OK;
 }
 
-static void person_drop(struct sh_guard *g, struct guard_person *p)
+void guard_person_drop(struct sh_guard *g, struct guard_person *p)
 {
     char key[GUARD_KEY_MAX];
     if (guard_person_key(key, p->tenant, sh_str_c(p->name)) == SH_OK) {
@@ -211,7 +210,7 @@ sh_err guard_person_load(struct sh_guard *g, const json_t *o)
     SH_TRY(guard_factor_load(g, o, &f));
     SH_TRY(read_common(o, &f, NULL));
     SH_TRY(guard_roles_read(g, json_object_get(o, "roles"), f.roles, &f.nroles, NULL));
-    SH_TRY(person_new(g, &f, &p));
+    SH_TRY(guard_person_new(g, &f, &p));
     guard_person_refresh(g, p);
     g->revision = f.revision > g->revision ? f.revision : g->revision;
     return SH_OK;
@@ -262,7 +261,7 @@ static void apply_change(struct sh_guard *g, const struct guard_person_change *c
         guard_subject_renew(g, p->slot);
     }
     if (c->deletes) {
-        person_drop(g, p);
+        guard_person_drop(g, p);
         return;
     }
     const uint32_t slot = p->slot;
@@ -288,7 +287,7 @@ sh_err guard_person_commit(struct sh_guard *g, struct guard_person_change *c,
     if (err == SH_OK && p == NULL) {
         struct guard_person hidden = c->form;
         hidden.disabled = true; /* until the commit */
-        err = person_new(g, &hidden, &p);
+        err = guard_person_new(g, &hidden, &p);
     }
     if (err == SH_OK) {
         err = guard_person_label(g, p, object + 7, sizeof object - 7);
@@ -309,7 +308,7 @@ sh_err guard_person_commit(struct sh_guard *g, struct guard_person_change *c,
     if (err == SH_OK) {
         apply_change(g, c, p);
     } else if (c->old == NULL && p != NULL) {
-        person_drop(g, p);
+        guard_person_drop(g, p);
     }
     sh_mutex_unlock(&g->lock);
     guard_batch_fini(&b);
@@ -325,8 +324,9 @@ static sh_err may_change(struct sh_guard *g, const struct guard_put_args *a,
 {
     const uint64_t bits = guard_roles_bits(form->roles, form->nroles) |
                           (old == NULL ? 0 : guard_roles_bits(old->roles, old->nroles));
-    SH_TRY(guard_may_grant(g, a->at->by, bits, form->tenant, a->diag));
-    if (old == NULL || !is_last_administrator(g, old)) {
+    SH_TRY(guard_may_give(g, a->at->by, old, bits, form->tenant, a->diag));
+    SH_TRY(guard_separation_check(g, old, form, a->diag));
+    if (old == NULL || g->separated || !is_last_administrator(g, old)) {
         return SH_OK;
     }
     const uint64_t all = sh_builtin_role_bits(SH_STR("administrator"));

@@ -79,6 +79,43 @@ sh_err guard_roles_read(struct sh_guard *g, const json_t *names,
     return SH_OK;
 }
 
+/* Whom a handle means; NULL: no person. Under lock. */
+static const struct guard_person *person_of(const struct sh_guard *g, const struct sh_principal *p)
+{
+    const struct guard_session *s = guard_session_of(g, p);
+    return s != NULL ? s->person : guard_subject_owner(g, p, SH_PRINCIPAL_PERSON);
+}
+
+static bool may_give_all(const struct sh_guard *g, const struct sh_principal *by, uint32_t tenant)
+{
+    return sh_guard_check(g, by, SH_PERM_ROLES_GRANT, tenant) == SH_OK && person_of(g, by) != NULL;
+}
+
+sh_err guard_may_give(const struct sh_guard *g, const struct sh_principal *by,
+                      const struct guard_person *old, uint64_t bits, uint32_t tenant,
+                      struct sh_diag *diag)
+{
+    if (may_give_all(g, by, tenant) && person_of(g, by) != old) {
+        return SH_OK;
+    }
+    return guard_may_grant(g, by, bits, tenant, diag);
+}
+
+/* A role may be made of what one does not hold, if one does not have the role oneself. */
+static sh_err may_define(const struct sh_guard *g, const struct sh_principal *by,
+                         const struct guard_role *old, uint64_t bits, struct sh_diag *diag)
+{
+    const struct guard_person *p = person_of(g, by);
+    bool own = false;
+    for (uint32_t i = 0; p != NULL && old != NULL && i < p->nroles; i++) {
+        own = own || p->roles[i] == old;
+    }
+    if (!own && may_give_all(g, by, SH_TENANT_ROOT)) {
+        return SH_OK;
+    }
+    return guard_may_grant(g, by, bits, SH_TENANT_ROOT, diag);
+}
+
 sh_err guard_may_grant(const struct sh_guard *g, const struct sh_principal *by, uint64_t bits,
                        uint32_t tenant, struct sh_diag *diag)
 {
@@ -192,8 +229,8 @@ static sh_err plan_role(struct sh_guard *g, const struct guard_put_args *a, stru
         return SH_E_CONFLICT;
     }
     SH_TRY(guard_permissions_read(json_object_get(a->body, "permissions"), &f->bits, a->diag));
-    SH_TRY(guard_may_grant(g, a->at->by, f->bits | (old == NULL ? 0 : old->bits), SH_TENANT_ROOT,
-                           a->diag));
+    SH_TRY(may_define(g, a->at->by, old, f->bits | (old == NULL ? 0 : old->bits), a->diag));
+    SH_TRY(guard_separation_role(g, old, f, a->diag));
     (void)guard_copy(f->name, sizeof f->name, a->name);
     f->revision = guard_next_revision(g);
     return SH_OK;
@@ -313,7 +350,7 @@ sh_err guard_role_delete(struct sh_guard *g, const struct guard_put_args *a)
                                         : "Somebody still has this role.");
         err = SH_E_STATE;
     } else {
-        err = guard_may_grant(g, a->at->by, r->bits, SH_TENANT_ROOT, a->diag);
+        err = may_define(g, a->at->by, r, r->bits, a->diag);
     }
     sh_mutex_unlock(&g->lock);
     if (err == SH_OK) {

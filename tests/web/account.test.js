@@ -157,6 +157,20 @@ test.skipIf(real)('a dangerous act asks for the password, and goes on', async ()
   expect(await page.locator('tbody tr', { hasText: 'wang' }).count()).toBe(1);
 });
 
+test('says why one may, and who would give the rest', async () => {
+  await go('/account');
+  const panel = page.locator('.panel', { hasText: '来自角色' });
+  const rows = panel.locator('tbody tr');
+  await rows.first().waitFor();
+  const all = await rows.count();
+  await panel.getByText('没有', { exact: true }).click();
+  await until(() => rows.count(), (n) => n < all, 'only what is missing');
+  expect(await rows.first().innerText()).toContain('可由以下角色获得');
+  await panel.locator('input[type=search], .ant-input-search input').fill('backup');
+  await until(() => rows.count(), (n) => n === 1, 'one permission');
+  expect(await rows.first().innerText()).toContain('备份');
+});
+
 test('an administrator sees the sessions of a person and helps with a lost phone', async () => {
   await browser.context.clearCookies();
   if (real) {
@@ -179,6 +193,22 @@ test('an administrator sees the sessions of a person and helps with a lost phone
   await page.locator('.ant-modal-confirm .ant-btn-dangerous').click();
   await dialog.waitFor({ state: 'detached' });
   if (real) expect((await api(page, 'GET', 'people/zhou')).data.second_factor).toBe(false);
+});
+
+test.skipIf(real)('three administrators are made by one act, and the first is signed out', async () => {
+  await go('/people');
+  await page.getByRole('button', { name: '三员分立…' }).click();
+  const dialog = page.locator('.ant-modal', { hasText: '三员分立' });
+  for (const [kind, name] of [['system', 'sys'], ['security', 'sec'], ['audit', 'sec']]) {
+    await page.fill(`#${kind}_name`, name);
+    await page.fill(`#${kind}_password`, 'a long pass phrase');
+  }
+  await dialog.locator('.ant-btn-dangerous').click();
+  await dialog.locator('[role=alert]').waitFor(); // the same name twice
+  await page.fill('#audit_name', 'aud');
+  await dialog.locator('.ant-btn-dangerous').click();
+  await page.waitForSelector('#user');
+  expect(platform.mock.administrators.audit).toEqual(['aud']);
 });
 
 test('nothing broke the content policy', () => {

@@ -171,6 +171,40 @@ def expiry():
         check("second factor first", Caller(s, "admin", PASSWORD).code_of("GET", "/api/v1/devices"), (403, "second_factor_missing"))
 
 
+def three_administrators():
+    """等保: one act, three people, nobody has the powers of two."""
+    with Songhua() as s:
+        body = {k: {"name": k[:3], "password": f"{k} long phrase"} for k in ("system", "security", "audit")}
+        check("before", s.get("/api/v1/administrators"), {"separated": False, "system": ["admin"], "security": ["admin"], "audit": ["admin"]})
+        viewer = s.make_token(roles=["viewer"])["token"]
+        check("not by just anybody", s.raw("POST", "/api/v1/administrators", json.dumps(body), {"Authorization": "Bearer " + viewer})[0], 403)
+        s.call("POST", "/api/v1/administrators", body)
+        check("the first is signed out", s.raw("GET", "/api/v1/people")[0], 401)
+        Caller(s, "admin", PASSWORD, expect=401)
+        s.stop(kill=True)
+        s.sign_in = lambda: None
+        s.start()
+        three = {}
+        for kind, one in body.items():
+            c = Caller(s, one["name"], one["password"])
+            check(f"{kind}: first its own password", c.code_of("GET", "/api/v1/overview"), (403, "password_expired"))
+            check("changed", c.ask("PUT", "/api/v1/sessions/current/password", {"old": one["password"], "new": LI + kind})[0], 204)
+            three[kind] = c
+        sec, audit, system = three["security"], three["audit"], three["system"]
+        check("who they are", sec.ask("GET", "/api/v1/administrators")[1],
+              {"separated": True, "system": ["sys"], "security": ["sec"], "audit": ["aud"]})
+        check("the auditor reads", audit.ask("GET", "/api/v1/audit")[0], 200)
+        check("and changes nothing", audit.code_of("POST", "/api/v1/people", {"name": "x"})[0], 403)
+        check("the others do not read the audit", [c.code_of("GET", "/api/v1/audit")[0] for c in (sec, system)], [403, 403])
+        check("the system administrator sees the configuration", system.ask("GET", "/api/v1/config")[0], 200)
+        check("and makes no people", system.code_of("POST", "/api/v1/people", {"name": "x"})[0], 403)
+        check("rights to others", sec.ask("POST", "/api/v1/people", {"name": "li", "roles": ["engineer"], "password": LI})[0], 201)
+        check("none to himself", sec.code_of("PUT", "/api/v1/people/sec", {"roles": ["security_administrator", "engineer"]}), (403, "denied"))
+        check("not two", sec.code_of("PUT", "/api/v1/people/li", {"roles": ["auditor", "system_administrator"]}), (409, "state"))
+        check("the last auditor stays", sec.code_of("PUT", "/api/v1/people/aud", {"disabled": True}), (409, "state"))
+        check("once", sec.code_of("POST", "/api/v1/administrators", body)[0], 409)
+
+
 if shutil.which("oathtool") is None or shutil.which("psql") is None:
     skip("oathtool or psql is not installed")
 PORT = free_ports(1)[0]
@@ -179,4 +213,5 @@ with Songhua({"pg.listen": f"127.0.0.1:{PORT}"}) as server:
     sessions(server)
 confirmation()
 expiry()
-print("accounts: second factor, sessions, confirmation, passwords")
+three_administrators()
+print("accounts: second factor, sessions, confirmation, passwords, three administrators")

@@ -6,6 +6,7 @@ import { useSession } from '../app/session';
 import { AdminTable } from '../components/AdminTable';
 import type { Column } from '../components/DataTable';
 import { RolePicker } from '../components/RolePicker';
+import { AdministratorsNote } from './account/Administrators';
 import { PersonAccess } from './account/PersonAccess';
 import { t, useLanguage } from '../i18n';
 
@@ -102,6 +103,7 @@ export default function People() {
     <>
       <AdminTable<Person, Values>
         title={t('nav.people')}
+        note={<AdministratorsNote />}
         path="people"
         columns={columns}
         rowKey={(p) => p.name}

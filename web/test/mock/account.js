@@ -3,7 +3,25 @@ import { answer, id8, notFound, Refusal } from './answer.js';
 
 const CODE = '123456'; // what the authenticator app shows here
 
+const RIGHTS = {
+  stopped: null,
+  items: [
+    { name: 'devices.read', zh: '查看设备', en: 'see devices', held: true, roles: ['admin'] },
+    { name: 'people.write', zh: '修改人员', en: 'change people', held: true, roles: ['admin'] },
+    { name: 'backup.run', zh: '备份和恢复', en: 'back up and restore', held: false, roles: ['system_administrator'] },
+  ],
+};
+
 export const accountRoutes = {
+  on_administrators({ req, res, json, session }) {
+    if (req.method === 'GET') return answer(res, 200, { separated: false, system: ['admin'], security: ['admin'], audit: ['admin'], ...this.administrators });
+    const names = ['system', 'security', 'audit'].map((kind) => json()[kind].name);
+    if (new Set(names).size < 3) throw new Refusal(400, 'bad_request', '需要三个不同的新人员', '请使用不同的用户名。');
+    this.administrators = { separated: true, system: [names[0]], security: [names[1]], audit: [names[2]] };
+    for (const [key, s] of this.sessions) if (s.user.name === session.user.name) this.sessions.delete(key);
+    return answer(res, 204);
+  },
+
   on_sessions({ req, res, session, rest, json }) {
     const end = (gone) => {
       for (const [key, s] of this.sessions) if (gone(s)) this.sessions.delete(key);
@@ -13,6 +31,7 @@ export const accountRoutes = {
       if (req.method === 'DELETE') return end((s) => s !== session);
       return answer(res, 200, { items: this.sessionRows(session) });
     }
+    if (rest[1] === 'rights') return answer(res, 200, RIGHTS);
     if (rest[1] === 'totp' && req.method === 'POST') {
       this.dangerous();
       return answer(res, 201, { secret: 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ', uri: 'otpauth://totp/Songhua:admin?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Songhua' });

@@ -469,6 +469,7 @@ export class Mock {
       if (req.method === 'DELETE') return answer(res, 204);
       return answer(res, 200, { items: rest[0] === 'admin' ? this.sessionRows(session) : [] });
     }
+    if (rest[1] === 'rights') return this.on_sessions({ req, res, session, rest, json });
     if (rest[1] === 'second-factor') {
       this.people.find((p) => p.name === rest[0]).second_factor = false;
       return answer(res, 204);

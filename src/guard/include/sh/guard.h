@@ -268,6 +268,11 @@ SH_MUST_CHECK sh_err sh_guard_totp_remove(struct sh_guard *g, const struct sh_gu
 /* New recovery codes in place of the old ones. SH_E_STATE: no second factor. May block. */
 SH_MUST_CHECK sh_err sh_guard_recovery_new(struct sh_guard *g, const struct sh_guard_at *at,
                                            struct sh_jw *w);
+/* Why somebody may or may not: members stopped (null, or what takes all rights away for now:
+ * disabled, password, second_factor) and items, each permission with held and the roles that give it
+ * to him or, where he does not hold it, that would. Fast. */
+SH_MUST_CHECK sh_err sh_guard_rights_write(struct sh_guard *g, const struct sh_guard_at *at,
+                                           struct sh_str name, struct sh_jw *w);
 /* Members about the account into the caller's open object: must (what has to be done first), totp,
  * recovery_left, password_set, password_expires, confirmed_until. SH_E_NOTFOUND: not a person.
  * Fast. */
@@ -422,6 +427,17 @@ SH_MUST_CHECK sh_err sh_guard_list(struct sh_guard *g, const struct sh_guard_at 
 SH_MUST_CHECK sh_err sh_guard_delete(struct sh_guard *g, const struct sh_guard_at *at,
                                      enum sh_guard_noun noun, struct sh_str name,
                                      struct sh_diag *diag);
+/* Turns the first administrator (at->by, signed in) into the three of 等保: body has system,
+ * security and audit, each {name, password, display}. Disables him and ends his sessions; the
+ * passwords have to be changed at the first sign-in. From then on nobody is given the powers of two
+ * of them. SH_E_STATE: done already, or somebody else or a token has the powers of two. May block.
+ */
+SH_MUST_CHECK sh_err sh_guard_separate(struct sh_guard *g, const struct sh_guard_at *at,
+                                       const json_t *body, struct sh_diag *diag);
+/* Members separated, system, security, audit (names of people) into the caller's open object. Fast.
+ */
+SH_MUST_CHECK sh_err sh_guard_separation_write(struct sh_guard *g, const struct sh_guard_at *at,
+                                               struct sh_jw *w);
 /* The `user` object of a session answer. SH_E_NOTFOUND: not a person, or no longer live. Fast. */
 SH_MUST_CHECK sh_err sh_guard_write_user(struct sh_guard *g, const struct sh_principal *p,
                                          struct sh_jw *w);

@@ -46,6 +46,7 @@ enum sh_permission {
     SH_PERM_PEOPLE_WRITE,
     SH_PERM_ROLES_READ,
     SH_PERM_ROLES_WRITE,
+    SH_PERM_ROLES_GRANT, /* give others rights that one does not hold; never to oneself */
     SH_PERM_TOKENS_READ,
     SH_PERM_TOKENS_WRITE,
     SH_PERM_AUDIT_READ,
@@ -82,7 +83,7 @@ struct sh_builtin_role {
     const char *const *permissions; /* patterns, NULL at the end */
 };
 /* Table ended by name == NULL: administrator engineer operator viewer auditor device ingest
- * anonymous. */
+ * anonymous system_administrator security_administrator. */
 const struct sh_builtin_role *sh_builtin_roles(void);
 /* 0 when there is no such builtin role. */
 uint64_t sh_builtin_role_bits(struct sh_str name);

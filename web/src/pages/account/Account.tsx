@@ -4,6 +4,7 @@ import { Panel } from '../../components/Panel';
 import { t } from '../../i18n';
 import { FactorPanel } from './FactorPanel';
 import { PasswordPanel } from './PasswordPanel';
+import { RightsTable } from './Rights';
 import { SessionTable } from './SessionTable';
 
 export default function Account() {
@@ -35,6 +36,9 @@ export default function Account() {
         <Panel title={t('account.sessions')} className="wide">
           <p className="dim">{t('account.sessionsWhat')}</p>
           <SessionTable path="sessions" mayEnd />
+        </Panel>
+        <Panel title={t('rights.title')} className="wide">
+          <RightsTable path="sessions/current/rights" />
         </Panel>
       </div>
     </div>

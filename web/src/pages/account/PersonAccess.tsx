@@ -1,9 +1,10 @@
-import { App, Button, Modal } from 'antd';
+import { App, Button, Modal, Tabs } from 'antd';
 import { remove, seg } from '../../api/client';
 import type { Person } from '../../api/types';
 import { ProblemView } from '../../components/ProblemView';
 import { useAct } from '../../components/useAct';
 import { t } from '../../i18n';
+import { RightsTable } from './Rights';
 import { SessionTable } from './SessionTable';
 
 /** Where a person is signed in, and what to do about a lost phone. */
@@ -25,16 +26,33 @@ export function PersonAccess({ person, mayWrite, onClose }: { person: Person; ma
     });
   return (
     <Modal open title={`${t('people.access')} · ${person.name}`} onCancel={onClose} footer={null} width={760}>
-      <SessionTable path={`people/${seg(person.name)}/sessions`} mayEnd={mayWrite} />
-      <ProblemView problem={problem} />
-      <p className="access-factor">
-        {t('factor.title')}: {t(person.second_factor ? 'factor.on' : 'factor.off')}{' '}
-        {person.second_factor && mayWrite ? (
-          <Button size="small" danger onClick={reset}>
-            {t('factor.reset')}
-          </Button>
-        ) : null}
-      </p>
+      <Tabs
+        items={[
+          {
+            key: 'sessions',
+            label: t('account.sessions'),
+            children: (
+              <>
+                <SessionTable path={`people/${seg(person.name)}/sessions`} mayEnd={mayWrite} />
+                <ProblemView problem={problem} />
+                <p className="access-factor">
+                  {t('factor.title')}: {t(person.second_factor ? 'factor.on' : 'factor.off')}{' '}
+                  {person.second_factor && mayWrite ? (
+                    <Button size="small" danger onClick={reset}>
+                      {t('factor.reset')}
+                    </Button>
+                  ) : null}
+                </p>
+              </>
+            ),
+          },
+          {
+            key: 'rights',
+            label: t('rights.title'),
+            children: <RightsTable path={`people/${seg(person.name)}/rights`} />,
+          },
+        ]}
+      />
     </Modal>
   );
 }

@@ -1,0 +1,100 @@
+// Why somebody may or may not: each permission with the roles that give it, or would.
+import { Input, Segmented } from 'antd';
+import { useMemo, useState } from 'react';
+import { useResource } from '../../api/useResource';
+import { DataTable, type Column } from '../../components/DataTable';
+import { EmptyState } from '../../components/EmptyState';
+import { t, pick, useLanguage } from '../../i18n';
+
+interface Right {
+  name: string;
+  zh: string;
+  en: string;
+  held: boolean;
+  roles: string[];
+}
+interface Rights {
+  stopped: 'disabled' | 'password' | 'second_factor' | null;
+  items: Right[];
+}
+type Show = 'all' | 'held' | 'missing';
+
+/** `path`: sessions/current/rights, or people/<name>/rights. */
+export function RightsTable({ path }: { path: string }) {
+  const lang = useLanguage();
+  const { data, problem, loading, reload } = useResource<Rights>(path);
+  const [show, setShow] = useState<Show>('all');
+  const [find, setFind] = useState('');
+  const columns = useMemo<Column<Right>[]>(
+    () => [
+      {
+        key: 'held',
+        title: t('rights.may'),
+        width: 90,
+        render: (r) => (
+          <span className="mark" data-state={r.held ? 'online' : 'never'}>
+            {t(r.held ? 'rights.yes' : 'rights.no')}
+          </span>
+        ),
+      },
+      { key: 'act', title: t('rights.act'), width: '34%', render: (r) => pick(r, r.name) },
+      { key: 'name', title: t('rights.name'), width: '24%', render: (r) => <code>{r.name}</code> },
+      {
+        key: 'roles',
+        title: t('rights.roles'),
+        render: (r) => (
+          <>
+            {r.held ? null : <span className="dim">{t('rights.would')} </span>}
+            {r.roles.map((role) => (
+              <span key={role} className="tag">
+                {role}
+              </span>
+            ))}
+          </>
+        ),
+      },
+    ],
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+    [lang],
+  );
+  const word = find.trim().toLowerCase();
+  const rows = (data?.items ?? []).filter(
+    (r) =>
+      (show === 'all' || r.held === (show === 'held')) &&
+      (!word || `${r.name} ${r.zh} ${r.en}`.toLowerCase().includes(word)),
+  );
+  return (
+    <div className="rights">
+      <div className="toolbar">
+        <Segmented<Show>
+          size="small"
+          value={show}
+          onChange={setShow}
+          options={(['all', 'held', 'missing'] as const).map((value) => ({ value, label: t(`rights.${value}`) }))}
+        />
+        <Input.Search
+          size="small"
+          allowClear
+          placeholder={t('rights.find')}
+          aria-label={t('rights.find')}
+          value={find}
+          onChange={(e) => setFind(e.target.value)}
+        />
+      </div>
+      {data?.stopped ? <p role="status">{t(`rights.stopped_${data.stopped}`)}</p> : null}
+      <DataTable
+        label={t('rights.title')}
+        columns={columns}
+        rows={rows}
+        rowKey={(r) => r.name}
+        total={rows.length}
+        more={false}
+        loading={loading}
+        problem={problem}
+        retry={reload}
+        onEnd={() => {}}
+        empty={<EmptyState title={t('rights.none')} hint="" />}
+      />
+    </div>
+  );
+}
