@@ -8,8 +8,9 @@
 #define ARR "{\"type\":\"array\"}"
 #define TEXT "{\"type\":\"string\"}"
 #define LIST "limit,cursor,q,sort"
-#define ADMIN                                                                                       \
-    "{\"type\":\"object\",\"required\":[\"name\",\"password\"],\"properties\":{\"name\":{\"type\":"   \
+#define ADMIN                                                                                      \
+    "{\"type\":\"object\",\"required\":[\"name\",\"password\"],\"properties\":{\"name\":{"         \
+    "\"type\":"                                                                                    \
     "\"string\"},\"password\":{\"type\":\"string\"},\"display\":{\"type\":\"string\"}}}"
 #define INGEST (API_F_RAW | API_F_INGEST | API_F_REPEAT)
 

@@ -502,7 +502,7 @@ sh_err guard_separation_check(const struct sh_guard *g, const struct guard_perso
                               const struct guard_person *form, struct sh_diag *diag);
 sh_err guard_separation_role(const struct sh_guard *g, const struct guard_role *old,
                              const struct guard_role *form, struct sh_diag *diag);
-/* As guard_may_grant, for a person: who holds roles.grant may give what he does not hold, but not
+/* As guard_may_grant, for a person: who holds rights.grant may give what he does not hold, but not
  * to himself. old NULL: a new person. */
 sh_err guard_may_give(const struct sh_guard *g, const struct sh_principal *by,
                       const struct guard_person *old, uint64_t bits, uint32_t tenant,

@@ -43,8 +43,8 @@ static const struct sh_permission_info table[SH_PERMISSIONS] = {
     [SH_PERM_PEOPLE_WRITE] = {"people.write", "change people", "修改人员"},
     [SH_PERM_ROLES_READ] = {"roles.read", "see roles", "查看角色"},
     [SH_PERM_ROLES_WRITE] = {"roles.write", "change roles", "修改角色"},
-    [SH_PERM_ROLES_GRANT] = {"roles.grant", "give others rights that one does not hold",
-                             "授予他人自己没有的权限"},
+    [SH_PERM_RIGHTS_GRANT] = {"rights.grant", "give others rights that one does not hold",
+                              "授予他人自己没有的权限"},
     [SH_PERM_TOKENS_READ] = {"tokens.read", "see tokens", "查看令牌"},
     [SH_PERM_TOKENS_WRITE] = {"tokens.write", "make and revoke tokens", "创建和吊销令牌"},
     [SH_PERM_AUDIT_READ] = {"audit.read", "read the audit chain", "查看审计"},
@@ -112,7 +112,8 @@ static const char *const system_administrator[] = {
     "people.read",   "roles.read", "mqtt.sys",  NULL,
 };
 static const char *const security_administrator[] = {
-    "overview.read", "people.*", "roles.*", "tokens.*", "tenants.read", "config.read", NULL,
+    "overview.read", "people.*",     "roles.*",     "rights.grant",
+    "tokens.*",      "tenants.read", "config.read", NULL,
 };
 static const char *const device[] = {"ingest.write", "mqtt.connect", NULL};
 static const char *const ingest[] = {"ingest.write", "ingest.provision", "ingest.gateway",

@@ -1,7 +1,7 @@
 /* The three administrators of 等保 2.0 (GB/T 22239-2019, 8.1.5): who runs the node, who gives
  * rights, and who reads the audit chain are different people. One act turns the first administrator
  * into the three and disables him; from then on nobody is given the powers of two of them. The
- * security administrator gives rights that he does not hold (roles.grant), never to himself.
+ * security administrator gives rights that he does not hold (rights.grant), never to himself.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "guard_int.h"
 
@@ -17,7 +17,7 @@ static const struct {
      {SH_PERM_CONFIG_WRITE, SH_PERM_TENANTS_WRITE, SH_PERM_BACKUP_RUN}},
     {"security",
      "security_administrator",
-     {SH_PERM_PEOPLE_WRITE, SH_PERM_ROLES_WRITE, SH_PERM_ROLES_GRANT}},
+     {SH_PERM_PEOPLE_WRITE, SH_PERM_ROLES_WRITE, SH_PERM_RIGHTS_GRANT}},
     {"audit", "auditor", {SH_PERM_AUDIT_READ, SH_PERM_AUDIT_READ, SH_PERM_AUDIT_READ}},
 };
 

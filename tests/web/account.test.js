@@ -84,10 +84,10 @@ describe('second factor', () => {
     secret = (await page.locator('.factor-set-up pre').innerText()).replace(/\s/g, '');
     expect(secret).toMatch(/^[A-Z2-7]{32}$/);
     await page.fill('#code', '000000');
-    await page.getByRole('button', { name: '启用', exact: true }).click();
+    await page.click('.factor-set-up button[type=submit]');
     await page.locator('.factor-set-up [role=alert]').waitFor();
     await page.fill('#code', code());
-    await page.getByRole('button', { name: '启用', exact: true }).click();
+    await page.click('.factor-set-up button[type=submit]');
     const dialog = page.locator('.ant-modal', { hasText: '恢复码' });
     codes = (await dialog.locator('pre').innerText()).trim().split(/\s+/);
     expect(codes.length).toBe(10);
@@ -121,7 +121,7 @@ test('sessions are listed and others ended', async () => {
     await guest.click('button[type=submit]');
     await guest.waitForSelector('.shell');
     await go('/account');
-    const rows = page.locator('.panel.wide tbody tr');
+    const rows = page.locator('section[aria-label="登录会话"] tbody tr');
     await until(() => rows.count(), (n) => n >= 2, 'two sessions');
     expect(await rows.filter({ hasText: '本会话' }).count()).toBe(1);
     await page.getByRole('button', { name: '结束其他会话' }).click();

@@ -233,7 +233,7 @@ static void test_lists_page_by_name_and_find(void **state)
     assert_int_equal(page.total, 2);
     page = (struct sh_guard_page){.limit = 50};
     assert_ok(sh_guard_list(f->g, &at, SH_GUARD_ROLES, &page, &w));
-    assert_int_equal(page.total, 8);
+    assert_int_equal(page.total, 10);
 }
 
 /* ---- first start and recovery ---- */

@@ -3,7 +3,8 @@
 
 #define THREE                                                                                      \
     "{\"system\":{\"name\":\"sys\",\"password\":\"system long phrase\"},"                          \
-    "\"security\":{\"name\":\"sec\",\"password\":\"security long phrase\",\"display\":\"安全员\"}," \
+    "\"security\":{\"name\":\"sec\",\"password\":\"security long "                                 \
+    "phrase\",\"display\":\"安全员\"},"                                                         \
     "\"audit\":{\"name\":\"aud\",\"password\":\"auditor long phrase\"}}"
 
 static struct sh_guard_at at_of(const struct sh_principal *by)
@@ -44,21 +45,24 @@ static void test_one_act_makes_the_three_and_ends_the_first(void **state)
     struct sh_sign_in in;
     assert_ok(separate(f, &admin.who, THREE));
     assert_int_equal(sh_guard_live(f->g, &admin.who), SH_E_CLOSED);
-    assert_int_equal(sh_guard_sign_in(f->g, SH_STR("admin"), SH_STR(ADMIN_PASSWORD), SH_STR("::1"),
-                                      &in),
-                     SH_E_DENIED);
+    assert_int_equal(
+        sh_guard_sign_in(f->g, SH_STR("admin"), SH_STR(ADMIN_PASSWORD), SH_STR("::1"), &in),
+        SH_E_DENIED);
     for (int again = 0; again < 2; again++) {
         static const struct {
             const char *user;
             enum sh_permission may;
             enum sh_permission may_not[3];
         } rows[] = {
-            {"sys", SH_PERM_CONFIG_WRITE, {SH_PERM_PEOPLE_WRITE, SH_PERM_ROLES_GRANT,
-                                           SH_PERM_AUDIT_READ}},
-            {"sec", SH_PERM_ROLES_GRANT, {SH_PERM_CONFIG_WRITE, SH_PERM_BACKUP_RUN,
-                                          SH_PERM_AUDIT_READ}},
-            {"aud", SH_PERM_AUDIT_READ, {SH_PERM_CONFIG_WRITE, SH_PERM_PEOPLE_WRITE,
-                                         SH_PERM_ROLES_WRITE}},
+            {"sys",
+             SH_PERM_CONFIG_WRITE,
+             {SH_PERM_PEOPLE_WRITE, SH_PERM_RIGHTS_GRANT, SH_PERM_AUDIT_READ}},
+            {"sec",
+             SH_PERM_RIGHTS_GRANT,
+             {SH_PERM_CONFIG_WRITE, SH_PERM_BACKUP_RUN, SH_PERM_AUDIT_READ}},
+            {"aud",
+             SH_PERM_AUDIT_READ,
+             {SH_PERM_CONFIG_WRITE, SH_PERM_PEOPLE_WRITE, SH_PERM_ROLES_WRITE}},
         };
         static const char *const first[] = {"system long phrase", "security long phrase",
                                             "auditor long phrase"};
@@ -69,9 +73,8 @@ static void test_one_act_makes_the_three_and_ends_the_first(void **state)
                             : fixture_sign_in(f, rows[i].user, own);
             assert_ok(sh_guard_check(f->g, &in.who, rows[i].may, SH_TENANT_ROOT));
             for (int k = 0; k < 3; k++) {
-                assert_int_equal(
-                    sh_guard_check(f->g, &in.who, rows[i].may_not[k], SH_TENANT_ROOT),
-                    SH_E_DENIED);
+                assert_int_equal(sh_guard_check(f->g, &in.who, rows[i].may_not[k], SH_TENANT_ROOT),
+                                 SH_E_DENIED);
             }
         }
         fixture_reopen(f); /* all of it is stored */
@@ -179,18 +182,18 @@ static void test_roles_do_not_lead_round_it(void **state)
                           "{\"permissions\":[\"devices.read\"]}")); /* he does not hold it */
     assert_ok(fixture_put(f, &sec.who, "", SH_GUARD_PEOPLE, "sys",
                           "{\"roles\":[\"system_administrator\",\"extra\"]}"));
-    assert_int_equal(fixture_put(f, &sec.who, "", SH_GUARD_ROLES, "extra",
-                                 "{\"permissions\":[\"audit.read\"]}"),
-                     SH_E_STATE); /* sys has it */
-    assert_ok(fixture_put(f, &sec.who, "", SH_GUARD_ROLES, "extra",
-                          "{\"permissions\":[\"devices.*\"]}"));
+    assert_int_equal(
+        fixture_put(f, &sec.who, "", SH_GUARD_ROLES, "extra", "{\"permissions\":[\"audit.read\"]}"),
+        SH_E_STATE); /* sys has it */
+    assert_ok(
+        fixture_put(f, &sec.who, "", SH_GUARD_ROLES, "extra", "{\"permissions\":[\"devices.*\"]}"));
     /* a token never has more than who made it */
     assert_int_equal(fixture_put(f, &sec.who, "", SH_GUARD_TOKENS, "",
                                  "{\"name\":\"t\",\"roles\":[\"system_administrator\"]}"),
                      SH_E_DENIED);
 }
 
-/* Before they are separated all is as it was: who holds roles.grant gives, but not to himself. */
+/* Before they are separated all is as it was: who holds rights.grant gives, but not to himself. */
 static void test_grants_without_the_separation(void **state)
 {
     struct fixture *f = *state;

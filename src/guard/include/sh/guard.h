@@ -269,8 +269,8 @@ SH_MUST_CHECK sh_err sh_guard_totp_remove(struct sh_guard *g, const struct sh_gu
 SH_MUST_CHECK sh_err sh_guard_recovery_new(struct sh_guard *g, const struct sh_guard_at *at,
                                            struct sh_jw *w);
 /* Why somebody may or may not: members stopped (null, or what takes all rights away for now:
- * disabled, password, second_factor) and items, each permission with held and the roles that give it
- * to him or, where he does not hold it, that would. Fast. */
+ * disabled, password, second_factor) and items, each permission with held and the roles that give
+ * it to him or, where he does not hold it, that would. Fast. */
 SH_MUST_CHECK sh_err sh_guard_rights_write(struct sh_guard *g, const struct sh_guard_at *at,
                                            struct sh_str name, struct sh_jw *w);
 /* Members about the account into the caller's open object: must (what has to be done first), totp,

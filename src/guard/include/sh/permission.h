@@ -46,7 +46,7 @@ enum sh_permission {
     SH_PERM_PEOPLE_WRITE,
     SH_PERM_ROLES_READ,
     SH_PERM_ROLES_WRITE,
-    SH_PERM_ROLES_GRANT, /* give others rights that one does not hold; never to oneself */
+    SH_PERM_RIGHTS_GRANT, /* give others rights that one does not hold; never to oneself */
     SH_PERM_TOKENS_READ,
     SH_PERM_TOKENS_WRITE,
     SH_PERM_AUDIT_READ,

@@ -46,8 +46,8 @@ struct sh_history_options {
     /* A partition that ended this long ago is written once more as one segment of entropy-coded
      * blocks, the smallest and the slowest to read. 0 = 7 days; INT64_MAX = never. */
     int64_t cold_after_us;
-    /* Samples that a row of the finest roll-ups stands for at least, on average: 50 gives minutes to
-     * one-second data (and makes it 13 % larger), 300 hours. 0 = 300. */
+    /* Samples that a row of the finest roll-ups stands for at least, on average: 50 gives minutes
+     * to one-second data (and makes it 13 % larger), 300 hours. 0 = 300. */
     uint32_t roll_min;
     /* May be NULL; from the thread that found it (open, background, a query). */
     void (*report)(void *ctx, const struct sh_history_report *r);

@@ -88,7 +88,7 @@ export function AdministratorsNote() {
       ) : (
         <span>
           {t('three.notYet')}{' '}
-          {may('roles.grant') && may('config.write') ? (
+          {may('rights.grant') && may('config.write') ? (
             <Button size="small" type="link" onClick={() => setOpen(true)}>
               {t('three.open')}
             </Button>
