@@ -111,6 +111,11 @@ int api_roles_put(struct api_req *r)
     return put(r, SH_GUARD_ROLES, r->params[0], SH_PUT_EITHER);
 }
 
+int api_roles_delete(struct api_req *r)
+{
+    return del(r, SH_GUARD_ROLES, r->params[0]);
+}
+
 int api_tenants_list(struct api_req *r)
 {
     return list(r, SH_GUARD_TENANTS);

@@ -244,7 +244,7 @@ api_handler api_sessions_list, api_sessions_end, api_session_end, api_session_co
     api_administrators_get, api_administrators_post, api_rights_own, api_rights_person;
 api_handler api_people_list, api_people_post, api_people_get, api_people_put, api_people_delete;
 api_handler api_tokens_list, api_tokens_post, api_tokens_delete;
-api_handler api_roles_list, api_roles_put;
+api_handler api_roles_list, api_roles_put, api_roles_delete;
 api_handler api_tenants_list, api_tenants_post, api_tenants_get, api_tenants_put;
 api_handler api_audit_list;
 api_handler api_backups_list, api_backups_post, api_backups_delete;

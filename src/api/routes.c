@@ -126,6 +126,8 @@ const struct api_route api_routes[] = {
      "角色列表", LIST, NULL},
     {SH_HTTP_PUT, V1 "roles/{name}", "putRole", SH_PERM_ROLES_WRITE, API_F_CONFIRM, api_roles_put,
      "Make or change a role.", "新建或修改角色", NULL, OBJ},
+    {SH_HTTP_DELETE, V1 "roles/{name}", "deleteRole", SH_PERM_ROLES_WRITE, API_F_CONFIRM,
+     api_roles_delete, "Remove a role that nobody has.", "删除无人使用的角色", NULL, NULL},
     {SH_HTTP_GET, V1 "tokens", "listTokens", SH_PERM_TOKENS_READ, 0, api_tokens_list, "API tokens.",
      "API 令牌列表", LIST, NULL},
     {SH_HTTP_POST, V1 "tokens", "createToken", SH_PERM_TOKENS_WRITE, API_F_SECRET | API_F_CONFIRM,

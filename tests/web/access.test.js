@@ -63,7 +63,7 @@ test('the first page keeps its budget', async () => {
   process.stdout.write(`first page: ${Math.round(total / 1024)} KB compressed in ${sizes.size} files\n`);
   expect(total).toBeGreaterThan(50 * 1024);
   expect(total).toBeLessThan(FIRST_PAGE_MAX);
-  for (const path of ['/devices', '/history', '/things/+', '/api-explorer', '/tokens', '/people', '/account', '/backups']) {
+  for (const path of ['/devices', '/history', '/things/+', '/api-explorer', '/tokens', '/people', '/account', '/roles', '/tenants', '/backups']) {
     const before = new Set(sizes.keys());
     await page.goto(platform.url + path);
     await page.waitForSelector('h1');
@@ -101,6 +101,8 @@ for (const theme of ['light', 'dark']) {
       ['explorer', '/api-explorer', '.operation'],
       ['tokens', '/tokens', 'h1'],
       ['people', '/people', 'tbody tr'],
+      ['roles', '/roles', 'tbody tr'],
+      ['tenants', '/tenants', 'tbody tr'],
       ['account', '/account', '.panel.wide tbody tr'],
       ['backups', '/backups', '.page-head h1'],
       ['audit', '/audit', 'h1'],

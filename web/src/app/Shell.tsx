@@ -1,6 +1,6 @@
 import {
-  ApiOutlined, AreaChartOutlined, AuditOutlined, BlockOutlined, DashboardOutlined,
-  HddOutlined, KeyOutlined, MoonOutlined, SaveOutlined, SunOutlined, TeamOutlined, UserOutlined,
+  ApartmentOutlined, ApiOutlined, AreaChartOutlined, AuditOutlined, BlockOutlined, DashboardOutlined,
+  HddOutlined, KeyOutlined, MoonOutlined, SafetyOutlined, SaveOutlined, SunOutlined, TeamOutlined, UserOutlined,
 } from '@ant-design/icons';
 import { Button, Dropdown } from 'antd';
 import type { ReactNode } from 'react';
@@ -32,6 +32,8 @@ const menu: { word: WordKey; items: Item[] }[] = [
     word: 'nav.platform',
     items: [
       { path: '/people', word: 'nav.people', icon: <TeamOutlined />, needs: 'people.read' },
+      { path: '/roles', word: 'nav.roles', icon: <SafetyOutlined />, needs: 'roles.read' },
+      { path: '/tenants', word: 'nav.tenants', icon: <ApartmentOutlined />, needs: 'tenants.read' },
       { path: '/tokens', word: 'nav.tokens', icon: <KeyOutlined />, needs: 'tokens.read' },
       { path: '/backups', word: 'nav.backups', icon: <SaveOutlined />, needs: 'backup.run' },
       { path: '/audit', word: 'nav.audit', icon: <AuditOutlined />, needs: 'audit.read' },

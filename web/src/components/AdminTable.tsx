@@ -18,34 +18,41 @@ interface Props<T, V extends object> {
   empty: { title: string; hint: string };
   createWord: string;
   mayWrite: boolean;
+  /** Rows that nobody changes or deletes. */
+  fixed?: (row: T) => boolean;
+  /** Something new that begins as a copy of the row. */
+  copy?: (row: T) => Partial<V>;
   /** The form's fields; `row` is null when something new is made. */
   fields: (row: T | null) => ReactNode;
   initial: (row: T | null) => Partial<V>;
   save: (values: V, row: T | null) => Promise<unknown>;
+  /** The form needs room. */
+  wide?: boolean;
   /** Undefined: rows cannot be changed, only made and deleted. */
   editable?: boolean;
   /** More buttons of a row; of those who may only look as well. */
   more?: (row: T) => ReactNode;
-  drop: (row: T) => Promise<unknown>;
-  dropHint: (row: T) => string;
+  /** Undefined: rows are never deleted. */
+  drop?: (row: T) => Promise<unknown>;
+  dropHint?: (row: T) => string;
 }
 
 export function AdminTable<T, V extends object>(props: Props<T, V>) {
   const list = useList<T>(props.path);
-  const [open, setOpen] = useState<{ row: T | null } | null>(null);
+  const [open, setOpen] = useState<{ row: T | null; from?: Partial<V> } | null>(null);
   const { modal } = App.useApp();
   const dropping = useAct();
 
   const drop = (row: T) =>
     modal.confirm({
       title: t('action.delete'),
-      content: props.dropHint(row),
+      content: props.dropHint?.(row),
       okText: t('action.delete'),
       cancelText: t('action.cancel'),
       okButtonProps: { danger: true },
       onOk: () =>
         dropping.run(async () => {
-          await props.drop(row);
+          await props.drop?.(row);
           list.reload();
         }, t('state.deleted')),
     });
@@ -53,16 +60,21 @@ export function AdminTable<T, V extends object>(props: Props<T, V>) {
     key: 'actions',
     title: '',
     align: 'right',
-    width: props.more ? 240 : 150,
+    width: props.more || props.copy ? 240 : props.drop ? 150 : 80,
     render: (row) => (
       <span className="row-actions">
         {props.more?.(row)}
-        {props.editable && props.mayWrite ? (
+        {props.copy && props.mayWrite ? (
+          <Button size="small" type="text" onClick={() => setOpen({ row: null, from: props.copy?.(row) })}>
+            {t('action.copy')}
+          </Button>
+        ) : null}
+        {props.editable && props.mayWrite && !props.fixed?.(row) ? (
           <Button size="small" type="text" onClick={() => setOpen({ row })}>
             {t('action.edit')}
           </Button>
         ) : null}
-        {props.mayWrite ? (
+        {props.mayWrite && props.drop && !props.fixed?.(row) ? (
           <Button size="small" type="text" danger onClick={() => drop(row)}>
             {t('action.delete')}
           </Button>
@@ -101,8 +113,9 @@ export function AdminTable<T, V extends object>(props: Props<T, V>) {
       {open ? (
         <FormDialog<V>
           title={open.row ? t('action.edit') : props.createWord}
-          initial={props.initial(open.row)}
+          initial={open.from ?? props.initial(open.row)}
           onClose={() => setOpen(null)}
+          wide={props.wide}
           save={async (values) => {
             await props.save(values, open.row);
             list.reload();
@@ -119,11 +132,12 @@ interface DialogProps<V> {
   title: string;
   initial: Partial<V>;
   children: ReactNode;
+  wide?: boolean;
   onClose: () => void;
   save: (values: V) => Promise<unknown>;
 }
 
-export function FormDialog<V extends object>({ title, initial, children, onClose, save }: DialogProps<V>) {
+export function FormDialog<V extends object>({ title, initial, children, wide = false, onClose, save }: DialogProps<V>) {
   const [form] = Form.useForm<V>();
   const { busy, problem, run } = useAct();
   const submit = async (values: V) => {
@@ -140,6 +154,7 @@ export function FormDialog<V extends object>({ title, initial, children, onClose
       okText={t('action.save')}
       cancelText={t('action.cancel')}
       confirmLoading={busy}
+      width={wide ? 820 : undefined}
       onOk={() => form.submit()}
       onCancel={onClose}
     >

@@ -18,6 +18,8 @@ const table = {
   'nav.things': ['物模型', 'Thing models'],
   'nav.history': ['历史数据', 'History'],
   'nav.people': ['人员', 'People'],
+  'nav.roles': ['角色', 'Roles'],
+  'nav.tenants': ['租户', 'Tenants'],
   'nav.tokens': ['令牌', 'Tokens'],
   'nav.backups': ['备份', 'Backups'],
   'nav.audit': ['审计', 'Audit'],

@@ -12,7 +12,41 @@ const RIGHTS = {
   ],
 };
 
+const ROLES = [
+  { name: 'admin', permissions: ['*'], builtin: true },
+  { name: 'operator', permissions: ['devices.read', 'history.read', 'things.read'], builtin: true },
+  { name: 'ingest', permissions: ['ingest.write'], builtin: true },
+];
+
 export const accountRoutes = {
+  on_roles({ req, res, rest, json }) {
+    this.roles ??= [...ROLES];
+    const at = this.roles.findIndex((r) => r.name === rest[0]);
+    if (req.method === 'GET') return answer(res, 200, { items: this.roles, next: null, total: this.roles.length });
+    if (this.roles[at]?.builtin) throw new Refusal(409, 'state', '内置角色不能修改', '');
+    if (req.method === 'DELETE') {
+      this.roles.splice(at, 1);
+      return answer(res, 204);
+    }
+    const role = { name: rest[0], permissions: json().permissions };
+    if (at < 0) this.roles.push(role);
+    else this.roles[at] = role;
+    return answer(res, 200, role);
+  },
+
+  on_tenants({ req, res, rest, json }) {
+    this.tenants ??= [{ path: '', name: '', disabled: false, quotas: {}, use: { devices: 12, points: 88, connections: 9, storage_bytes: 48e6 }, refused: {} }];
+    if (req.method === 'GET') return answer(res, 200, { items: this.tenants, next: null, total: this.tenants.length });
+    const asked = json();
+    const old = this.tenants.find((x) => x.path === (rest[0] ?? asked.path));
+    if (req.method === 'POST') {
+      if (old) throw new Refusal(409, 'exists', '名称已存在', '请换一个名称。');
+      this.tenants.push({ disabled: false, use: { devices: 47, points: 310, connections: 4, storage_bytes: 9e6 }, refused: { devices: 3 }, ...asked });
+      return answer(res, 201, asked);
+    }
+    return answer(res, 200, Object.assign(old, asked));
+  },
+
   on_administrators({ req, res, json, session }) {
     if (req.method === 'GET') return answer(res, 200, { separated: false, system: ['admin'], security: ['admin'], audit: ['admin'], ...this.administrators });
     const names = ['system', 'security', 'audit'].map((kind) => json()[kind].name);

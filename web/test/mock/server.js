@@ -12,12 +12,6 @@ import { openapi } from './openapi.js';
 import { demoAssets, demoDevices, demoThings, qualityAt, valueAt } from './plant.js';
 
 const TYPES = { '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.html': 'text/html; charset=utf-8' };
-const ROLES = [
-  { name: 'admin', permissions: ['*'], builtin: true },
-  { name: 'operator', permissions: ['devices.read', 'history.read', 'things.read'], builtin: true },
-  { name: 'ingest', permissions: ['samples.write'], builtin: true },
-];
-
 const CURSOR = (n) => Buffer.from(String(n)).toString('base64url');
 
 export class Mock {
@@ -213,10 +207,6 @@ export class Mock {
 
   on_config({ res }) {
     answer(res, 200, { items: [{ key: 'mqtt.listen', value: '127.0.0.1:1883', source: 'default', live: false }], next: null });
-  }
-
-  on_roles({ res }) {
-    answer(res, 200, { items: ROLES, next: null });
   }
 
   on_assets({ res }) {
