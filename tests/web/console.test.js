@@ -456,6 +456,7 @@ describe('administration', () => {
     await page.getByText('选择角色，或限定到一个设备').waitFor();
     await page.getByLabel('角色').click();
     await page.locator('.ant-select-item-option', { hasText: 'ingest' }).click();
+    await page.click('#name'); // the list of roles would lie over the button
     await page.locator('.ant-modal-footer .ant-btn-primary').click();
     const secret = await page.locator('.code pre').first().innerText();
     expect(secret.length).toBeGreaterThan(20);
