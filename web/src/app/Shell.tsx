@@ -1,46 +1,13 @@
-import {
-  ApartmentOutlined, ApiOutlined, AreaChartOutlined, AuditOutlined, BlockOutlined, DashboardOutlined,
-  HddOutlined, KeyOutlined, MoonOutlined, SafetyOutlined, SaveOutlined, SunOutlined, TeamOutlined, UserOutlined,
-} from '@ant-design/icons';
+import { MoonOutlined, SearchOutlined, SunOutlined, UserOutlined } from '@ant-design/icons';
 import { Button, Dropdown } from 'antd';
-import type { ReactNode } from 'react';
+import { lazy, Suspense, useEffect, useState, type ReactNode } from 'react';
 import { useLive, useLiveState } from '../api/useLive';
-import { setLanguage, t, useLanguage, type WordKey } from '../i18n';
+import { setLanguage, t, useLanguage } from '../i18n';
+import { menu, type Item } from './menu';
 import { keepTrends } from '../pages/overviewTrends';
 import { usePlace } from './router';
 import { useSession } from './session';
 import { setTheme, useTheme } from './theme';
-
-interface Item {
-  path: string;
-  word: WordKey;
-  icon: ReactNode;
-  needs?: string;
-}
-
-const menu: { word: WordKey; items: Item[] }[] = [
-  {
-    word: 'nav.plant',
-    items: [
-      { path: '/', word: 'nav.overview', icon: <DashboardOutlined /> },
-      { path: '/devices', word: 'nav.devices', icon: <HddOutlined />, needs: 'devices.read' },
-      { path: '/things', word: 'nav.things', icon: <BlockOutlined />, needs: 'things.read' },
-      { path: '/history', word: 'nav.history', icon: <AreaChartOutlined />, needs: 'history.read' },
-    ],
-  },
-  {
-    word: 'nav.platform',
-    items: [
-      { path: '/people', word: 'nav.people', icon: <TeamOutlined />, needs: 'people.read' },
-      { path: '/roles', word: 'nav.roles', icon: <SafetyOutlined />, needs: 'roles.read' },
-      { path: '/tenants', word: 'nav.tenants', icon: <ApartmentOutlined />, needs: 'tenants.read' },
-      { path: '/tokens', word: 'nav.tokens', icon: <KeyOutlined />, needs: 'tokens.read' },
-      { path: '/backups', word: 'nav.backups', icon: <SaveOutlined />, needs: 'backup.run' },
-      { path: '/audit', word: 'nav.audit', icon: <AuditOutlined />, needs: 'audit.read' },
-      { path: '/api-explorer', word: 'nav.api', icon: <ApiOutlined /> },
-    ],
-  },
-];
 
 function Brand() {
   return (
@@ -139,6 +106,42 @@ function UserMenu() {
   );
 }
 
+const Palette = lazy(() => import('../components/Palette'));
+
+/** Opened by the button or Ctrl+K (Command+K), from anywhere. */
+function Search() {
+  const [open, setOpen] = useState(false);
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === 'k') {
+        event.preventDefault();
+        setOpen((was) => !was);
+      }
+    };
+    window.addEventListener('keydown', onKey);
+    return () => window.removeEventListener('keydown', onKey);
+  }, []);
+  return (
+    <>
+      <Button
+        type="text"
+        size="small"
+        className="search-button"
+        icon={<SearchOutlined />}
+        aria-keyshortcuts="Control+K"
+        onClick={() => setOpen(true)}
+      >
+        {t('palette.open')} <kbd>Ctrl K</kbd>
+      </Button>
+      {open ? (
+        <Suspense fallback={null}>
+          <Palette onClose={() => setOpen(false)} />
+        </Suspense>
+      ) : null}
+    </>
+  );
+}
+
 export function Shell({ children }: { children: ReactNode }) {
   useLanguage();
   return (
@@ -153,6 +156,7 @@ export function Shell({ children }: { children: ReactNode }) {
       <header className="top">
         <LiveMark />
         <span className="grow" />
+        <Search />
         <LookButtons />
         <UserMenu />
       </header>

@@ -139,6 +139,16 @@ export const accountWords = {
   'tenants.noneHint': ['园区或集团可为每个企业建一个租户。', 'A park or a group makes one for each enterprise.'],
   'tenants.disabled': ['停用（该租户及下级不能登录和上报）', 'Disabled (it and those below cannot sign in or send)'],
 
+  'palette.open': ['查找', 'Search'],
+  'palette.hint': ['页面、设备、点位、人员', 'Pages, devices, points, people'],
+  'palette.pages': ['页面', 'Pages'],
+  'palette.devices': ['设备', 'Devices'],
+  'palette.points': ['点位', 'Points'],
+  'palette.people': ['人员', 'People'],
+  'palette.none': ['没有找到“{find}”', 'Nothing found for “{find}”'],
+  'palette.keys': ['↑ ↓ 选择 · Enter 打开 · Esc 关闭', '↑ ↓ choose · Enter opens · Esc closes'],
+  'palette.found': ['{n} 项', '{n} found'],
+
   'must.title': ['还差一步', 'One thing first'],
   'must.password': ['密码已到期，或由管理员设定。请先改成自己的密码。', 'Your password has expired or was set by an administrator. Choose your own first.'],
   'must.second_factor': ['平台要求二次验证。请先设置。', 'This platform asks for a second factor. Set it up first.'],

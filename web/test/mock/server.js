@@ -465,7 +465,7 @@ export class Mock {
       return answer(res, 204);
     }
     if (req.method !== 'GET') this.dangerous();
-    if (req.method === 'GET') return answer(res, 200, page(this.people, q));
+    if (req.method === 'GET') return answer(res, 200, page(this.people.filter((p) => p.name.includes(q.get('q') ?? '')), q));
     if (req.method === 'POST') {
       const { password, ...person } = json();
       this.people.push(person);
