@@ -157,18 +157,6 @@ static sh_err window_next(struct export *x)
 
 /* ---- CSV ---- */
 
-static sh_err put_quoted(struct sh_buf *out, struct sh_str s)
-{
-    SH_TRY(sh_buf_put_u8(out, '"'));
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '"') {
-            SH_TRY(sh_buf_put_u8(out, '"'));
-        }
-        SH_TRY(sh_buf_put_u8(out, (uint8_t)s.p[i]));
-    }
-    return sh_buf_put_u8(out, '"');
-}
-
 static sh_err put_cell(struct export *x, const struct export_row *row, struct sh_buf *out)
 {
     if (row->type == SH_T_F64) {
@@ -177,10 +165,12 @@ static sh_err put_cell(struct export *x, const struct export_row *row, struct sh
     }
     if (row->type == SH_T_TEXT) {
         const struct sh_bytes all = sh_buf_bytes(&x->text);
-        return put_quoted(
-            out, row->value.span.len == 0
-                     ? SH_STR("")
-                     : sh_str_of((const char *)all.p + row->value.span.off, row->value.span.len));
+        return sh_csv_put(
+            out,
+            row->value.span.len == 0
+                ? SH_STR("")
+                : sh_str_of((const char *)all.p + row->value.span.off, row->value.span.len),
+            true);
     }
     if (row->type == 0) {
         return SH_OK;
@@ -193,15 +183,12 @@ static sh_err put_cell(struct export *x, const struct export_row *row, struct sh
     return sh_buf_put_str(out, sh_buf_str(&x->cell));
 }
 
-/* Names are quoted only where they must be. */
 static sh_err put_header(const struct asked *a, struct sh_buf *out)
 {
     SH_TRY(sh_buf_put_c(out, "\xef\xbb\xbftime"));
     for (size_t i = 0; i < a->q.npoints; i++) {
-        const struct sh_str s = a->names[i];
         SH_TRY(sh_buf_put_u8(out, ','));
-        const bool plain = memchr(s.p, '"', s.n) == NULL && memchr(s.p, ',', s.n) == NULL;
-        SH_TRY(plain ? sh_buf_put_str(out, s) : put_quoted(out, s));
+        SH_TRY(sh_csv_put(out, a->names[i], false));
     }
     return sh_buf_put_c(out, "\r\n");
 }

@@ -152,20 +152,10 @@ static bool is_gone(struct csv *c)
     return gone || atomic_load(&c->r->api->stopping);
 }
 
+/* The empty text is in quotes: NULL is nothing at all. */
 static sh_err put_text(struct sh_buf *b, struct sh_str s)
 {
-    bool plain = s.n > 0 && s.p[0] != ' ' && s.p[s.n - 1] != ' ';
-    for (size_t i = 0; i < s.n && plain; i++) {
-        plain = s.p[i] != ',' && s.p[i] != '"' && s.p[i] != '\r' && s.p[i] != '\n';
-    }
-    if (plain) {
-        return sh_buf_put_str(b, s);
-    }
-    SH_TRY(sh_buf_put_u8(b, '"'));
-    for (size_t i = 0; i < s.n; i++) {
-        SH_TRY(s.p[i] == '"' ? sh_buf_put_c(b, "\"\"") : sh_buf_put_u8(b, (uint8_t)s.p[i]));
-    }
-    return sh_buf_put_u8(b, '"');
+    return sh_csv_put(b, s, s.n == 0);
 }
 
 static sh_err put_cell(struct sh_buf *b, const struct sh_sql_cell *c)

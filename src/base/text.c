@@ -264,3 +264,40 @@ sh_err sh_percent_parse(struct sh_str in, bool plus_is_space, struct sh_buf *out
     }
     return SH_OK;
 }
+
+/* ---- CSV ---- */
+
+/* Would a spreadsheet compute it? Apostrophes in front are looked through, so that what was put
+ * there can be told from what was there. */
+static bool csv_formula(struct sh_str s)
+{
+    size_t i = 0;
+    while (i < s.n && s.p[i] == '\'') {
+        i++;
+    }
+    return i < s.n && memchr("=+-@\t\r", s.p[i], 6) != NULL;
+}
+
+struct sh_str sh_csv_text(struct sh_str cell)
+{
+    return cell.n > 0 && cell.p[0] == '\'' && csv_formula(cell) ? sh_str_sub(cell, 1, cell.n)
+                                                                : cell;
+}
+
+sh_err sh_csv_put(struct sh_buf *out, struct sh_str cell, bool quotes)
+{
+    quotes = quotes || (cell.n > 0 && (cell.p[0] == ' ' || cell.p[cell.n - 1] == ' '));
+    for (size_t i = 0; i < cell.n && !quotes; i++) {
+        quotes = cell.p[i] == ',' || cell.p[i] == '"' || cell.p[i] == '\n' || cell.p[i] == '\r';
+    }
+    SH_TRY(quotes ? sh_buf_put_u8(out, '"') : SH_OK);
+    SH_TRY(csv_formula(cell) ? sh_buf_put_u8(out, '\'') : SH_OK);
+    if (!quotes) {
+        return sh_buf_put_str(out, cell);
+    }
+    for (size_t i = 0; i < cell.n; i++) {
+        SH_TRY(cell.p[i] == '"' ? sh_buf_put_u8(out, '"') : SH_OK);
+        SH_TRY(sh_buf_put_u8(out, (uint8_t)cell.p[i]));
+    }
+    return sh_buf_put_u8(out, '"');
+}

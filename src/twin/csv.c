@@ -89,6 +89,7 @@ sh_err twin_csv_next(struct twin_csv *c, struct sh_arena *ar, struct twin_cells 
         } else {
             plain(c, f);
         }
+        *f = sh_csv_text(*f);
         out->n++;
         if (line_end(c)) {
             return SH_OK;
@@ -109,24 +110,8 @@ sh_err twin_csv_next(struct twin_csv *c, struct sh_arena *ar, struct twin_cells 
 
 sh_err twin_csv_put(struct sh_buf *out, struct sh_str field, bool first)
 {
-    bool marks = field.n > 0 && (field.p[0] == ' ' || field.p[field.n - 1] == ' ');
-    for (size_t i = 0; i < field.n && !marks; i++) {
-        marks = field.p[i] == ',' || field.p[i] == '"' || field.p[i] == '\n' || field.p[i] == '\r';
-    }
-    if (!first) {
-        SH_TRY(sh_buf_put_u8(out, ','));
-    }
-    if (!marks) {
-        return sh_buf_put_str(out, field);
-    }
-    SH_TRY(sh_buf_put_u8(out, '"'));
-    for (size_t i = 0; i < field.n; i++) {
-        if (field.p[i] == '"') {
-            SH_TRY(sh_buf_put_u8(out, '"'));
-        }
-        SH_TRY(sh_buf_put_u8(out, (uint8_t)field.p[i]));
-    }
-    return sh_buf_put_u8(out, '"');
+    SH_TRY(first ? SH_OK : sh_buf_put_u8(out, ','));
+    return sh_csv_put(out, field, false);
 }
 
 sh_err twin_csv_text(struct sh_bytes body, enum sh_twin_encoding e, struct sh_buf *buf,

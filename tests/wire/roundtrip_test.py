@@ -3,6 +3,8 @@
 for (the rest is said in remarks), as CSV the values of a device.
 SPDX-License-Identifier: Apache-2.0
 """
+import csv
+import io
 import random
 import struct
 import sys
@@ -37,6 +39,9 @@ def export(s, points, form, **more):
     check("export", (status, head.get("Content-Type", "").split(";")[0]),
           (200, {"csv": "text/csv", "lines": "text/plain", "columns": KIND}[form]))
     return data
+
+
+FORMULAS = ["", "=1+", "@SUM(", "-", "'=", "'", "+", "\tx"]  # what a spreadsheet would compute, if it were let
 
 
 def columns(a, points):
@@ -75,12 +80,15 @@ def lines(a, points, odd, words):
 def table(a):
     """One device: the columns of the file are its properties."""
     rows = walk(2500, seed=22)
-    a.post("/api/v1/ingest", frame(("t1", "x", F64, rows), ("t1", "w", TEXT, [(t, f'{v}, "x"') for t, v in rows[::3]])), KIND)
+    a.post("/api/v1/ingest", frame(("t1", "x", F64, rows), ("t1", "w", TEXT, [(t, f'{FORMULAS[i % len(FORMULAS)]}{v}, "x"') for i, (t, v) in enumerate(rows[::3])])), KIND)
     data = export(a, ["t1/x", "t1/w"], "csv")
+    cells = [row[2] for row in csv.reader(io.StringIO(data.decode("utf-8-sig"))) if len(row) > 2 and row[2]][1:]
+    check("no cell is a formula", (len(cells), [c for c in cells if c[0] in "=+-@\t"]), (834, []))
     with Songhua() as d:
         body = data.replace(b"t1/x,t1/w", b"x,w", 1)
         check("accepted", d.post("/api/v1/ingest?device=t1", body, "text/csv")["accepted"], 2500 + 834)
         check("the same file", export(d, ["t1/x", "t1/w"], "csv"), data)
+        check("the same text", d.query(["t1/w"], 0, 2**41)["t1/w"]["value"], a.query(["t1/w"], 0, 2**41)["t1/w"]["value"])
 
 
 def wrong(s, point):

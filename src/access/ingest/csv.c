@@ -101,6 +101,7 @@ static sh_err take_cell(struct table *t, struct sh_str *out)
         }
         *out = sh_str_of(from, (size_t)(to - from));
     }
+    *out = sh_csv_text(*out);
     return end_cell(t);
 }
 

@@ -357,9 +357,50 @@ static void test_durations_and_sizes(void **state)
     assert_int_equal(sh_size_parse(SH_STR("64kb"), &n), SH_E_INVAL);
 }
 
+static void test_csv_cells_are_no_formulas_and_come_back(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *cell;
+        const char *quoted;
+    } rows[] = {
+        {"", "", "\"\""},
+        {"pump 1", "pump 1", "\"pump 1\""},
+        {" a", "\" a\"", "\" a\""},
+        {"a,b", "\"a,b\"", "\"a,b\""},
+        {"say \"x\"", "\"say \"\"x\"\"\"", "\"say \"\"x\"\"\""},
+        {"=1+1", "'=1+1", "\"'=1+1\""},
+        {"@SUM(A1)", "'@SUM(A1)", "\"'@SUM(A1)\""},
+        {"-40C", "'-40C", "\"'-40C\""},
+        {"\tx", "'\tx", "\"'\tx\""},
+        {"'=1", "''=1", "\"''=1\""},
+        {"'tis", "'tis", "\"'tis\""},
+        {"'", "'", "\"'\""},
+        {"=HYPERLINK(\"a\",1)", "\"'=HYPERLINK(\"\"a\"\",1)\"", "\"'=HYPERLINK(\"\"a\"\",1)\""},
+    };
+    struct sh_buf b;
+    (void)state;
+    sh_buf_init(&b, sh_alloc_heap(), 1000);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        for (int quotes = 0; quotes < 2; quotes++) {
+            sh_buf_clear(&b);
+            assert_ok(sh_csv_put(&b, sh_str_c(rows[i].text), quotes == 1));
+            const char *want = quotes == 1 ? rows[i].quoted : rows[i].cell;
+            assert_true(sh_str_eqc(sh_buf_str(&b), want));
+        }
+        if (strchr(rows[i].text, '"') == NULL) { /* what a reader makes of it */
+            struct sh_str cell = sh_buf_str(&b);
+            cell = sh_str_sub(cell, 1, cell.n - 1);
+            assert_true(sh_str_eqc(sh_csv_text(cell), rows[i].text));
+        }
+    }
+    sh_buf_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_csv_cells_are_no_formulas_and_come_back),
         cmocka_unit_test(test_f64_print_known_values),
         cmocka_unit_test(test_f64_print_then_parse_gives_same_bits),
         cmocka_unit_test(test_f64_print_is_the_shortest_that_reads_back),

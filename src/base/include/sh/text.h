@@ -45,6 +45,12 @@ SH_MUST_CHECK sh_err sh_hex_put(struct sh_buf *out, struct sh_bytes in);
 SH_MUST_CHECK sh_err sh_hex_parse(struct sh_str in, struct sh_buf *out);
 SH_MUST_CHECK sh_err sh_base64_put(struct sh_buf *out, struct sh_bytes in, bool url);
 SH_MUST_CHECK sh_err sh_base64_parse(struct sh_str in, bool url, struct sh_buf *out);
+/* A cell of CSV (RFC 4180): in quotes where it must be, or always. A text that a spreadsheet would
+ * take for a formula - it begins with = + - @, a tab or CR, behind any apostrophes - gets an
+ * apostrophe in front; sh_csv_text gives the text as it was. Not for numbers. */
+SH_MUST_CHECK sh_err sh_csv_put(struct sh_buf *out, struct sh_str cell, bool quotes);
+/* A cell that was read, without that apostrophe. A view. */
+struct sh_str sh_csv_text(struct sh_str cell);
 /* Percent-encodes every byte that `keep` does not accept, and decodes. */
 SH_MUST_CHECK sh_err sh_percent_put(struct sh_buf *out, struct sh_str in, bool (*keep)(uint8_t c));
 SH_MUST_CHECK sh_err sh_percent_parse(struct sh_str in, bool plus_is_space, struct sh_buf *out);
