@@ -1,4 +1,4 @@
-/* admin.c - people, roles, tokens, tenants and the audit list: thin over guard, which checks the
+/* admin.c - people, roles, tokens and tenants: thin over guard, which checks the
  * permission again, never grants what the caller lacks, and audits.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "api_int.h"
@@ -134,33 +134,4 @@ int api_tenants_get(struct api_req *r)
 int api_tenants_put(struct api_req *r)
 {
     return put(r, SH_GUARD_TENANTS, r->params[0], SH_PUT_REPLACE);
-}
-
-int api_audit_list(struct api_req *r)
-{
-    const struct sh_guard_at at = api_at(r);
-    uint64_t before = 0;
-    uint64_t next = 0;
-    const struct sh_str cursor = api_query(r, "cursor");
-    if (cursor.n > 0 && sh_u64_parse(cursor, &before) != SH_OK) {
-        return api_problem(r, 400, "bad_request", "cursor is not valid", "cursor 无效");
-    }
-    sh_jw_obj(&r->w);
-    sh_jw_key(&r->w, "items");
-    sh_jw_arr(&r->w);
-    const sh_err err = sh_guard_audit_list(r->api->o.guard, &at, before, api_query(r, "q"),
-                                           api_limit(r, 50, 1000), &r->w, &next);
-    if (err != SH_OK) {
-        return api_error(r, err, NULL);
-    }
-    sh_jw_arr_end(&r->w);
-    sh_jw_key(&r->w, "next");
-    if (next == 0) {
-        sh_jw_null(&r->w);
-    } else {
-        char t[SH_I64_CHARS];
-        sh_jw_str(&r->w, sh_str_of(t, sh_u64_print(next, t)));
-    }
-    sh_jw_obj_end(&r->w);
-    return 200;
 }

@@ -147,7 +147,11 @@ const struct api_route api_routes[] = {
     {SH_HTTP_PUT, V1 "tenants/{path}", "putTenant", SH_PERM_TENANTS_WRITE, API_F_CONFIRM,
      api_tenants_put, "Change a tenant.", "修改租户", NULL, OBJ},
     {SH_HTTP_GET, V1 "audit", "listAudit", SH_PERM_AUDIT_READ, 0, api_audit_list,
-     "Audit entries, newest first.", "审计记录（新的在前）", "limit,cursor,q", NULL},
+     "Audit entries, newest first.", "审计记录（新的在前）",
+     "limit,cursor,q,who,act,object,from,to,refused", NULL},
+    {SH_HTTP_GET, V1 "audit/export", "exportAudit", SH_PERM_AUDIT_READ, API_F_OWN_TYPE,
+     api_audit_export, "Audit entries as CSV, newest first; the export is audited.",
+     "导出审计记录（CSV，新的在前；导出本身也记入审计）", "q,who,act,object,from,to,refused", NULL},
 
     /* thing models */
     {SH_HTTP_GET, V1 "things", "listThings", SH_PERM_THINGS_READ, 0, api_things_list,

@@ -218,7 +218,8 @@ static sh_err put_changes(struct api_req *r)
     sh_jw_arr(&r->w);
     if (api_check(r, SH_PERM_AUDIT_READ) == SH_OK) {
         const struct sh_guard_at at = api_at(r);
-        err = sh_guard_audit_list(r->api->o.guard, &at, 0, SH_STR(""), NEWEST, &r->w, &next);
+        err = sh_guard_audit_list(r->api->o.guard, &at, 0, &(struct sh_audit_find){.from_us = 0},
+                                  NEWEST, &r->w, &next);
     }
     sh_jw_arr_end(&r->w);
     return err;

@@ -275,7 +275,7 @@ static bool csv_formula(struct sh_str s)
     while (i < s.n && s.p[i] == '\'') {
         i++;
     }
-    return i < s.n && memchr("=+-@\t\r", s.p[i], 6) != NULL;
+    return i < s.n && sh_str_find(SH_STR("=+-@\t\r"), s.p[i]) != SIZE_MAX;
 }
 
 struct sh_str sh_csv_text(struct sh_str cell)

@@ -131,17 +131,18 @@ sh_err guard_audit_open(struct sh_guard *g)
 struct listing {
     struct sh_guard *g;
     const struct sh_guard_at *at;
-    struct sh_str find;
+    const struct sh_audit_find *find;
     uint32_t limit;
     uint32_t n;
-    struct sh_jw *w;
+    sh_audit_fn *fn;
+    void *ctx;
     uint64_t next;
 };
 
 static bool contains(struct sh_str text, struct sh_str part)
 {
-    if (part.n > text.n) {
-        return false;
+    if (part.n == 0 || part.n > text.n) {
+        return part.n == 0;
     }
     for (size_t i = 0; i + part.n <= text.n; i++) {
         if (memcmp(text.p + i, part.p, part.n) == 0) {
@@ -157,9 +158,21 @@ static bool entry_wanted(const struct listing *l, const struct guard_audit_entry
     if (!sh_guard_tenant_within(l->g, tenant, l->at->tenant)) {
         return false;
     }
-    return l->find.n == 0 || contains(sh_json_get_str(e->body, "act"), l->find) ||
-           contains(sh_json_get_str(e->body, "object"), l->find) ||
-           contains(sh_json_get_str(e->body, "principal"), l->find);
+    const struct sh_audit_find *f = l->find;
+    const struct sh_str who = sh_json_get_str(e->body, "principal");
+    const struct sh_str act = sh_json_get_str(e->body, "act");
+    const struct sh_str object = sh_json_get_str(e->body, "object");
+    int64_t time = 0;
+    if ((f->from_us != 0 || f->to_us != 0) &&
+        (sh_time_parse(sh_json_get_str(e->body, "time"), &time) != SH_OK || time < f->from_us ||
+         (f->to_us != 0 && time >= f->to_us))) {
+        return false;
+    }
+    if (f->refused && sh_str_eqc(sh_json_get_str(e->body, "result"), "ok")) {
+        return false;
+    }
+    return contains(who, f->who) && contains(act, f->act) && contains(object, f->object) &&
+           (contains(act, f->text) || contains(object, f->text) || contains(who, f->text));
 }
 
 static sh_err list_one(void *ctx, struct sh_str key, struct sh_str value)
@@ -184,7 +197,7 @@ static sh_err list_one(void *ctx, struct sh_str key, struct sh_str value)
             if (json_object_set_new(e.body, "hash", json_string(hex)) != 0) {
                 answer = SH_E_NOMEM;
             } else {
-                sh_jw_json(l->w, e.body);
+                answer = l->fn(l->ctx, e.body);
             }
             l->next = e.seq;
             l->n++;
@@ -194,8 +207,9 @@ static sh_err list_one(void *ctx, struct sh_str key, struct sh_str value)
     return answer;
 }
 
-sh_err sh_guard_audit_list(struct sh_guard *g, const struct sh_guard_at *at, uint64_t before,
-                           struct sh_str find, uint32_t limit, struct sh_jw *w, uint64_t *next)
+sh_err sh_guard_audit_each(struct sh_guard *g, const struct sh_guard_at *at, uint64_t before,
+                           const struct sh_audit_find *find, uint32_t limit, sh_audit_fn *fn,
+                           void *ctx, uint64_t *next)
 {
     SH_TRY(sh_guard_check(g, at->by, SH_PERM_AUDIT_READ, at->tenant));
     struct listing l = {
@@ -203,7 +217,8 @@ sh_err sh_guard_audit_list(struct sh_guard *g, const struct sh_guard_at *at, uin
         .at = at,
         .find = find,
         .limit = limit == 0 || limit > 1000 ? 50 : limit,
-        .w = w,
+        .fn = fn,
+        .ctx = ctx,
     };
     char key[24] = "";
     if (before > 0) {
@@ -214,6 +229,19 @@ sh_err sh_guard_audit_list(struct sh_guard *g, const struct sh_guard_at *at, uin
         g->store->ops->each(g->store, GUARD_AUDIT, sh_str_c(key), true, list_one, &l);
     *next = err == SH_E_CANCELED ? l.next : 0;
     return err == SH_E_CANCELED ? SH_OK : err;
+}
+
+static sh_err write_entry(void *ctx, const json_t *entry)
+{
+    sh_jw_json(ctx, entry);
+    return SH_OK;
+}
+
+sh_err sh_guard_audit_list(struct sh_guard *g, const struct sh_guard_at *at, uint64_t before,
+                           const struct sh_audit_find *find, uint32_t limit, struct sh_jw *w,
+                           uint64_t *next)
+{
+    return sh_guard_audit_each(g, at, before, find, limit, write_entry, w, next);
 }
 
 /* ---- verify ---- */

@@ -3,7 +3,9 @@
 acts that ask again, passwords that expire and do not come back.
 SPDX-License-Identifier: Apache-2.0
 """
+import csv
 import http.client
+import io
 import json
 import shutil
 import subprocess
@@ -205,6 +207,34 @@ def three_administrators():
         check("once", sec.code_of("POST", "/api/v1/administrators", body)[0], 409)
 
 
+def audit():
+    """Searched by who, what, when and how it ended; the same as CSV of any length, no cell of it a formula."""
+    with Songhua() as s:
+        for i in range(130):
+            s.post("/api/v1/people", {"name": f"p{i:03}", "roles": ["viewer"], "display": "=1+1"})
+        middle = s.get("/api/v1/audit?act=person.created&limit=1000")["items"][60]["time"]
+        Caller(s, "admin", "wrong", expect=401)
+        Caller(s, "=cmd", "wrong", expect=401)  # a name that a spreadsheet would run
+        found = s.get("/api/v1/audit?refused=true")["items"]
+        check("what was refused", [(e["act"], e["object"]) for e in found],
+              [("session.refused", "person:=cmd"), ("session.refused", "person:admin")])
+        check("who", s.get("/api/v1/audit?who=nobody-of-that-name")["items"], [])
+        check("part of the object", len(s.get("/api/v1/audit?object=p12&limit=100")["items"]), 10)
+        at = urllib.parse.quote(middle)
+        after = len(s.get(f"/api/v1/audit?act=person.created&from={at}&limit=1000")["items"])
+        before = len(s.get(f"/api/v1/audit?act=person.created&to={at}&limit=1000")["items"])
+        check("before and after", (after + before, after > 50), (131, True))
+        check("no time", s.raw("GET", "/api/v1/audit?from=yesterday")[0], 400)
+        status, head, data = s.raw("GET", "/api/v1/audit/export?act=person.created")
+        rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig"))))
+        check("the file", (status, head["Content-Type"], len(rows), rows[0][:3]), (200, "text/csv; charset=utf-8", 132, ["seq", "time", "principal"]))
+        check("newest first", [int(r[0]) for r in rows[1:]], sorted((int(r[0]) for r in rows[1:]), reverse=True))
+        check("no formulas", [c for r in rows for c in r if c[:1] in ("=", "+", "-", "@")], [])
+        check("the export is audited", s.get("/api/v1/audit?act=audit.exported")["items"][0]["object"], "audit")
+        viewer = {"Authorization": "Bearer " + s.make_token(roles=["viewer"])["token"]}
+        check("not for everybody", s.raw("GET", "/api/v1/audit/export", headers=viewer)[0], 403)
+
+
 if shutil.which("oathtool") is None or shutil.which("psql") is None:
     skip("oathtool or psql is not installed")
 PORT = free_ports(1)[0]
@@ -214,4 +244,5 @@ with Songhua({"pg.listen": f"127.0.0.1:{PORT}"}) as server:
 confirmation()
 expiry()
 three_administrators()
+audit()
 print("accounts: second factor, sessions, confirmation, passwords, three administrators")

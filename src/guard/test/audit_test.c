@@ -253,7 +253,8 @@ static size_t list(struct fixture *f, const struct sh_principal *by, const char 
     sh_buf_clear(&f->text);
     sh_jw_init(&w, &f->text);
     sh_jw_arr(&w);
-    assert_ok(sh_guard_audit_list(f->g, &at, before, sh_str_c(find), limit, &w, next));
+    assert_ok(sh_guard_audit_list(
+        f->g, &at, before, &(struct sh_audit_find){.text = sh_str_c(find)}, limit, &w, next));
     sh_jw_arr_end(&w);
     assert_ok(sh_jw_end(&w));
     assert_ok(sh_json_parse(sh_buf_str(&f->text), 1 << 20, &o, NULL));
@@ -289,9 +290,13 @@ static void test_list_pages_and_keeps_tenants_apart(void **state)
     struct sh_jw w;
     sh_jw_init(&w, &f->text);
     struct sh_guard_at at = {&ann.who, 1, SH_STR("")};
-    assert_int_equal(sh_guard_audit_list(f->g, &at, 0, SH_STR(""), 10, &w, &next), SH_E_DENIED);
+    assert_int_equal(
+        sh_guard_audit_list(f->g, &at, 0, &(struct sh_audit_find){.from_us = 0}, 10, &w, &next),
+        SH_E_DENIED);
     at = (struct sh_guard_at){&bob.who, fixture_tenant(f, "b"), SH_STR("")};
-    assert_int_equal(sh_guard_audit_list(f->g, &at, 0, SH_STR(""), 10, &w, &next), SH_E_DENIED);
+    assert_int_equal(
+        sh_guard_audit_list(f->g, &at, 0, &(struct sh_audit_find){.from_us = 0}, 10, &w, &next),
+        SH_E_DENIED);
 }
 
 int main(void)

@@ -158,7 +158,8 @@ static void test_audit_lists_in_pages_newest_first(void **state)
         sh_buf_init(&text, &x->t.alloc, 1 << 20);
         sh_jw_init(&w, &text);
         sh_jw_arr(&w);
-        assert_ok(sh_guard_audit_list(x->g, &at, next, SH_STR("a.b"), 150, &w, &next));
+        assert_ok(sh_guard_audit_list(
+            x->g, &at, next, &(struct sh_audit_find){.text = SH_STR("a.b")}, 150, &w, &next));
         sh_jw_arr_end(&w);
         assert_ok(sh_jw_end(&w));
         assert_ok(sh_json_parse(sh_buf_str(&text), 1 << 20, &o, NULL));

@@ -578,6 +578,12 @@ const table = {
   'audit.object': ['对象', 'Object'],
   'audit.result': ['结果', 'Result'],
   'audit.detail': ['详情', 'Detail'],
+  'audit.export': ['导出 CSV', 'Export CSV'],
+  'audit.from': ['从', 'From'],
+  'audit.to': ['到', 'To'],
+  'audit.refused': ['只看被拒绝或失败的', 'Only what was refused or failed'],
+  'audit.noneSuch': ['没有符合条件的记录', 'No entry fits'],
+  'audit.noneSuchHint': ['放宽时间或去掉条件再试。', 'Widen the time or take a condition away.'],
   'audit.none': ['没有审计记录', 'No audit entries'],
   'audit.noneHint': ['登录、修改和被拒绝的操作都会记在这里。', 'Sign-ins, changes and refused acts are kept here.'],
 } as const satisfies Record<string, Word>;

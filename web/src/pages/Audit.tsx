@@ -1,5 +1,6 @@
-import { Input } from 'antd';
-import { useEffect, useMemo, useState } from 'react';
+import { Button, Checkbox, Input } from 'antd';
+import { useMemo, useState } from 'react';
+import { apiUrl } from '../api/client';
 import type { AuditEntry } from '../api/types';
 import { useList } from '../api/useList';
 import { setQuery, usePlace } from '../app/router';
@@ -9,6 +10,7 @@ import { PageHeader } from '../components/PageHeader';
 import { useDelayed } from '../components/useDelayed';
 import { t, useLanguage } from '../i18n';
 import { moment, who } from '../i18n/format';
+import { fromInput, toInput } from './history/range';
 
 function columnsOf(): Column<AuditEntry>[] {
   return [
@@ -27,26 +29,79 @@ function columnsOf(): Column<AuditEntry>[] {
   ];
 }
 
+/** A time of the address (ms), as the field shows it. */
+function Time({ name, label }: { name: 'from' | 'to'; label: string }) {
+  const { query } = usePlace();
+  const ms = Number(query.get(name));
+  return (
+    <label className="inline">
+      {label}
+      <input
+        type="datetime-local"
+        value={ms ? toInput(ms) : ''}
+        onChange={(e) => setQuery({ [name]: e.target.value ? String(fromInput(e.target.value)) : null })}
+      />
+    </label>
+  );
+}
+
+/** Everything asked for is in the address, so that it can be kept and sent on. */
 export default function Audit() {
   const lang = useLanguage();
   const { query } = usePlace();
   const [search, setSearch] = useState(query.get('q') ?? '');
+  const [person, setPerson] = useState(query.get('who') ?? '');
   const q = useDelayed(search.trim(), 250);
-  useEffect(() => setQuery({ q: q || null }), [q]);
-  const list = useList<AuditEntry>('audit', { q });
+  const name = useDelayed(person.trim(), 250);
+  const asked = {
+    q,
+    who: name,
+    from: query.get('from') ?? '',
+    to: query.get('to') ?? '',
+    refused: query.get('refused') === 'true' ? 'true' : '',
+  };
+  const list = useList<AuditEntry>('audit', asked);
   const columns = useMemo(columnsOf, [lang]);
+  const filtered = Object.values(asked).some(Boolean);
   return (
     <div className="page-fill">
-      <PageHeader title={t('nav.audit')} note={t('audit.what')} />
+      <PageHeader
+        title={t('nav.audit')}
+        note={t('audit.what')}
+        actions={
+          <Button href={apiUrl('audit/export', asked)} download="audit.csv">
+            {t('audit.export')}
+          </Button>
+        }
+      />
       <div className="toolbar" role="search">
         <Input
           allowClear
-          style={{ width: 260 }}
+          style={{ width: 240 }}
           value={search}
           aria-label={t('audit.search')}
           placeholder={t('audit.search')}
-          onChange={(e) => setSearch(e.target.value)}
+          onChange={(e) => {
+            setSearch(e.target.value);
+            setQuery({ q: e.target.value.trim() || null });
+          }}
         />
+        <Input
+          allowClear
+          style={{ width: 150 }}
+          value={person}
+          aria-label={t('audit.who')}
+          placeholder={t('audit.who')}
+          onChange={(e) => {
+            setPerson(e.target.value);
+            setQuery({ who: e.target.value.trim() || null });
+          }}
+        />
+        <Time name="from" label={t('audit.from')} />
+        <Time name="to" label={t('audit.to')} />
+        <Checkbox checked={asked.refused !== ''} onChange={(e) => setQuery({ refused: e.target.checked ? 'true' : null })}>
+          {t('audit.refused')}
+        </Checkbox>
       </div>
       <DataTable
         fill
@@ -60,7 +115,12 @@ export default function Audit() {
         problem={list.problem}
         retry={list.reload}
         onEnd={list.loadMore}
-        empty={<EmptyState title={t('audit.none')} hint={t('audit.noneHint')} />}
+        empty={
+          <EmptyState
+            title={t(filtered ? 'audit.noneSuch' : 'audit.none')}
+            hint={t(filtered ? 'audit.noneSuchHint' : 'audit.noneHint')}
+          />
+        }
       />
     </div>
   );

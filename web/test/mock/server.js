@@ -215,7 +215,14 @@ export class Mock {
 
   on_audit({ res, q }) {
     const text = q.get('q') ?? '';
-    answer(res, 200, page(this.audit.filter((e) => `${e.principal} ${e.act} ${e.object}`.includes(text)), q));
+    const found = this.audit.filter(
+      (e) =>
+        e.principal.includes(q.get('who') ?? '') &&
+        (!q.get('from') || Date.parse(e.time) >= Number(q.get('from'))) &&
+        (!q.get('to') || Date.parse(e.time) < Number(q.get('to'))) &&
+        (q.get('refused') !== 'true' || e.result !== 'ok'),
+    );
+    answer(res, 200, page(found.filter((e) => `${e.principal} ${e.act} ${e.object}`.includes(text)), q));
   }
 
   on_stream({ res, q, req }) {

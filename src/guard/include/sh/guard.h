@@ -218,8 +218,8 @@ static inline sh_err sh_guard_sign_in(struct sh_guard *g, struct sh_str user,
                                       struct sh_str password, struct sh_str peer,
                                       struct sh_sign_in *out)
 {
-    const struct sh_sign_in_ask ask = {.user = user, .password = password, .peer = peer};
-    return sh_guard_sign_in_with(g, &ask, out);
+    const struct sh_sign_in_ask with = {.user = user, .password = password, .peer = peer};
+    return sh_guard_sign_in_with(g, &with, out);
 }
 /* SH_E_DENIED: not loopback, unknown, used or older than ten minutes. May block. */
 SH_MUST_CHECK sh_err sh_guard_sign_in_link(struct sh_guard *g, struct sh_str link,
@@ -538,11 +538,27 @@ SH_MUST_CHECK sh_err sh_guard_audit(struct sh_guard *g, const struct sh_audit *a
 /* Copies it; written within a tick. Fast, from any loop. A full queue drops it and counts
  * (the loss is itself an entry). */
 void sh_guard_audit_post(struct sh_guard *g, const struct sh_audit *a);
-/* Newest first: entries with seq < before (0 = from the newest) that the tenant may see, as
- * objects into the caller's open array. find: part of act, object or principal. May block. */
+/* Which entries; what is empty or 0 asks for nothing. */
+struct sh_audit_find {
+    struct sh_str text; /* part of act, object or principal */
+    struct sh_str who;  /* part of the principal */
+    struct sh_str act;
+    struct sh_str object;
+    int64_t from_us; /* at or after */
+    int64_t to_us;   /* before */
+    bool refused;    /* only those whose result is not "ok" */
+};
+/* Newest first: entries with seq < before (0 = from the newest) that the tenant may see and that
+ * fit. SH_E_CANCELED ends it early. *next: where to go on, 0 = nothing is left. May block. */
+typedef sh_err sh_audit_fn(void *ctx, const json_t *entry);
+SH_MUST_CHECK sh_err sh_guard_audit_each(struct sh_guard *g, const struct sh_guard_at *at,
+                                         uint64_t before, const struct sh_audit_find *find,
+                                         uint32_t limit, sh_audit_fn *fn, void *ctx,
+                                         uint64_t *next);
+/* The same as objects into the caller's open array. */
 SH_MUST_CHECK sh_err sh_guard_audit_list(struct sh_guard *g, const struct sh_guard_at *at,
-                                         uint64_t before, struct sh_str find, uint32_t limit,
-                                         struct sh_jw *w, uint64_t *next);
+                                         uint64_t before, const struct sh_audit_find *find,
+                                         uint32_t limit, struct sh_jw *w, uint64_t *next);
 
 struct sh_audit_report {
     uint64_t entries;   /* read */
