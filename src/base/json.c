@@ -278,6 +278,7 @@ static bool too_deep(struct sh_str text)
  * failure. */
 struct pieces {
     struct sh_str rest;
+    bool failed; /* ENOMEM was seen; the number that was cut off has cleared it since */
 };
 
 static bool ends_number(char c)
@@ -298,6 +299,7 @@ static size_t next_piece(void *to, size_t room, void *ctx)
 {
     struct pieces *p = ctx;
     if (errno == ENOMEM) {
+        p->failed = true;
         return 0;
     }
     size_t n = piece_len(p->rest);
@@ -320,10 +322,11 @@ sh_err sh_json_parse(struct sh_str text, size_t max, json_t **out, struct sh_dia
         return SH_E_LIMIT;
     }
     json_error_t e;
-    struct pieces p = {text};
+    struct pieces p = {.rest = text};
     errno = 0;
     json_t *v = json_load_callback(next_piece, &p, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
-    if (errno == ENOMEM || (v == NULL && e.text[0] == '\0')) { /* jansson has no words for it */
+    if (errno == ENOMEM || p.failed ||
+        (v == NULL && e.text[0] == '\0')) { /* jansson has no words for it */
         json_decref(v);
         sh_diag_set(diag, "memory is short");
         return SH_E_NOMEM;
