@@ -53,12 +53,27 @@ static bool is_live(const struct sh_points *points, const struct sh_point *p)
     return sh_points_find(points, p->tenant, p->device, p->property) == p->id;
 }
 
+/* Is `q` part of the name as it is shown, device/property? */
+static bool in_name(const struct sh_point *p, struct sh_str q)
+{
+    const size_t cut = sh_str_rfind(q, '/');
+    if (cut == SIZE_MAX) {
+        return false;
+    }
+    const struct sh_str end = sh_str_sub(q, 0, cut);
+    const struct sh_str begin = sh_str_sub(q, cut + 1, q.n);
+    return end.n <= p->device.n && begin.n <= p->property.n &&
+           sh_str_ieq(sh_str_sub(p->device, p->device.n - end.n, p->device.n), end) &&
+           sh_str_ieq(sh_str_sub(p->property, 0, begin.n), begin);
+}
+
 static bool wanted(const struct sh_point *p, struct sh_str device, struct sh_str q)
 {
     if (device.n > 0 && !sh_str_eq(p->device, device)) {
         return false;
     }
-    return q.n == 0 || contains(p->device, q) || contains(p->property, q) || contains(p->tag, q);
+    return q.n == 0 || contains(p->device, q) || contains(p->property, q) || contains(p->tag, q) ||
+           in_name(p, q);
 }
 
 int api_points_list(struct api_req *r)

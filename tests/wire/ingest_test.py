@@ -9,6 +9,7 @@ import math
 import struct
 import sys
 import threading
+import urllib.parse
 
 from songhua import Problem, Songhua, number
 
@@ -175,9 +176,17 @@ def rights(s):
     refused(lambda: s.query(["nowhere/f"], 0, 1), 404, "unknown_point")
 
 
+def search(s):
+    """Points are found by device, property, tag, and by the name as it is shown."""
+    s.write_lines(f"find-1 flow=1,flux=2 {T}000\nfind-2 flow=3 {T}000\nseek-1 flow=3 {T}000")
+    for q, want in (("find-1/flow", ["find-1/flow"]), ("FIND-1/FL", ["find-1/flow", "find-1/flux"]), ("-1/flow", ["find-1/flow", "seek-1/flow"]),
+                    ("find-1/", ["find-1/flow", "find-1/flux"]), ("seek", ["seek-1/flow"]), ("flow/find", [])):
+        check(f"points for {q}", [p["name"] for p in s.get("/api/v1/points?q=" + urllib.parse.quote(q))["items"]], want)
+
+
 def main():
     with Songhua() as s:
-        for part in (lines, cells, js, table, columns, crowd, rights):
+        for part in (lines, cells, js, table, columns, crowd, rights, search):
             part(s)
             print(part.__name__, "ok", flush=True)
 
