@@ -296,7 +296,7 @@ def cookies(s):
     check("read", raw(s, "GET", "/api/v1/devices", None, None, Cookie=cookie)[0], 200)
     body = {"id": "by-cookie"}
     problem("no CSRF", raw(s, "POST", "/api/v1/devices", None, body, Cookie=cookie), "csrf")
-    problem("wrong CSRF", raw(s, "POST", "/api/v1/devices", None, body, Cookie=cookie, X_CSRF_Token=csrf[:-1] + "0"), "csrf")
+    problem("wrong CSRF", raw(s, "POST", "/api/v1/devices", None, body, Cookie=cookie, X_CSRF_Token=csrf[:-1] + ("1" if csrf[-1] == "0" else "0")), "csrf")
     other = json.loads(raw(s, "POST", "/api/v1/sessions", None, {"user": "admin", "password": PASSWORD})[2])["csrf"]
     problem("another session's CSRF", raw(s, "POST", "/api/v1/devices", None, body, Cookie=cookie, X_CSRF_Token=other), "csrf")
     for origin in ("http://evil.example", f"http://127.0.0.1:{s.http}.evil.example", "null", own + "@evil.example"):
