@@ -268,29 +268,10 @@ static sh_err plan_enable(struct sh_guard *g, const struct sh_principal *by, str
     return SH_OK;
 }
 
-sh_err sh_guard_totp_enable(struct sh_guard *g, const struct sh_guard_at *at, struct sh_str code,
-                            struct sh_jw *w)
-{
-    struct guard_person_change c = {
-        .by = at->by, .peer = at->peer, .act = SH_STR("person.second_factor_set")};
-    struct codes codes;
-    sh_mutex_lock(&g->change);
-    sh_mutex_lock(&g->lock);
-    sh_err err = plan_enable(g, at->by, code, &c, &codes);
-    sh_mutex_unlock(&g->lock);
-    if (err == SH_OK) {
-        err = guard_person_commit(g, &c, NULL);
-    }
-    sh_mutex_unlock(&g->change);
-    if (err == SH_OK) {
-        codes_write(&codes, w);
-    }
-    return err;
-}
-
-static sh_err plan_recovery(struct sh_guard *g, const struct sh_principal *by,
+static sh_err plan_recovery(struct sh_guard *g, const struct sh_principal *by, struct sh_str code,
                             struct guard_person_change *c, struct codes *out)
 {
+    SH_UNUSED(code);
     const struct guard_session *s = guard_session_of(g, by);
     if (s == NULL || !s->person->factor.on) {
         return SH_E_STATE;
@@ -301,14 +282,18 @@ static sh_err plan_recovery(struct sh_guard *g, const struct sh_principal *by,
     return codes_make(g, s->person, &c->form.factor, out);
 }
 
-sh_err sh_guard_recovery_new(struct sh_guard *g, const struct sh_guard_at *at, struct sh_jw *w)
+typedef sh_err codes_plan(struct sh_guard *g, const struct sh_principal *by, struct sh_str code,
+                          struct guard_person_change *c, struct codes *out);
+
+/* A change that ends with new recovery codes; they are told once it is stored. */
+static sh_err codes_change(struct sh_guard *g, const struct sh_guard_at *at, struct sh_str act,
+                           codes_plan *plan, struct sh_str code, struct sh_jw *w)
 {
-    struct guard_person_change c = {
-        .by = at->by, .peer = at->peer, .act = SH_STR("person.recovery_codes_made")};
+    struct guard_person_change c = {.by = at->by, .peer = at->peer, .act = act};
     struct codes codes;
     sh_mutex_lock(&g->change);
     sh_mutex_lock(&g->lock);
-    sh_err err = plan_recovery(g, at->by, &c, &codes);
+    sh_err err = plan(g, at->by, code, &c, &codes);
     sh_mutex_unlock(&g->lock);
     if (err == SH_OK) {
         err = guard_person_commit(g, &c, NULL);
@@ -318,6 +303,17 @@ sh_err sh_guard_recovery_new(struct sh_guard *g, const struct sh_guard_at *at, s
         codes_write(&codes, w);
     }
     return err;
+}
+
+sh_err sh_guard_totp_enable(struct sh_guard *g, const struct sh_guard_at *at, struct sh_str code,
+                            struct sh_jw *w)
+{
+    return codes_change(g, at, SH_STR("person.second_factor_set"), plan_enable, code, w);
+}
+
+sh_err sh_guard_recovery_new(struct sh_guard *g, const struct sh_guard_at *at, struct sh_jw *w)
+{
+    return codes_change(g, at, SH_STR("person.recovery_codes_made"), plan_recovery, SH_STR(""), w);
 }
 
 sh_err sh_guard_totp_remove(struct sh_guard *g, const struct sh_guard_at *at, struct sh_str name,

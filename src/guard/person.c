@@ -375,6 +375,19 @@ static sh_err plan_person(struct sh_guard *g, const struct guard_put_args *a,
     return may_change(g, a, c->old, &c->form);
 }
 
+/* Looked at before anything is said of the password: whether it was used before would else tell one
+ * who may not change this person whether a guess is right, and no lock counts guesses here. */
+static sh_err may_put(struct sh_guard *g, const struct guard_put_args *a)
+{
+    struct guard_person_change c = {.by = a->at->by};
+    sh_mutex_lock(&g->change);
+    sh_mutex_lock(&g->lock);
+    const sh_err err = plan_person(g, a, &c);
+    sh_mutex_unlock(&g->lock);
+    sh_mutex_unlock(&g->change);
+    return err;
+}
+
 sh_err guard_person_put(struct sh_guard *g, const struct guard_put_args *a)
 {
     struct guard_person_change c = {.by = a->at->by, .peer = a->at->peer};
@@ -384,6 +397,7 @@ sh_err guard_person_put(struct sh_guard *g, const struct guard_put_args *a)
     SH_TRY(sh_guard_check(g, a->at->by, SH_PERM_PEOPLE_WRITE, a->at->tenant));
     if (json_object_get(a->body, "password") != NULL) { /* hashed before the locks */
         SH_TRY(guard_password_policy(g, password, a->name, a->diag));
+        SH_TRY(may_put(g, a));
         SH_TRY(guard_password_past(g, a->at->tenant, a->name, password, a->diag));
         SH_TRY(guard_password_hash(g, password, phc));
     }

@@ -331,6 +331,25 @@ static void test_passwords_expire_and_do_not_come_back(void **state)
     assert_ok(sh_guard_check(f->g, &in.who, SH_PERM_DEVICES_READ, SH_TENANT_ROOT));
 }
 
+/* Who may not change somebody learns nothing of that one's passwords by trying to. */
+static void test_the_rule_is_no_oracle(void **state)
+{
+    struct fixture *f = *state;
+    const struct sh_principal sys = sh_guard_system(f->g);
+    assert_ok(
+        fixture_put(f, &sys, "", SH_GUARD_ROLES, "clerk", "{\"permissions\":[\"people.*\"]}"));
+    assert_ok(fixture_put(f, &sys, "", SH_GUARD_PEOPLE, "clerk",
+                          "{\"roles\":[\"clerk\"],\"password\":\"" LI_PASSWORD "\"}"));
+    const struct sh_sign_in c = fixture_sign_in(f, "clerk", LI_PASSWORD);
+    static const char *const bodies[] = {"{\"password\":\"" ADMIN_PASSWORD "\"}",
+                                         "{\"password\":\"not that one at all\"}"};
+    for (size_t i = 0; i < SH_COUNT(bodies); i++) {
+        assert_int_equal(fixture_put(f, &c.who, "", SH_GUARD_PEOPLE, "admin", bodies[i]),
+                         SH_E_DENIED);
+        assert_null(strstr(f->diag.message, "before"));
+    }
+}
+
 static void test_an_administrators_choice_has_to_be_changed(void **state)
 {
     struct fixture *f = *state;
@@ -475,6 +494,7 @@ int main(void)
         FIXTURE_TEST(test_setting_up_must_be_finished_in_time),
         FIXTURE_TEST(test_who_must_set_up_a_factor_may_do_nothing_before),
         FIXTURE_TEST(test_passwords_expire_and_do_not_come_back),
+        FIXTURE_TEST(test_the_rule_is_no_oracle),
         FIXTURE_TEST(test_an_administrators_choice_has_to_be_changed),
         FIXTURE_TEST(test_kinds_of_characters),
         FIXTURE_TEST(test_sessions_are_listed_and_ended),
