@@ -331,8 +331,9 @@ static void test_passwords_expire_and_do_not_come_back(void **state)
     assert_ok(sh_guard_check(f->g, &in.who, SH_PERM_DEVICES_READ, SH_TENANT_ROOT));
 }
 
-/* Who may not change somebody learns nothing of that one's passwords by trying to. */
-static void test_the_rule_is_no_oracle(void **state)
+/* Who may not change somebody learns nothing of that one's passwords by trying to, and does not end
+ * that one's sessions. */
+static void test_who_holds_less_does_nothing_to_who_holds_more(void **state)
 {
     struct fixture *f = *state;
     const struct sh_principal sys = sh_guard_system(f->g);
@@ -348,6 +349,10 @@ static void test_the_rule_is_no_oracle(void **state)
                          SH_E_DENIED);
         assert_null(strstr(f->diag.message, "before"));
     }
+    const struct sh_sign_in admin = fixture_sign_in(f, "admin", ADMIN_PASSWORD);
+    const struct sh_guard_at at = at_of(&c.who);
+    assert_int_equal(sh_guard_sessions_end(f->g, &at, SH_STR("admin"), SH_STR("")), SH_E_DENIED);
+    assert_ok(sh_guard_live(f->g, &admin.who));
 }
 
 static void test_an_administrators_choice_has_to_be_changed(void **state)
@@ -494,7 +499,7 @@ int main(void)
         FIXTURE_TEST(test_setting_up_must_be_finished_in_time),
         FIXTURE_TEST(test_who_must_set_up_a_factor_may_do_nothing_before),
         FIXTURE_TEST(test_passwords_expire_and_do_not_come_back),
-        FIXTURE_TEST(test_the_rule_is_no_oracle),
+        FIXTURE_TEST(test_who_holds_less_does_nothing_to_who_holds_more),
         FIXTURE_TEST(test_an_administrators_choice_has_to_be_changed),
         FIXTURE_TEST(test_kinds_of_characters),
         FIXTURE_TEST(test_sessions_are_listed_and_ended),
