@@ -222,6 +222,15 @@ static int permit(struct api_req *r)
     if (sh_guard_check(r->api->o.guard, &r->who, (enum sh_permission)p, r->tenant) == SH_OK) {
         return confirmed(r);
     }
+    if ((r->route->flags & API_F_PARTS) != 0) {
+        const sh_err err = api_parts(r, (enum sh_permission)p, &r->parts);
+        if (err == SH_OK) {
+            return confirmed(r);
+        }
+        if (err != SH_E_DENIED) {
+            return api_error(r, err, NULL);
+        }
+    }
     struct sh_diag d = {0};
     const enum sh_denial why = sh_guard_explain(r->api->o.guard, &r->who, (enum sh_permission)p,
                                                 r->tenant, r->chinese, &d);
@@ -339,16 +348,20 @@ static void run(void *ctx)
     api_finish(r, status);
 }
 
-/* A principal that is bound to one device: the others do not exist for it, nor does what takes or
- * shows all of them at once. */
-static int check_bound(struct api_req *r)
+/* A principal that is bound to one device, or whose right is for a part of the plant: the other
+ * devices do not exist for it. What takes or shows all of them at once is not for the first; for
+ * the second its route has not API_F_PARTS. */
+static int check_device(struct api_req *r)
 {
-    if (!r->who.bound || r->route->permission < 0) {
+    if ((!r->who.bound && r->parts == NULL) || r->route->permission < 0) {
         return 0;
     }
     const struct sh_str path = sh_str_c(r->route->path);
     if (sh_str_starts(path, SH_STR("/api/v1/devices/{id}")) && !api_sees(r, r->params[0])) {
         return api_problem(r, 404, "not_found", "no such device", "设备不存在");
+    }
+    if (!r->who.bound) {
+        return 0;
     }
     if (sh_str_eqc(path, "/api/v1/devices/import") || sh_str_eqc(path, "/api/v1/devices/export")) {
         return api_problem(r, 403, "denied", "this token speaks for one device only",
@@ -387,7 +400,7 @@ static int route_request(struct api_req *r)
     } else if (err != SH_OK) {
         status = api_problem(r, 400, "bad_request", "the path is not valid", "路径无效");
     }
-    return status == 0 ? check_bound(r) : status;
+    return status == 0 ? check_device(r) : status;
 }
 
 static void on_request(void *ctx, struct sh_http_req *http)

@@ -29,6 +29,8 @@ enum {
     API_F_OWN_TYPE = 8, /* sets its own Content-Type and caching */
     API_F_SECRET = 16,  /* shows a secret once: the answer is never stored */
     API_F_CONFIRM = 64, /* dangerous: a session must have proved itself lately */
+    API_F_PARTS = 128,  /* who holds the permission for a part of the plant may come: the handler
+                           shows and touches what api_sees lets it */
     API_F_REPEAT = 32   /* repeating it does no harm: an Idempotency-Key is not stored */
 };
 
@@ -67,6 +69,7 @@ struct api_req {
     struct sh_principal who;
     struct sh_str session; /* session token of a cookie; empty = none */
     uint32_t tenant;
+    const struct sh_twin_parts *parts; /* the permission holds for these only; NULL = for all */
     bool chinese;
     json_t *body;          /* parsed JSON, NULL without */
     struct api_idem *idem; /* its Idempotency-Key is reserved; NULL = none */
@@ -186,9 +189,14 @@ bool api_time(const json_t *v, int64_t *us);
 enum api_time_form { API_TIME_TEXT, API_TIME_MS, API_TIME_US };
 bool api_time_form(struct sh_str s, enum api_time_form *out);
 void api_put_time(struct sh_jw *w, int64_t us, enum api_time_form f);
+/* The parts for which the caller holds `p`, in the arena: NULL = everywhere. SH_E_DENIED: nowhere.
+ */
+SH_MUST_CHECK sh_err api_parts(struct api_req *r, enum sh_permission p,
+                               const struct sh_twin_parts **out);
 /* A cell as JSON; bytes for text and blob. */
 void api_put_cell(struct sh_jw *w, enum sh_type type, union sh_cell v, const uint8_t *bytes);
-/* False for a principal that is bound to another device: this one does not exist for it. */
+/* False for a principal that is bound to another device, or whose right is for a part of the plant
+ * where this one does not lie: it does not exist for it. */
 bool api_sees(struct api_req *r, struct sh_str device);
 /* Point by name in the caller's tenant; 0 and a 404 problem otherwise. */
 uint32_t api_point(struct api_req *r, struct sh_str name, int *status);
@@ -231,7 +239,8 @@ void api_streams_stop(struct sh_api *a);
 void api_streams_free(struct sh_api *a);
 /* Serves the console's file of this path (or index.html); NULL-safe on the loop. */
 int api_static(struct api_req *r);
-void api_write_overview(struct sh_api *a, uint32_t tenant, struct sh_jw *w);
+/* As the caller may see it, for the stream: without the newest changes. */
+SH_MUST_CHECK sh_err api_write_overview(struct api_req *r, struct sh_jw *w);
 sh_err api_openapi_write(const char *version, struct sh_buf *out);
 int api_ws_mqtt(struct api_req *r);
 

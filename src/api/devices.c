@@ -48,6 +48,7 @@ int api_devices_list(struct api_req *r)
         .cursor = api_query(r, "cursor"),
         .limit = api_limit(r, 50, 1000),
         .want_total = true,
+        .parts = r->parts,
     };
     struct sh_twin_page page;
     const sh_err err = sh_twin_devices(r->api->o.twin, &q, r->arena, &page, &d);
@@ -84,17 +85,21 @@ static int show(struct api_req *r, struct sh_str id, int status)
     return status;
 }
 
-/* The principal may be bound to one device: then others do not exist for it. */
-static int check_bound(struct api_req *r, struct sh_str id)
+/* The principal may be bound to one device: then others do not exist for it. What is made in a part
+ * of the plant must lie there, which twin sees. */
+static int check_bound(struct api_req *r, struct sh_str id, enum sh_twin_put how)
 {
-    return api_sees(r, id) ? 0 : api_problem(r, 404, "not_found", "no such device", "设备不存在");
+    const bool fresh = how == SH_TWIN_CREATE && !r->who.bound;
+    return fresh || api_sees(r, id)
+               ? 0
+               : api_problem(r, 404, "not_found", "no such device", "设备不存在");
 }
 
 static int put(struct api_req *r, struct sh_str id, enum sh_twin_put how, int ok)
 {
     struct sh_diag d = {0};
     uint64_t expect = 0;
-    int status = check_bound(r, id);
+    int status = check_bound(r, id, how);
     if (status != 0 || (how != SH_TWIN_CREATE && !expected(r, &expect, &status))) {
         return status;
     }
@@ -103,13 +108,17 @@ static int put(struct api_req *r, struct sh_str id, enum sh_twin_put how, int ok
         return api_problem(r, 422, "limit", "the tenant's quota of devices is used up",
                            "租户的设备配额已用完");
     }
-    const sh_err err = sh_twin_device_put(r->api->o.twin, r->tenant, id, how, r->body, expect,
-                                          api_author(r), NULL, &d);
+    const sh_err err = sh_twin_device_put_within(r->api->o.twin, r->tenant, id, how, r->body,
+                                                 expect, api_author(r), r->parts, NULL, &d);
     if (err != SH_OK) {
         if (how == SH_TWIN_CREATE) {
             sh_guard_unuse(g, r->tenant, SH_QUOTA_DEVICES, 1);
         }
-        return api_error(r, err, &d);
+        return err == SH_E_DENIED
+                   ? api_problem(r, 403, "outside_part",
+                                 "with this the device lies outside of your part of the plant",
+                                 "修改后该设备不在您的权限范围内")
+                   : api_error(r, err, &d);
     }
     api_audit(r, how == SH_TWIN_CREATE ? "device.created" : "device.changed", id, "ok",
               sh_bytes_str(r->http->body));
@@ -297,7 +306,15 @@ int api_device_command(struct api_req *r)
 
 int api_command_get(struct api_req *r)
 {
-    const sh_err err = sh_twin_command_write(r->api->o.twin, r->tenant, r->params[0], &r->w);
+    json_t *doc = NULL;
+    sh_err err = sh_twin_command_get(r->api->o.twin, r->tenant, r->params[0], &doc);
+    if (err == SH_OK && !api_sees(r, sh_json_get_str(doc, "device"))) {
+        err = SH_E_NOTFOUND;
+    }
+    if (err == SH_OK) {
+        sh_jw_json(&r->w, doc);
+    }
+    json_decref(doc);
     return err == SH_OK ? 200 : api_error(r, err, NULL);
 }
 
@@ -340,7 +357,7 @@ int api_assets_list(struct api_req *r)
 {
     sh_jw_obj(&r->w);
     sh_jw_key(&r->w, "items");
-    const sh_err err = sh_twin_assets_write(r->api->o.twin, r->tenant, &r->w);
+    const sh_err err = sh_twin_assets_write(r->api->o.twin, r->tenant, r->parts, &r->w);
     put_next(r, SH_STR(""));
     sh_jw_obj_end(&r->w);
     return err == SH_OK ? 200 : api_error(r, err, NULL);

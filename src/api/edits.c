@@ -587,7 +587,7 @@ int api_edit_withdraw(struct api_req *r)
         }
     }
     if (err != SH_OK || !sh_guard_tenant_within(r->api->o.guard, m.tenant, r->tenant) ||
-        sh_guard_check(r->api->o.guard, &r->who, SH_PERM_HISTORY_CORRECT, m.tenant) != SH_OK ||
+        sh_guard_check_some(r->api->o.guard, &r->who, SH_PERM_HISTORY_CORRECT, m.tenant) != SH_OK ||
         !sees_all(r, &m)) {
         return api_problem(r, 404, "not_found",
                            "there is no such edit in force, or none that you see",

@@ -13,6 +13,9 @@ static sh_err put_links(struct api_req *r, bool in)
     size_t n = 0;
     SH_TRY(sh_record_links(r->api->o.record, &q, r->arena, &links, &n));
     for (size_t i = 0; i < n; i++) {
+        if (!api_sees(r, in ? links[i].from_id : links[i].to_id)) {
+            continue;
+        }
         sh_jw_obj(&r->w);
         sh_jw_key(&r->w, "relation");
         sh_jw_str(&r->w, links[i].relation);
@@ -70,6 +73,9 @@ int api_relations_post(struct api_req *r)
         return api_problem(r, 400, "bad_request", "relation and device are needed",
                            "需要 relation 和 device");
     }
+    if (!api_sees(r, to)) {
+        return api_problem(r, 404, "not_found", "no such device", "设备不存在");
+    }
     const sh_err err = change(r, relation, to, true, &d);
     if (err != SH_OK) {
         return api_error(r, err, &d);
@@ -82,6 +88,9 @@ int api_relations_post(struct api_req *r)
 int api_relations_delete(struct api_req *r)
 {
     struct sh_diag d = {0};
+    if (!api_sees(r, r->params[2])) {
+        return api_problem(r, 404, "not_found", "no such device", "设备不存在");
+    }
     const sh_err err = change(r, r->params[1], r->params[2], false, &d);
     if (err != SH_OK) {
         return api_error(r, err, &d);

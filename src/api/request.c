@@ -195,11 +195,39 @@ void api_put_cell(struct sh_jw *w, enum sh_type type, union sh_cell v, const uin
     }
 }
 
+sh_err api_parts(struct api_req *r, enum sh_permission p, const struct sh_twin_parts **out)
+{
+    struct sh_parts parts;
+    *out = NULL;
+    SH_TRY(sh_guard_parts(r->api->o.guard, &r->who, p, r->tenant, &parts));
+    if (parts.all) {
+        return SH_OK;
+    }
+    struct sh_twin_parts *t = sh_arena_get(r->arena, sizeof *t);
+    struct sh_twin_part *at = sh_arena_array(r->arena, parts.n, sizeof *at);
+    if (t == NULL || at == NULL) {
+        return SH_E_NOMEM;
+    }
+    for (uint32_t i = 0; i < parts.n; i++) {
+        at[i].label = parts.at[i].label;
+        at[i].text = sh_arena_str(r->arena, sh_str_c(parts.at[i].text));
+        if (at[i].text.p == NULL) {
+            return SH_E_NOMEM;
+        }
+    }
+    *t = (struct sh_twin_parts){.at = at, .n = parts.n};
+    *out = t;
+    return SH_OK;
+}
+
 bool api_sees(struct api_req *r, struct sh_str device)
 {
-    return !r->who.bound ||
-           sh_guard_check_device(r->api->o.guard, &r->who, (enum sh_permission)r->route->permission,
-                                 r->tenant, device) == SH_OK;
+    if (r->who.bound &&
+        sh_guard_check_device(r->api->o.guard, &r->who, (enum sh_permission)r->route->permission,
+                              r->tenant, device) != SH_OK) {
+        return false;
+    }
+    return r->parts == NULL || sh_twin_device_within(r->api->o.twin, r->tenant, device, r->parts);
 }
 
 uint32_t api_point(struct api_req *r, struct sh_str name, int *status)

@@ -107,6 +107,8 @@ int api_session_get(struct api_req *r)
     const sh_err uerr = sh_guard_write_user(r->api->o.guard, &r->who, &r->w);
     sh_jw_key(&r->w, "permissions");
     sh_guard_write_permissions(info.permissions, &r->w);
+    sh_jw_key(&r->w, "in_part");
+    sh_guard_write_permissions(info.in_part, &r->w);
     const sh_err aerr = sh_guard_account_write(r->api->o.guard, &r->who, &r->w);
     SH_UNUSED(aerr); /* a token has no account */
     sh_jw_obj_end(&r->w);

@@ -12,6 +12,7 @@
 #include "api_int.h"
 
 enum { TICKS_PER_SECOND = 5, MAX_EVENTS = 1000, PING_TICKS = 75, EVENT_MAX = 64 << 10 };
+enum { PARTS_TICKS = 25 }; /* what a part of the plant is may change: looked at every 5 s */
 
 struct client {
     struct client *next;
@@ -30,6 +31,7 @@ struct posted_event {
     uint32_t tenant;
     enum sh_event_kind kind;
     struct sh_str json;
+    struct sh_str device; /* empty: of none */
 };
 
 /* The clients of one loop. */
@@ -132,11 +134,47 @@ static void send_overview(struct client *c)
     struct sh_jw w;
     sh_buf_init(&json, c->r->api->env->alloc, 1 << 20);
     sh_jw_init(&w, &json);
-    api_write_overview(c->r->api, c->r->tenant, &w);
-    if (sh_jw_end(&w) == SH_OK) {
+    if (api_write_overview(c->r, &w) == SH_OK && sh_jw_end(&w) == SH_OK) {
         (void)send_event(c, SH_STR("overview"), sh_buf_str(&json));
     }
     sh_buf_fini(&json);
+}
+
+/* The parts are those that the stream began with, and its points still lie in them. */
+static bool same_parts(struct client *c)
+{
+    const struct api_req *r = c->r;
+    struct sh_parts now;
+    if (sh_guard_parts(r->api->o.guard, &r->who, SH_PERM_HISTORY_READ, r->tenant, &now) != SH_OK ||
+        now.all || now.n != r->parts->n) {
+        return false;
+    }
+    for (uint32_t i = 0; i < now.n; i++) {
+        if (now.at[i].label != r->parts->at[i].label ||
+            !sh_str_eqc(r->parts->at[i].text, now.at[i].text)) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < c->n; i++) {
+        const struct sh_point *p = sh_points_get(r->api->o.points, c->points[i]);
+        if (!sh_twin_device_within(r->api->o.twin, r->tenant, p->device, r->parts)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A right that was taken away, changed or is over ends the stream: who still may opens it anew. */
+static bool still_may(struct api_streams *s, struct client *c)
+{
+    const struct sh_guard *g = s->a->o.guard;
+    if (sh_guard_live(g, &c->r->who) != SH_OK) {
+        return false;
+    }
+    if (c->r->parts == NULL) {
+        return sh_guard_check(g, &c->r->who, SH_PERM_HISTORY_READ, c->r->tenant) == SH_OK;
+    }
+    return s->tick % PARTS_TICKS != 0 || same_parts(c);
 }
 
 static void tick(void *ctx)
@@ -146,14 +184,15 @@ static void tick(void *ctx)
     struct client *next = NULL;
     for (struct client *c = s->clients; c != NULL; c = next) {
         next = c->next;
-        if (sh_guard_live(s->a->o.guard, &c->r->who) != SH_OK) {
+        if (!still_may(s, c)) {
             drop_client(s, c, true);
             continue;
         }
         if (c->n > 0) {
             send_samples(c);
         }
-        if (c->overview && s->tick % TICKS_PER_SECOND == 0) {
+        const unsigned every = c->r->parts == NULL ? TICKS_PER_SECOND : PARTS_TICKS;
+        if (c->overview && s->tick % every == 0) {
             send_overview(c);
         }
         if (s->tick % PING_TICKS == 0) {
@@ -184,7 +223,9 @@ static void deliver(void *ctx)
     struct api_streams *s = e->s;
     for (struct client *c = s->clients; c != NULL; c = c->next) {
         /* Device ids mean something within their tenant only. */
-        if (e->tenant == c->r->tenant && !c->r->who.bound) {
+        if (e->tenant == c->r->tenant && !c->r->who.bound &&
+            (c->r->parts == NULL ||
+             sh_twin_device_within(s->a->o.twin, e->tenant, e->device, c->r->parts))) {
             (void)send_event(c, event_name(e->kind), e->json);
         }
     }
@@ -220,15 +261,19 @@ static struct posted_event *posted_new(struct api_streams *s, const struct sh_ev
     struct posted_event *e = NULL;
     sh_buf_init(&json, s->a->env->alloc, (size_t)2 * EVENT_MAX);
     if (event_json(ev, &json) == SH_OK) {
-        e = sh_mem_new(s->a->env->alloc, sizeof *e + json.n + 1);
+        e = sh_mem_new(s->a->env->alloc, sizeof *e + json.n + ev->object.n + 1);
     }
     if (e != NULL) {
         char *text = (char *)(e + 1);
         if (json.n > 0) {
             memcpy(text, json.p, json.n);
         }
+        if (ev->object.n > 0) {
+            memcpy(text + json.n, ev->object.p, ev->object.n);
+        }
         *e = (struct posted_event){
             .s = s, .tenant = ev->tenant, .kind = ev->kind, .json = sh_str_of(text, json.n)};
+        e->device = sh_str_of(text + json.n, ev->object.n);
         e->job.fn = deliver;
         e->job.ctx = e;
     }

@@ -201,11 +201,51 @@ static void put_overview(struct sh_api *a, uint32_t tenant, struct sh_jw *w)
     sh_jw_bool(w, d.demo > 0);
 }
 
-void api_write_overview(struct sh_api *a, uint32_t tenant, struct sh_jw *w)
+/* For who holds a part of the plant: its devices. What the node does is not theirs to see. */
+static sh_err put_overview_in_part(struct api_req *r, struct sh_jw *w)
 {
+    static const char *const states[] = {"online", "offline", "never"};
+    struct sh_arena *ar = sh_arena_new(r->api->env->alloc, 1 << 20);
+    int64_t total = 0;
+    sh_err err = ar == NULL ? SH_E_NOMEM : SH_OK;
+    sh_jw_key(w, "devices");
     sh_jw_obj(w);
-    put_overview(a, tenant, w);
+    for (size_t i = 0; i < sizeof states / sizeof states[0] && err == SH_OK; i++) {
+        struct sh_diag d = {0};
+        struct sh_twin_page page;
+        const struct sh_twin_query q = {.tenant = r->tenant,
+                                        .state = sh_str_c(states[i]),
+                                        .limit = 1,
+                                        .want_total = true,
+                                        .parts = r->parts};
+        err = sh_twin_devices(r->api->o.twin, &q, ar, &page, &d);
+        if (err == SH_OK) {
+            put_u64(w, states[i], (uint64_t)page.total);
+            total += page.total;
+        }
+    }
+    put_u64(w, "total", (uint64_t)total);
     sh_jw_obj_end(w);
+    sh_jw_key(w, "problems");
+    sh_jw_arr(w);
+    sh_jw_arr_end(w);
+    sh_jw_key(w, "version");
+    sh_jw_c(w, r->api->o.version);
+    sh_arena_free(ar);
+    return err;
+}
+
+sh_err api_write_overview(struct api_req *r, struct sh_jw *w)
+{
+    sh_err err = SH_OK;
+    sh_jw_obj(w);
+    if (r->parts != NULL) {
+        err = put_overview_in_part(r, w);
+    } else {
+        put_overview(r->api, r->tenant, w);
+    }
+    sh_jw_obj_end(w);
+    return err;
 }
 
 /* The newest audit entries, for those who may see them. Reads the store: not in the stream. */
@@ -227,9 +267,14 @@ static sh_err put_changes(struct api_req *r)
 
 int api_overview(struct api_req *r)
 {
+    sh_err err = SH_OK;
     sh_jw_obj(&r->w);
-    put_overview(r->api, r->tenant, &r->w);
-    const sh_err err = put_changes(r);
+    if (r->parts != NULL) {
+        err = put_overview_in_part(r, &r->w);
+    } else {
+        put_overview(r->api, r->tenant, &r->w);
+    }
+    err = err == SH_OK ? put_changes(r) : err;
     sh_jw_obj_end(&r->w);
     return err == SH_OK ? 200 : api_error(r, err, NULL);
 }

@@ -256,6 +256,8 @@ static void write_person_user(struct sh_guard *g, const struct guard_person *p, 
     sh_jw_c(w, t == NULL ? "" : t->path);
     sh_jw_key(w, "roles");
     guard_roles_write(p->roles, p->nroles, w);
+    sh_jw_key(w, "grants");
+    guard_grants_write(g, p, false, w);
     sh_jw_key(w, "language");
     sh_jw_c(w, p->language);
     sh_jw_obj_end(w);

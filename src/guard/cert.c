@@ -258,7 +258,7 @@ sh_err sh_guard_device_certificate_issue(struct sh_guard *g, const struct sh_gua
                                          struct sh_guard_issue *o, struct sh_buf *cert_pem,
                                          struct sh_buf *key_pem, struct sh_diag *diag)
 {
-    SH_TRY(sh_guard_check(g, at->by, SH_PERM_DEVICES_WRITE, at->tenant));
+    SH_TRY(sh_guard_check_device(g, at->by, SH_PERM_DEVICES_WRITE, at->tenant, o->device));
     if (o->valid_us <= 0 || o->valid_us > LONGEST_DAYS * DAY_US || o->device.n == 0) {
         sh_diag_set(diag, "A certificate is good for 1 to %d days.", LONGEST_DAYS);
         return SH_E_INVAL;
@@ -342,7 +342,7 @@ sh_err sh_guard_device_certificate_revoke(struct sh_guard *g, const struct sh_gu
 {
     char key[3 + SH_HASH_HEX] = "fp:";
     size_t n = 0;
-    SH_TRY(sh_guard_check(g, at->by, SH_PERM_DEVICES_WRITE, at->tenant));
+    SH_TRY(sh_guard_check_device(g, at->by, SH_PERM_DEVICES_WRITE, at->tenant, device));
     for (size_t i = 0; i < fingerprint.n; i++) { /* also as openssl writes it: AB:CD:... */
         const char c = fingerprint.p[i];
         if (c != ':' && n + 1 < SH_HASH_HEX) {
@@ -358,7 +358,7 @@ sh_err sh_guard_device_common_name_remove(struct sh_guard *g, const struct sh_gu
                                           struct sh_str device, struct sh_str name)
 {
     char key[sizeof((struct guard_cert *)0)->key];
-    SH_TRY(sh_guard_check(g, at->by, SH_PERM_DEVICES_WRITE, at->tenant));
+    SH_TRY(sh_guard_check_device(g, at->by, SH_PERM_DEVICES_WRITE, at->tenant, device));
     if (!guard_print(key, sizeof key, "cn:%.*s", SH_PRI(name))) {
         return SH_E_NOTFOUND;
     }
@@ -408,7 +408,7 @@ sh_err sh_guard_device_certificate_write(struct sh_guard *g, const struct sh_gua
                                          struct sh_jw *w)
 {
     char key[3 + SH_HASH_HEX];
-    SH_TRY(sh_guard_check(g, at->by, SH_PERM_DEVICES_READ, at->tenant));
+    SH_TRY(sh_guard_check_device(g, at->by, SH_PERM_DEVICES_READ, at->tenant, device));
     if (!guard_print(key, sizeof key, "fp:%s", fingerprint)) {
         return SH_E_NOTFOUND;
     }
@@ -427,7 +427,7 @@ sh_err sh_guard_device_certificate_write(struct sh_guard *g, const struct sh_gua
 sh_err sh_guard_device_certificates_write(struct sh_guard *g, const struct sh_guard_at *at,
                                           struct sh_str device, struct sh_jw *w)
 {
-    SH_TRY(sh_guard_check(g, at->by, SH_PERM_DEVICES_READ, at->tenant));
+    SH_TRY(sh_guard_check_device(g, at->by, SH_PERM_DEVICES_READ, at->tenant, device));
     const int64_t now = guard_now(g);
     sh_mutex_lock(&g->lock);
     const struct guard_device *d = guard_device_find(g, at->tenant, device);

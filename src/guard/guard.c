@@ -337,6 +337,9 @@ static void free_chunks(struct sh_guard *g)
     for (size_t i = 0; i < SUBJECT_CHUNKS; i++) {
         sh_mem_free(g->env->alloc, atomic_load(&g->subjects[i]));
     }
+    for (size_t i = 0; i < SCOPES_CHUNKS; i++) {
+        sh_mem_free(g->env->alloc, atomic_load(&g->scopes[i]));
+    }
     for (size_t i = 0; i < TENANT_CHUNKS; i++) {
         sh_mem_free(g->env->alloc, atomic_load(&g->tenants[i]));
     }
@@ -399,6 +402,7 @@ void sh_guard_tick(struct sh_guard *g)
         guard_password_run(g);
     }
     guard_sessions_tick(g);
+    guard_grants_tick(g);
     guard_audit_flush(g);
 }
 

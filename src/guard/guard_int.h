@@ -59,9 +59,28 @@ struct guard_store {
 /* What somebody has to do before he may do anything else. */
 enum { GUARD_MUST_PASSWORD = 1, GUARD_MUST_FACTOR = 2 };
 
+/* The lock-free half of grants: what is held for a time, below a tenant, or for a part of a plant.
+ * A set belongs to one person or token for good; a reader that sees an odd turn, or another one
+ * after it has read, reads again. */
+enum { GUARD_GRANTS_MAX = 8, SCOPES_CHUNK = 64, SCOPES_CHUNKS = 2048 };
+struct guard_scope {
+    _Atomic uint64_t bits;    /* held whole */
+    _Atomic uint64_t in_part; /* held for some devices: which ones, the grant says */
+    _Atomic int64_t from_us;  /* wall clock */
+    _Atomic int64_t until_us; /* INT64_MAX = for good */
+    _Atomic uint32_t tenant;  /* and below */
+};
+struct guard_scopes {
+    _Atomic uint32_t turn;
+    _Atomic uint32_t n;
+    struct guard_scope at[GUARD_GRANTS_MAX];
+    uint32_t next_free; /* under `lock` */
+};
+
 enum { SUBJECT_CHUNK = 1024, SUBJECT_CHUNKS = 2048 };
 struct guard_subject {
     _Atomic uint32_t generation;
+    _Atomic uint32_t scopes; /* 0 = none */
     _Atomic uint64_t permissions;
     _Atomic int64_t expires_us; /* wall clock */
     _Atomic uint8_t must;       /* GUARD_MUST_ */
@@ -107,6 +126,21 @@ struct guard_role {
     bool builtin;
 };
 
+/* A role given for a time, below a tenant, or for a part of a plant. */
+enum { GUARD_REASON_MAX = 120 };
+struct guard_grant {
+    struct guard_role *role;
+    uint32_t tenant;  /* and below; at first that of the person */
+    uint8_t part;     /* enum sh_part_kind */
+    bool end_told;    /* its end stands in the audit chain; in memory only */
+    int64_t from_us;  /* wall clock; 0 = from the beginning */
+    int64_t until_us; /* INT64_MAX = for good */
+    int64_t given_us;
+    char what[SH_DEVICE_ID_MAX + 1]; /* asset, or key:value of a label */
+    char reason[GUARD_REASON_MAX + 1];
+    char by[GUARD_OWNER_MAX];
+};
+
 /* Failures in a row and the lock that comes of them; times by the monotonic clock. */
 struct guard_fails {
     uint32_t fails;
@@ -134,6 +168,9 @@ struct guard_person {
     char phc[SH_PHC_CHARS];
     struct guard_role *roles[GUARD_ROLES_MAX];
     uint32_t nroles;
+    struct guard_grant grants[GUARD_GRANTS_MAX];
+    uint32_t ngrants;
+    uint32_t scopes; /* its set; 0 = none yet */
     bool disabled;
     bool must_change;                        /* the password, at the next sign-in */
     int64_t password_us;                     /* when it was set; 0 = not known */
@@ -156,6 +193,9 @@ struct guard_token {
     uint32_t nroles;
     uint64_t extra; /* permissions named one by one */
     char device[SH_DEVICE_ID_MAX + 1];
+    uint8_t part;    /* enum sh_part_kind: all of its permissions hold for that only */
+    uint32_t scopes; /* its set; 0 = none */
+    char what[SH_DEVICE_ID_MAX + 1];
     bool provision;
     int64_t expires_us; /* INT64_MAX = never */
     int64_t created_us;
@@ -265,8 +305,12 @@ struct sh_guard {
     _Atomic(struct guard_tenant *) tenants[TENANT_CHUNKS];
     _Atomic uint32_t ntenants; /* ids 1..ntenants exist */
 
+    _Atomic(struct guard_scopes *) scopes[SCOPES_CHUNKS];
+
     /* Under `lock`. */
     uint32_t free_subject;
+    uint32_t free_scopes;
+    uint32_t nscopes;
     struct sh_map tenant_by_path;
     struct sh_map roles;
     struct sh_map people; /* "tenant:name" */
@@ -308,6 +352,8 @@ struct sh_guard {
     uint64_t seed;
     struct sh_principal system;
     struct sh_principal anonymous;
+    sh_guard_part_fn *in_part; /* set once, before anybody is asked */
+    void *in_part_ctx;
 };
 
 /* ---- subject.c: slots ---- */
@@ -327,7 +373,46 @@ struct sh_principal guard_subject_handle(const struct sh_guard *g, uint32_t slot
 /* The person, token ... behind a live handle; NULL when dead. Under lock. */
 void *guard_subject_owner(const struct sh_guard *g, const struct sh_principal *p,
                           enum sh_principal_kind kind);
+/* What a handle may, everywhere in its tenant. */
 uint64_t guard_subject_permissions(const struct sh_guard *g, const struct sh_principal *p);
+/* What it may for good in `tenant`, and so may give others. */
+uint64_t guard_subject_lasting(const struct sh_guard *g, const struct sh_principal *p,
+                               uint32_t tenant);
+/* The set that belongs to slot, and to what stands for it (a session). */
+void guard_subject_scopes(struct sh_guard *g, uint32_t slot, uint32_t scopes);
+
+/* ---- grant.c; under lock ---- */
+
+/* Members of the body and of the stored form: an array. Those that were given before (old) keep who
+ * gave them and when. */
+sh_err guard_grants_read(struct sh_guard *g, const json_t *list, const struct guard_person *old,
+                         const struct sh_guard_at *at, struct guard_person *form,
+                         struct sh_diag *diag);
+sh_err guard_grants_load(struct sh_guard *g, const json_t *list, struct guard_person *form);
+/* stored: as guard_grants_load reads them; else as docs/api.md has them. */
+void guard_grants_write(struct sh_guard *g, const struct guard_person *p, bool stored,
+                        struct sh_jw *w);
+/* One, as docs/api.md has it. */
+void guard_grant_write(struct sh_guard *g, const struct guard_grant *gr, struct sh_jw *w);
+/* Roles, grants and what may stop the person, where they differ: {"before":{},"after":{}}; old
+ * NULL: a new one. For the audit chain. */
+sh_err guard_person_detail(struct sh_guard *g, const struct guard_person *old,
+                           const struct guard_person *form, struct sh_buf *out);
+/* Every permission that the person has or will have, whole or in part. */
+uint64_t guard_person_bits(const struct guard_person *p);
+/* The place for the grants of a person or the part of a token; *set != 0: there is one. */
+sh_err guard_scopes_new(struct sh_guard *g, uint32_t *set);
+void guard_scopes_free(struct sh_guard *g, uint32_t set);
+/* What checks read, from the grants. may: nothing stops the person. */
+void guard_grants_apply(struct sh_guard *g, const struct guard_person *p, bool may);
+void guard_token_part_apply(struct sh_guard *g, const struct guard_token *t, uint64_t bits);
+const struct guard_scopes *guard_scopes_at(const struct sh_guard *g, uint32_t set);
+/* Tells the audit chain of grants that have ended. Takes lock. */
+void guard_grants_tick(struct sh_guard *g);
+/* "asset", "label", "own" of a body: the part and what it names. SH_E_INVAL: more than one. */
+sh_err guard_part_read(const json_t *o, struct sh_str path, uint8_t *part,
+                       char what[SH_DEVICE_ID_MAX + 1], struct sh_diag *diag);
+void guard_part_write(uint8_t part, const char *what, struct sh_jw *w);
 
 /* ---- tenant.c ---- */
 
@@ -364,8 +449,7 @@ struct guard_person *guard_person_by_user(struct sh_guard *g, struct sh_str user
 struct sh_str guard_user_split(struct sh_str user, struct sh_str *tenant_path);
 void guard_person_refresh(struct sh_guard *g, struct guard_person *p);
 /* Stored form with everything. */
-sh_err guard_person_store(const struct sh_guard *g, const struct guard_person *p,
-                          struct sh_buf *out);
+sh_err guard_person_store(struct sh_guard *g, const struct guard_person *p, struct sh_buf *out);
 /* The stored form into a batch. */
 sh_err guard_person_batch(struct sh_guard *g, struct guard_batch *b, const struct guard_person *p);
 /* GUARD_MUST_ of a person as of now. Under lock. */

@@ -133,7 +133,7 @@ static bool is_administrator(const struct guard_person *p)
     const uint64_t acts =
         sh_permission_bit(SH_PERM_PEOPLE_WRITE) | sh_permission_bit(SH_PERM_ROLES_WRITE) |
         sh_permission_bit(SH_PERM_TENANTS_WRITE) | sh_permission_bit(SH_PERM_CONFIG_WRITE);
-    return (guard_roles_bits(p->roles, p->nroles) & acts) != 0;
+    return (guard_person_bits(p) & acts) != 0;
 }
 
 int64_t guard_password_ends(const struct sh_guard *g, const struct guard_person *p)

@@ -85,6 +85,30 @@ uint64_t sh_permission_bits(struct sh_str pattern)
     return bits;
 }
 
+static const char *const in_part[] = {
+    "overview.read", "devices.*", "assets.read", "points.*", "history.*", NULL,
+};
+static const char *const beside_part[] = {"things.read", NULL};
+
+static uint64_t bits_of(const char *const *patterns)
+{
+    uint64_t bits = 0;
+    for (; *patterns != NULL; patterns++) {
+        bits |= sh_permission_bits(sh_str_c(*patterns));
+    }
+    return bits;
+}
+
+uint64_t sh_permissions_in_part(void)
+{
+    return bits_of(in_part);
+}
+
+uint64_t sh_permissions_beside_part(void)
+{
+    return bits_of(beside_part);
+}
+
 static const char *const administrator[] = {"*", NULL};
 static const char *const engineer[] = {
     "overview.read", "devices.*", "things.*",  "assets.*",    "channels.*",   "points.*",
@@ -148,11 +172,7 @@ uint64_t sh_builtin_role_bits(struct sh_str name)
 {
     for (const struct sh_builtin_role *r = roles; r->name != NULL; r++) {
         if (sh_str_eqc(name, r->name)) {
-            uint64_t bits = 0;
-            for (const char *const *p = r->permissions; *p != NULL; p++) {
-                bits |= sh_permission_bits(sh_str_c(*p));
-            }
-            return bits;
+            return bits_of(r->permissions);
         }
     }
     return 0;

@@ -48,6 +48,7 @@ void guard_person_refresh(struct sh_guard *g, struct guard_person *p)
     const uint8_t must = guard_person_must(g, p);
     const bool may = !p->disabled && must == 0;
     guard_subject_set(g, p->slot, may ? guard_roles_bits(p->roles, p->nroles) : 0, INT64_MAX);
+    guard_grants_apply(g, p, may);
     guard_subject_must(g, p->slot, must);
 }
 
@@ -76,6 +77,8 @@ void guard_person_write(struct sh_guard *g, const struct guard_person *p, struct
     const struct guard_tenant *t = guard_tenant_at(g, p->tenant);
     sh_jw_obj(w);
     write_common(p, w);
+    sh_jw_key(w, "grants");
+    guard_grants_write(g, p, false, w);
     sh_jw_key(w, "tenant");
     sh_jw_c(w, t == NULL ? "" : t->path);
     sh_jw_key(w, "second_factor");
@@ -85,13 +88,14 @@ void guard_person_write(struct sh_guard *g, const struct guard_person *p, struct
     sh_jw_obj_end(w);
 }
 
-sh_err guard_person_store(const struct sh_guard *g, const struct guard_person *p,
-                          struct sh_buf *out)
+sh_err guard_person_store(struct sh_guard *g, const struct guard_person *p, struct sh_buf *out)
 {
     struct sh_jw w;
     sh_jw_init(&w, out);
     sh_jw_obj(&w);
     write_common(p, &w);
+    sh_jw_key(&w, "grants");
+    guard_grants_write(g, p, true, &w);
     sh_jw_key(&w, "tenant");
     sh_jw_u64(&w, p->tenant);
     sh_jw_key(&w, "created");
@@ -160,7 +164,11 @@ sh_err guard_person_new(struct sh_guard *g, const struct guard_person *form,
         return SH_E_NOMEM;
     }
     *p = *form;
-    sh_err err = guard_subject_new(g, SH_PRINCIPAL_PERSON, p, &p->slot);
+    p->scopes = 0;
+    sh_err err = p->ngrants == 0 ? SH_OK : guard_scopes_new(g, &p->scopes);
+    if (err == SH_OK) {
+        err = guard_subject_new(g, SH_PRINCIPAL_PERSON, p, &p->slot);
+    }
     if (err == SH_OK) {
         err = sh_map_put(&g->people, sh_str_c(key), p);
         if (err != SH_OK) {
@@ -168,6 +176,7 @@ sh_err guard_person_new(struct sh_guard *g, const struct guard_person *form,
         }
     }
     if (err != SH_OK) {
+        guard_scopes_free(g, p->scopes);
         sh_mem_free(g->env->alloc, p);
         return err;
     }
@@ -182,6 +191,7 @@ void guard_person_drop(struct sh_guard *g, struct guard_person *p)
         (void)sh_map_del(&g->people, sh_str_c(key));
     }
     guard_subject_free(g, p->slot);
+    guard_scopes_free(g, p->scopes);
     sh_mem_free(g->env->alloc, p);
 }
 
@@ -210,6 +220,7 @@ sh_err guard_person_load(struct sh_guard *g, const json_t *o)
     SH_TRY(guard_factor_load(g, o, &f));
     SH_TRY(read_common(o, &f, NULL));
     SH_TRY(guard_roles_read(g, json_object_get(o, "roles"), f.roles, &f.nroles, NULL));
+    SH_TRY(guard_grants_load(g, json_object_get(o, "grants"), &f));
     SH_TRY(guard_person_new(g, &f, &p));
     guard_person_refresh(g, p);
     g->revision = f.revision > g->revision ? f.revision : g->revision;
@@ -265,9 +276,11 @@ static void apply_change(struct sh_guard *g, const struct guard_person_change *c
         return;
     }
     const uint32_t slot = p->slot;
+    const uint32_t scopes = p->scopes;
     const struct guard_fails fails = p->fails;
     *p = c->form;
     p->slot = slot;
+    p->scopes = scopes;
     p->fails = (struct guard_fails){0};
     if (!c->end_sessions) {
         p->fails = fails;
@@ -280,14 +293,21 @@ sh_err guard_person_commit(struct sh_guard *g, struct guard_person_change *c,
 {
     struct guard_batch b;
     struct guard_person *p = c->old;
+    struct sh_buf detail;
     char object[SH_NAME_MAX + SH_TENANT_PATH_MAX + 16] = "person:";
     guard_batch_init(g, &b);
+    sh_buf_init(&detail, g->env->alloc, GUARD_VALUE_MAX);
     sh_mutex_lock(&g->lock);
     sh_err err = fill_batch(g, c, &b);
+    if (err == SH_OK && !c->deletes) {
+        err = guard_person_detail(g, c->old, &c->form, &detail);
+    }
     if (err == SH_OK && p == NULL) {
         struct guard_person hidden = c->form;
         hidden.disabled = true; /* until the commit */
         err = guard_person_new(g, &hidden, &p);
+    } else if (err == SH_OK && c->form.ngrants > 0) {
+        err = guard_scopes_new(g, &p->scopes); /* that it is there harms nobody */
     }
     if (err == SH_OK) {
         err = guard_person_label(g, p, object + 7, sizeof object - 7);
@@ -300,6 +320,7 @@ sh_err guard_person_commit(struct sh_guard *g, struct guard_person_change *c,
             .act = c->act,
             .object = sh_str_c(object),
             .result = SH_STR("ok"),
+            .detail = sh_buf_str(&detail),
             .peer = c->peer,
         };
         err = guard_commit(g, &b, &audit);
@@ -312,6 +333,7 @@ sh_err guard_person_commit(struct sh_guard *g, struct guard_person_change *c,
     }
     sh_mutex_unlock(&g->lock);
     guard_batch_fini(&b);
+    sh_buf_fini(&detail);
     if (err == SH_OK && out != NULL) {
         *out = p;
     }
@@ -322,8 +344,7 @@ sh_err guard_person_commit(struct sh_guard *g, struct guard_person_change *c,
 static sh_err may_change(struct sh_guard *g, const struct guard_put_args *a,
                          const struct guard_person *old, const struct guard_person *form)
 {
-    const uint64_t bits = guard_roles_bits(form->roles, form->nroles) |
-                          (old == NULL ? 0 : guard_roles_bits(old->roles, old->nroles));
+    const uint64_t bits = guard_person_bits(form) | (old == NULL ? 0 : guard_person_bits(old));
     SH_TRY(guard_may_give(g, a->at->by, old, bits, form->tenant, a->diag));
     SH_TRY(guard_separation_check(g, old, form, a->diag));
     if (old == NULL || g->separated || !is_last_administrator(g, old)) {
@@ -370,6 +391,10 @@ static sh_err plan_person(struct sh_guard *g, const struct guard_put_args *a,
     if (json_object_get(a->body, "roles") != NULL) {
         SH_TRY(guard_roles_read(g, json_object_get(a->body, "roles"), c->form.roles,
                                 &c->form.nroles, a->diag));
+    }
+    const json_t *grants = json_object_get(a->body, "grants");
+    if (grants != NULL) {
+        SH_TRY(guard_grants_read(g, grants, c->old, a->at, &c->form, a->diag));
     }
     c->form.revision = guard_next_revision(g);
     return may_change(g, a, c->old, &c->form);

@@ -23,6 +23,27 @@ static void roles_with(struct sh_guard *g, const struct guard_person *p, uint64_
     sh_jw_arr_end(w);
 }
 
+/* The grants with the permission, whether they hold now or not. */
+static bool grants_with(struct sh_guard *g, const struct guard_person *p, uint64_t bit,
+                        struct sh_jw *w)
+{
+    const int64_t now = guard_now(g);
+    bool held = false;
+    sh_jw_arr(w);
+    for (uint32_t i = 0; i < p->ngrants; i++) {
+        const struct guard_grant *gr = &p->grants[i];
+        const uint64_t gives = gr->part == SH_PART_ALL
+                                   ? UINT64_MAX
+                                   : sh_permissions_in_part() | sh_permissions_beside_part();
+        if ((gr->role->bits & gives & bit) != 0) {
+            guard_grant_write(g, gr, w);
+            held = held || (gr->from_us <= now && gr->until_us > now);
+        }
+    }
+    sh_jw_arr_end(w);
+    return held;
+}
+
 static void right_write(struct sh_guard *g, const struct guard_person *p, enum sh_permission perm,
                         struct sh_jw *w)
 {
@@ -36,10 +57,12 @@ static void right_write(struct sh_guard *g, const struct guard_person *p, enum s
     sh_jw_c(w, info->chinese);
     sh_jw_key(w, "en");
     sh_jw_c(w, info->english);
+    sh_jw_key(w, "grants");
+    const bool granted = grants_with(g, p, bit, w);
     sh_jw_key(w, "held");
-    sh_jw_bool(w, held);
+    sh_jw_bool(w, held || granted);
     sh_jw_key(w, "roles");
-    roles_with(g, p, bit, held, w);
+    roles_with(g, p, bit, held || granted, w);
     sh_jw_obj_end(w);
 }
 

@@ -110,6 +110,9 @@ static sh_err may_define(const struct sh_guard *g, const struct sh_principal *by
     for (uint32_t i = 0; p != NULL && old != NULL && i < p->nroles; i++) {
         own = own || p->roles[i] == old;
     }
+    for (uint32_t i = 0; p != NULL && old != NULL && i < p->ngrants; i++) {
+        own = own || p->grants[i].role == old;
+    }
     if (!own && may_give_all(g, by, SH_TENANT_ROOT)) {
         return SH_OK;
     }
@@ -123,12 +126,12 @@ sh_err guard_may_grant(const struct sh_guard *g, const struct sh_principal *by, 
         sh_diag_set(diag, "This belongs to another tenant.");
         return SH_E_DENIED;
     }
-    const uint64_t missing = bits & ~guard_subject_permissions(g, by);
+    const uint64_t missing = bits & ~guard_subject_lasting(g, by, tenant);
     for (unsigned i = 0; i < SH_PERMISSIONS; i++) {
         if ((missing & sh_permission_bit((enum sh_permission)i)) != 0) {
             sh_diag_set(diag, "You do not hold the permission %s yourself.",
                         sh_permission_info((enum sh_permission)i)->name);
-            sh_diag_remedy(diag, "Ask somebody who has it.");
+            sh_diag_remedy(diag, "Ask somebody who has it for good and for all of this tenant.");
             return SH_E_DENIED;
         }
     }
@@ -323,6 +326,11 @@ static bool role_in_use(struct sh_guard *g, const struct guard_role *r)
         if (has_role(p->roles, p->nroles, r)) {
             return true;
         }
+        for (uint32_t i = 0; i < p->ngrants; i++) {
+            if (p->grants[i].role == r) {
+                return true;
+            }
+        }
     }
     it = 0;
     while (sh_map_next(&g->tokens, &it, &key, &v)) {
@@ -385,6 +393,7 @@ void guard_refresh_all(struct sh_guard *g)
         guard_subject_set(g, s->slot,
                           atomic_load(&guard_subject_at(g, s->person->slot)->permissions),
                           atomic_load(&guard_subject_at(g, s->slot)->expires_us));
+        guard_subject_scopes(g, s->slot, s->person->scopes);
         guard_subject_must(g, s->slot, atomic_load(&guard_subject_at(g, s->person->slot)->must));
     }
 }

@@ -41,7 +41,7 @@ bool guard_separation_ok(uint64_t bits)
 
 static uint64_t bits_of(const struct guard_person *p)
 {
-    return p->disabled ? 0 : guard_roles_bits(p->roles, p->nroles);
+    return p->disabled ? 0 : guard_person_bits(p);
 }
 
 /* Somebody else in the root tenant who has these powers. Under lock. */
@@ -97,6 +97,10 @@ sh_err guard_separation_role(const struct sh_guard *g, const struct guard_role *
         for (uint32_t i = 0; i < p->nroles; i++) {
             has = has || p->roles[i] == old;
             bits |= p->roles[i] == old ? form->bits : p->roles[i]->bits;
+        }
+        for (uint32_t i = 0; i < p->ngrants; i++) {
+            has = has || p->grants[i].role == old;
+            bits |= p->grants[i].role == old ? form->bits : p->grants[i].role->bits;
         }
         good = p->disabled || !has || guard_separation_ok(bits);
     }

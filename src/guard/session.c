@@ -28,6 +28,7 @@ static void session_refresh(struct sh_guard *g, struct guard_session *s)
 {
     const struct guard_subject *person = guard_subject_at(g, s->person->slot);
     guard_subject_set(g, s->slot, atomic_load(&person->permissions), guard_session_ends(g, s));
+    guard_subject_scopes(g, s->slot, atomic_load(&person->scopes));
     guard_subject_must(g, s->slot, atomic_load(&person->must));
 }
 

@@ -54,6 +54,7 @@ sh_err guard_subject_new(struct sh_guard *g, enum sh_principal_kind kind, void *
     s->owner = owner;
     s->next_free = 0;
     atomic_store(&s->permissions, 0);
+    atomic_store(&s->scopes, 0);
     atomic_store(&s->expires_us, INT64_MAX);
     atomic_fetch_add(&s->generation, 1);
     *slot = n;
@@ -67,6 +68,7 @@ void guard_subject_free(struct sh_guard *g, uint32_t slot)
         return;
     }
     atomic_store(&s->permissions, 0);
+    atomic_store(&s->scopes, 0);
     atomic_fetch_add(&s->generation, 1);
     s->owner = NULL;
     s->next_free = g->free_subject;
@@ -88,6 +90,14 @@ void guard_subject_set(struct sh_guard *g, uint32_t slot, uint64_t permissions, 
         atomic_store(&s->permissions, permissions);
         atomic_store(&s->expires_us, expires_us);
         atomic_store(&s->must, 0);
+    }
+}
+
+void guard_subject_scopes(struct sh_guard *g, uint32_t slot, uint32_t scopes)
+{
+    struct guard_subject *s = guard_subject_at(g, slot);
+    if (s != NULL) {
+        atomic_store(&s->scopes, scopes);
     }
 }
 
@@ -119,6 +129,7 @@ struct sh_principal guard_subject_handle(const struct sh_guard *g, uint32_t slot
 struct snapshot {
     enum sh_denial denial;
     uint64_t permissions;
+    uint32_t scopes;
     uint8_t must;
 };
 
@@ -130,6 +141,7 @@ static struct snapshot look(const struct sh_guard *g, const struct sh_principal 
     }
     const uint32_t before = atomic_load(&s->generation);
     const uint64_t permissions = atomic_load(&s->permissions);
+    const uint32_t scopes = atomic_load(&s->scopes);
     const int64_t expires = atomic_load(&s->expires_us);
     const uint8_t must = atomic_load(&s->must);
     const uint32_t after = atomic_load(&s->generation);
@@ -139,7 +151,58 @@ static struct snapshot look(const struct sh_guard *g, const struct sh_principal 
     if (expires != INT64_MAX && expires <= guard_now(g)) {
         return (struct snapshot){.denial = SH_DENIAL_EXPIRED};
     }
-    return (struct snapshot){.permissions = permissions, .must = must};
+    return (struct snapshot){.permissions = permissions, .scopes = scopes, .must = must};
+}
+
+/* What the grants of a set give in a tenant. */
+struct scoped {
+    uint64_t whole;
+    uint64_t lasting; /* of these, for good */
+    uint64_t in_part;
+    uint64_t ended;
+    uint64_t coming;
+};
+
+static void scoped_add(const struct sh_guard *g, const struct guard_scope *s, uint32_t tenant,
+                       int64_t now, struct scoped *out)
+{
+    const uint64_t bits = atomic_load(&s->bits);
+    const uint64_t in_part = atomic_load(&s->in_part);
+    const int64_t until = atomic_load(&s->until_us);
+    if (!sh_guard_tenant_within(g, tenant, atomic_load(&s->tenant))) {
+        return;
+    }
+    if (until <= now) {
+        out->ended |= bits | in_part;
+    } else if (atomic_load(&s->from_us) > now) {
+        out->coming |= bits | in_part;
+    } else {
+        out->whole |= bits;
+        out->in_part |= in_part;
+        out->lasting |= until == INT64_MAX ? bits : 0;
+    }
+}
+
+/* A set that was given to another in between belongs to a handle that is dead by then, which the
+ * caller's next look tells. */
+static struct scoped scoped_of(const struct sh_guard *g, uint32_t set, uint32_t tenant)
+{
+    struct scoped out = {.whole = 0};
+    const struct guard_scopes *s = set == 0 ? NULL : guard_scopes_at(g, set);
+    const int64_t now = s == NULL ? 0 : guard_now(g);
+    uint32_t turn = 1;
+    while (s != NULL) {
+        turn = atomic_load(&s->turn);
+        out = (struct scoped){.whole = 0};
+        const uint32_t n = atomic_load(&s->n);
+        for (uint32_t i = 0; i < n && i < GUARD_GRANTS_MAX; i++) {
+            scoped_add(g, &s->at[i], tenant, now, &out);
+        }
+        if ((turn & 1) == 0 && atomic_load(&s->turn) == turn) {
+            break;
+        }
+    }
+    return out;
 }
 
 /* The tenant or one above it is disabled. */
@@ -155,9 +218,25 @@ static bool tenant_off(const struct sh_guard *g, uint32_t tenant)
     return false;
 }
 
-static enum sh_denial decide(const struct sh_guard *g, const struct sh_principal *p,
-                             enum sh_permission perm, uint32_t tenant)
+static enum sh_denial why_not(const struct snapshot *s, const struct scoped *sc, uint64_t bit)
 {
+    if (s->must != 0) {
+        return (s->must & GUARD_MUST_PASSWORD) != 0 ? SH_DENIAL_PASSWORD : SH_DENIAL_FACTOR;
+    }
+    if ((sc->in_part & bit) != 0) {
+        return SH_DENIAL_PART;
+    }
+    if ((sc->coming & bit) != 0) {
+        return SH_DENIAL_COMING;
+    }
+    return (sc->ended & bit) != 0 ? SH_DENIAL_ENDED : SH_DENIAL_PERMISSION;
+}
+
+/* some: a right for a part of the plant will do. */
+static enum sh_denial decide(const struct sh_guard *g, const struct sh_principal *p,
+                             enum sh_permission perm, uint32_t tenant, bool some)
+{
+    const uint64_t bit = sh_permission_bit(perm);
     const struct snapshot s = look(g, p);
     if (s.denial != SH_DENIAL_NONE) {
         return s.denial;
@@ -165,10 +244,15 @@ static enum sh_denial decide(const struct sh_guard *g, const struct sh_principal
     if (!sh_guard_tenant_within(g, tenant, p->tenant)) {
         return SH_DENIAL_TENANT;
     }
-    if ((s.permissions & sh_permission_bit(perm)) == 0) {
-        return s.must == 0
-                   ? SH_DENIAL_PERMISSION
-                   : ((s.must & GUARD_MUST_PASSWORD) != 0 ? SH_DENIAL_PASSWORD : SH_DENIAL_FACTOR);
+    if ((s.permissions & bit) == 0) {
+        const struct scoped sc = scoped_of(g, s.scopes, tenant);
+        const struct snapshot again = s.scopes == 0 ? s : look(g, p);
+        if (again.denial != SH_DENIAL_NONE) {
+            return again.denial;
+        }
+        if (((sc.whole | (some ? sc.in_part : 0)) & bit) == 0) {
+            return why_not(&s, &sc, bit);
+        }
     }
     /* Who is above a disabled tenant may still look after it; who is in it or below may not. */
     return tenant_off(g, p->tenant) ? SH_DENIAL_TENANT_OFF : SH_DENIAL_NONE;
@@ -177,7 +261,13 @@ static enum sh_denial decide(const struct sh_guard *g, const struct sh_principal
 sh_err sh_guard_check(const struct sh_guard *g, const struct sh_principal *p,
                       enum sh_permission perm, uint32_t tenant)
 {
-    return decide(g, p, perm, tenant) == SH_DENIAL_NONE ? SH_OK : SH_E_DENIED;
+    return decide(g, p, perm, tenant, false) == SH_DENIAL_NONE ? SH_OK : SH_E_DENIED;
+}
+
+sh_err sh_guard_check_some(const struct sh_guard *g, const struct sh_principal *p,
+                           enum sh_permission perm, uint32_t tenant)
+{
+    return decide(g, p, perm, tenant, true) == SH_DENIAL_NONE ? SH_OK : SH_E_DENIED;
 }
 
 sh_err sh_guard_live(const struct sh_guard *g, const struct sh_principal *p)
@@ -187,7 +277,15 @@ sh_err sh_guard_live(const struct sh_guard *g, const struct sh_principal *p)
 
 uint64_t guard_subject_permissions(const struct sh_guard *g, const struct sh_principal *p)
 {
-    return look(g, p).permissions;
+    const struct snapshot s = look(g, p);
+    return s.permissions | scoped_of(g, s.scopes, p->tenant).whole;
+}
+
+uint64_t guard_subject_lasting(const struct sh_guard *g, const struct sh_principal *p,
+                               uint32_t tenant)
+{
+    const struct snapshot s = look(g, p);
+    return s.permissions | scoped_of(g, s.scopes, tenant).lasting;
 }
 
 void *guard_subject_owner(const struct sh_guard *g, const struct sh_principal *p,
@@ -210,10 +308,72 @@ static const char *bound_device(const struct sh_guard *g, const struct sh_princi
     return t == NULL ? "" : t->device;
 }
 
+void sh_guard_set_in_part(struct sh_guard *g, sh_guard_part_fn *fn, void *ctx)
+{
+    g->in_part = fn;
+    g->in_part_ctx = ctx;
+}
+
+static void part_of(const struct guard_person *owner, uint8_t part, const char *what,
+                    struct sh_parts *out)
+{
+    struct sh_part *o = &out->at[out->n];
+    o->label = part != SH_PART_ASSET;
+    if (part == SH_PART_OWN
+            ? guard_print(o->text, sizeof o->text, "owner:%s", owner == NULL ? "" : owner->name)
+            : guard_copy(o->text, sizeof o->text, sh_str_c(what))) {
+        out->n++;
+    }
+}
+
+/* The parts that grants with the permission name. Under lock. */
+static void parts_of(struct sh_guard *g, const struct sh_principal *p, uint64_t bit,
+                     uint32_t tenant, struct sh_parts *out)
+{
+    const struct guard_session *s = guard_session_of(g, p);
+    const struct guard_person *person =
+        s != NULL ? s->person : guard_subject_owner(g, p, SH_PRINCIPAL_PERSON);
+    const struct guard_token *t = guard_subject_owner(g, p, SH_PRINCIPAL_TOKEN);
+    const int64_t now = guard_now(g);
+    for (uint32_t i = 0; person != NULL && i < person->ngrants; i++) {
+        const struct guard_grant *gr = &person->grants[i];
+        /* the same name in a tenant below is somebody else */
+        const bool there = gr->part == SH_PART_OWN ? tenant == person->tenant
+                                                   : sh_guard_tenant_within(g, tenant, gr->tenant);
+        if (gr->part != SH_PART_ALL && gr->from_us <= now && gr->until_us > now &&
+            (gr->role->bits & bit) != 0 && there) {
+            part_of(person, gr->part, gr->what, out);
+        }
+    }
+    if (t != NULL && t->part != SH_PART_ALL) {
+        part_of(NULL, t->part, t->what, out);
+    }
+}
+
+sh_err sh_guard_parts(struct sh_guard *g, const struct sh_principal *p, enum sh_permission perm,
+                      uint32_t tenant, struct sh_parts *out)
+{
+    *out = (struct sh_parts){.all = sh_guard_check(g, p, perm, tenant) == SH_OK};
+    if (out->all) {
+        return SH_OK;
+    }
+    SH_TRY(sh_guard_check_some(g, p, perm, tenant));
+    sh_mutex_lock(&g->lock);
+    parts_of(g, p, sh_permission_bit(perm), tenant, out);
+    sh_mutex_unlock(&g->lock);
+    return out->n > 0 ? SH_OK : SH_E_DENIED;
+}
+
 sh_err sh_guard_check_device(struct sh_guard *g, const struct sh_principal *p,
                              enum sh_permission perm, uint32_t tenant, struct sh_str device)
 {
-    SH_TRY(sh_guard_check(g, p, perm, tenant));
+    struct sh_parts parts;
+    SH_TRY(sh_guard_parts(g, p, perm, tenant, &parts));
+    if (!parts.all) {
+        return g->in_part != NULL && g->in_part(g->in_part_ctx, tenant, device, &parts)
+                   ? SH_OK
+                   : SH_E_DENIED;
+    }
     if (!p->bound) {
         return SH_OK;
     }
@@ -246,6 +406,16 @@ static const struct {
     [SH_DENIAL_FACTOR] = {"A second factor has to be set up first.", "须先设置二次验证。",
                           "Set up one-time codes in your account; then everything is as before.",
                           "请先在个人账户中设置动态验证码，之后即可正常使用。"},
+    [SH_DENIAL_PART] = {"You hold this right for a part of the plant only.",
+                        "您的这项权限仅限部分设备。",
+                        "This act is about all of it: ask somebody whose right is not limited.",
+                        "该操作涉及全部设备，请联系权限不受范围限制的人员。"},
+    [SH_DENIAL_ENDED] = {"The time for which you were given this right is over.",
+                         "这项权限的有效期已过。", "Ask who gave it for a new grant.",
+                         "请向授权人重新申请。"},
+    [SH_DENIAL_COMING] = {"The time for which you were given this right has not begun.",
+                          "这项权限尚未生效。", "Your account says when it begins.",
+                          "生效时间见个人账户。"},
     [SH_DENIAL_TENANT_OFF] = {"The tenant is disabled.", "租户已停用。",
                               "Ask an administrator of a tenant above it.",
                               "请联系上级租户的管理员。"},
@@ -255,7 +425,7 @@ enum sh_denial sh_guard_explain(const struct sh_guard *g, const struct sh_princi
                                 enum sh_permission perm, uint32_t tenant, bool chinese,
                                 struct sh_diag *diag)
 {
-    const enum sh_denial why = decide(g, p, perm, tenant);
+    const enum sh_denial why = decide(g, p, perm, tenant, false);
     const struct sh_permission_info *info = sh_permission_info(perm);
     if (why == SH_DENIAL_PERMISSION) {
         if (chinese) {
@@ -326,7 +496,9 @@ sh_err sh_guard_describe(struct sh_guard *g, const struct sh_principal *p,
         (void)guard_copy(out->tenant_path, sizeof out->tenant_path,
                          sh_str_c(t == NULL ? "" : t->path));
         describe_owner(g, p, s, out);
-        out->permissions = snap.permissions;
+        const struct scoped sc = scoped_of(g, snap.scopes, p->tenant);
+        out->permissions = snap.permissions | sc.whole;
+        out->in_part = sc.in_part & ~out->permissions;
         out->expires_us = atomic_load(&s->expires_us);
     }
     sh_mutex_unlock(&g->lock);

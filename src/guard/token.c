@@ -19,7 +19,8 @@ static uint64_t token_bits(const struct guard_token *t)
 
 void guard_token_refresh(struct sh_guard *g, struct guard_token *t)
 {
-    guard_subject_set(g, t->slot, token_bits(t), t->expires_us);
+    guard_subject_set(g, t->slot, t->part == SH_PART_ALL ? token_bits(t) : 0, t->expires_us);
+    guard_token_part_apply(g, t, token_bits(t));
 }
 
 void guard_token_free(struct sh_guard *g, struct guard_token *t)
@@ -27,6 +28,7 @@ void guard_token_free(struct sh_guard *g, struct guard_token *t)
     (void)sh_map_del(&g->tokens, sh_str_c(t->id));
     (void)sh_map_del(&g->token_by_hash, hash_key(t->hash));
     guard_subject_free(g, t->slot);
+    guard_scopes_free(g, t->scopes);
     sh_mem_free(g->env->alloc, t);
 }
 
@@ -39,8 +41,12 @@ static sh_err token_add(struct sh_guard *g, const struct guard_token *form,
         return SH_E_NOMEM;
     }
     *t = *form;
-    sh_err err = guard_subject_new(g, SH_PRINCIPAL_TOKEN, t, &t->slot);
+    sh_err err = t->part == SH_PART_ALL ? SH_OK : guard_scopes_new(g, &t->scopes);
+    if (err == SH_OK) {
+        err = guard_subject_new(g, SH_PRINCIPAL_TOKEN, t, &t->slot);
+    }
     if (err != SH_OK) {
+        guard_scopes_free(g, t->scopes);
         sh_mem_free(g->env->alloc, t);
         return err;
     }
@@ -53,6 +59,7 @@ static sh_err token_add(struct sh_guard *g, const struct guard_token *form,
     }
     if (err != SH_OK) {
         guard_subject_free(g, t->slot);
+        guard_scopes_free(g, t->scopes);
         sh_mem_free(g->env->alloc, t);
         return err;
     }
@@ -124,6 +131,7 @@ sh_err guard_token_store(const struct guard_token *t, struct sh_buf *out)
     sh_guard_write_permissions(t->extra, &w);
     sh_jw_key(&w, "device");
     sh_jw_c(&w, t->device);
+    guard_part_write(t->part, t->what, &w);
     sh_jw_key(&w, "provision");
     sh_jw_bool(&w, t->provision);
     sh_jw_key(&w, "expires");
@@ -161,6 +169,7 @@ void guard_token_write(struct sh_guard *g, const struct guard_token *t, const ch
     } else {
         sh_jw_c(w, t->device);
     }
+    guard_part_write(t->part, t->what, w);
     sh_jw_key(w, "provision");
     sh_jw_bool(w, t->provision);
     sh_jw_key(w, "expires");
@@ -189,6 +198,7 @@ sh_err guard_token_load(struct sh_guard *g, const json_t *o)
         !guard_copy(f.name, sizeof f.name, sh_json_get_str(o, "name")) ||
         !guard_copy(f.device, sizeof f.device, sh_json_get_str(o, "device")) ||
         !guard_copy(f.by, sizeof f.by, sh_json_get_str(o, "by")) ||
+        guard_part_read(o, SH_STR(""), &f.part, f.what, NULL) != SH_OK ||
         !guard_hex_read(sh_json_get_str(o, "hash"), f.hash) || scram_read(o, &f.scram) != SH_OK ||
         guard_tenant_at(g, f.tenant) == NULL) {
         return SH_E_CORRUPT;
@@ -225,6 +235,26 @@ static sh_err read_expires(struct sh_guard *g, const json_t *v, int64_t *out, st
     return SH_OK;
 }
 
+/* A token that is limited to a part of the plant. */
+static sh_err read_part(const struct guard_put_args *a, struct guard_token *f)
+{
+    SH_TRY(guard_part_read(a->body, SH_STR("/asset"), &f->part, f->what, a->diag));
+    if (f->part == SH_PART_ALL) {
+        return SH_OK;
+    }
+    if (f->part == SH_PART_OWN || f->device[0] != '\0') {
+        sh_diag_set(a->diag, "A token is limited to an asset, a label or one device.");
+        return SH_E_INVAL;
+    }
+    if ((token_bits(f) & sh_permissions_in_part()) == 0) {
+        sh_diag_at(a->diag, SH_STR("/roles"), 0);
+        sh_diag_set(a->diag, "These permissions can not be limited to a part of the plant.");
+        sh_diag_remedy(a->diag, "Name no asset and no label, or give devices.read or the like.");
+        return SH_E_INVAL;
+    }
+    return SH_OK;
+}
+
 static sh_err read_body(struct sh_guard *g, const struct guard_put_args *a, struct guard_token *f)
 {
     const struct sh_str name = sh_json_get_str(a->body, "name");
@@ -253,7 +283,7 @@ static sh_err read_body(struct sh_guard *g, const struct guard_put_args *a, stru
         sh_diag_set(a->diag, "A token needs roles, permissions or a device.");
         return SH_E_INVAL;
     }
-    return SH_OK;
+    return read_part(a, f);
 }
 
 /* Under change and lock. */

@@ -236,6 +236,18 @@ static bool auth_subscribe(void *ctx, const struct mqtt_principal *p, struct sh_
     return may(ctx, p, filter);
 }
 
+bool node_in_part(void *ctx, uint32_t tenant, struct sh_str device, const struct sh_parts *parts)
+{
+    const struct node *n = ctx;
+    struct sh_twin_part at[SH_PARTS_MAX];
+    for (uint32_t i = 0; i < parts->n; i++) {
+        at[i].label = parts->at[i].label;
+        at[i].text = sh_str_c(parts->at[i].text);
+    }
+    return sh_twin_device_within(n->twin, tenant, device,
+                                 &(struct sh_twin_parts){.at = at, .n = parts->n});
+}
+
 bool node_may_provision(const struct node *n, const struct mqtt_principal *p)
 {
     const struct who *w = who_of(p);

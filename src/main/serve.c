@@ -499,6 +499,7 @@ static sh_err open_twin(struct node *n, const struct devices *d)
         return node_fail(n, "twin", d->err, &d->diag);
     }
     sh_err err = sh_twin_attach(n->twin, n->points, n->bus);
+    sh_guard_set_in_part(n->guard, node_in_part, n);
     if (err != SH_OK) {
         return node_fail(n, "twin", err, NULL);
     }

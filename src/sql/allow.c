@@ -231,11 +231,11 @@ int sql_authorize(void *ctx, int action, const char *a, const char *b, const cha
 
 bool sql_may(struct sh_sql_query *q, enum sh_permission p)
 {
-    return sh_guard_check(q->sql->o.guard, &q->caller.who, p, q->caller.tenant) == SH_OK;
+    return sh_guard_check_some(q->sql->o.guard, &q->caller.who, p, q->caller.tenant) == SH_OK;
 }
 
 bool sql_sees(struct sh_sql_query *q, enum sh_permission p, struct sh_str device)
 {
-    return !q->caller.who.bound || sh_guard_check_device(q->sql->o.guard, &q->caller.who, p,
-                                                         q->caller.tenant, device) == SH_OK;
+    return sh_guard_check_device(q->sql->o.guard, &q->caller.who, p, q->caller.tenant, device) ==
+           SH_OK;
 }

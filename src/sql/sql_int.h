@@ -60,9 +60,10 @@ bool sql_stopped(struct sh_sql_query *q);
 
 /* ---- rights ---- */
 
-/* May the caller read what needs this permission? */
+/* May the caller read what needs this permission, at least for a part of the plant? The rows are
+ * then asked for one by one. */
 bool sql_may(struct sh_sql_query *q, enum sh_permission p);
-/* False for a caller that is bound to another device. */
+/* False for a caller that is bound to another device, or whose right is for another part. */
 bool sql_sees(struct sh_sql_query *q, enum sh_permission p, struct sh_str device);
 /* Is this id what its name means now, in the caller's tenant and for its eyes? */
 bool sql_point_shows(struct sh_sql_query *q, enum sh_permission perm, const struct sh_point *p);

@@ -41,8 +41,36 @@ static sh_err put_device(struct sql_scan *s, const struct sh_twin_device *d)
     return SH_OK;
 }
 
+/* For which part of the plant the caller holds a permission. */
+struct parts {
+    struct sh_parts held;
+    struct sh_twin_part at[SH_PARTS_MAX];
+    struct sh_twin_parts list;
+};
+
+static const struct sh_twin_parts *parts_of(const struct sql_scan *s, enum sh_permission perm,
+                                            struct parts *p)
+{
+    const struct sh_sql_query *q = s->q;
+    p->list = (struct sh_twin_parts){.at = p->at};
+    if (sh_guard_parts(q->sql->o.guard, &q->caller.who, perm, q->caller.tenant, &p->held) !=
+        SH_OK) {
+        return &p->list; /* none */
+    }
+    if (p->held.all) {
+        return NULL;
+    }
+    for (uint32_t i = 0; i < p->held.n; i++) {
+        p->at[i].label = p->held.at[i].label;
+        p->at[i].text = sh_str_c(p->held.at[i].text);
+    }
+    p->list.n = p->held.n;
+    return &p->list;
+}
+
 static sh_err devices_page(struct sql_scan *s)
 {
+    struct parts parts;
     struct sh_twin_page page = {.total = -1};
     struct sh_diag diag = {0};
     const struct sh_twin_query ask = {
@@ -52,6 +80,7 @@ static sh_err devices_page(struct sql_scan *s)
         .sort = SH_STR("id"),
         .cursor = next_of(s),
         .limit = DEVICES_PAGE,
+        .parts = parts_of(s, SH_PERM_DEVICES_READ, &parts),
     };
     struct sh_arena *list = sh_arena_new(s->q->sql->o.env->alloc, SQL_SCAN_MAX);
     sh_err err =
@@ -148,9 +177,11 @@ static sh_err assets_page(struct sql_scan *s)
 {
     struct sh_buf b;
     struct sh_jw w;
+    struct parts parts;
     sh_buf_init(&b, s->q->sql->o.env->alloc, JSON_MAX);
     sh_jw_init(&w, &b);
-    sh_err err = sh_twin_assets_write(s->q->sql->o.twin, s->q->caller.tenant, &w);
+    sh_err err = sh_twin_assets_write(s->q->sql->o.twin, s->q->caller.tenant,
+                                      parts_of(s, SH_PERM_ASSETS_READ, &parts), &w);
     err = err == SH_OK ? sh_jw_end(&w) : err;
     err = err == SH_OK ? from_json(s, &b, put_asset) : err;
     sh_buf_fini(&b);

@@ -175,10 +175,19 @@ sh_err sh_twin_asset_delete(struct sh_twin *t, uint32_t tenant, struct sh_str id
     return err;
 }
 
+struct assets_out {
+    struct sh_jw *w;
+    const struct sh_map *ids; /* NULL = all */
+};
+
 static sh_err each_asset(void *ctx, const struct sh_record_row *row)
 {
-    struct sh_jw *w = ctx;
+    const struct assets_out *o = ctx;
+    struct sh_jw *w = o->w;
     json_t *doc = NULL;
+    if (o->ids != NULL && sh_map_get(o->ids, row->id) == NULL) {
+        return SH_OK;
+    }
     SH_TRY(sh_json_parse(row->doc, (size_t)TWIN_DOC_BYTES * 2, &doc, NULL));
     sh_jw_obj(w);
     sh_jw_key(w, "id");
@@ -194,10 +203,19 @@ static sh_err each_asset(void *ctx, const struct sh_record_row *row)
     return SH_OK;
 }
 
-sh_err sh_twin_assets_write(struct sh_twin *t, uint32_t tenant, struct sh_jw *w)
+sh_err sh_twin_assets_write(struct sh_twin *t, uint32_t tenant, const struct sh_twin_parts *parts,
+                            struct sh_jw *w)
 {
-    sh_jw_arr(w);
-    const sh_err err = sh_record_scan(t->o.record, tenant, SH_TWIN_KIND_ASSET, each_asset, w);
-    sh_jw_arr_end(w);
+    struct sh_map ids;
+    struct assets_out o = {.w = w, .ids = parts == NULL ? NULL : &ids};
+    sh_err err = parts == NULL ? SH_OK : twin_tree_new(t, tenant, parts, &ids);
+    if (err == SH_OK) {
+        sh_jw_arr(w);
+        err = sh_record_scan(t->o.record, tenant, SH_TWIN_KIND_ASSET, each_asset, &o);
+        sh_jw_arr_end(w);
+    }
+    if (parts != NULL) {
+        sh_map_fini(&ids);
+    }
     return err;
 }

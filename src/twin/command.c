@@ -380,9 +380,8 @@ sh_err sh_twin_command_start(struct sh_twin *t, uint32_t tenant, struct sh_str d
     return SH_OK;
 }
 
-sh_err sh_twin_command_write(struct sh_twin *t, uint32_t tenant, struct sh_str id, struct sh_jw *w)
+sh_err sh_twin_command_get(struct sh_twin *t, uint32_t tenant, struct sh_str id, json_t **out)
 {
-    char buf[KEY_BYTES];
     json_t *doc = NULL;
     sh_err err = twin_doc_get(t, tenant, KIND_OPEN, id, &doc, NULL);
     if (err == SH_E_NOTFOUND) {
@@ -396,14 +395,23 @@ sh_err sh_twin_command_write(struct sh_twin *t, uint32_t tenant, struct sh_str i
                 err = final_doc(c, doc);
             }
         }
-        (void)key_of(tenant, id, buf);
         sh_mutex_unlock(&t->lock);
     }
-    if (err == SH_OK) {
-        sh_jw_json(w, doc);
+    if (err != SH_OK) {
+        json_decref(doc);
+        return err;
     }
+    *out = doc;
+    return SH_OK;
+}
+
+sh_err sh_twin_command_write(struct sh_twin *t, uint32_t tenant, struct sh_str id, struct sh_jw *w)
+{
+    json_t *doc = NULL;
+    SH_TRY(sh_twin_command_get(t, tenant, id, &doc));
+    sh_jw_json(w, doc);
     json_decref(doc);
-    return err;
+    return SH_OK;
 }
 
 /* ------------------------------------------------------------------ attributes */

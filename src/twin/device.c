@@ -424,6 +424,14 @@ sh_err sh_twin_device_put(struct sh_twin *t, uint32_t tenant, struct sh_str id,
                           enum sh_twin_put how, const json_t *body, uint64_t expect,
                           struct sh_str author, uint64_t *rev, struct sh_diag *diag)
 {
+    return sh_twin_device_put_within(t, tenant, id, how, body, expect, author, NULL, rev, diag);
+}
+
+sh_err sh_twin_device_put_within(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                                 enum sh_twin_put how, const json_t *body, uint64_t expect,
+                                 struct sh_str author, const struct sh_twin_parts *parts,
+                                 uint64_t *rev, struct sh_diag *diag)
+{
     json_t *doc = NULL;
     uint64_t old = 0;
     sh_mutex_lock(&t->write);
@@ -436,6 +444,9 @@ sh_err sh_twin_device_put(struct sh_twin *t, uint32_t tenant, struct sh_str id,
     }
     if (err == SH_OK) {
         err = twin_device_doc(t, tenant, id, how, body, &doc, &old, diag);
+    }
+    if (err == SH_OK) {
+        err = twin_doc_within(t, tenant, doc, parts, diag);
     }
     if (err == SH_OK) {
         err = twin_doc_put(t, tenant, SH_TWIN_KIND_DEVICE, id, doc,

@@ -70,7 +70,8 @@ static bool matches(const struct walk *k, const struct twin_slot *s)
         return false;
     }
     return has(twin_dev_text(d, TWIN_PAIRS), k->label) &&
-           has(twin_dev_text(d, TWIN_SEARCH), k->search);
+           has(twin_dev_text(d, TWIN_SEARCH), k->search) &&
+           (k->q->parts == NULL || twin_dev_within(k->tt, d, k->q->parts));
 }
 
 static struct item key_of(const struct walk *k, const struct twin_slot *s)

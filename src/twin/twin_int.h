@@ -235,6 +235,17 @@ sh_err twin_asset_load(void *ctx, const struct sh_record_row *row);
 /* True when `a` is `top` or below it. Under the lock. */
 bool twin_asset_below(const struct twin_tenant *tt, struct sh_str a, struct sh_str top);
 
+/* part.c. Under the lock. */
+bool twin_dev_within(const struct twin_tenant *tt, const struct twin_dev *d,
+                     const struct sh_twin_parts *parts);
+/* SH_E_DENIED: a device like this lies in none of the parts (NULL: all). Takes the lock. */
+sh_err twin_doc_within(struct sh_twin *t, uint32_t tenant, const json_t *doc,
+                       const struct sh_twin_parts *parts, struct sh_diag *diag);
+/* Ids of the assets in the parts and of those that lead to them. Set also on error; takes the
+ * lock. */
+sh_err twin_tree_new(struct sh_twin *t, uint32_t tenant, const struct sh_twin_parts *parts,
+                     struct sh_map *ids);
+
 /* state.c */
 enum sh_twin_state twin_state_of(struct sh_str word);
 sh_err twin_state_load(void *ctx, const struct sh_record_row *row);

@@ -418,7 +418,7 @@ static void test_user_object_is_that_of_the_session(void **state)
     assert_ok(sh_jw_end(&w));
     assert_true(sh_str_eqc(sh_buf_str(&f->text),
                            "{\"id\":\"li@a\",\"name\":\"li\",\"display\":\"\",\"tenant\":\"a\","
-                           "\"roles\":[\"viewer\"],\"language\":\"zh\"}"));
+                           "\"roles\":[\"viewer\"],\"grants\":[],\"language\":\"zh\"}"));
     assert_int_equal(sh_guard_write_user(f->g, &sys, &w), SH_E_NOTFOUND);
     assert_ok(sh_guard_sign_out(f->g, sh_str_c(in.token)));
     assert_int_equal(sh_guard_write_user(f->g, &in.who, &w), SH_E_NOTFOUND);

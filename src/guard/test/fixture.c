@@ -146,6 +146,15 @@ size_t fake_disk_count(const struct fake_disk *d, enum guard_kind kind)
     return n;
 }
 
+size_t fake_disk_audited(const struct fake_disk *d, const char *text)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < d->n; i++) {
+        n += d->e[i].kind == GUARD_AUDIT && strstr(d->e[i].value, text) != NULL ? 1 : 0;
+    }
+    return n;
+}
+
 char *fake_disk_value(struct fake_disk *d, enum guard_kind kind, const char *key)
 {
     const size_t i = lower(d, kind, sh_str_c(key));

@@ -15,6 +15,8 @@ struct guard_store *fake_disk_store(struct fake_disk *d); /* its free does nothi
 /* The next n commits fail with SH_E_IO. */
 void fake_disk_fail(struct fake_disk *d, int n);
 size_t fake_disk_count(const struct fake_disk *d, enum guard_kind kind);
+/* Audit entries that hold a text. */
+size_t fake_disk_audited(const struct fake_disk *d, const char *text);
 /* The value of an entry (writable, NUL-terminated), or NULL. */
 char *fake_disk_value(struct fake_disk *d, enum guard_kind kind, const char *key);
 void fake_disk_remove(struct fake_disk *d, enum guard_kind kind, const char *key);

@@ -58,21 +58,50 @@ struct sh_principal_info {
     char token_id[24];                                 /* of an API token; "" = none */
     char device[SH_DEVICE_ID_MAX + 1];                 /* the device it is bound to; "" = none */
     char tenant_path[SH_TENANT_PATH_MAX + 1];
-    uint64_t permissions; /* bit per enum sh_permission, as of now */
+    uint64_t permissions; /* bit per enum sh_permission, as of now, for all of its tenant */
+    uint64_t in_part;     /* for some devices of its tenant only */
     int64_t expires_us;   /* INT64_MAX = never */
 };
 
 /* May `p` do `perm` in `tenant`? SH_OK or SH_E_DENIED. Lock-free, about 50 ns. */
 SH_MUST_CHECK sh_err sh_guard_check(const struct sh_guard *g, const struct sh_principal *p,
                                     enum sh_permission perm, uint32_t tenant);
-/* The same for one device: a principal that is bound to a device is also refused for any other,
- * unless it holds SH_PERM_INGEST_GATEWAY (a gateway speaks for the devices behind it). Fast. */
+/* The same for one device: a right in part counts for those that lie in it, and a principal that is
+ * bound to a device is also refused for any other, unless it holds SH_PERM_INGEST_GATEWAY (a
+ * gateway speaks for the devices behind it). Fast. */
 SH_MUST_CHECK sh_err sh_guard_check_device(struct sh_guard *g, const struct sh_principal *p,
                                            enum sh_permission perm, uint32_t tenant,
                                            struct sh_str device);
 /* SH_OK while its credential is good; SH_E_CLOSED: close the connection or answer 401. Lock-free.
  * Long-lived holders (MQTT, SSE) ask at each message or at least once a minute. */
 SH_MUST_CHECK sh_err sh_guard_live(const struct sh_guard *g, const struct sh_principal *p);
+
+/* A right may hold for a part of a plant only: the devices at an asset and below it, those with a
+ * label, or one's own, which are those labelled owner:<name of the person>. */
+enum sh_part_kind { SH_PART_ALL, SH_PART_ASSET, SH_PART_LABEL, SH_PART_OWN };
+struct sh_part {
+    bool label;                      /* text is key:value; else an asset */
+    char text[SH_DEVICE_ID_MAX + 1]; /* never empty */
+};
+enum { SH_PARTS_MAX = 8 };
+struct sh_parts {
+    bool all; /* every device of the tenant */
+    uint32_t n;
+    struct sh_part at[SH_PARTS_MAX];
+};
+/* Does the device lie in one of the parts? Any thread, must not block. */
+typedef bool sh_guard_part_fn(void *ctx, uint32_t tenant, struct sh_str device,
+                              const struct sh_parts *parts);
+/* Who knows the plant; until it is set no right in part holds. Before requests come. */
+void sh_guard_set_in_part(struct sh_guard *g, sh_guard_part_fn *fn, void *ctx);
+/* May `p` do `perm` for at least some devices of `tenant`? Lock-free. Who goes on then asks of each
+ * device: by sh_guard_check_device, or by the parts, which hold as of now. */
+SH_MUST_CHECK sh_err sh_guard_check_some(const struct sh_guard *g, const struct sh_principal *p,
+                                         enum sh_permission perm, uint32_t tenant);
+/* For which? SH_E_DENIED: for none. A principal that is bound to a device is not treated here.
+ * Fast. */
+SH_MUST_CHECK sh_err sh_guard_parts(struct sh_guard *g, const struct sh_principal *p,
+                                    enum sh_permission perm, uint32_t tenant, struct sh_parts *out);
 
 enum sh_denial {
     SH_DENIAL_NONE,
@@ -83,7 +112,10 @@ enum sh_denial {
     SH_DENIAL_TENANT,     /* another tenant: answer 404 where existence is a secret */
     SH_DENIAL_TENANT_OFF, /* the tenant is disabled */
     SH_DENIAL_PASSWORD,   /* nothing until one's own password is changed: 403 */
-    SH_DENIAL_FACTOR      /* nothing until a second factor is set up: 403 */
+    SH_DENIAL_FACTOR,     /* nothing until a second factor is set up: 403 */
+    SH_DENIAL_PART,       /* held for a part of the plant only: 403 */
+    SH_DENIAL_ENDED,      /* was given for a time that is over: 403 */
+    SH_DENIAL_COMING      /* is given for a time that has not begun: 403 */
 };
 /* Why a check says no, and words for the problem's detail and remedy in Chinese or English. */
 enum sh_denial sh_guard_explain(const struct sh_guard *g, const struct sh_principal *p,

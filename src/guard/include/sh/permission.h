@@ -75,6 +75,12 @@ static inline uint64_t sh_permission_bit(enum sh_permission p)
     return UINT64_C(1) << (unsigned)p;
 }
 
+/* What a role that is given for a part of a plant (an asset, a label) gives: these for the devices
+ * of that part, */
+uint64_t sh_permissions_in_part(void);
+/* and these as they are, because what they show belongs to no device. The others not at all. */
+uint64_t sh_permissions_beside_part(void);
+
 /* The roles that are always there and never change. */
 struct sh_builtin_role {
     const char *name;

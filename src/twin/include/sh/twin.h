@@ -100,6 +100,19 @@ enum sh_twin_refusal sh_twin_property(struct sh_twin *t, uint32_t tenant, struct
                                       struct sh_str property, enum sh_type *type,
                                       struct sh_str *unit);
 
+/* A part of a plant: devices at an asset and below it, or with a label "key:value". */
+struct sh_twin_part {
+    bool label;
+    struct sh_str text;
+};
+struct sh_twin_parts {
+    const struct sh_twin_part *at;
+    size_t n;
+};
+/* Does the device (an alias is found too) lie in one of them? Does not block. */
+bool sh_twin_device_within(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                           const struct sh_twin_parts *parts);
+
 enum sh_twin_put {
     SH_TWIN_CREATE,  /* SH_E_EXISTS */
     SH_TWIN_REPLACE, /* SH_E_NOTFOUND; members that are not given go away */
@@ -110,6 +123,12 @@ enum sh_twin_put {
 SH_MUST_CHECK sh_err sh_twin_device_put(struct sh_twin *t, uint32_t tenant, struct sh_str id,
                                         enum sh_twin_put how, const json_t *body, uint64_t expect,
                                         struct sh_str author, uint64_t *rev, struct sh_diag *diag);
+/* The same; SH_E_DENIED when the device would then lie outside of the parts (NULL: all). */
+SH_MUST_CHECK sh_err sh_twin_device_put_within(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                                               enum sh_twin_put how, const json_t *body,
+                                               uint64_t expect, struct sh_str author,
+                                               const struct sh_twin_parts *parts, uint64_t *rev,
+                                               struct sh_diag *diag);
 /* Takes the device and the names of its points away; history stays. Blocks. */
 SH_MUST_CHECK sh_err sh_twin_device_delete(struct sh_twin *t, uint32_t tenant, struct sh_str id,
                                            uint64_t expect, struct sh_str author);
@@ -160,6 +179,7 @@ struct sh_twin_query {
     struct sh_str cursor;
     uint32_t limit; /* 0 = 50, at most 1000 */
     bool want_total;
+    const struct sh_twin_parts *parts; /* those in one of them; NULL = all */
 };
 struct sh_twin_page {
     struct sh_twin_device *rows;
@@ -212,6 +232,9 @@ SH_MUST_CHECK sh_err sh_twin_command_start(struct sh_twin *t, uint32_t tenant, s
  * (stored by the next tick). */
 SH_MUST_CHECK sh_err sh_twin_command_done(struct sh_twin *t, uint32_t tenant, struct sh_str id,
                                           bool ok, struct sh_str result);
+/* The same as an object that the caller frees. */
+SH_MUST_CHECK sh_err sh_twin_command_get(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                                         json_t **out);
 /* {"id","device","service"|"property","value","state":"sent|done|failed|timeout","created",
  *  "deadline","by","finished"?,"result"?} Blocks. */
 SH_MUST_CHECK sh_err sh_twin_command_write(struct sh_twin *t, uint32_t tenant, struct sh_str id,
@@ -256,8 +279,10 @@ SH_MUST_CHECK sh_err sh_twin_asset_put(struct sh_twin *t, uint32_t tenant, struc
 /* SH_E_STATE while something is below it. Blocks. */
 SH_MUST_CHECK sh_err sh_twin_asset_delete(struct sh_twin *t, uint32_t tenant, struct sh_str id,
                                           uint64_t expect, struct sh_str author);
-/* Array of all assets of the tenant by id. Blocks. */
-SH_MUST_CHECK sh_err sh_twin_assets_write(struct sh_twin *t, uint32_t tenant, struct sh_jw *w);
+/* Array of all assets of the tenant by id; with parts, those in them, those that their devices hang
+ * on, and what is above. Blocks. */
+SH_MUST_CHECK sh_err sh_twin_assets_write(struct sh_twin *t, uint32_t tenant,
+                                          const struct sh_twin_parts *parts, struct sh_jw *w);
 
 /* ------------------------------------------------------------------ bulk import and export */
 
