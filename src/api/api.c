@@ -205,6 +205,15 @@ static int confirmed(struct api_req *r)
                        "该操作需要再次确认密码");
 }
 
+static int of_node(struct api_req *r)
+{
+    if ((r->route->flags & API_F_NODE) == 0 || r->who.tenant == SH_TENANT_ROOT) {
+        return confirmed(r);
+    }
+    return api_problem(r, 403, "denied", "this is about the whole node, which is the root tenant's",
+                       "该接口涉及整个节点，仅限根租户");
+}
+
 static int permit(struct api_req *r)
 {
     const int p = r->route->permission;
@@ -220,7 +229,7 @@ static int permit(struct api_req *r)
         return confirmed(r);
     }
     if (sh_guard_check(r->api->o.guard, &r->who, (enum sh_permission)p, r->tenant) == SH_OK) {
-        return confirmed(r);
+        return of_node(r);
     }
     if ((r->route->flags & API_F_PARTS) != 0) {
         const sh_err err = api_parts(r, (enum sh_permission)p, &r->parts);

@@ -31,6 +31,7 @@ enum {
     API_F_CONFIRM = 64, /* dangerous: a session must have proved itself lately */
     API_F_PARTS = 128,  /* who holds the permission for a part of the plant may come: the handler
                            shows and touches what api_sees lets it */
+    API_F_NODE = 256,   /* about the whole node: only for who belongs to the root tenant */
     API_F_REPEAT = 32   /* repeating it does no harm: an Idempotency-Key is not stored */
 };
 

@@ -156,23 +156,36 @@ static void put_problems(struct sh_api *a, uint32_t tenant, const struct sh_jour
     sh_jw_arr_end(w);
 }
 
-static void put_overview(struct sh_api *a, uint32_t tenant, struct sh_jw *w)
+static void put_counts(struct sh_api *a, uint32_t tenant, struct sh_twin_counts *d, struct sh_jw *w)
+{
+    sh_twin_counts(a->o.twin, tenant, d);
+    sh_jw_key(w, "devices");
+    sh_jw_obj(w);
+    put_u64(w, "total", d->total);
+    put_u64(w, "online", d->online);
+    put_u64(w, "offline", d->offline);
+    put_u64(w, "never", d->never);
+    put_u64(w, "demo", d->demo);
+    put_u64(w, "demo_online", d->demo_online);
+    sh_jw_obj_end(w);
+}
+
+static void put_no_problems(struct sh_jw *w)
+{
+    sh_jw_key(w, "problems");
+    sh_jw_arr(w);
+    sh_jw_arr_end(w);
+}
+
+/* The node as the root tenant sees it. */
+static void put_node(struct sh_api *a, uint32_t tenant, struct sh_jw *w)
 {
     struct sh_twin_counts d;
     struct sh_gate_stats g;
     struct sh_journal_stats j;
-    sh_twin_counts(a->o.twin, tenant, &d);
+    put_counts(a, tenant, &d, w);
     sh_gate_stats(a->o.gate, &g);
     sh_journal_stats(a->o.journal, &j);
-    sh_jw_key(w, "devices");
-    sh_jw_obj(w);
-    put_u64(w, "total", d.total);
-    put_u64(w, "online", d.online);
-    put_u64(w, "offline", d.offline);
-    put_u64(w, "never", d.never);
-    put_u64(w, "demo", d.demo);
-    put_u64(w, "demo_online", d.demo_online);
-    sh_jw_obj_end(w);
     put_u64(w, "points", sh_points_last_id(a->o.points));
     sh_jw_key(w, "samples");
     sh_jw_obj(w);
@@ -201,8 +214,24 @@ static void put_overview(struct sh_api *a, uint32_t tenant, struct sh_jw *w)
     sh_jw_bool(w, d.demo > 0);
 }
 
-/* For who holds a part of the plant: its devices. What the node does is not theirs to see. */
-static sh_err put_overview_in_part(struct api_req *r, struct sh_jw *w)
+/* A tenant below the root: what is its own. What the node does for others is not its to see. */
+static void put_tenant(struct sh_api *a, uint32_t tenant, struct sh_jw *w)
+{
+    struct sh_twin_counts d;
+    struct sh_tenant_use use;
+    put_counts(a, tenant, &d, w);
+    if (sh_guard_tenant_use(a->o.guard, tenant, &use) == SH_OK) {
+        put_u64(w, "points", use.use[SH_QUOTA_POINTS]);
+    }
+    put_no_problems(w);
+    sh_jw_key(w, "version");
+    sh_jw_c(w, a->o.version);
+    sh_jw_key(w, "demo");
+    sh_jw_bool(w, d.demo > 0);
+}
+
+/* Who holds a part of the plant: its devices. */
+static sh_err put_part(struct api_req *r, struct sh_jw *w)
 {
     static const char *const states[] = {"online", "offline", "never"};
     struct sh_arena *ar = sh_arena_new(r->api->env->alloc, 1 << 20);
@@ -226,24 +255,30 @@ static sh_err put_overview_in_part(struct api_req *r, struct sh_jw *w)
     }
     put_u64(w, "total", (uint64_t)total);
     sh_jw_obj_end(w);
-    sh_jw_key(w, "problems");
-    sh_jw_arr(w);
-    sh_jw_arr_end(w);
+    put_no_problems(w);
     sh_jw_key(w, "version");
     sh_jw_c(w, r->api->o.version);
     sh_arena_free(ar);
     return err;
 }
 
+static sh_err put_overview(struct api_req *r, struct sh_jw *w)
+{
+    if (r->parts != NULL) {
+        return put_part(r, w);
+    }
+    if (r->tenant == SH_TENANT_ROOT) {
+        put_node(r->api, r->tenant, w);
+    } else {
+        put_tenant(r->api, r->tenant, w);
+    }
+    return SH_OK;
+}
+
 sh_err api_write_overview(struct api_req *r, struct sh_jw *w)
 {
-    sh_err err = SH_OK;
     sh_jw_obj(w);
-    if (r->parts != NULL) {
-        err = put_overview_in_part(r, w);
-    } else {
-        put_overview(r->api, r->tenant, w);
-    }
+    const sh_err err = put_overview(r, w);
     sh_jw_obj_end(w);
     return err;
 }
@@ -267,13 +302,8 @@ static sh_err put_changes(struct api_req *r)
 
 int api_overview(struct api_req *r)
 {
-    sh_err err = SH_OK;
     sh_jw_obj(&r->w);
-    if (r->parts != NULL) {
-        err = put_overview_in_part(r, &r->w);
-    } else {
-        put_overview(r->api, r->tenant, &r->w);
-    }
+    sh_err err = put_overview(r, &r->w);
     err = err == SH_OK ? put_changes(r) : err;
     sh_jw_obj_end(&r->w);
     return err == SH_OK ? 200 : api_error(r, err, NULL);

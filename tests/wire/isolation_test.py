@@ -378,6 +378,9 @@ def another_tenant(s, plant):
     by_psql(s, "another tenant", "boss@other", WORD)
     by_stream(s, "another tenant", token, None)
     by_mqtt(s, "another tenant", "boss@other", WORD)
+    check("another tenant: overview", sorted(ok(s, "GET", "/api/v1/overview", token)), ["changes", "demo", "devices", "points", "problems", "version"])
+    for path in ("/metrics", "/api/v1/config", "/api/v1/backups"):
+        check(f"another tenant: {path}", raw(s, "GET", path, token)[0] in (403, 404), True)
     check("another tenant: nothing changed", plant.state(s), plant.before)
     print("  another tenant: ok", flush=True)
 

@@ -31,6 +31,7 @@ export interface User {
   name: string;
   tenant: string;
   roles: string[];
+  grants?: Grant[];
   language?: string;
 }
 export interface Session {
@@ -38,6 +39,8 @@ export interface Session {
   expires?: string;
   user: User;
   permissions?: string[];
+  /** Held for some devices only. */
+  in_part?: string[];
   /** What has to be done before anything else is allowed. */
   must?: ('password' | 'second_factor')[];
   second_factor?: boolean;
@@ -151,8 +154,24 @@ export interface Asset {
   parent?: string | null;
 }
 
+/** A role for a time, below a tenant, or for a part of the plant. */
+export interface Grant {
+  role: string;
+  tenant?: string;
+  asset?: string;
+  label?: string;
+  own?: boolean;
+  from?: string | null;
+  until?: string | null;
+  state?: 'active' | 'coming' | 'ended';
+  reason?: string;
+  by?: string;
+  given?: string;
+}
 export interface Person {
   name: string;
+  tenant?: string;
+  grants?: Grant[];
   display?: string;
   roles: string[];
   language?: string;
@@ -171,6 +190,8 @@ export interface Token {
   roles?: string[];
   permissions?: string[];
   device?: string;
+  asset?: string;
+  label?: string;
   expires?: string | null;
   created?: string;
   last_used?: string;
@@ -212,7 +233,8 @@ export interface AuditEntry {
 export interface Overview {
   /** Demo devices are counted apart, never among the real ones. */
   devices: { total: number; online: number; offline: number; never: number; demo?: number; demo_online?: number };
-  samples: { per_second: number; total: number; refused: number };
+  /** These and the rest of the node's figures: only for who may see all of it. */
+  samples?: { per_second: number; total: number; refused: number };
   mqtt?: {
     connections: number;
     sessions: number;
@@ -222,7 +244,7 @@ export interface Overview {
     publish_in?: number;
     publish_out?: number;
   };
-  storage: {
+  storage?: {
     bytes: number;
     bytes_per_sample?: number | null;
     disk_free: number;
@@ -231,13 +253,14 @@ export interface Overview {
     disk_level?: 'ok' | 'warn' | 'act' | 'stop';
     full_date?: string | null;
   };
-  journal: { commits_per_second: number; commit_ms: number; queue_bytes: number };
+  journal?: { commits_per_second: number; commit_ms: number; queue_bytes: number };
   problems: Trouble[];
   changes?: AuditEntry[];
   version: string;
-  uptime_s: number;
+  uptime_s?: number;
   demo?: boolean;
 }
+export type WholeNode = Overview & Required<Pick<Overview, 'samples' | 'storage' | 'journal'>>;
 export interface Trouble {
   level: 'info' | 'warning' | 'error';
   code: string;

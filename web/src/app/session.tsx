@@ -15,7 +15,10 @@ interface Value {
   /** Reads the session again, after something about the account has changed. */
   refresh: () => Promise<void>;
   signOut: () => Promise<void>;
+  /** Everywhere, or for a part of the plant: the server shows that part alone. */
   may: (permission: string) => boolean;
+  /** Everywhere in the tenant: for what is about all devices at once. */
+  mayAll: (permission: string) => boolean;
 }
 
 const Context = createContext<Value | null>(null);
@@ -100,10 +103,11 @@ export function SessionProvider({ children }: { children: ReactNode }) {
 
   const value = useMemo<Value>(() => {
     const held = session?.permissions;
-    const may = (permission: string) =>
+    const mayAll = (permission: string) =>
       !held || held.includes('*') || held.includes(permission) ||
       held.includes(`${permission.split('.')[0]}.*`);
-    return { state, session, problem, signIn, refresh, signOut, may };
+    const may = (permission: string) => mayAll(permission) || (session?.in_part ?? []).includes(permission);
+    return { state, session, problem, signIn, refresh, signOut, may, mayAll };
   }, [state, session, problem, signIn, refresh, signOut]);
   return <Context.Provider value={value}>{children}</Context.Provider>;
 }

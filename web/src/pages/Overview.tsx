@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react';
-import type { AuditEntry, Overview as Data, Page, Trouble } from '../api/types';
+import type { AuditEntry, Overview as Data, Page, Trouble, WholeNode } from '../api/types';
 import { useLive } from '../api/useLive';
 import { useResource } from '../api/useResource';
 import { useSession } from '../app/session';
@@ -64,7 +64,7 @@ function DevicesFigure({ devices }: { devices: Data['devices'] }) {
 
 const LEVEL_OF_DISK = { ok: 'ok', warn: 'warn', act: 'bad', stop: 'bad' } as const;
 
-function StorageFigure({ storage }: { storage: Data['storage'] }) {
+function StorageFigure({ storage }: { storage: WholeNode['storage'] }) {
   const used = storage.disk_total - storage.disk_free;
   const share = storage.disk_total > 0 ? used / storage.disk_total : 0;
   const level = LEVEL_OF_DISK[storage.disk_level ?? 'ok'];
@@ -90,7 +90,12 @@ function StorageFigure({ storage }: { storage: Data['storage'] }) {
   );
 }
 
-function Figures({ data, trends }: { data: Data; trends: OverviewTrends }) {
+/** What the node as a whole does is shown to who may see all of it. */
+function isWhole(data: Data): data is WholeNode {
+  return data.samples !== undefined && data.storage !== undefined && data.journal !== undefined;
+}
+
+function Figures({ data, trends }: { data: WholeNode; trends: OverviewTrends }) {
   const perSample = data.storage.bytes_per_sample;
   return (
     <div className="figures">
@@ -256,16 +261,24 @@ export function Overview() {
         marks={data.demo ? <DemoMark /> : null}
         actions={
           <span className="dim">
-            {t('overview.version', { version: data.version, up: span(data.uptime_s) })}
+            {data.uptime_s === undefined ? null : t('overview.version', { version: data.version, up: span(data.uptime_s) })}
           </span>
         }
       />
-      <Figures data={data} trends={trends} />
+      {isWhole(data) ? (
+        <Figures data={data} trends={trends} />
+      ) : (
+        <div className="figures">
+          <DevicesFigure devices={data.devices} />
+        </div>
+      )}
       {data.devices.total + (data.devices.demo ?? 0) === 0 ? <NothingYet /> : <LivePicture />}
       <div className="columns">
-        <Panel title={t('overview.problems')} extra={<span className="dim">{data.problems?.length ?? 0}</span>}>
-          <Troubles problems={data.problems ?? []} />
-        </Panel>
+        {isWhole(data) ? (
+          <Panel title={t('overview.problems')} extra={<span className="dim">{data.problems?.length ?? 0}</span>}>
+            <Troubles problems={data.problems ?? []} />
+          </Panel>
+        ) : null}
         {may('audit.read') ? (
           <Panel title={t('overview.changes')} extra={<a href="/audit">{t('overview.allChanges')}</a>}>
             <Changes />

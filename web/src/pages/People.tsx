@@ -6,11 +6,13 @@ import { useSession } from '../app/session';
 import { AdminTable } from '../components/AdminTable';
 import type { Column } from '../components/DataTable';
 import { RolePicker } from '../components/RolePicker';
+import { GrantFields, grantBody, grantValues, GrantTag, type GrantValues } from './account/Grants';
 import { AdministratorsNote } from './account/Administrators';
 import { PersonAccess } from './account/PersonAccess';
 import { t, useLanguage } from '../i18n';
 
 interface Values {
+  grants?: GrantValues[];
   name: string;
   display?: string;
   roles: string[];
@@ -24,23 +26,28 @@ const MIN_PASSWORD = 10;
 
 function columnsOf(): Column<Person>[] {
   return [
-    { key: 'name', title: t('people.name'), width: '20%', render: (p) => p.name },
-    { key: 'display', title: t('people.display'), width: '24%', render: (p) => p.display },
+    { key: 'name', title: t('people.name'), width: '15%', render: (p) => p.name },
+    { key: 'display', title: t('people.display'), width: '15%', render: (p) => p.display },
     {
       key: 'roles',
       title: t('people.roles'),
-      render: (p) => p.roles.map((role) => <span key={role} className="tag">{role}</span>),
+      render: (p) => (
+        <>
+          {p.roles.map((role) => <span key={role} className="tag">{role}</span>)}
+          {(p.grants ?? []).map((grant, i) => <GrantTag key={i} grant={grant} home={p.tenant} short />)}
+        </>
+      ),
     },
     {
       key: 'factor',
       title: t('factor.title'),
-      width: 130,
+      width: 110,
       render: (p) => t(p.second_factor ? 'factor.on' : 'factor.off'),
     },
     {
       key: 'state',
       title: t('people.state'),
-      width: 120,
+      width: 90,
       render: (p) => (
         <span className="mark" data-state={p.disabled ? 'offline' : 'online'}>
           {t(p.disabled ? 'people.disabled' : 'people.enabled')}
@@ -66,6 +73,7 @@ function Fields({ row }: { row: Person | null }) {
       <Form.Item name="roles" label={t('people.roles')}>
         <RolePicker />
       </Form.Item>
+      <GrantFields />
       <Form.Item name="language" label={t('people.language')}>
         <Select
           options={[
@@ -112,9 +120,15 @@ export default function People() {
         mayWrite={may('people.write')}
         editable
         fields={(row) => <Fields row={row} />}
-        initial={(row) => row ?? { roles: [], language: lang, must_change: true }}
+        wide
+        initial={(row) =>
+          row
+            ? { ...row, grants: (row.grants ?? []).map((grant, i) => grantValues(grant, row.tenant ?? '', i)) }
+            : { roles: [], grants: [], language: lang, must_change: true }
+        }
         save={({ password, ...values }, row) => {
-          const body = password ? { ...values, password } : values;
+          const grants = (values.grants ?? []).map((g) => grantBody(g, g.at === undefined ? undefined : row?.grants?.[g.at]));
+          const body = { ...values, grants, ...(password ? { password } : {}) };
           return row ? put(`people/${seg(row.name)}`, body) : post('people', body);
         }}
         more={(row) => (

@@ -5,8 +5,10 @@ import type { Token } from '../api/types';
 import { useSession } from '../app/session';
 import { AdminTable } from '../components/AdminTable';
 import type { Column } from '../components/DataTable';
+import { AssetPicker } from '../components/Pickers';
 import { RolePicker } from '../components/RolePicker';
 import { Secret } from '../components/Secret';
+import { partWords } from './account/Grants';
 import { t, useLanguage } from '../i18n';
 import { moment } from '../i18n/format';
 
@@ -14,6 +16,8 @@ interface Values {
   name: string;
   roles?: string[];
   device?: string;
+  part?: 'all' | 'asset' | 'label';
+  what?: string;
   days: number;
   provision?: boolean;
 }
@@ -44,7 +48,7 @@ function columnsOf(): Column<Token>[] {
           </span>
         )),
     },
-    { key: 'device', title: t('tokens.device'), width: '16%', render: (x) => x.device },
+    { key: 'device', title: t('tokens.device'), width: '16%', render: (x) => x.device || partWords({ role: '', asset: x.asset, label: x.label }) },
     { key: 'created', title: t('tokens.created'), width: 150, render: (x) => moment(x.created) },
     {
       key: 'expires',
@@ -56,6 +60,7 @@ function columnsOf(): Column<Token>[] {
 }
 
 function Fields() {
+  const part = Form.useWatch<Values['part']>('part');
   return (
     <>
       <Form.Item
@@ -84,6 +89,25 @@ function Fields() {
       <Form.Item name="device" label={t('tokens.device')} extra={t('tokens.deviceHint')}>
         <Input />
       </Form.Item>
+      <Form.Item label={t('tokens.part')} extra={t('tokens.partHint')}>
+        <span className="token-part">
+          <Form.Item name="part" noStyle>
+            <Select
+              aria-label={t('tokens.part')}
+              options={(['all', 'asset', 'label'] as const).map((value) => ({ value, label: t(`grantPart.${value}`) }))}
+            />
+          </Form.Item>
+          {part === 'all' || !part ? null : (
+            <Form.Item name="what" noStyle rules={[{ required: true, whitespace: true, message: t('grant.whatMissing') }]}>
+              {part === 'asset' ? (
+                <AssetPicker label={t('grantPart.asset')} />
+              ) : (
+                <Input aria-label={t('grantPart.label')} placeholder="line:1" />
+              )}
+            </Form.Item>
+          )}
+        </span>
+      </Form.Item>
       <Form.Item name="days" label={t('tokens.life')}>
         <Select
           options={lives.map((days) => ({
@@ -99,9 +123,10 @@ function Fields() {
   );
 }
 
-function bodyOf({ days, device, ...rest }: Values) {
+function bodyOf({ days, device, part, what, ...rest }: Values) {
   return {
     ...rest,
+    ...(part && part !== 'all' ? { [part]: what?.trim() } : {}),
     provision: rest.provision ?? false,
     ...(device?.trim() ? { device: device.trim() } : {}),
     ...(days ? { expires: new Date(Date.now() + days * DAY_MS).toISOString() } : {}),
@@ -125,7 +150,7 @@ export default function Tokens() {
         createWord={t('tokens.create')}
         mayWrite={may('tokens.write')}
         fields={() => <Fields />}
-        initial={() => ({ days: 365, roles: [] })}
+        initial={() => ({ days: 365, roles: [], part: 'all' })}
         save={async (values) => setMade(await post<Token>('tokens', bodyOf(values)))}
         drop={(row) => remove(`tokens/${seg(row.id)}`)}
         dropHint={(row) => t('tokens.deleteHint', { name: row.name })}

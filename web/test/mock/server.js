@@ -475,13 +475,13 @@ export class Mock {
     if (req.method === 'GET') return answer(res, 200, page(this.people.filter((p) => p.name.includes(q.get('q') ?? '')), q));
     if (req.method === 'POST') {
       const { password, ...person } = json();
-      this.people.push(person);
+      this.people.push(given(person));
       return answer(res, 201, person);
     }
     const index = this.people.findIndex((p) => p.name === rest[0]);
     if (index < 0) throw notFound(rest[0]);
     if (req.method === 'DELETE') this.people.splice(index, 1);
-    else Object.assign(this.people[index], json());
+    else Object.assign(this.people[index], given(json()));
     return answer(res, req.method === 'DELETE' ? 204 : 200, this.people[index]);
   }
 
@@ -525,6 +525,12 @@ export class Mock {
 }
 
 Object.assign(Mock.prototype, accountRoutes);
+
+/** Grants as the server answers them. */
+function given(person) {
+  const state = (g) => (g.until && g.until < new Date().toISOString() ? 'ended' : g.from && g.from > new Date().toISOString() ? 'coming' : 'active');
+  return person.grants ? { ...person, grants: person.grants.map((g) => ({ tenant: '', ...g, state: state(g), by: 'admin', given: new Date().toISOString() })) } : person;
+}
 
 function page(items, q) {
   const limit = Math.min(1000, Number(q.get('limit') ?? 50));

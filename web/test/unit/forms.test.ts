@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseLabels, labelsText } from '../../src/pages/devices/labels';
+import { grantBody, grantValues } from '../../src/pages/account/Grants';
+import type { Grant } from '../../src/api/types';
 import { guessEncoding, reportCsv, templateCsv } from '../../src/pages/devices/importFile';
 import { fileName, fingerprintText, pemKind } from '../../src/pages/device/pem';
 import { mqttUser, snippets, topicOf, type About } from '../../src/pages/device/snippets';
@@ -126,5 +128,30 @@ describe('thing model', () => {
     expect(parseThing('[]')).toBe('object');
     expect(typeof parseThing('{')).toBe('string');
     expect(parseThing('{"id":"x","extra":1}')).toMatchObject({ id: 'x', extra: 1, events: [] });
+  });
+});
+
+describe('grants', () => {
+  const given: Grant = {
+    role: 'operator', tenant: '', asset: 'line1', from: null, until: '2027-01-05T08:00:00.123456Z', state: 'active', reason: 'repair', by: 'admin', given: '2026-01-01T00:00:00Z',
+  };
+  test('a row that nobody touched goes back as it came', () => {
+    expect(grantBody(grantValues(given, '', 0), given)).toEqual({
+      role: 'operator', asset: 'line1', from: undefined, until: given.until, reason: 'repair',
+    });
+  });
+  test('a new end is that of the browser, to the minute', () => {
+    const body = grantBody({ ...grantValues(given, '', 0), until: '2027-02-01T00:00' }, given);
+    expect(body.until).toBe(new Date(2027, 1, 1).toISOString());
+    expect(grantBody({ role: 'viewer', part: 'all' }).until).toBeUndefined();
+  });
+  test('own, label and tenant have their own members', () => {
+    expect(grantBody({ role: 'viewer', part: 'own' })).toMatchObject({ own: true });
+    expect(grantBody({ role: 'viewer', part: 'label', what: ' line:1 ' })).toMatchObject({ label: 'line:1' });
+    expect(grantBody({ role: 'viewer', part: 'tenant', what: 'park/a' })).toMatchObject({ tenant: 'park/a' });
+    expect(grantValues({ role: 'viewer', tenant: 'park/a' }, '', 0)).toMatchObject({ part: 'tenant', what: 'park/a' });
+    // an asset of a tenant below stays there
+    const below: Grant = { role: 'viewer', tenant: 'park/a', asset: 'x' };
+    expect(grantBody(grantValues(below, '', 0), below)).toMatchObject({ tenant: 'park/a', asset: 'x' });
   });
 });

@@ -3,6 +3,7 @@ import { PageHeader } from '../../components/PageHeader';
 import { Panel } from '../../components/Panel';
 import { t } from '../../i18n';
 import { FactorPanel } from './FactorPanel';
+import { GrantTag } from './Grants';
 import { PasswordPanel } from './PasswordPanel';
 import { RightsTable } from './Rights';
 import { SessionTable } from './SessionTable';
@@ -26,6 +27,9 @@ export default function Account() {
                   <span key={role} className="tag">
                     {role}
                   </span>
+                ))}
+                {(session?.user.grants ?? []).map((grant, i) => (
+                  <GrantTag key={i} grant={grant} home={session?.user.tenant} />
                 ))}
               </dd>
             </dl>

@@ -4,7 +4,10 @@ import { useMemo, useState } from 'react';
 import { useResource } from '../../api/useResource';
 import { DataTable, type Column } from '../../components/DataTable';
 import { EmptyState } from '../../components/EmptyState';
+import type { Grant } from '../../api/types';
+import { useSession } from '../../app/session';
 import { t, pick, useLanguage } from '../../i18n';
+import { GrantTag } from './Grants';
 
 interface Right {
   name: string;
@@ -12,6 +15,13 @@ interface Right {
   en: string;
   held: boolean;
   roles: string[];
+  grants?: Grant[];
+}
+
+/** Held by grants for parts of the plant only. */
+function partly(r: Right): boolean {
+  const now = (r.grants ?? []).filter((g) => g.state === 'active');
+  return r.held && r.roles.length === 0 && now.length > 0 && now.every((g) => g.asset || g.label || g.own);
 }
 interface Rights {
   stopped: 'disabled' | 'password' | 'second_factor' | null;
@@ -22,6 +32,7 @@ type Show = 'all' | 'held' | 'missing';
 /** `path`: sessions/current/rights, or people/<name>/rights. */
 export function RightsTable({ path }: { path: string }) {
   const lang = useLanguage();
+  const { session } = useSession();
   const { data, problem, loading, reload } = useResource<Rights>(path);
   const [show, setShow] = useState<Show>('all');
   const [find, setFind] = useState('');
@@ -33,7 +44,7 @@ export function RightsTable({ path }: { path: string }) {
         width: 90,
         render: (r) => (
           <span className="mark" data-state={r.held ? 'online' : 'never'}>
-            {t(r.held ? 'rights.yes' : 'rights.no')}
+            {t(partly(r) ? 'rights.partly' : r.held ? 'rights.yes' : 'rights.no')}
           </span>
         ),
       },
@@ -44,11 +55,14 @@ export function RightsTable({ path }: { path: string }) {
         title: t('rights.roles'),
         render: (r) => (
           <>
-            {r.held ? null : <span className="dim">{t('rights.would')} </span>}
+            {r.held || r.roles.length === 0 ? null : <span className="dim">{t('rights.would')} </span>}
             {r.roles.map((role) => (
               <span key={role} className="tag">
                 {role}
               </span>
+            ))}
+            {(r.grants ?? []).map((grant, i) => (
+              <GrantTag key={i} grant={grant} home={session?.user.tenant} />
             ))}
           </>
         ),

@@ -143,7 +143,7 @@ function ExportMenu({ filter }: { filter: Record<string, string | null> }) {
 export default function Devices() {
   const lang = useLanguage();
   const { query } = usePlace();
-  const { may } = useSession();
+  const { may, mayAll } = useSession();
   const filter = Object.fromEntries(
     ['q', 'state', 'thing', 'asset', 'label'].map((name) => [name, query.get(name)]),
   );
@@ -192,10 +192,10 @@ export default function Devices() {
         marks={list.total !== null ? <span className="dim">{count(list.total)}</span> : null}
         actions={
           <>
-            {may('devices.write') ? (
+            {mayAll('devices.write') ? (
               <Button onClick={() => setImporting(true)}>{t('action.import')}</Button>
             ) : null}
-            <ExportMenu filter={filter} />
+            {mayAll('devices.read') ? <ExportMenu filter={filter} /> : null}
             {may('devices.write') ? (
               <Button type="primary" onClick={() => setCreating(true)}>
                 {t('devices.create')}
