@@ -206,7 +206,7 @@ static sh_err each_asset(void *ctx, const struct sh_record_row *row)
 sh_err sh_twin_assets_write(struct sh_twin *t, uint32_t tenant, const struct sh_twin_parts *parts,
                             struct sh_jw *w)
 {
-    struct sh_map ids;
+    struct sh_map ids = {.n = 0};
     struct assets_out o = {.w = w, .ids = parts == NULL ? NULL : &ids};
     sh_err err = parts == NULL ? SH_OK : twin_tree_new(t, tenant, parts, &ids);
     if (err == SH_OK) {

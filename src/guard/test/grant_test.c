@@ -115,6 +115,7 @@ static void test_a_grant_begins_and_ends_by_itself(void **state)
     /* the session stays, the right goes */
     fixture_reopen(f);
     in = fixture_sign_in(f, "li", WORD);
+    assert_ok(sh_guard_check(f->g, &in.who, SH_PERM_THINGS_WRITE, SH_TENANT_ROOT));
     sh_test_advance(&f->t, DAY - 3600 * INT64_C(1000000));
     in = fixture_sign_in(f, "li", WORD);
     assert_ok(sh_guard_check(f->g, &in.who, SH_PERM_THINGS_WRITE, SH_TENANT_ROOT));
