@@ -171,6 +171,9 @@ static int authenticate(struct api_req *r)
     if (unknown_now(err)) {
         return api_error(r, err, NULL);
     }
+    if (err != SH_OK && r->route->permission == API_PUBLIC) {
+        return 401; /* does not matter: nothing is written */
+    }
     if (err != SH_OK) {
         return api_problem(r, 401, "not_signed_in", "the token is unknown, expired or revoked",
                            "令牌不存在、已过期或已吊销");

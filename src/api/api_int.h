@@ -280,6 +280,7 @@ api_handler api_channels_list, api_channels_post, api_channels_get, api_channels
 api_handler api_relations_get, api_relations_post, api_relations_delete, api_attributes_get,
     api_attributes_patch;
 api_handler api_certificates_get, api_certificates_post, api_certificates_delete, api_names_post,
-    api_names_delete, api_device_ca, api_edits_list, api_edit_withdraw;
+    api_names_delete, api_device_ca, api_pki_ca, api_pki_cer, api_pki_crl, api_pki_ocsp,
+    api_pki_ocsp_get, api_edits_list, api_edit_withdraw;
 
 #endif /* SH_API_INT_H */

@@ -2,8 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "api_int.h"
 
-enum { DAYS_DEFAULT = 365 };
-
 static int unknown(struct api_req *r)
 {
     return api_problem(r, 404, "not_found", "no such device", "设备不存在");
@@ -76,7 +74,8 @@ static int issue(struct api_req *r, struct sh_guard_issue *o)
     struct sh_buf pems[3]; /* certificate, key, CA */
     const struct sh_guard_at at = api_at(r);
     const json_t *days = json_object_get(r->body, "days");
-    const json_int_t n = days == NULL ? DAYS_DEFAULT : json_integer_value(days);
+    const json_int_t n =
+        days == NULL ? sh_guard_device_days(r->api->o.guard) : json_integer_value(days);
     o->valid_us = n > 0 && n <= 36500 ? (int64_t)n * DAY_S * 1000000 : -1;
     for (size_t i = 0; i < 3; i++) {
         sh_buf_init(&pems[i], r->api->env->alloc, SH_PEM_MAX);
@@ -143,8 +142,23 @@ int api_certificates_post(struct api_req *r)
 int api_certificates_delete(struct api_req *r)
 {
     const struct sh_guard_at at = api_at(r);
-    const sh_err err =
-        sh_guard_device_certificate_revoke(r->api->o.guard, &at, r->params[0], r->params[1]);
+    const struct sh_str reason = api_query(r, "reason");
+    struct sh_guard_revoke v = {
+        .device = r->params[0], .fingerprint = r->params[1], .note = api_query(r, "note")};
+    if (reason.p != NULL && sh_crl_reason_parse(reason, &v.reason) != SH_OK) {
+        return api_problem(r, 400, "bad_request",
+                           "reason is unspecified, key_compromise, ca_compromise, "
+                           "affiliation_changed, superseded, cessation_of_operation or "
+                           "privilege_withdrawn",
+                           "reason 须为 unspecified、key_compromise、ca_compromise、"
+                           "affiliation_changed、superseded、cessation_of_operation 或 "
+                           "privilege_withdrawn");
+    }
+    const sh_err err = sh_guard_device_certificate_revoke(r->api->o.guard, &at, &v);
+    if (err == SH_E_INVAL) {
+        return api_problem(r, 400, "bad_request", "note is one line of at most 200 bytes",
+                           "note 须为一行，最长 200 字节");
+    }
     if (err == SH_E_NOTFOUND) {
         return api_problem(r, 404, "not_found", "the device has no such certificate in force",
                            "该设备没有此有效证书");

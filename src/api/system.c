@@ -120,6 +120,21 @@ static void put_disk_problem(const struct sh_disk_state *s, struct sh_jw *w)
     sh_jw_obj_end(w);
 }
 
+static void put_certificates_due(const struct sh_api *a, uint32_t tenant, struct sh_jw *w)
+{
+    uint32_t soon = 0;
+    uint32_t over = 0;
+    sh_guard_certificates_due(a->o.guard, tenant, &soon, &over);
+    if (over > 0) {
+        put_problem(w, "error", "certificates_expired",
+                    "devices whose certificate has ended: they are refused", over);
+    }
+    if (soon > 0) {
+        put_problem(w, "warning", "certificates_expiring",
+                    "devices whose certificate ends within 60 days", soon);
+    }
+}
+
 static void put_problems(struct sh_api *a, uint32_t tenant, const struct sh_journal_stats *j,
                          struct sh_jw *w)
 {
@@ -150,6 +165,7 @@ static void put_problems(struct sh_api *a, uint32_t tenant, const struct sh_jour
     if (g.audit_dropped > 0) {
         put_problem(w, "error", "audit_dropped", "audit entries were dropped", g.audit_dropped);
     }
+    put_certificates_due(a, tenant, w);
     if (a->o.seams.problems != NULL && tenant == SH_TENANT_ROOT) {
         a->o.seams.problems(a->o.seams.ctx, w);
     }

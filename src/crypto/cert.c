@@ -7,6 +7,7 @@
 #include <openssl/x509v3.h>
 
 #include <arpa/inet.h>
+#include <stdio.h>
 
 #include "crypto_int.h"
 
@@ -40,7 +41,7 @@ out:
     return err;
 }
 
-static EVP_PKEY *read_key(struct sh_str pem)
+EVP_PKEY *crypto_key_read(struct sh_str pem)
 {
     if (pem.n == 0 || pem.n > SH_PEM_MAX) {
         return NULL;
@@ -56,7 +57,7 @@ static EVP_PKEY *read_key(struct sh_str pem)
     return key;
 }
 
-static X509 *read_cert(struct sh_str pem)
+X509 *crypto_cert_read(struct sh_str pem)
 {
     if (pem.n == 0 || pem.n > SH_PEM_MAX) {
         return NULL;
@@ -154,6 +155,24 @@ static bool add_names(X509 *cert, const struct sh_cert_spec *spec)
     return good;
 }
 
+/* Where to ask whether the certificate is still good, and for its issuer (4.2.1.13, 4.2.2.1). */
+static bool add_urls(X509 *cert, X509 *issuer, const struct sh_cert_spec *spec)
+{
+    char text[2 * SH_CERT_URL_MAX + 64];
+    if (spec->crl_url.n > 0) {
+        (void)snprintf(text, sizeof text, "URI:%.*s", SH_PRI(spec->crl_url));
+        if (!add_ext(cert, issuer, NID_crl_distribution_points, text)) {
+            return false;
+        }
+    }
+    if (spec->ocsp_url.n > 0 && spec->issuer_url.n > 0) {
+        (void)snprintf(text, sizeof text, "OCSP;URI:%.*s,caIssuers;URI:%.*s",
+                       SH_PRI(spec->ocsp_url), SH_PRI(spec->issuer_url));
+        return add_ext(cert, issuer, NID_info_access, text);
+    }
+    return true;
+}
+
 static bool add_exts(X509 *cert, X509 *issuer, const struct sh_cert_spec *spec)
 {
     const char *eku = NULL;
@@ -169,7 +188,7 @@ static bool add_exts(X509 *cert, X509 *issuer, const struct sh_cert_spec *spec)
            (eku == NULL || add_ext(cert, issuer, NID_ext_key_usage, eku)) &&
            add_ext(cert, issuer, NID_subject_key_identifier, "hash") &&
            (issuer == cert || add_ext(cert, issuer, NID_authority_key_identifier, "keyid")) &&
-           add_names(cert, spec);
+           add_names(cert, spec) && add_urls(cert, issuer, spec);
 }
 
 static bool name_ok(struct sh_str n)
@@ -189,11 +208,35 @@ static bool name_ok(struct sh_str n)
     return true;
 }
 
+bool sh_cert_url_ok(struct sh_str url)
+{
+    if (url.n > SH_CERT_URL_MAX ||
+        (!sh_str_starts(url, SH_STR("http://")) && !sh_str_starts(url, SH_STR("https://")))) {
+        return false;
+    }
+    for (size_t i = 0; i < url.n; i++) {
+        const char c = url.p[i];
+        const bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                          (c >= '0' && c <= '9') || (c != '\0' && strchr("-._~:/[]%", c) != NULL);
+        if (!good) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool urls_ok(const struct sh_cert_spec *s)
+{
+    return (s->crl_url.n == 0 || sh_cert_url_ok(s->crl_url)) &&
+           (s->ocsp_url.n == 0 || sh_cert_url_ok(s->ocsp_url)) &&
+           (s->issuer_url.n == 0 || sh_cert_url_ok(s->issuer_url));
+}
+
 static bool spec_ok(const struct sh_cert_spec *s)
 {
     if (s->common_name.n == 0 || s->common_name.n > 64 || !sh_utf8_valid(s->common_name) ||
         sh_str_find(s->common_name, '\0') != SIZE_MAX || s->nnames > SH_CERT_SANS ||
-        s->until_us <= s->from_us) {
+        s->until_us <= s->from_us || !urls_ok(s)) {
         return false;
     }
     for (size_t i = 0; i < s->nnames; i++) {
@@ -222,22 +265,38 @@ static bool key_allowed(const EVP_PKEY *key)
     }
 }
 
-/* The key of a request that proves that its sender has it; NULL else. */
-static EVP_PKEY *read_request(struct sh_str pem)
+/* PEM, or DER when it begins as a SEQUENCE does; NULL when it is none. */
+static X509_REQ *decode_request(struct sh_str in)
 {
-    if (pem.n == 0 || pem.n > SH_PEM_MAX) {
+    if (in.n == 0 || in.n > SH_PEM_MAX) {
         return NULL;
     }
+    if (in.p[0] == 0x30) {
+        const unsigned char *p = (const unsigned char *)in.p;
+        X509_REQ *req = d2i_X509_REQ(NULL, &p, (long)in.n);
+        if (req != NULL && p != (const unsigned char *)in.p + in.n) { /* bytes behind it */
+            X509_REQ_free(req);
+            req = NULL;
+        }
+        return req;
+    }
     char none[1] = "";
-    BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+    BIO *bio = BIO_new_mem_buf(in.p, (int)in.n);
     X509_REQ *req = bio == NULL ? NULL : PEM_read_bio_X509_REQ(bio, NULL, NULL, none);
+    BIO_free(bio);
+    return req;
+}
+
+/* The key of a request that proves that its sender has it; NULL else. */
+static EVP_PKEY *read_request(struct sh_str in)
+{
+    X509_REQ *req = decode_request(in);
     EVP_PKEY *key = req == NULL ? NULL : X509_REQ_get_pubkey(req);
     if (key != NULL && (!key_allowed(key) || X509_REQ_verify(req, key) != 1)) {
         EVP_PKEY_free(key);
         key = NULL;
     }
     X509_REQ_free(req);
-    BIO_free(bio);
     ERR_clear_error();
     return key;
 }
@@ -256,8 +315,8 @@ static sh_err read_job(struct issue_job *j, struct sh_str ca, struct sh_str ca_k
     if (ca.n == 0) {
         return SH_OK;
     }
-    j->ca = read_cert(ca);
-    j->ca_key = read_key(ca_key);
+    j->ca = crypto_cert_read(ca);
+    j->ca_key = crypto_key_read(ca_key);
     if (j->ca == NULL || j->ca_key == NULL || X509_check_private_key(j->ca, j->ca_key) != 1) {
         return SH_E_PROTO;
     }
@@ -315,7 +374,7 @@ sh_err sh_cert_issue(const struct sh_crypto *c, const struct sh_random *r,
                      struct sh_str ca_cert_pem, struct sh_str ca_key_pem, struct sh_buf *out)
 {
     SH_UNUSED(c);
-    return spec_ok(spec) ? issue(r, spec, read_key(key_pem), ca_cert_pem, ca_key_pem, out)
+    return spec_ok(spec) ? issue(r, spec, crypto_key_read(key_pem), ca_cert_pem, ca_key_pem, out)
                          : SH_E_INVAL;
 }
 

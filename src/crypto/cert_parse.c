@@ -66,10 +66,9 @@ static bool common_name(const X509_NAME *name, char out[SH_CERT_NAME_CHARS])
     return good;
 }
 
-/* At most 20 octets (RFC 5280 4.1.2.2); else left empty. */
-static void put_serial(const X509 *cert, char out[SH_CERT_SERIAL_CHARS])
+void crypto_serial_put(const ASN1_INTEGER *serial, char out[SH_CERT_SERIAL_CHARS])
 {
-    BIGNUM *n = ASN1_INTEGER_to_BN(X509_get0_serialNumber(cert), NULL);
+    BIGNUM *n = ASN1_INTEGER_to_BN(serial, NULL);
     char *hex = n == NULL ? NULL : BN_bn2hex(n);
     const size_t len = hex == NULL ? 0 : strlen(hex);
     if (len > 0 && len < SH_CERT_SERIAL_CHARS) {
@@ -152,7 +151,7 @@ static sh_err fill(const struct sh_crypto *c, X509 *cert, struct sh_cert_info *o
         n != SH_HASH_BYTES) {
         return SH_E_PROTO;
     }
-    put_serial(cert, out->serial);
+    crypto_serial_put(X509_get0_serialNumber(cert), out->serial);
     out->ca = X509_check_ca(cert) == 1;
     out->self_issued = X509_NAME_cmp(X509_get_subject_name(cert), X509_get_issuer_name(cert)) == 0;
     put_sans(cert, out);

@@ -4,6 +4,7 @@
 #define SH_CRYPTO_INT_H
 
 #include <openssl/evp.h>
+#include <openssl/x509.h>
 
 #include <sh/crypto.h>
 
@@ -15,5 +16,11 @@ struct sh_crypto {
     EVP_CIPHER *aes_gcm;
     EVP_CIPHER *sm4_ctr;
 };
+
+/* cert.c: from PEM; NULL when it is none. */
+EVP_PKEY *crypto_key_read(struct sh_str pem);
+X509 *crypto_cert_read(struct sh_str pem);
+/* cert_parse.c: upper-case hexadecimal; left empty above 20 octets (RFC 5280 4.1.2.2). */
+void crypto_serial_put(const ASN1_INTEGER *serial, char out[SH_CERT_SERIAL_CHARS]);
 
 #endif /* SH_CRYPTO_INT_H */

@@ -31,7 +31,13 @@ static sh_err cert_new(struct sh_guard *g, const struct guard_cert_form *form,
     c->issuer_at = subject.n + 1;
     memcpy(c->text, subject.p, subject.n + 1);
     memcpy(c->text + c->issuer_at, issuer.p, issuer.n + 1);
-    const sh_err err = sh_map_put(&g->certs, sh_str_c(c->key), c);
+    sh_err err = sh_map_put(&g->certs, sh_str_c(c->key), c);
+    if (err == SH_OK && c->issued && c->serial[0] != '\0') {
+        err = sh_map_set(&g->pki.issued, sh_str_c(c->serial), c);
+        if (err != SH_OK) {
+            (void)sh_map_del(&g->certs, sh_str_c(c->key));
+        }
+    }
     if (err != SH_OK) {
         sh_mem_free(g->env->alloc, c);
         return err;
@@ -89,6 +95,9 @@ void guard_cert_drop(struct sh_guard *g, struct guard_cert *c)
         d->live_certs -= c->revoked_us == 0 ? 1 : 0;
     }
     (void)sh_map_del(&g->certs, sh_str_c(c->key));
+    if (c->issued && c->serial[0] != '\0') {
+        (void)sh_map_del(&g->pki.issued, sh_str_c(c->serial));
+    }
     sh_mem_free(g->env->alloc, c);
 }
 
@@ -106,6 +115,7 @@ void guard_cert_planned(struct sh_guard *g, struct guard_device *d, struct guard
     }
     if (done) {
         join(d, fresh);
+        (void)atomic_fetch_add(&g->pki.changes, 1); /* what is due is counted anew */
     } else if (fresh != NULL) {
         guard_cert_drop(g, fresh);
     }
@@ -178,7 +188,7 @@ sh_err guard_cert_load(struct sh_guard *g, const json_t *o)
     SH_TRY(cert_new(g, &f, &c));
     join(d, c);
     guard_device_refresh(g, d);
-    return SH_OK;
+    return guard_revoked_early(g, c);
 }
 
 /* ---- entering and issuing ---- */
@@ -286,21 +296,58 @@ sh_err sh_guard_device_certificate_issue(struct sh_guard *g, const struct sh_gua
 
 /* ---- taking away ---- */
 
+/* What has to be stored: a name goes, a fingerprint stays, marked. Under change and lock. */
+static sh_err plan_away(struct sh_guard *g, struct guard_cert *c, const struct guard_device *d,
+                        const struct sh_guard_revoke *r, struct guard_batch *b)
+{
+    if (c->key[0] == 'c') {
+        return guard_batch_delete(b, GUARD_CERT, sh_str_c(c->key));
+    }
+    struct guard_revoked form = {.until_us = c->until_us};
+    form.told.when_us = guard_now(g);
+    form.told.reason = r->reason;
+    c->revoked_us = form.told.when_us;
+    const sh_err err = guard_cert_batch(g, b, c, d->tenant, sh_str_c(d->device));
+    c->revoked_us = 0;
+    return err == SH_OK ? guard_revoked_plan(g, c, &form, r->note, b) : err;
+}
+
+/* Under lock. */
+static void apply_away(struct sh_guard *g, struct guard_cert *c, struct guard_device *d)
+{
+    if (c->key[0] == 'c') {
+        guard_cert_drop(g, c);
+    } else {
+        guard_revoked_planned(g, c, true);
+        const struct guard_revoked *told = sh_map_get(
+            &g->pki.revoked, sh_str_c(c->issued && c->serial[0] != '\0' ? c->serial : c->key));
+        c->revoked_us = told == NULL ? guard_now(g) : told->told.when_us;
+        d->live_certs--;
+    }
+    guard_subject_renew(g, d->slot); /* who came in with it goes */
+    guard_device_refresh(g, d);
+}
+
 /* Revokes a fingerprint, removes a name. */
-static sh_err take_away(struct sh_guard *g, const struct sh_guard_at *at, struct sh_str device,
-                        const char *key)
+static sh_err take_away(struct sh_guard *g, const struct sh_guard_at *at,
+                        const struct sh_guard_revoke *r, const char *key)
 {
     struct guard_batch b;
+    const struct sh_str device = r->device;
     const bool name = key[0] == 'c';
     char object[SH_DEVICE_ID_MAX + 16];
+    char detail[sizeof((struct guard_cert *)0)->key + GUARD_NOTE_MAX + 32];
     (void)guard_print(object, sizeof object, "device:%.*s", SH_PRI(device));
+    (void)guard_print(detail, sizeof detail, "%s%s%s%s%.*s", key, name ? "" : " ",
+                      name ? "" : sh_crl_reason_name((int)r->reason), r->note.n > 0 ? ": " : "",
+                      SH_PRI(r->note));
     const struct sh_audit audit = {
         .by = at->by,
         .tenant = at->tenant,
         .act = name ? SH_STR("device.common_name_removed") : SH_STR("device.certificate_revoked"),
         .object = sh_str_c(object),
         .result = SH_STR("ok"),
-        .detail = sh_str_c(key),
+        .detail = sh_str_c(detail),
         .peer = at->peer,
     };
     guard_batch_init(g, &b);
@@ -310,26 +357,15 @@ static sh_err take_away(struct sh_guard *g, const struct sh_guard_at *at, struct
     struct guard_cert *c = sh_map_get(&g->certs, sh_str_c(key));
     sh_err err =
         d == NULL || c == NULL || c->device != d || c->revoked_us != 0 ? SH_E_NOTFOUND : SH_OK;
-    const int64_t now = guard_now(g);
-    if (err == SH_OK && name) {
-        err = guard_batch_delete(&b, GUARD_CERT, sh_str_c(key));
-    } else if (err == SH_OK) {
-        c->revoked_us = now;
-        err = guard_cert_batch(g, &b, c, at->tenant, device);
-        c->revoked_us = 0;
-    }
+    const bool found = err == SH_OK;
+    err = found ? plan_away(g, c, d, r, &b) : err;
     sh_mutex_unlock(&g->lock);
     err = err == SH_OK ? guard_commit(g, &b, &audit) : err;
     sh_mutex_lock(&g->lock);
-    if (err == SH_OK && name) {
-        guard_cert_drop(g, c);
-    } else if (err == SH_OK) {
-        c->revoked_us = now;
-        d->live_certs--;
-    }
     if (err == SH_OK) {
-        guard_subject_renew(g, d->slot); /* who came in with it goes */
-        guard_device_refresh(g, d);
+        apply_away(g, c, d);
+    } else if (found) {
+        guard_revoked_planned(g, c, false);
     }
     sh_mutex_unlock(&g->lock);
     sh_mutex_unlock(&g->change);
@@ -337,21 +373,37 @@ static sh_err take_away(struct sh_guard *g, const struct sh_guard_at *at, struct
     return err;
 }
 
+static bool note_ok(struct sh_str note)
+{
+    if (note.n > GUARD_NOTE_MAX || !sh_utf8_valid(note)) {
+        return false;
+    }
+    for (size_t i = 0; i < note.n; i++) {
+        if ((unsigned char)note.p[i] < 0x20 || note.p[i] == 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
 sh_err sh_guard_device_certificate_revoke(struct sh_guard *g, const struct sh_guard_at *at,
-                                          struct sh_str device, struct sh_str fingerprint)
+                                          const struct sh_guard_revoke *r)
 {
     char key[3 + SH_HASH_HEX] = "fp:";
     size_t n = 0;
-    SH_TRY(sh_guard_check_device(g, at->by, SH_PERM_DEVICES_WRITE, at->tenant, device));
-    for (size_t i = 0; i < fingerprint.n; i++) { /* also as openssl writes it: AB:CD:... */
-        const char c = fingerprint.p[i];
+    SH_TRY(sh_guard_check_device(g, at->by, SH_PERM_DEVICES_WRITE, at->tenant, r->device));
+    if (!note_ok(r->note) || sh_crl_reason_name((int)r->reason) == NULL) {
+        return SH_E_INVAL;
+    }
+    for (size_t i = 0; i < r->fingerprint.n; i++) { /* also as openssl writes it: AB:CD:... */
+        const char c = r->fingerprint.p[i];
         if (c != ':' && n + 1 < SH_HASH_HEX) {
             key[3 + n++] = (char)(c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c);
         } else if (c != ':') {
             return SH_E_NOTFOUND;
         }
     }
-    return take_away(g, at, device, key);
+    return take_away(g, at, r, key);
 }
 
 sh_err sh_guard_device_common_name_remove(struct sh_guard *g, const struct sh_guard_at *at,
@@ -362,7 +414,8 @@ sh_err sh_guard_device_common_name_remove(struct sh_guard *g, const struct sh_gu
     if (!guard_print(key, sizeof key, "cn:%.*s", SH_PRI(name))) {
         return SH_E_NOTFOUND;
     }
-    return take_away(g, at, device, key);
+    const struct sh_guard_revoke r = {.device = device};
+    return take_away(g, at, &r, key);
 }
 
 /* ---- showing ---- */
@@ -385,12 +438,17 @@ static const char *state_of(const struct guard_cert *c, int64_t now)
     if (c->until_us != 0 && now >= c->until_us) {
         return "expired";
     }
-    return now < c->from_us ? "not_yet" : "valid";
+    if (now < c->from_us) {
+        return "not_yet";
+    }
+    return c->until_us != 0 && c->until_us - now < GUARD_WARN_US ? "expiring" : "valid";
 }
 
 /* Members of an open object. */
-static void put_cert(struct sh_jw *w, const struct guard_cert *c, int64_t now)
+static void put_cert(const struct sh_guard *g, struct sh_jw *w, const struct guard_cert *c,
+                     int64_t now)
 {
+    const struct guard_revoked *why = guard_revoked_of(g, c);
     put_text(w, "fingerprint", c->key + 3);
     put_text(w, "subject", c->text);
     put_text(w, "issuer", c->text + c->issuer_at);
@@ -401,6 +459,13 @@ static void put_cert(struct sh_jw *w, const struct guard_cert *c, int64_t now)
     put_text(w, "state", state_of(c, now));
     put_time(w, "added", c->added_us);
     put_time(w, "revoked", c->revoked_us);
+    sh_jw_key(w, "reason");
+    if (why == NULL) {
+        sh_jw_null(w);
+    } else {
+        sh_jw_c(w, sh_crl_reason_name((int)why->told.reason));
+    }
+    put_text(w, "note", why == NULL ? "" : why->note);
 }
 
 sh_err sh_guard_device_certificate_write(struct sh_guard *g, const struct sh_guard_at *at,
@@ -418,7 +483,7 @@ sh_err sh_guard_device_certificate_write(struct sh_guard *g, const struct sh_gua
     const struct guard_cert *c = sh_map_get(&g->certs, sh_str_c(key));
     const bool there = d != NULL && c != NULL && c->device == d;
     if (there) {
-        put_cert(w, c, now);
+        put_cert(g, w, c, now);
     }
     sh_mutex_unlock(&g->lock);
     return there ? SH_OK : SH_E_NOTFOUND;
@@ -437,7 +502,7 @@ sh_err sh_guard_device_certificates_write(struct sh_guard *g, const struct sh_gu
     for (const struct guard_cert *c = first; c != NULL; c = c->next) {
         if (c->key[0] == 'f') {
             sh_jw_obj(w);
-            put_cert(w, c, now);
+            put_cert(g, w, c, now);
             sh_jw_obj_end(w);
         }
     }

@@ -261,6 +261,17 @@ sh_err sh_guard_device_gateway(struct sh_guard *g, const struct sh_guard_at *at,
 
 /* ---- the device is renamed or removed ---- */
 
+/* What the CA issued for a device that goes stands on the list from now on. Under lock. */
+static sh_err batch_gone(struct sh_guard *g, const struct guard_cert *c, struct guard_batch *b)
+{
+    struct guard_revoked form = {.pending = true};
+    form.told.when_us = guard_now(g);
+    form.told.reason = SH_CRL_CESSATION;
+    const bool told =
+        c->issued && c->revoked_us == 0 && c->serial[0] != '\0' && c->until_us > form.told.when_us;
+    return told ? guard_revoked_plan(g, c, &form, SH_STR(""), b) : SH_OK;
+}
+
 /* Credentials of the device follow it to `to`, or go (to.p == NULL): what the store has to do.
  * Under change and lock. */
 static sh_err batch_move(struct sh_guard *g, uint32_t tenant, struct sh_str from, struct sh_str to,
@@ -280,6 +291,7 @@ static sh_err batch_move(struct sh_guard *g, uint32_t tenant, struct sh_str from
     for (const struct guard_cert *c = d == NULL ? NULL : d->certs; c != NULL; c = c->next) {
         SH_TRY(to.p == NULL ? guard_batch_delete(b, GUARD_CERT, sh_str_c(c->key))
                             : guard_cert_batch(g, b, c, tenant, to));
+        SH_TRY(to.p == NULL ? batch_gone(g, c, b) : SH_OK);
     }
     return guard_tokens_move(g, tenant, from, to, b);
 }
@@ -324,6 +336,9 @@ static sh_err move_device(struct sh_guard *g, uint32_t tenant, struct sh_str fro
         err = guard_batch_commit(g, &b);
     }
     sh_mutex_lock(&g->lock);
+    for (const struct guard_cert *c = d == NULL ? NULL : d->certs; c != NULL; c = c->next) {
+        guard_revoked_planned(g, c, err == SH_OK);
+    }
     if (err == SH_OK) {
         apply_move(g, d, old_key, to);
         guard_tokens_moved(g, tenant, from, to);

@@ -25,6 +25,7 @@ struct sh_guard_settings sh_guard_settings_default(void)
         .max_devices = 1000000,
         .sessions_per_person = 50,
         .audit_waiting = 4096,
+        .device_days = 1825,
     };
 }
 
@@ -103,6 +104,8 @@ static sh_err load_object(struct loading *l, struct sh_str key, const json_t *o)
         return guard_device_load(l->g, o);
     case GUARD_CERT:
         return guard_cert_load(l->g, o);
+    case GUARD_REVOKED:
+        return guard_revoked_load(l->g, key, o);
     case GUARD_AUDIT:
         break;
     }
@@ -112,8 +115,9 @@ static sh_err load_object(struct loading *l, struct sh_str key, const json_t *o)
 /* What can not be read is named in the log and left out; a start is never refused for it. */
 static sh_err load_one(void *ctx, struct sh_str key, struct sh_str value)
 {
-    static const char *const names[GUARD_KINDS] = {
-        "meta", "tenant", "role", "person", "token", "session", "device", "certificate", "audit"};
+    static const char *const names[GUARD_KINDS] = {"meta",    "tenant",  "role",   "person",
+                                                   "token",   "session", "device", "certificate",
+                                                   "revoked", "audit"};
     struct loading *l = ctx;
     json_t *o = NULL;
     l->n++;
@@ -175,8 +179,8 @@ static sh_err check_node(struct sh_guard *g, const char *stored, bool accept, bo
 /* Under change and lock, except that storing takes lock itself: so it is given back there. */
 static sh_err load_all(struct sh_guard *g)
 {
-    static const enum guard_kind order[] = {GUARD_ROLE,    GUARD_PERSON, GUARD_TOKEN,
-                                            GUARD_SESSION, GUARD_DEVICE, GUARD_CERT};
+    static const enum guard_kind order[] = {GUARD_ROLE,   GUARD_PERSON,  GUARD_TOKEN, GUARD_SESSION,
+                                            GUARD_DEVICE, GUARD_REVOKED, GUARD_CERT};
     struct loading l;
     sh_mutex_lock(&g->lock);
     sh_err err = guard_roles_init(g);
@@ -264,6 +268,7 @@ static sh_err make_tables(struct sh_guard *g)
     /* one more: a renamed device has two names for a moment */
     sh_map_init(&g->devices, a, (size_t)s->max_devices + 1, g->seed);
     sh_map_init(&g->certs, a, s->max_devices, g->seed);
+    guard_pki_init(g);
     const size_t nfails = (size_t)FAIL_SETS * FAIL_WAYS;
     const size_t nthrottles = (size_t)THROTTLE_SETS * THROTTLE_WAYS;
     g->fails = sh_mem_array(a, nfails, sizeof *g->fails);
@@ -281,6 +286,7 @@ static bool settings_ok(const struct sh_guard_settings *s)
     return s->max_tenants > 0 && s->max_people > 0 && s->max_roles >= 16 && s->max_sessions > 0 &&
            s->sessions_per_person > 0 && s->audit_waiting > 0 && s->password_waiting > 0 &&
            s->lock_after > 0 && s->lock_address_after > 0 && s->lock_first_us > 0 &&
+           s->device_days > 0 && (s->pki_url[0] == '\0' || sh_cert_url_ok(sh_str_c(s->pki_url))) &&
            s->lock_max_us >= s->lock_first_us && s->session_idle_us > 0 && s->session_max_us > 0;
 }
 
@@ -376,6 +382,7 @@ void sh_guard_close(struct sh_guard *g)
     }
     free_values(g, &g->sessions);
     free_values(g, &g->certs);
+    guard_pki_fini(g);
     free_values(g, &g->devices);
     sh_map_fini(&g->token_by_hash);
     free_values(g, &g->tokens);
@@ -403,6 +410,7 @@ void sh_guard_tick(struct sh_guard *g)
     }
     guard_sessions_tick(g);
     guard_grants_tick(g);
+    guard_pki_tick(g);
     guard_audit_flush(g);
 }
 

@@ -1,7 +1,8 @@
 /* guard_int.h - what the files of guard share.
  *
  * Invariants
- *  1. Three locks, taken in this order: change > lock > (none). `change` is held by whoever alters
+ *  1. Three locks, taken in this order: change > lock > (none), and one before them, pki.making,
+ *     for the list of revoked certificates. `change` is held by whoever alters
  *     anything that is stored, also while the store commits; so changes and audit entries have one
  *     order. `lock` guards every map and every object in memory, is held for short and never over
  *     I/O. `hashing` is held by the one thread that computes argon2, with no other lock.
@@ -18,6 +19,7 @@
 #include <stdatomic.h>
 
 #include <sh/guard.h>
+#include <sh/pki.h>
 
 /* ---- persistence seam ---- */
 
@@ -30,6 +32,7 @@ enum guard_kind {
     GUARD_SESSION,
     GUARD_DEVICE,
     GUARD_CERT,
+    GUARD_REVOKED,
     GUARD_AUDIT
 };
 enum { GUARD_KINDS = GUARD_AUDIT + 1, GUARD_KEY_MAX = 384, GUARD_VALUE_MAX = 16384 };
@@ -100,7 +103,9 @@ struct guard_tenant {
     _Atomic uint64_t limit[SH_QUOTAS];
     _Atomic uint64_t use[SH_QUOTAS];
     _Atomic uint64_t refused[SH_QUOTAS];
-    _Atomic int64_t arrival_ns; /* rate: theoretical arrival time of the next sample (GCRA) */
+    _Atomic int64_t arrival_ns;  /* rate: theoretical arrival time of the next sample (GCRA) */
+    _Atomic uint32_t certs_soon; /* devices whose certificates end within GUARD_WARN_US */
+    _Atomic uint32_t certs_over; /* that have ended */
     /* Under `lock`: */
     uint32_t id;
     uint64_t revision;
@@ -253,6 +258,30 @@ struct guard_cert_form {
     bool issued;
 };
 enum { GUARD_CERTS_PER_DEVICE = 64 };
+#define GUARD_WARN_US (INT64_C(60) * 86400 * 1000000) /* "expiring" */
+
+/* Why a certificate is good no more (pki.c). */
+struct guard_revoked {
+    struct sh_revoked told;
+    int64_t until_us; /* end of the certificate's time */
+    bool listed;      /* issued by the device CA: told has its serial number */
+    bool pending;     /* not committed yet: told to nobody */
+    char note[];      /* what somebody wrote about it */
+};
+enum { GUARD_NOTE_MAX = 200 };
+
+struct guard_pki {
+    struct sh_mutex making; /* the list; before `change` */
+    struct sh_buf crl;      /* DER, as it was made last; under making, as the next three */
+    int64_t made_us;        /* wall clock */
+    uint64_t made_changes;
+    uint64_t number;
+    _Atomic uint64_t changes; /* of what is revoked */
+    struct sh_map revoked;    /* guard_revoked by serial number, or fingerprint key; under lock */
+    struct sh_map issued;     /* guard_cert by serial number; under lock */
+    int64_t counted_us;       /* monotonic; used by the tick alone */
+    uint64_t counted_changes;
+};
 
 /* A posted audit entry: copies. */
 enum { AUDIT_TEXT_MAX = 128, AUDIT_DETAIL_MAX = 1024 };
@@ -319,6 +348,7 @@ struct sh_guard {
     struct sh_map sessions; /* by hash */
     struct sh_map devices;  /* "tenant:device" */
     struct sh_map certs;
+    struct guard_pki pki;
     struct guard_fail_entry *fails;
     struct guard_throttle_entry *throttles;
     struct guard_cache_entry *cache;
@@ -547,6 +577,24 @@ void guard_cert_planned(struct sh_guard *g, struct guard_device *d, struct guard
 void guard_cert_drop(struct sh_guard *g, struct guard_cert *c);
 sh_err guard_cert_batch(struct sh_guard *g, struct guard_batch *b, const struct guard_cert *c,
                         uint32_t tenant, struct sh_str device);
+
+/* ---- pki.c; under lock, but for init, fini and tick ---- */
+
+void guard_pki_init(struct sh_guard *g);
+void guard_pki_fini(struct sh_guard *g);
+void guard_pki_tick(struct sh_guard *g);
+sh_err guard_revoked_load(struct sh_guard *g, struct sh_str key, const json_t *o);
+sh_err guard_revoked_early(struct sh_guard *g, const struct guard_cert *c);
+/* NULL: it is not revoked. */
+struct guard_revoked *guard_revoked_of(const struct sh_guard *g, const struct guard_cert *c);
+/* Into memory, pending, and into the batch: when and reason of form. Then, after the commit, for
+ * good or not at all. */
+sh_err guard_revoked_plan(struct sh_guard *g, const struct guard_cert *c,
+                          const struct guard_revoked *form, struct sh_str note,
+                          struct guard_batch *b);
+void guard_revoked_planned(struct sh_guard *g, const struct guard_cert *c, bool done);
+/* keys.c: certificate and key of the device CA, appended; made on first use. Not under lock. */
+sh_err guard_ca_open(struct sh_guard *g, struct sh_buf *cert, struct sh_buf *key);
 /* keys.c: signs for the device; makes a key when there is no request. SH_E_PROTO: the request. */
 sh_err guard_issue(struct sh_guard *g, const struct sh_guard_issue *o, struct sh_buf *cert_pem,
                    struct sh_buf *key_pem);

@@ -3,7 +3,7 @@
 #include "guard_int.h"
 
 #define DAY_US (INT64_C(86400) * 1000000)
-enum { CA_DAYS = 3650, SERVER_DAYS = 397, RENEW_DAYS = 7 };
+enum { CA_DAYS = 7305, SERVER_DAYS = 397, RENEW_DAYS = 7 };
 
 struct pair {
     const char *cert; /* names below DIR */
@@ -101,7 +101,7 @@ static sh_err open_pair(struct sh_guard *g, const struct pair *p, const struct s
     return err;
 }
 
-static sh_err open_ca(struct sh_guard *g, struct sh_buf *cert, struct sh_buf *key)
+sh_err guard_ca_open(struct sh_guard *g, struct sh_buf *cert, struct sh_buf *key)
 {
     static const struct pair files = {"keys/device-ca.pem", "keys/device-ca-key.pem"};
     const struct sh_cert_spec spec = {
@@ -117,7 +117,7 @@ sh_err sh_guard_device_ca(struct sh_guard *g, struct sh_buf *cert_pem)
 {
     struct sh_buf key;
     sh_buf_init(&key, g->env->alloc, SH_PEM_MAX);
-    const sh_err err = open_ca(g, cert_pem, &key);
+    const sh_err err = guard_ca_open(g, cert_pem, &key);
     sh_crypto_wipe(key.p, key.n);
     sh_buf_fini(&key);
     return err;
@@ -138,26 +138,60 @@ sh_err sh_guard_server_certificate(struct sh_guard *g, const struct sh_str *name
     return open_pair(g, &files, &spec, cert_pem, key_pem);
 }
 
+/* What a certificate says of where to ask about it; nothing without pki.url. */
+struct urls {
+    char crl[SH_CERT_URL_MAX + 1];
+    char ocsp[SH_CERT_URL_MAX + 1];
+    char issuer[SH_CERT_URL_MAX + 1];
+};
+
+static void put_urls(const struct sh_guard *g, struct urls *u, struct sh_cert_spec *spec)
+{
+    const char *base = g->set.pki_url;
+    if (base[0] != '\0' && guard_print(u->crl, sizeof u->crl, "%s/pki/device-ca.crl", base) &&
+        guard_print(u->ocsp, sizeof u->ocsp, "%s/pki/ocsp", base) &&
+        guard_print(u->issuer, sizeof u->issuer, "%s/pki/device-ca.cer", base)) {
+        spec->crl_url = sh_str_c(u->crl);
+        spec->ocsp_url = sh_str_c(u->ocsp);
+        spec->issuer_url = sh_str_c(u->issuer);
+    }
+}
+
+/* A certificate does not outlive the authority that signs it. */
+static sh_err until_of(const struct sh_guard *g, const struct sh_buf *ca, int64_t valid_us,
+                       int64_t *out)
+{
+    struct sh_cert_info info;
+    SH_TRY(sh_cert_parse(g->crypto, sh_buf_bytes(ca), &info));
+    *out = guard_now(g) + valid_us;
+    *out = *out > info.until_us ? info.until_us : *out;
+    return SH_OK;
+}
+
 /* CN: the device id, cut to what fits a common name; the fingerprint is what counts. */
 sh_err guard_issue(struct sh_guard *g, const struct sh_guard_issue *o, struct sh_buf *cert_pem,
                    struct sh_buf *key_pem)
 {
     struct sh_buf ca;
     struct sh_buf ca_key;
+    struct urls urls;
     struct sh_str cn = sh_str_sub(o->device, 0, 64);
     while (cn.n > 0 && !sh_utf8_valid(cn)) {
         cn.n--;
     }
-    const struct sh_cert_spec spec = {
+    struct sh_cert_spec spec = {
         .common_name = cn,
         .from_us = guard_now(g) - DAY_US,
-        .until_us = guard_now(g) + o->valid_us,
         .client = true,
     };
+    put_urls(g, &urls, &spec);
     sh_buf_init(&ca, g->env->alloc, SH_PEM_MAX);
     sh_buf_init(&ca_key, g->env->alloc, SH_PEM_MAX);
     const size_t key_at = key_pem->n;
-    sh_err err = open_ca(g, &ca, &ca_key);
+    sh_err err = guard_ca_open(g, &ca, &ca_key);
+    if (err == SH_OK) {
+        err = until_of(g, &ca, o->valid_us, &spec.until_us);
+    }
     if (err == SH_OK && o->request.n > 0) {
         err = sh_cert_sign(g->crypto, g->env->random, &spec, o->request, sh_buf_str(&ca),
                            sh_buf_str(&ca_key), cert_pem);

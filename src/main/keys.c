@@ -34,6 +34,11 @@ const struct sh_config_key node_keys[] = {
     {"tls.key", SH_CONFIG_TEXT, "", 0, 0, true, true, "PEM file of its key."},
     {"tls.names", SH_CONFIG_TEXT, "localhost,127.0.0.1", 0, 0, false, false,
      "Names of the self-signed certificate, by comma."},
+    {"pki.url", SH_CONFIG_TEXT, "", 0, 0, false, false,
+     "http://host:port by which devices reach this node, written into their certificates (CRL, "
+     "OCSP); empty = not written."},
+    {"pki.days", SH_CONFIG_INT, "1825", 1, 3650, false, false,
+     "Days that a device's certificate is good for, where nobody says it."},
     {"guard.password_min", SH_CONFIG_INT, "10", 8, 128, false, false,
      "Characters that a password must have."},
     {"guard.password_classes", SH_CONFIG_INT, "0", 0, 4, false, false,

@@ -225,6 +225,23 @@ static sh_err open_folder(struct node *n)
     return SH_OK;
 }
 
+/* Where certificates say that they can be asked about. */
+static sh_err pki_settings(const struct node *n, struct sh_guard_settings *s, struct sh_diag *d)
+{
+    struct sh_str url = sh_config_get(n->config, "pki.url");
+    while (url.n > 0 && url.p[url.n - 1] == '/') {
+        url.n--;
+    }
+    if (url.n >= sizeof s->pki_url || (url.n > 0 && !sh_cert_url_ok(url))) {
+        sh_diag_set(d, "pki.url is not a web address: '%.*s'.", SH_PRI(url));
+        sh_diag_remedy(d, "Write http://host:port as devices reach this node, or leave it empty.");
+        return SH_E_INVAL;
+    }
+    (void)snprintf(s->pki_url, sizeof s->pki_url, "%.*s", SH_PRI(url));
+    s->device_days = (uint32_t)sh_config_int(n->config, "pki.days");
+    return SH_OK;
+}
+
 /* What the configuration says about people's sign-in. */
 static sh_err guard_settings(const struct node *n, struct sh_guard_settings *s, struct sh_diag *d)
 {
@@ -248,7 +265,7 @@ static sh_err guard_settings(const struct node *n, struct sh_guard_settings *s, 
     s->session_idle_us = sh_config_int(n->config, "guard.session_idle");
     s->session_max_us = sh_config_int(n->config, "guard.session_max");
     s->confirm_us = sh_config_int(n->config, "guard.confirm_after");
-    return SH_OK;
+    return pki_settings(n, s, d);
 }
 
 static sh_err open_stores(struct node *n)

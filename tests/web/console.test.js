@@ -230,8 +230,10 @@ describe('device page', () => {
     expect(await row.innerText()).toContain('有效');
     expect(await page.locator('body').innerText()).not.toContain('PRIVATE KEY');
     await row.getByRole('button', { name: '吊销' }).click();
-    await page.locator('.ant-modal-confirm .ant-btn-dangerous').click();
+    await page.fill('#note', '换新证书');
+    await page.locator('.ant-modal-footer .ant-btn-dangerous').click();
     await row.getByText('已吊销').waitFor();
+    expect(await row.innerText()).toContain('已被新证书替代 – 换新证书');
     expect(await row.getByRole('button', { name: '吊销' }).count()).toBe(0);
   });
 

@@ -16,7 +16,7 @@ WORD = "Songhua-rights-1898"
 SECRET_MARK = "rootmark"  # in every thing of the root that the other tenant must not see
 WITHOUT_BODY = {"get", "delete"}
 # What each route gets: (path parameters, query, body). Valid enough to succeed, or to fail after the permission check.
-IDS = {"id": "dev", "name": "nobody-here", "type": "order", "hash": "00" * 32, "path": "nowhere", "device": "dev", "property": "f", "fingerprint": "00" * 32}
+IDS = {"id": "dev", "name": "nobody-here", "type": "order", "hash": "00" * 32, "path": "nowhere", "device": "dev", "property": "f", "fingerprint": "00" * 32, "request": "MA"}
 PARAMETERS = {
     "getThing": {"id": "model"},
     "putThing": {"id": "model"},

@@ -101,8 +101,8 @@ def certificates(s, device):
 def issued(s, files):
     made = s.post("/api/v1/devices/press/certificates", {"days": 30})
     check("what is shown", sorted(made), sorted(["fingerprint", "subject", "issuer", "serial", "not_before", "not_after", "source", "state",
-                                                 "added", "revoked", "certificate", "key", "ca"]))
-    check("about", (made["subject"], made["issuer"], made["source"], made["state"]), ("press", "Songhua device CA", "issued", "valid"))
+                                                 "added", "revoked", "reason", "note", "certificate", "key", "ca"]))
+    check("about", (made["subject"], made["issuer"], made["source"], made["state"]), ("press", "Songhua device CA", "issued", "expiring"))
     files.put("press.pem", made["certificate"])
     files.put("press-key.pem", made["key"])
     files.put("ca.pem", s.raw("GET", "/api/v1/device-ca")[2].decode())

@@ -194,7 +194,8 @@ static void test_routes_say_what_a_repeat_does(void **state)
          */
         assert_true(!keyed || (r->flags & API_F_INGEST) == 0 || (r->flags & API_F_REPEAT) != 0);
         assert_true(!keyed || (r->flags & API_F_LOOP) == 0);
-        assert_true(!keyed || (r->flags & API_F_OWN_TYPE) == 0); /* an answer kept is JSON */
+        assert_true(!keyed || (r->flags & API_F_OWN_TYPE) == 0 ||
+                    (r->flags & API_F_REPEAT) != 0); /* an answer kept is JSON */
         assert_true(!keyed || strstr(r->path, "/sessions") == NULL ||
                     (r->flags & API_F_SECRET) != 0);
     }

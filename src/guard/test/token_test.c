@@ -241,7 +241,7 @@ static sh_err issue_days(struct fixture *f, const char *device, int64_t days, st
 {
     const struct sh_principal sys = sh_guard_system(f->g);
     const struct sh_guard_at root = {&sys, 1, SH_STR("")};
-    struct sh_guard_issue o = {sh_str_c(device), days * 86400 * SECOND, SH_STR(""), ""};
+    struct sh_guard_issue o = {.device = sh_str_c(device), .valid_us = days * 86400 * SECOND};
     struct sh_buf key;
     sh_buf_init(&key, &f->t.alloc, SH_PEM_MAX);
     sh_buf_clear(cert);
@@ -249,6 +249,14 @@ static sh_err issue_days(struct fixture *f, const char *device, int64_t days, st
     assert_int_equal(key.n > 0, err == SH_OK);
     sh_buf_fini(&key);
     return err;
+}
+
+static sh_err revoke(struct fixture *f, const char *device, struct sh_str fingerprint)
+{
+    const struct sh_principal sys = sh_guard_system(f->g);
+    const struct sh_guard_at root = {&sys, 1, SH_STR("")};
+    const struct sh_guard_revoke r = {.device = sh_str_c(device), .fingerprint = fingerprint};
+    return sh_guard_device_certificate_revoke(f->g, &root, &r);
 }
 
 static json_t *certificates(struct fixture *f, const char *device)
@@ -287,14 +295,11 @@ static void test_revoked_certificate_is_refused_for_good(void **state)
     assert_ok(
         sh_guard_device_common_name_add(f->g, &root, SH_STR("cnc12"), SH_STR("cnc12"), &f->diag));
     assert_ok(sh_guard_by_certificate(f->g, sh_buf_bytes(&cert), true, &live));
-    assert_int_equal(
-        sh_guard_device_certificate_revoke(f->g, &root, SH_STR("other"), sh_str_c(hex)),
-        SH_E_NOTFOUND);
+    assert_int_equal(revoke(f, "other", sh_str_c(hex)), SH_E_NOTFOUND);
     fake_disk_fail(f->disk, 1);
-    assert_int_equal(
-        sh_guard_device_certificate_revoke(f->g, &root, SH_STR("cnc12"), sh_str_c(hex)), SH_E_IO);
+    assert_int_equal(revoke(f, "cnc12", sh_str_c(hex)), SH_E_IO);
     assert_ok(sh_guard_live(f->g, &live));
-    assert_ok(sh_guard_device_certificate_revoke(f->g, &root, SH_STR("cnc12"), sh_str_c(hex)));
+    assert_ok(revoke(f, "cnc12", sh_str_c(hex)));
     assert_int_equal(sh_guard_live(f->g, &live), SH_E_CLOSED);
     for (int round = 0; round < 2; round++) {
         assert_int_equal(sh_guard_by_certificate(f->g, sh_buf_bytes(&cert), true, &p), SH_E_DENIED);
@@ -302,12 +307,11 @@ static void test_revoked_certificate_is_refused_for_good(void **state)
         assert_int_equal(sh_guard_device_certificate_add(f->g, &root, SH_STR("cnc12"),
                                                          sh_buf_bytes(&cert), shown, &f->diag),
                          SH_E_EXISTS);
-        assert_int_equal(
-            sh_guard_device_certificate_revoke(f->g, &root, SH_STR("cnc12"), sh_str_c(hex)),
-            SH_E_NOTFOUND);
+        assert_int_equal(revoke(f, "cnc12", sh_str_c(hex)), SH_E_NOTFOUND);
         json_t *o = certificates(f, "cnc12");
         const json_t *c = json_array_get(json_object_get(o, "items"), 0);
         assert_str(sh_json_get_str(c, "state"), "revoked");
+        assert_str(sh_json_get_str(c, "reason"), "unspecified");
         assert_str(sh_json_get_str(c, "source"), "issued");
         assert_true(sh_str_eqc(sh_json_get_str(c, "fingerprint"), hex));
         assert_true(sh_str_eqc(sh_json_get_str(c, "serial"), info.serial));
@@ -319,8 +323,7 @@ static void test_revoked_certificate_is_refused_for_good(void **state)
     assert_int_equal(
         sh_guard_device_common_name_remove(f->g, &root, SH_STR("cnc12"), SH_STR("cnc12")),
         SH_E_NOTFOUND);
-    assert_int_equal(sh_guard_device_certificate_revoke(f->g, &root, SH_STR("cnc12"), SH_STR("zz")),
-                     SH_E_NOTFOUND);
+    assert_int_equal(revoke(f, "cnc12", SH_STR("zz")), SH_E_NOTFOUND);
     sh_buf_fini(&cert);
 }
 

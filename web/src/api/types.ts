@@ -198,6 +198,16 @@ export interface Token {
   provision?: boolean;
   token?: string;
 }
+export const REVOKE_REASONS = [
+  'superseded',
+  'key_compromise',
+  'cessation_of_operation',
+  'affiliation_changed',
+  'privilege_withdrawn',
+  'ca_compromise',
+  'unspecified',
+] as const;
+export type RevokeReason = (typeof REVOKE_REASONS)[number];
 export interface Certificate {
   fingerprint: string;
   subject: string;
@@ -206,9 +216,11 @@ export interface Certificate {
   not_before: string | null;
   not_after: string | null;
   source: 'issued' | 'entered';
-  state: 'valid' | 'not_yet' | 'expired' | 'revoked';
+  state: 'valid' | 'expiring' | 'not_yet' | 'expired' | 'revoked';
   added?: string | null;
   revoked?: string | null;
+  reason?: RevokeReason | null;
+  note?: string;
   /** Only in the answer that made it. */
   certificate?: string;
   key?: string;

@@ -133,25 +133,40 @@ interface DialogProps<V> {
   initial: Partial<V>;
   children: ReactNode;
   wide?: boolean;
+  /** What the button says; `danger`: in red; `done`: the word when it has worked. */
+  okText?: string;
+  danger?: boolean;
+  done?: string;
   onClose: () => void;
   save: (values: V) => Promise<unknown>;
 }
 
-export function FormDialog<V extends object>({ title, initial, children, wide = false, onClose, save }: DialogProps<V>) {
+export function FormDialog<V extends object>({
+  title,
+  initial,
+  children,
+  wide = false,
+  okText = t('action.save'),
+  danger = false,
+  done = t('state.saved'),
+  onClose,
+  save,
+}: DialogProps<V>) {
   const [form] = Form.useForm<V>();
   const { busy, problem, run } = useAct();
   const submit = async (values: V) => {
     const ok = await run(async () => {
       await save(values);
       return true;
-    }, t('state.saved'));
+    }, done);
     if (ok) onClose();
   };
   return (
     <Modal
       open
       title={title}
-      okText={t('action.save')}
+      okText={okText}
+      okButtonProps={{ danger }}
       cancelText={t('action.cancel')}
       confirmLoading={busy}
       width={wide ? 820 : undefined}

@@ -2,6 +2,7 @@
 // missing, unused, or not the one word the product has for a thing.
 import { accountWords } from './wordsAccount';
 import { backupWords } from './wordsBackups';
+import { identityWords } from './wordsIdentity';
 
 type Word = readonly [zh: string, en: string];
 
@@ -151,6 +152,10 @@ const table = {
   'remedy.back_pressure': ['数据没有丢失；若经常出现，换更快的磁盘或降低采集频率。', 'Nothing was lost. If it stays, use a faster disk or sample less often.'],
   'trouble.audit_dropped': ['有审计记录未能写入', 'Audit entries were dropped'],
   'remedy.audit_dropped': ['检查磁盘空间和日志。', 'Check disk space and the log.'],
+  'trouble.certificates_expired': ['有设备的证书已过期，接入被拒绝', 'Devices whose certificate has ended: they are refused'],
+  'remedy.certificates_expired': ['在设备页“证书”中为其签发新证书并装到设备上。', 'Issue a new one on the device’s page, under Certificates, and put it on the device.'],
+  'trouble.certificates_expiring': ['有设备的证书将在 60 天内过期', 'Devices whose certificate ends within 60 days'],
+  'remedy.certificates_expiring': ['请在过期前更换：在设备页“证书”中签发新证书。', 'Change it in time: issue a new one on the device’s page, under Certificates.'],
   'trouble.backup_failed': ['最近一次备份没有完成', 'The last backup was not made'],
   'remedy.backup_failed': ['原因和处理办法见“备份”页；排除后会自动重试。', 'Backups says why and what helps; it is tried again by itself.'],
   'trouble.rehearsal_failed': ['最近的备份没有通过恢复演练，不能依靠它', 'The newest backup did not pass its rehearsal: do not rely on it'],
@@ -507,66 +512,8 @@ const table = {
   ],
   'tokens.deleteHint': ['用令牌 {name} 的程序会立刻失去访问。', 'Programs that use token {name} lose access at once.'],
 
-  'cert.how': [
-    '设备可凭 X.509 客户端证书经 TLS（mqtts）接入，不需要用户名和密码。',
-    'By an X.509 client certificate over TLS (mqtts) a device comes in without user name and password.',
-  ],
-  'cert.issue': ['签发证书', 'Issue a certificate'],
-  'cert.enter': ['登记证书或证书请求', 'Enter a certificate or request'],
-  'cert.ca': ['下载设备 CA', 'Download the device CA'],
-  'cert.state': ['状态', 'State'],
-  'cert.valid': ['有效', 'Valid'],
-  'cert.not_yet': ['未生效', 'Not yet valid'],
-  'cert.expired': ['已过期', 'Expired'],
-  'cert.revoked': ['已吊销', 'Revoked'],
-  'cert.subject': ['名称', 'Name'],
-  'cert.issuer': ['签发者', 'Issuer'],
-  'cert.source': ['来源', 'Source'],
-  'cert.issued': ['本平台签发', 'Issued here'],
-  'cert.entered': ['登记', 'Entered'],
-  'cert.until': ['有效期至', 'Valid until'],
-  'cert.from': ['自 {time} 起有效', 'Valid from {time}'],
-  'cert.fingerprint': ['指纹', 'Fingerprint'],
-  'cert.serial': ['序列号', 'Serial number'],
-  'cert.life': ['有效期', 'Valid for'],
-  'cert.none': ['还没有证书', 'No certificates yet'],
-  'cert.noneHint': [
-    '签发一个证书下载到设备，或登记设备已有的证书。',
-    'Issue one and put it on the device, or enter the one that the device has.',
-  ],
-  'cert.names': ['设备 CA 签发的这些通用名称也代表本设备：{names}', 'These common names under the device CA stand for it too: {names}'],
-  'cert.made': ['证书 {name}', 'Certificate {name}'],
-  'cert.keyOnce': [
-    '私钥只能下载这一次，平台不保存。请现在下载并放到设备上。',
-    'The private key can be had only now; the platform does not keep it. Download it and put it on the device.',
-  ],
-  'cert.signedHint': ['证书请求已签署，私钥仍只在设备上。', 'The request is signed; the private key stays on the device alone.'],
-  'cert.fileCertificate': ['证书', 'Certificate'],
-  'cert.fileKey': ['私钥', 'Private key'],
-  'cert.fileCa': ['设备 CA', 'Device CA'],
-  'cert.download': ['下载 {file}', 'Download {file}'],
-  'cert.pemHint': [
-    '粘贴一份证书（自有 CA 签发的也可以），或由设备生成的证书请求（CSR）。',
-    'Paste a certificate, also of your own authority, or a request (CSR) that the device made.',
-  ],
-  'cert.isKey': [
-    '这是私钥：不要发送给任何人，这里只需要证书。',
-    'This is a private key: give it to nobody. Only the certificate is needed here.',
-  ],
-  'cert.notPem': [
-    '需要 PEM 文本，以 -----BEGIN CERTIFICATE----- 或 -----BEGIN CERTIFICATE REQUEST----- 开头',
-    'PEM is needed: -----BEGIN CERTIFICATE----- or -----BEGIN CERTIFICATE REQUEST-----',
-  ],
-  'cert.revoke': ['吊销', 'Revoke'],
-  'cert.revokeTitle': ['吊销证书 {name}？', 'Revoke certificate {name}?'],
-  'cert.revokeHint': [
-    '设备的现有连接立即断开，此证书永远不能再用，也不能重新登记。',
-    'The connections of the device end at once. This certificate is of no use for ever and can not be entered again.',
-  ],
-  'cert.revokedDone': ['已吊销', 'Revoked'],
-
-
   ...backupWords,
+  ...identityWords,
   ...accountWords,
 
   'audit.what': ['每条记录都含前一条的散列，可离线验证完整性', 'Each entry holds the hash of the one before; the chain can be verified off-line'],

@@ -245,24 +245,26 @@ export class Mock {
   }
 
   /** Texts that look like certificates: nothing here checks a signature. */
-  certificates(device, { req, res, rest, json }) {
+  certificates(device, { req, res, rest, json, q }) {
     device.certificates ??= [];
     const all = device.certificates;
     if (req.method === 'DELETE') {
-      const one = all.find((c) => c.fingerprint === rest[2] && c.state === 'valid');
+      const one = all.find((c) => c.fingerprint === rest[2] && c.state !== 'revoked');
       if (!one) throw notFound('证书');
-      Object.assign(one, { state: 'revoked', revoked: new Date().toISOString() });
+      const why = { reason: q?.get('reason') ?? 'unspecified', note: q?.get('note') ?? '' };
+      Object.assign(one, { state: 'revoked', revoked: new Date().toISOString(), ...why });
       this.log('admin', 'device.certificate_revoked', `device:${device.id}`);
       return answer(res, 204, null);
     }
     if (req.method === 'GET') return answer(res, 200, { items: all, common_names: [], next: null });
-    const { pem, csr, days = 365 } = json();
+    const { pem, csr, days = 1825 } = json();
     if (pem && all.some((c) => c.pem === pem)) throw new Refusal(409, 'exists', '该证书或名称已登记给某台设备，或已被吊销');
     const now = Date.now();
     const one = {
       fingerprint: randomBytes(32).toString('hex'), subject: device.id, issuer: pem ? 'own' : 'Songhua device CA', serial: randomBytes(16).toString('hex').toUpperCase(),
-      not_before: new Date(now).toISOString(), not_after: new Date(now + days * 86_400_000).toISOString(), source: pem ? 'entered' : 'issued', state: 'valid',
-      added: new Date(now).toISOString(), revoked: null,
+      not_before: new Date(now).toISOString(), not_after: new Date(now + days * 86_400_000).toISOString(),
+      source: pem ? 'entered' : 'issued', state: days < 60 ? 'expiring' : 'valid',
+      added: new Date(now).toISOString(), revoked: null, reason: null, note: '',
     };
     all.unshift(one);
     const text = (what) => `-----BEGIN ${what}-----\n${randomBytes(48).toString('base64')}\n-----END ${what}-----\n`;
@@ -340,7 +342,7 @@ export class Mock {
       this.log('admin', 'device.secret', `device:${device.id}`);
       return answer(res, 200, { user: device.id, password: randomBytes(18).toString('base64url') });
     }
-    if (act === 'certificates') return this.certificates(device, { req, res, rest, json });
+    if (act === 'certificates') return this.certificates(device, { req, res, rest, json, q });
     if (act === 'rename') {
       const { to } = json();
       if (this.devices.has(to)) throw new Refusal(409, 'exists', `设备标识 ${to} 已被使用`, '换一个标识。');

@@ -107,7 +107,13 @@ SH_MUST_CHECK sh_err sh_password_params(struct sh_str phc, struct sh_argon2 *out
 
 /* ---- keys and certificates ------------------------------------------------------------------ */
 
-enum { SH_PEM_MAX = 16384, SH_CERT_NAME_CHARS = 192, SH_CERT_SERIAL_CHARS = 43, SH_CERT_SANS = 16 };
+enum {
+    SH_PEM_MAX = 16384,
+    SH_CERT_NAME_CHARS = 192,
+    SH_CERT_SERIAL_CHARS = 43,
+    SH_CERT_SANS = 16,
+    SH_CERT_URL_MAX = 300
+};
 
 /* Appends a new ECDSA P-256 private key as PEM (PKCS #8, not encrypted). */
 SH_MUST_CHECK sh_err sh_cert_new_key(const struct sh_crypto *c, struct sh_buf *pem);
@@ -118,10 +124,15 @@ struct sh_cert_spec {
     size_t nnames;              /* at most SH_CERT_SANS */
     int64_t from_us;            /* validity */
     int64_t until_us;
-    bool ca;     /* may issue (path length 0) */
-    bool server; /* extended key usage serverAuth */
-    bool client; /* extended key usage clientAuth */
+    bool ca;                  /* may issue (path length 0) */
+    bool server;              /* extended key usage serverAuth */
+    bool client;              /* extended key usage clientAuth */
+    struct sh_str crl_url;    /* where the list of revoked ones is; empty: not said */
+    struct sh_str ocsp_url;   /* with issuer_url: where to ask about one, and for the issuer */
+    struct sh_str issuer_url; /* in DER (RFC 5280 4.2.2.1) */
 };
+/* May the URL stand in a certificate: http or https, no characters that would need quoting. */
+bool sh_cert_url_ok(struct sh_str url);
 /* Makes a certificate for the public half of key_pem, with a random 127-bit serial number, signed
  * with SHA-256 and ECDSA by the issuer; ca_cert_pem empty: self-signed. Appends PEM to out.
  * SH_E_INVAL: bad spec or name; SH_E_PROTO: a PEM that can not be read or does not fit. */
@@ -130,8 +141,8 @@ SH_MUST_CHECK sh_err sh_cert_issue(const struct sh_crypto *c, const struct sh_ra
                                    struct sh_str ca_cert_pem, struct sh_str ca_key_pem,
                                    struct sh_buf *out);
 
-/* The same for a certificate request (PKCS #10, RFC 2986) in PEM: its key and no more of it is
- * taken over. SH_E_PROTO: not a request, not signed with its own key, or a key that is too weak
+/* The same for a certificate request (PKCS #10, RFC 2986) in PEM or DER: its key and no more of it
+ * is taken over. SH_E_PROTO: not a request, not signed with its own key, or a key that is too weak
  * (RSA below 2048 bits) or of another kind than RSA, ECDSA on P-256, P-384, P-521, Ed25519. */
 SH_MUST_CHECK sh_err sh_cert_sign(const struct sh_crypto *c, const struct sh_random *r,
                                   const struct sh_cert_spec *spec, struct sh_str request_pem,

@@ -13,6 +13,7 @@
 #include <sh/base.h>
 #include <sh/crypto.h>
 #include <sh/permission.h>
+#include <sh/pki.h>
 #include <sh/scram.h>
 #include <sh/totp.h>
 
@@ -169,6 +170,10 @@ struct sh_guard_settings {
     uint32_t max_devices;         /* device secrets and certificates: 1,000,000 */
     uint32_t sessions_per_person; /* 50 */
     uint32_t audit_waiting;       /* posted audit entries not yet written; 4096 */
+    uint32_t device_days;         /* of a device's certificate, where nobody says it; 1825 */
+    /* Where this node is reached, for certificates to say where to ask about them:
+     * "http://host:port" without a slash behind; "" = they do not say. */
+    char pki_url[256];
 };
 struct sh_guard_settings sh_guard_settings_default(void);
 
@@ -499,8 +504,8 @@ SH_MUST_CHECK sh_err sh_guard_device_common_name_add(struct sh_guard *g,
                                                      struct sh_diag *diag);
 struct sh_guard_issue {
     struct sh_str device;
-    int64_t valid_us;              /* at most ten years */
-    struct sh_str request;         /* PKCS #10 in PEM; empty: a key is made */
+    int64_t valid_us;              /* at most ten years, cut to the end of the CA */
+    struct sh_str request;         /* PKCS #10 in PEM or DER; empty: a key is made */
     char fingerprint[SH_HASH_HEX]; /* out */
 };
 /* Issues a certificate, and a key when there is no request, under the node's device CA
@@ -509,12 +514,18 @@ struct sh_guard_issue {
 SH_MUST_CHECK sh_err sh_guard_device_certificate_issue(
     struct sh_guard *g, const struct sh_guard_at *at, struct sh_guard_issue *o,
     struct sh_buf *cert_pem, struct sh_buf *key_pem, struct sh_diag *diag);
-/* Revoked for good: its connections end, it is refused, it can not be entered again. fingerprint in
- * hexadecimal, with or without colons. SH_E_NOTFOUND: the device has none such. May block. */
+/* Revoked for good: its connections end, it is refused, it can not be entered again, and it stands
+ * on the list if we issued it. SH_E_NOTFOUND: the device has none such. SH_E_INVAL: the note is
+ * longer than 200 bytes or not text. May block. */
+struct sh_guard_revoke {
+    struct sh_str device;
+    struct sh_str fingerprint; /* hexadecimal, with or without colons */
+    enum sh_crl_reason reason;
+    struct sh_str note; /* one line; may be empty */
+};
 SH_MUST_CHECK sh_err sh_guard_device_certificate_revoke(struct sh_guard *g,
                                                         const struct sh_guard_at *at,
-                                                        struct sh_str device,
-                                                        struct sh_str fingerprint);
+                                                        const struct sh_guard_revoke *r);
 SH_MUST_CHECK sh_err sh_guard_device_common_name_remove(struct sh_guard *g,
                                                         const struct sh_guard_at *at,
                                                         struct sh_str device, struct sh_str name);
@@ -527,8 +538,19 @@ SH_MUST_CHECK sh_err sh_guard_device_certificate_write(struct sh_guard *g,
 SH_MUST_CHECK sh_err sh_guard_device_certificates_write(struct sh_guard *g,
                                                         const struct sh_guard_at *at,
                                                         struct sh_str device, struct sh_jw *w);
+/* Days that a certificate is good for where nobody says it. */
+int64_t sh_guard_device_days(const struct sh_guard *g);
 /* PEM of the device CA, for the TLS listener's client verification; made on first use. */
 SH_MUST_CHECK sh_err sh_guard_device_ca(struct sh_guard *g, struct sh_buf *cert_pem);
+/* The list of revoked certificates of the device CA (RFC 5280 clause 5), DER: good for seven days,
+ * made anew each hour and when one is revoked. For whoever asks. May block. */
+SH_MUST_CHECK sh_err sh_guard_crl(struct sh_guard *g, struct sh_buf *out);
+/* Answers a question about certificates of the device CA (RFC 6960), DER both. May block. */
+SH_MUST_CHECK sh_err sh_guard_ocsp(struct sh_guard *g, struct sh_bytes request, struct sh_buf *out);
+/* Devices of the tenant whose last certificate ends within 60 days, or has ended; counted each
+ * minute. Lock-free. */
+void sh_guard_certificates_due(const struct sh_guard *g, uint32_t tenant, uint32_t *soon,
+                               uint32_t *over);
 /* Certificate and key of the server, PEM: keys/server.pem and keys/server-key.pem; self-signed for
  * `names` when missing or expired. */
 SH_MUST_CHECK sh_err sh_guard_server_certificate(struct sh_guard *g, const struct sh_str *names,

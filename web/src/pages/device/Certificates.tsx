@@ -1,30 +1,57 @@
 // X.509 identity of a device: what stands for it, issuing, entering one's own, revoking.
-import { App, Button, Form, Input, Modal, Select } from 'antd';
+import { Button, Form, Input, Modal, Select } from 'antd';
 import { useState } from 'react';
 import { apiUrl, post, remove, seg } from '../../api/client';
-import type { Certificate, Certificates as Answer } from '../../api/types';
+import { REVOKE_REASONS, type Certificate, type Certificates as Answer, type RevokeReason } from '../../api/types';
 import { useResource } from '../../api/useResource';
 import { useSession } from '../../app/session';
 import { FormDialog } from '../../components/AdminTable';
 import { DataTable, type Column } from '../../components/DataTable';
 import { EmptyState } from '../../components/EmptyState';
-import { ProblemView } from '../../components/ProblemView';
-import { useAct } from '../../components/useAct';
 import { t } from '../../i18n';
 import { moment } from '../../i18n/format';
 import { saveFile } from '../devices/importFile';
 import { fileName, fingerprintText, pemKind } from './pem';
 
-const LIVES = [30, 90, 365, 1095, 3650];
+const LIVES = [30, 90, 365, 1095, 1825, 3650];
+const LIFE = 1825;
+const DAY_MS = 86_400_000;
 const PEM_TYPE = 'application/x-pem-file';
+
+const LEVELS = { expiring: 'warning', expired: 'error', revoked: 'error', not_yet: 'info' } as const;
+
+/** The state in a colour and in words; why it was revoked, or how long it is still good. */
+function CertificateState({ cert }: { cert: Certificate }) {
+  const left = cert.not_after ? Math.floor((Date.parse(cert.not_after) - Date.now()) / DAY_MS) : 0;
+  return (
+    <>
+      {cert.state === 'valid' ? (
+        <span className="mark" data-state="online">
+          {t('cert.valid')}
+        </span>
+      ) : (
+        <span className="mark" data-level={LEVELS[cert.state]}>
+          {t(`cert.${cert.state}`)}
+        </span>
+      )}
+      {cert.state === 'expiring' ? <div className="dim">{t('cert.daysLeft', { n: left })}</div> : null}
+      {cert.state === 'revoked' && cert.revoked ? (
+        <div className="cell-note">
+          {t('cert.whenRevoked', { time: moment(cert.revoked), reason: t(`reason.${cert.reason ?? 'unspecified'}`) })}
+          {cert.note ? ` – ${cert.note}` : ''}
+        </div>
+      ) : null}
+    </>
+  );
+}
 
 function columnsOf(revoke: ((row: Certificate) => void) | null): Column<Certificate>[] {
   const columns: Column<Certificate>[] = [
     {
       key: 'state',
       title: t('cert.state'),
-      width: 100,
-      render: (c) => <span className={c.state === 'valid' ? '' : 'dim'}>{t(`cert.${c.state}`)}</span>,
+      width: 230,
+      render: (c) => <CertificateState cert={c} />,
     },
     { key: 'subject', title: t('cert.subject'), render: (c) => c.subject || <span className="dim">–</span> },
     { key: 'issuer', title: t('cert.issuer'), render: (c) => c.issuer || <span className="dim">–</span> },
@@ -122,6 +149,37 @@ function DaysField() {
   );
 }
 
+interface RevokeValues {
+  reason: RevokeReason;
+  note?: string;
+}
+
+function Revoke({ row, path, onClose, done }: { row: Certificate; path: string; onClose: () => void; done: () => void }) {
+  return (
+    <FormDialog<RevokeValues>
+      title={t('cert.revokeTitle', { name: row.subject || fingerprintText(row.fingerprint).slice(0, 11) })}
+      initial={{ reason: 'superseded', note: '' }}
+      okText={t('cert.revoke')}
+      danger
+      done={t('cert.revokedDone')}
+      onClose={onClose}
+      save={async ({ reason, note }) => {
+        const query = new URLSearchParams({ reason, ...(note?.trim() ? { note: note.trim() } : {}) });
+        await remove(`${path}/${row.fingerprint}?${query.toString()}`);
+        done();
+      }}
+    >
+      <p>{t('cert.revokeHint')}</p>
+      <Form.Item name="reason" label={t('cert.reason')}>
+        <Select options={REVOKE_REASONS.map((value) => ({ value, label: t(`reason.${value}`) }))} />
+      </Form.Item>
+      <Form.Item name="note" label={t('cert.note')}>
+        <Input maxLength={60} />
+      </Form.Item>
+    </FormDialog>
+  );
+}
+
 interface Values {
   days: number;
   pem?: string;
@@ -136,24 +194,10 @@ function bodyOf({ days, pem }: Values) {
 export function Certificates({ device }: { device: string }) {
   const path = `devices/${seg(device)}/certificates`;
   const { may } = useSession();
-  const { modal } = App.useApp();
   const list = useResource<Answer>(path);
   const [open, setOpen] = useState<'issue' | 'enter' | null>(null);
   const [made, setMade] = useState<Certificate | null>(null);
-  const { problem, run } = useAct();
-  const revoke = (row: Certificate) =>
-    modal.confirm({
-      title: t('cert.revokeTitle', { name: row.subject || fingerprintText(row.fingerprint).slice(0, 11) }),
-      content: t('cert.revokeHint'),
-      okText: t('cert.revoke'),
-      cancelText: t('action.cancel'),
-      okButtonProps: { danger: true },
-      onOk: () =>
-        run(async () => {
-          await remove(`${path}/${row.fingerprint}`);
-          list.reload();
-        }, t('cert.revokedDone')),
-    });
+  const [going, setGoing] = useState<Certificate | null>(null);
   const save = async (values: Values) => {
     const answer = await post<Certificate>(path, bodyOf(values));
     if (answer.certificate) setMade(answer);
@@ -175,11 +219,13 @@ export function Certificates({ device }: { device: string }) {
         <Button href={apiUrl('device-ca')} download="device-ca.pem">
           {t('cert.ca')}
         </Button>
+        <Button href="/pki/device-ca.crl" download="device-ca.crl">
+          {t('cert.crl')}
+        </Button>
       </div>
-      <ProblemView problem={problem} />
       <DataTable
         label={t('device.certificates')}
-        columns={columnsOf(may('devices.write') ? revoke : null)}
+        columns={columnsOf(may('devices.write') ? setGoing : null)}
         rows={list.data?.items ?? []}
         rowKey={(c) => c.fingerprint}
         loading={list.loading}
@@ -191,7 +237,7 @@ export function Certificates({ device }: { device: string }) {
       {open ? (
         <FormDialog<Values>
           title={t(open === 'issue' ? 'cert.issue' : 'cert.enter')}
-          initial={{ days: 365 }}
+          initial={{ days: LIFE }}
           onClose={() => setOpen(null)}
           save={save}
         >
@@ -207,6 +253,7 @@ export function Certificates({ device }: { device: string }) {
           </Form.Item>
         </FormDialog>
       ) : null}
+      {going ? <Revoke row={going} path={path} onClose={() => setGoing(null)} done={list.reload} /> : null}
       {made ? <Made device={device} made={made} onClose={() => setMade(null)} /> : null}
     </div>
   );
