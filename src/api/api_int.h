@@ -202,6 +202,9 @@ bool api_sees(struct api_req *r, struct sh_str device);
 /* Point by name in the caller's tenant; 0 and a 404 problem otherwise. */
 uint32_t api_point(struct api_req *r, struct sh_str name, int *status);
 
+/* Requests of one address to what is open to everybody: 0, or the status of the answer. */
+int api_throttled(struct api_req *r, const char *space, uint32_t per_second, uint32_t burst);
+
 /* ---- signing in (session.c) ---- */
 
 /* Views into the body and the headers. */
@@ -281,6 +284,7 @@ api_handler api_relations_get, api_relations_post, api_relations_delete, api_att
     api_attributes_patch;
 api_handler api_certificates_get, api_certificates_post, api_certificates_delete, api_names_post,
     api_names_delete, api_device_ca, api_pki_ca, api_pki_cer, api_pki_crl, api_pki_ocsp,
-    api_pki_ocsp_get, api_edits_list, api_edit_withdraw;
+    api_pki_ocsp_get, api_est_cacerts, api_est_csrattrs, api_est_enroll, api_est_reenroll,
+    api_edits_list, api_edit_withdraw;
 
 #endif /* SH_API_INT_H */

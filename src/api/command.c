@@ -55,11 +55,12 @@ static const char *verb_of(const struct api_route *r)
     }
 }
 
-/* A WebSocket and an endless answer are none, nor is a second address of the same route. */
+/* A WebSocket and an endless answer are none, nor is a second address of the same route, nor what
+ * devices alone may do. */
 static bool fit(const struct api_route *r)
 {
     return strcmp(r->id, "mqttWebSocket") != 0 && strcmp(r->id, "stream") != 0 &&
-           strncmp(r->path, "/api/v2/", 8) != 0;
+           strncmp(r->path, "/api/v2/", 8) != 0 && strncmp(r->path, "/.well-known/", 13) != 0;
 }
 
 static void add_word(struct sh_api_command *c, struct sh_str word, size_t *n)

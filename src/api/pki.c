@@ -6,15 +6,14 @@
 
 enum { PER_SECOND = 20, BURST = 100 };
 
-/* 0: go on; else the status of the answer. */
-static int throttled(struct api_req *r)
+int api_throttled(struct api_req *r, const char *space, uint32_t per_second, uint32_t burst)
 {
     int64_t wait_us = 0;
-    const struct sh_str key = sh_arena_printf(r->arena, "pki %.*s", SH_PRI(api_peer(r)));
+    const struct sh_str key = sh_arena_printf(r->arena, "%s %.*s", space, SH_PRI(api_peer(r)));
     if (key.p == NULL) {
         return api_error(r, SH_E_NOMEM, NULL);
     }
-    if (sh_guard_throttle(r->api->o.guard, key, PER_SECOND, BURST, &wait_us) == SH_OK) {
+    if (sh_guard_throttle(r->api->o.guard, key, per_second, burst, &wait_us) == SH_OK) {
         return 0;
     }
     char after[24];
@@ -22,6 +21,11 @@ static int throttled(struct api_req *r)
     sh_http_header_c(r->http, "Retry-After", after);
     return api_problem(r, 429, "too_busy", "too many requests from this address",
                        "来自该地址的请求过多");
+}
+
+static int throttled(struct api_req *r)
+{
+    return api_throttled(r, "pki", PER_SECOND, BURST);
 }
 
 /* The body was written: says what it is and for how long it may be kept. */

@@ -3,6 +3,7 @@
 #include "api_int.h"
 
 #define V1 "/api/v1/"
+#define EST "/.well-known/est/"
 #define PROM V1 "prom/api/v1/"
 #define OBJ "{\"type\":\"object\"}"
 #define ARR "{\"type\":\"array\"}"
@@ -241,6 +242,19 @@ const struct api_route api_routes[] = {
      "查询设备证书状态（OCSP）", NULL, NULL},
     {SH_HTTP_GET, "/pki/ocsp/{request}", "getOcsp", API_PUBLIC, API_F_OWN_TYPE, api_pki_ocsp_get,
      "The same, the request in base64.", "查询设备证书状态（OCSP，请求为 base64）", NULL, NULL},
+    {SH_HTTP_GET, EST "cacerts", "estCaCerts", API_PUBLIC, API_F_OWN_TYPE, api_est_cacerts,
+     "EST: certificate of the device CA (PKCS #7 in base64).",
+     "EST：设备 CA 证书（base64 编码的 PKCS #7）", NULL, NULL},
+    {SH_HTTP_GET, EST "csrattrs", "estCsrAttrs", API_PUBLIC, API_F_LOOP, api_est_csrattrs,
+     "EST: what a request should hold (nothing).", "EST：对证书请求的要求（无）", NULL, NULL},
+    {SH_HTTP_POST, EST "simpleenroll", "estEnroll", API_PUBLIC,
+     API_F_OWN_TYPE | API_F_RAW | API_F_REPEAT, api_est_enroll,
+     "EST: a device gets its certificate with its secret or token (HTTP Basic).",
+     "EST：设备凭密钥或令牌（HTTP Basic）申请证书", NULL, NULL},
+    {SH_HTTP_POST, EST "simplereenroll", "estReenroll", API_PUBLIC,
+     API_F_OWN_TYPE | API_F_RAW | API_F_REPEAT, api_est_reenroll,
+     "EST: a device renews the certificate that it shows, also one whose time is over.",
+     "EST：设备用现有证书（含已过期的）续期", NULL, NULL},
     {SH_HTTP_GET, V1 "devices/{id}/connection", "deviceConnection", SH_PERM_DEVICES_READ,
      API_F_PARTS, api_device_connection, "Connection counters.", "连接统计", NULL, NULL},
     {SH_HTTP_POST, V1 "devices/{id}/commands", "sendCommand", SH_PERM_DEVICES_COMMAND, API_F_PARTS,

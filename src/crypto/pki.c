@@ -377,3 +377,42 @@ sh_err sh_cert_der(struct sh_str pem, struct sh_buf *out)
     X509_free(cert);
     return put_der(out, der, len);
 }
+
+/* ---- bodies of EST ---- */
+
+sh_err sh_pkcs10_body(struct sh_str body, struct sh_buf *out)
+{
+    char text[2 * SH_PEM_MAX];
+    size_t n = 0;
+    const struct sh_str s = sh_str_trim(body);
+    if (s.n == 0 || s.n > sizeof text) {
+        return SH_E_PROTO;
+    }
+    if (sh_str_starts(s, SH_STR("-----BEGIN "))) {
+        return sh_buf_put_str(out, s);
+    }
+    for (size_t i = 0; i < s.n; i++) {
+        const char c = s.p[i];
+        if (c != '\r' && c != '\n' && c != ' ' && c != '\t') {
+            text[n++] = c;
+        }
+    }
+    const size_t was = out->n;
+    const sh_err err = sh_base64_parse(sh_str_of(text, n), false, out);
+    if (err == SH_OK && (out->n == was || out->p[was] != 0x30)) { /* no SEQUENCE */
+        out->n = was;
+        return SH_E_PROTO;
+    }
+    return err;
+}
+
+sh_err sh_base64_lines(struct sh_bytes in, struct sh_buf *out)
+{
+    enum { BYTES = 48 };
+    for (size_t i = 0; i < in.n; i += BYTES) {
+        const size_t n = in.n - i < BYTES ? in.n - i : BYTES;
+        SH_TRY(sh_base64_put(out, sh_bytes_of(in.p + i, n), false));
+        SH_TRY(sh_buf_put_c(out, "\n"));
+    }
+    return SH_OK;
+}

@@ -190,7 +190,10 @@ sh_err guard_device_put(struct sh_guard *g, const struct guard_device_change *c)
     if (!device_id_ok(c->device)) {
         return SH_E_INVAL;
     }
-    SH_TRY(sh_guard_check_device(g, c->at->by, SH_PERM_DEVICES_WRITE, c->at->tenant, c->device));
+    if (!c->own) {
+        SH_TRY(
+            sh_guard_check_device(g, c->at->by, SH_PERM_DEVICES_WRITE, c->at->tenant, c->device));
+    }
     guard_batch_init(g, &b);
     sh_mutex_lock(&g->change);
     sh_mutex_lock(&g->lock);

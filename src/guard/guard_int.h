@@ -560,6 +560,7 @@ struct guard_device_change {
     const struct guard_cert_form *cert; /* a new certificate or name */
     bool set_gateway;
     bool gateway;
+    bool own; /* the device acts for itself: it needs no right to change devices */
 };
 /* Stores it with its audit entry, then applies it. Takes the locks. */
 sh_err guard_device_put(struct sh_guard *g, const struct guard_device_change *c);
@@ -577,6 +578,11 @@ void guard_cert_planned(struct sh_guard *g, struct guard_device *d, struct guard
 void guard_cert_drop(struct sh_guard *g, struct guard_cert *c);
 sh_err guard_cert_batch(struct sh_guard *g, struct guard_batch *b, const struct guard_cert *c,
                         uint32_t tenant, struct sh_str device);
+
+/* Issues and registers; `own`: see guard_device_change. Takes the locks. */
+sh_err guard_cert_issue(struct sh_guard *g, const struct sh_guard_at *at, struct sh_guard_issue *o,
+                        bool own, struct sh_buf *cert_pem, struct sh_buf *key_pem,
+                        struct sh_diag *diag);
 
 /* ---- pki.c; under lock, but for init, fini and tick ---- */
 

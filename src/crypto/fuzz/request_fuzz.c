@@ -2,7 +2,7 @@
  * name that was asked for, and of our own authority. SPDX-License-Identifier: Apache-2.0 */
 #include <sh/fuzz.h>
 
-#include <sh/crypto.h>
+#include <sh/pki.h>
 
 struct authority {
     struct sh_crypto *c;
@@ -21,6 +21,17 @@ static bool authority_make(const struct sh_env *env, struct authority *a)
                          &a->cert) == SH_OK;
 }
 
+/* Invariant: what was read out of a body is not longer than it. */
+static void body(const struct sh_env *env, const uint8_t *data, size_t size)
+{
+    struct sh_buf out;
+    sh_buf_init(&out, env->alloc, (size_t)2 * SH_PEM_MAX);
+    if (sh_pkcs10_body(sh_str_of((const char *)data, size), &out) == SH_OK) {
+        SH_FUZZ_CHECK(out.n > 0 && out.n <= size);
+    }
+    sh_buf_fini(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) /* NOLINT */
 {
     const struct sh_env env = sh_env_system();
@@ -29,6 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) /* NOLINT */
     struct authority a = {.c = NULL};
     struct sh_buf out;
     sh_buf_init(&out, env.alloc, SH_PEM_MAX);
+    body(&env, data, size);
     if (authority_make(&env, &a) &&
         sh_cert_sign(a.c, env.random, &spec, sh_str_of((const char *)data, size),
                      sh_buf_str(&a.cert), sh_buf_str(&a.key), &out) == SH_OK) {

@@ -270,6 +270,31 @@ static void test_reasons_have_names_and_a_wrong_signer_is_refused(void **state)
     assert_int_equal(f->out.n, 0);
 }
 
+static void test_request_body_is_base64_or_pem(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *body;
+        sh_err expect;
+        size_t n;
+    } rows[] = {
+        {"MAMC\r\nAQE=\r\n", SH_OK, 5},
+        {" MAMCAQE= ", SH_OK, 5},
+        {"-----BEGIN X-----\n", SH_OK, 17},
+        {"", SH_E_PROTO, 0},
+        {"MA*C", SH_E_PROTO, 0},
+        {"AAAA", SH_E_PROTO, 0}, /* not a SEQUENCE */
+    };
+    for (size_t i = 0; i < SH_COUNT(rows); i++) {
+        sh_buf_clear(&f->out);
+        assert_int_equal(sh_pkcs10_body(sh_str_c(rows[i].body), &f->out), rows[i].expect);
+        assert_int_equal(f->out.n, rows[i].n);
+    }
+    static const uint8_t zeros[49];
+    assert_ok(sh_base64_lines(sh_bytes_of(zeros, 49), &f->out));
+    assert_int_equal(f->out.n, 64 + 1 + 4 + 1);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -280,6 +305,7 @@ int main(void)
         TEST(test_ocsp_bad_request_is_answered_malformed),
         TEST(test_certificate_says_where_to_ask),
         TEST(test_bag_holds_all_certificates),
+        TEST(test_request_body_is_base64_or_pem),
         TEST(test_reasons_have_names_and_a_wrong_signer_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -279,6 +279,62 @@ static void test_what_is_due_is_counted_by_tenant(void **state)
     assert_int_equal(soon + over, 0);
 }
 
+static struct sh_buf request(struct fixture *f)
+{
+    struct sh_buf der;
+    unsigned char *p = NULL;
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509_REQ *req = X509_REQ_new();
+    assert_true(X509_REQ_set_pubkey(req, key) == 1 && X509_REQ_sign(req, key, EVP_sha256()) > 0);
+    const int n = i2d_X509_REQ(req, &p);
+    sh_buf_init(&der, &f->t.alloc, SH_PEM_MAX);
+    assert_ok(sh_buf_put(&der, p, (size_t)n));
+    OPENSSL_free(p);
+    X509_REQ_free(req);
+    EVP_PKEY_free(key);
+    return der;
+}
+
+static void test_device_renews_its_certificate_also_when_it_is_over(void **state)
+{
+    struct fixture *f = *state;
+    struct sh_cert_info info;
+    struct sh_cert_info next;
+    struct sh_principal p;
+    struct sh_buf der = request(f);
+    struct sh_buf pem;
+    uint8_t other[SH_HASH_BYTES] = {1};
+    sh_buf_init(&pem, &f->t.alloc, SH_PEM_MAX);
+    assert_ok(issue(f, "press", 30, &info));
+    f->t.wall_us += 40 * DAY_US;
+    const struct sh_cert_shown shown = {info.fingerprint, "press", info.until_us, true};
+    assert_int_equal(sh_guard_by_shown(f->g, &shown, &p), SH_E_DENIED); /* for nothing else */
+    assert_int_equal(
+        sh_guard_device_renew(f->g, other, SH_STR(""), sh_buf_str(&der), &pem, &f->diag),
+        SH_E_DENIED);
+    assert_int_equal(
+        sh_guard_device_renew(f->g, info.fingerprint, SH_STR(""), SH_STR("x"), &pem, &f->diag),
+        SH_E_INVAL);
+    assert_ok(sh_guard_device_renew(f->g, info.fingerprint, SH_STR("10.0.0.9"), sh_buf_str(&der),
+                                    &pem, &f->diag));
+    assert_ok(sh_cert_parse(f->crypto, sh_buf_bytes(&pem), &next));
+    assert_string_equal(next.common_name, "press");
+    assert_ok(sh_guard_by_certificate(f->g, sh_buf_bytes(&pem), true, &p));
+    sh_buf_clear(&pem);
+    const struct sh_guard_at own = {.by = &p, .tenant = 1};
+    assert_ok(sh_guard_device_enroll(f->g, &own, sh_buf_str(&der), &pem, &f->diag));
+    const struct sh_principal sys = sh_guard_system(f->g);
+    const struct sh_guard_at nobody = {.by = &sys, .tenant = 1};
+    assert_int_equal(sh_guard_device_enroll(f->g, &nobody, sh_buf_str(&der), &pem, &f->diag),
+                     SH_E_DENIED); /* not a device */
+    assert_ok(revoke(f, "press", &next, SH_CRL_KEY_COMPROMISE, ""));
+    assert_int_equal(
+        sh_guard_device_renew(f->g, next.fingerprint, SH_STR(""), sh_buf_str(&der), &pem, &f->diag),
+        SH_E_DENIED);
+    sh_buf_fini(&pem);
+    sh_buf_fini(&der);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,6 +342,7 @@ int main(void)
         FIXTURE_TEST(test_revoked_is_listed_with_its_reason_and_stays),
         FIXTURE_TEST(test_device_that_goes_takes_its_certificates_along),
         FIXTURE_TEST(test_list_is_kept_for_an_hour_and_its_number_grows),
+        FIXTURE_TEST(test_device_renews_its_certificate_also_when_it_is_over),
         FIXTURE_TEST(test_what_is_due_is_counted_by_tenant),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

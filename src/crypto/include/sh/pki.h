@@ -53,6 +53,11 @@ SH_MUST_CHECK sh_err sh_ocsp_answer(const struct sh_crypto *c, const struct sh_p
                                     struct sh_bytes request, sh_ocsp_lookup *lookup, void *ctx,
                                     struct sh_buf *out);
 
+/* The body of an EST request (RFC 7030 4.2.1, RFC 8951): base64 with or without line ends, or PEM.
+ * Appends what sh_cert_sign takes: DER, or the PEM as it is. SH_E_PROTO: neither, or too long. */
+SH_MUST_CHECK sh_err sh_pkcs10_body(struct sh_str body, struct sh_buf *out);
+/* Appends base64 in lines of 64 characters, as EST answers are. */
+SH_MUST_CHECK sh_err sh_base64_lines(struct sh_bytes in, struct sh_buf *out);
 /* Appends the certificates of a PEM text as PKCS #7, signed data without signers ("certs-only",
  * RFC 5652 5.1, RFC 7030 4.1.3), in DER. SH_E_PROTO: there is none, or not a certificate. */
 SH_MUST_CHECK sh_err sh_pkcs7_certs(struct sh_str pem, struct sh_buf *out);

@@ -514,6 +514,19 @@ struct sh_guard_issue {
 SH_MUST_CHECK sh_err sh_guard_device_certificate_issue(
     struct sh_guard *g, const struct sh_guard_at *at, struct sh_guard_issue *o,
     struct sh_buf *cert_pem, struct sh_buf *key_pem, struct sh_diag *diag);
+/* A certificate for the device that at->by is bound to (its secret, its token, its certificate),
+ * for the key of a PKCS #10 request, PEM or DER; appended in PEM. No other right is needed: it gets
+ * what it has already. SH_E_DENIED: not a device; else as issuing. May block. */
+SH_MUST_CHECK sh_err sh_guard_device_enroll(struct sh_guard *g, const struct sh_guard_at *at,
+                                            struct sh_str request, struct sh_buf *cert_pem,
+                                            struct sh_diag *diag);
+/* The same for whoever has proved (TLS) to have the key of this certificate of the device CA, also
+ * when its time is over: for renewal it is admitted, for nothing else. SH_E_DENIED: not issued
+ * here, or revoked. May block. */
+SH_MUST_CHECK sh_err sh_guard_device_renew(struct sh_guard *g,
+                                           const uint8_t fingerprint[SH_HASH_BYTES],
+                                           struct sh_str peer, struct sh_str request,
+                                           struct sh_buf *cert_pem, struct sh_diag *diag);
 /* Revoked for good: its connections end, it is refused, it can not be entered again, and it stands
  * on the list if we issued it. SH_E_NOTFOUND: the device has none such. SH_E_INVAL: the note is
  * longer than 200 bytes or not text. May block. */
