@@ -205,6 +205,15 @@ uint32_t api_point(struct api_req *r, struct sh_str name, int *status);
 /* Requests of one address to what is open to everybody: 0, or the status of the answer. */
 int api_throttled(struct api_req *r, const char *space, uint32_t per_second, uint32_t burst);
 
+/* ---- a device comes with a provisioning key (provision.c) ---- */
+
+/* The key is good for it, and the device is there, made if need be. Blocks. */
+sh_err api_provision_begin(struct api_req *r, struct sh_str key, struct sh_str device,
+                           struct sh_guard_provision *p, struct sh_diag *d);
+/* The answer to an error of it. */
+int api_provision_refused(struct api_req *r, sh_err err, struct sh_str device,
+                          const struct sh_diag *d);
+
 /* ---- signing in (session.c) ---- */
 
 /* Views into the body and the headers. */
@@ -285,6 +294,7 @@ api_handler api_relations_get, api_relations_post, api_relations_delete, api_att
 api_handler api_certificates_get, api_certificates_post, api_certificates_delete, api_names_post,
     api_names_delete, api_device_ca, api_pki_ca, api_pki_cer, api_pki_crl, api_pki_ocsp,
     api_pki_ocsp_get, api_est_cacerts, api_est_csrattrs, api_est_enroll, api_est_reenroll,
-    api_edits_list, api_edit_withdraw;
+    api_provisions_list, api_provisions_post, api_provisions_delete, api_provision, api_edits_list,
+    api_edit_withdraw;
 
 #endif /* SH_API_INT_H */

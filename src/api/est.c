@@ -1,5 +1,6 @@
 /* est.c - enrolment over secure transport (RFC 7030, RFC 8951): devices fetch the CA, get their
- * first certificate with what they have (device secret, token), and renew it with itself.
+ * first certificate with what they have (secret, token, provisioning key), and renew it with
+ * itself.
  *
  * All of it wants TLS. A client certificate is asked for by the listener and any is taken, so that
  * one whose time is over gets here too; only simplereenroll admits it.
@@ -85,13 +86,56 @@ static int admitted(struct api_req *r, struct sh_buf *request)
                : refused(r, err == SH_E_PROTO || err == SH_E_LIMIT ? SH_E_INVAL : err, NULL);
 }
 
+/* A new device: its id as user, a provisioning key as password. */
+static int by_key(struct api_req *r, const struct sh_auth_header *h, const struct sh_buf *request,
+                  struct sh_buf *pem)
+{
+    struct sh_diag d = {0};
+    struct sh_guard_provision p;
+    struct sh_buf none;
+    struct sh_guard_issue o = {.device = h->user, .request = sh_buf_str(request)};
+    sh_buf_init(&none, r->api->env->alloc, SH_PEM_MAX);
+    sh_err err = api_provision_begin(r, h->password, h->user, &p, &d);
+    if (err == SH_OK) {
+        err = sh_guard_provision_certificate(r->api->o.guard, &p, &o, api_peer(r), pem, &none, &d);
+    }
+    sh_buf_fini(&none);
+    if (err == SH_E_DENIED || err == SH_E_EXISTS) {
+        return api_provision_refused(r, err, h->user, &d);
+    }
+    return err == SH_OK ? certs_only(r, pem) : refused(r, err, &d);
+}
+
+/* -1: there is no such key in the request. */
+static int try_key(struct api_req *r, const struct sh_buf *request, struct sh_buf *pem)
+{
+    struct sh_auth_header h;
+    struct sh_buf scratch;
+    int status = -1;
+    sh_buf_init(&scratch, r->api->env->alloc, SH_AUTH_MAX);
+    if (sh_auth_header_parse(sh_http_field_of(r->http, "Authorization"), &scratch, &h) == SH_OK &&
+        h.scheme == SH_AUTH_BASIC && sh_str_starts(h.password, SH_STR("shp_"))) {
+        status = by_key(r, &h, request, pem);
+    }
+    sh_crypto_wipe(scratch.p, scratch.n);
+    sh_buf_fini(&scratch);
+    return status;
+}
+
 static int enroll(struct api_req *r, const struct sh_buf *request, struct sh_buf *pem)
 {
     struct sh_diag d = {0};
     const struct sh_guard_at at = api_at(r);
     if (r->who.kind == SH_PRINCIPAL_NOBODY) {
-        return unknown(r, "send the device's user and secret, or its token as user, by HTTP Basic",
-                       "请用 HTTP Basic 发送设备的用户名和密钥，或以设备令牌为用户名");
+        const int status = try_key(r, request, pem);
+        if (status >= 0) {
+            return status;
+        }
+        return unknown(
+            r,
+            "send the device's user and secret, its token as user, or its id and a "
+            "provisioning key, by HTTP Basic",
+            "请用 HTTP Basic 发送设备的用户名和密钥、以设备令牌为用户名，或设备标识和预置密钥");
     }
     if (!r->who.bound) {
         return api_problem(r, 403, "denied", "only a device gets a certificate here",

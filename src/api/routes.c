@@ -255,6 +255,22 @@ const struct api_route api_routes[] = {
      API_F_OWN_TYPE | API_F_RAW | API_F_REPEAT, api_est_reenroll,
      "EST: a device renews the certificate that it shows, also one whose time is over.",
      "EST：设备用现有证书（含已过期的）续期", NULL, NULL},
+    {SH_HTTP_GET, V1 "provisioning-keys", "listProvisioningKeys", SH_PERM_DEVICES_READ, 0,
+     api_provisions_list, "Keys by which new devices get their identity.",
+     "预置密钥列表（新设备凭此获取身份）", NULL, NULL},
+    {SH_HTTP_POST, V1 "provisioning-keys", "createProvisioningKey", SH_PERM_DEVICES_WRITE,
+     API_F_SECRET | API_F_CONFIRM, api_provisions_post,
+     "Make a provisioning key; it is shown once.", "新建预置密钥（只显示一次）", NULL,
+     "{\"type\":\"object\",\"required\":[\"name\"],\"properties\":{\"name\":{\"type\":\"string\"},"
+     "\"pattern\":{\"type\":\"string\"},\"thing\":{\"type\":\"string\"},\"asset\":{\"type\":"
+     "\"string\"},\"uses\":{\"type\":\"integer\"},\"expires\":{}}}"},
+    {SH_HTTP_DELETE, V1 "provisioning-keys/{id}", "deleteProvisioningKey", SH_PERM_DEVICES_WRITE, 0,
+     api_provisions_delete, "Revoke a provisioning key.", "吊销预置密钥", NULL, NULL},
+    {SH_HTTP_POST, V1 "provision", "provisionDevice", API_PUBLIC, API_F_SECRET, api_provision,
+     "A new device gets its identity with a provisioning key.", "新设备凭预置密钥获取身份", NULL,
+     "{\"type\":\"object\",\"required\":[\"key\",\"device\"],\"properties\":{\"key\":{\"type\":"
+     "\"string\"},\"device\":{\"type\":\"string\"},\"credential\":{\"enum\":[\"secret\","
+     "\"certificate\"]},\"csr\":{\"type\":\"string\"}}}"},
     {SH_HTTP_GET, V1 "devices/{id}/connection", "deviceConnection", SH_PERM_DEVICES_READ,
      API_F_PARTS, api_device_connection, "Connection counters.", "连接统计", NULL, NULL},
     {SH_HTTP_POST, V1 "devices/{id}/commands", "sendCommand", SH_PERM_DEVICES_COMMAND, API_F_PARTS,

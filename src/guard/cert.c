@@ -207,7 +207,8 @@ static sh_err refused(sh_err err, struct sh_diag *diag)
 }
 
 static sh_err enter(struct sh_guard *g, const struct sh_guard_at *at, struct sh_guard_issue *o,
-                    struct sh_bytes cert, bool issued, bool own, struct sh_diag *diag)
+                    struct sh_bytes cert, const struct guard_cause *cause, bool issued,
+                    struct sh_diag *diag)
 {
     struct sh_cert_info info;
     if (sh_cert_parse(g->crypto, cert, &info) != SH_OK) {
@@ -235,7 +236,7 @@ static sh_err enter(struct sh_guard *g, const struct sh_guard_at *at, struct sh_
                                           .act = issued ? SH_STR("device.certificate_issued")
                                                         : SH_STR("device.certificate_added"),
                                           .cert = &f,
-                                          .own = own};
+                                          .cause = cause};
     return refused(guard_device_put(g, &c), diag);
 }
 
@@ -244,7 +245,7 @@ sh_err sh_guard_device_certificate_add(struct sh_guard *g, const struct sh_guard
                                        char fingerprint[SH_HASH_HEX], struct sh_diag *diag)
 {
     struct sh_guard_issue o = {.device = device};
-    const sh_err err = enter(g, at, &o, cert, false, false, diag);
+    const sh_err err = enter(g, at, &o, cert, NULL, false, diag);
     memcpy(fingerprint, o.fingerprint, sizeof o.fingerprint);
     return err;
 }
@@ -270,12 +271,12 @@ sh_err sh_guard_device_certificate_issue(struct sh_guard *g, const struct sh_gua
                                          struct sh_buf *key_pem, struct sh_diag *diag)
 {
     SH_TRY(sh_guard_check_device(g, at->by, SH_PERM_DEVICES_WRITE, at->tenant, o->device));
-    return guard_cert_issue(g, at, o, false, cert_pem, key_pem, diag);
+    return guard_cert_issue(g, at, o, NULL, cert_pem, key_pem, diag);
 }
 
 sh_err guard_cert_issue(struct sh_guard *g, const struct sh_guard_at *at, struct sh_guard_issue *o,
-                        bool own, struct sh_buf *cert_pem, struct sh_buf *key_pem,
-                        struct sh_diag *diag)
+                        const struct guard_cause *cause, struct sh_buf *cert_pem,
+                        struct sh_buf *key_pem, struct sh_diag *diag)
 {
     if (o->valid_us <= 0 || o->valid_us > LONGEST_DAYS * DAY_US || o->device.n == 0) {
         sh_diag_set(diag, "A certificate is good for 1 to %d days.", LONGEST_DAYS);
@@ -292,7 +293,7 @@ sh_err guard_cert_issue(struct sh_guard *g, const struct sh_guard_at *at, struct
         err = SH_E_INVAL;
     } else if (err == SH_OK) {
         const struct sh_bytes made = sh_bytes_of(cert_pem->p + cert_at, cert_pem->n - cert_at);
-        err = enter(g, at, o, made, true, own, diag);
+        err = enter(g, at, o, made, cause, true, diag);
     }
     if (err != SH_OK) {
         sh_crypto_wipe(key_pem->p == NULL ? key_pem->p : key_pem->p + key_at, key_pem->n - key_at);

@@ -149,6 +149,9 @@ static sh_err plan_device(struct sh_guard *g, const struct guard_device_change *
         memcpy(form.mac, c->mac, sizeof form.mac);
     }
     form.gateway = c->set_gateway ? c->gateway : form.gateway;
+    if (c->cause != NULL && c->cause->provision.n > 0) {
+        SH_TRY(guard_provision_plan(g, c->cause->provision, *d, b));
+    }
     SH_TRY(batch_device(g, b, &form));
     return c->cert == NULL ? SH_OK : guard_cert_plan(g, *d, c->cert, b, cert);
 }
@@ -167,6 +170,9 @@ static void apply_device(struct sh_guard *g, const struct guard_device_change *c
         memcpy(d->mac, c->mac, sizeof d->mac);
     }
     d->gateway = c->set_gateway ? c->gateway : d->gateway;
+    if (c->cause != NULL && c->cause->provision.n > 0) {
+        guard_provision_used(g, c->cause->provision);
+    }
     guard_device_refresh(g, d);
 }
 
@@ -190,7 +196,7 @@ sh_err guard_device_put(struct sh_guard *g, const struct guard_device_change *c)
     if (!device_id_ok(c->device)) {
         return SH_E_INVAL;
     }
-    if (!c->own) {
+    if (c->cause == NULL || !c->cause->own) {
         SH_TRY(
             sh_guard_check_device(g, c->at->by, SH_PERM_DEVICES_WRITE, c->at->tenant, c->device));
     }
@@ -202,13 +208,19 @@ sh_err guard_device_put(struct sh_guard *g, const struct guard_device_change *c)
     if (err == SH_OK) {
         char object[SH_DEVICE_ID_MAX + 16];
         (void)guard_print(object, sizeof object, "device:%.*s", SH_PRI(c->device));
+        const bool provisioned = c->cause != NULL && c->cause->provision.n > 0;
+        char detail[sizeof((struct guard_cert *)0)->key + 64];
+        (void)guard_print(detail, sizeof detail, "%s%s%.*s", c->cert == NULL ? "" : c->cert->key,
+                          provisioned ? " provisioning-key:" : "",
+                          provisioned ? (int)c->cause->provision.n : 0,
+                          provisioned ? c->cause->provision.p : "");
         const struct sh_audit audit = {
             .by = c->at->by,
             .tenant = c->at->tenant,
-            .act = c->act,
+            .act = provisioned ? SH_STR("device.provisioned") : c->act,
             .object = sh_str_c(object),
             .result = SH_STR("ok"),
-            .detail = sh_str_c(c->cert == NULL ? "" : c->cert->key),
+            .detail = sh_str_c(detail),
             .peer = c->at->peer,
         };
         err = guard_commit(g, &b, &audit);
@@ -225,7 +237,7 @@ sh_err guard_device_put(struct sh_guard *g, const struct guard_device_change *c)
     return err;
 }
 
-static sh_err secret_mac(const struct sh_guard *g, struct sh_str secret, uint8_t out[SH_HASH_BYTES])
+sh_err guard_secret_mac(const struct sh_guard *g, struct sh_str secret, uint8_t out[SH_HASH_BYTES])
 {
     const struct sh_bytes part = sh_str_bytes(secret);
     return sh_crypto_hmac(g->crypto, SH_DIGEST_SHA256, sh_bytes_of(g->key_secret, SH_KEY_BYTES),
@@ -237,15 +249,26 @@ sh_err sh_guard_device_secret_new(struct sh_guard *g, const struct sh_guard_at *
                                   char user[SH_DEVICE_ID_MAX + SH_TENANT_PATH_MAX + 2],
                                   char secret[SH_SECRET_CHARS])
 {
+    return guard_secret_new(g, at, device, NULL, user, secret);
+}
+
+sh_err guard_secret_new(struct sh_guard *g, const struct sh_guard_at *at, struct sh_str device,
+                        const struct guard_cause *cause,
+                        char user[SH_DEVICE_ID_MAX + SH_TENANT_PATH_MAX + 2],
+                        char secret[SH_SECRET_CHARS])
+{
     uint8_t mac[SH_HASH_BYTES];
     char path[SH_TENANT_PATH_MAX + 1];
     SH_TRY(sh_guard_tenant_path(g, at->tenant, path));
     SH_TRY(sh_random_token(g->env->random, "shd_", secret, SH_SECRET_CHARS));
-    SH_TRY(secret_mac(g, sh_str_c(secret), mac));
+    SH_TRY(guard_secret_mac(g, sh_str_c(secret), mac));
     (void)guard_print(user, SH_DEVICE_ID_MAX + SH_TENANT_PATH_MAX + 2, "%.*s%s%s", SH_PRI(device),
                       path[0] == '\0' ? "" : "@", path);
-    const struct guard_device_change c = {
-        .at = at, .device = device, .act = SH_STR("device.secret_made"), .mac = mac};
+    const struct guard_device_change c = {.at = at,
+                                          .device = device,
+                                          .act = SH_STR("device.secret_made"),
+                                          .mac = mac,
+                                          .cause = cause};
     return guard_device_put(g, &c);
 }
 
@@ -378,7 +401,7 @@ sh_err guard_secret_check(struct sh_guard *g, struct sh_str user, struct sh_str 
     struct sh_str path;
     sh_err err = SH_E_DENIED;
     *known = false;
-    SH_TRY(secret_mac(g, secret, mac));
+    SH_TRY(guard_secret_mac(g, secret, mac));
     sh_mutex_lock(&g->lock);
     const struct sh_str device = guard_user_split(user, &path);
     const struct guard_tenant *t = guard_tenant_by_path(g, path);

@@ -18,8 +18,9 @@ sh_err sh_guard_device_enroll(struct sh_guard *g, const struct sh_guard_at *at,
                                .valid_us = g->set.device_days * DAY_US,
                                .request = request};
     const struct sh_guard_at own = {.by = at->by, .tenant = at->by->tenant, .peer = at->peer};
+    const struct guard_cause cause = {.own = true};
     sh_buf_init(&none, g->env->alloc, SH_PEM_MAX);
-    const sh_err err = guard_cert_issue(g, &own, &o, true, cert_pem, &none, diag);
+    const sh_err err = guard_cert_issue(g, &own, &o, &cause, cert_pem, &none, diag);
     sh_buf_fini(&none);
     return err;
 }

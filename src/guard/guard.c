@@ -104,6 +104,8 @@ static sh_err load_object(struct loading *l, struct sh_str key, const json_t *o)
         return guard_device_load(l->g, o);
     case GUARD_CERT:
         return guard_cert_load(l->g, o);
+    case GUARD_PROVISION:
+        return guard_provision_load(l->g, o);
     case GUARD_REVOKED:
         return guard_revoked_load(l->g, key, o);
     case GUARD_AUDIT:
@@ -115,9 +117,9 @@ static sh_err load_object(struct loading *l, struct sh_str key, const json_t *o)
 /* What can not be read is named in the log and left out; a start is never refused for it. */
 static sh_err load_one(void *ctx, struct sh_str key, struct sh_str value)
 {
-    static const char *const names[GUARD_KINDS] = {"meta",    "tenant",  "role",   "person",
-                                                   "token",   "session", "device", "certificate",
-                                                   "revoked", "audit"};
+    static const char *const names[GUARD_KINDS] = {
+        "meta",   "tenant",      "role",    "person",           "token", "session",
+        "device", "certificate", "revoked", "provisioning key", "audit"};
     struct loading *l = ctx;
     json_t *o = NULL;
     l->n++;
@@ -179,8 +181,9 @@ static sh_err check_node(struct sh_guard *g, const char *stored, bool accept, bo
 /* Under change and lock, except that storing takes lock itself: so it is given back there. */
 static sh_err load_all(struct sh_guard *g)
 {
-    static const enum guard_kind order[] = {GUARD_ROLE,   GUARD_PERSON,  GUARD_TOKEN, GUARD_SESSION,
-                                            GUARD_DEVICE, GUARD_REVOKED, GUARD_CERT};
+    static const enum guard_kind order[] = {GUARD_ROLE,    GUARD_PERSON,   GUARD_TOKEN,
+                                            GUARD_SESSION, GUARD_DEVICE,   GUARD_REVOKED,
+                                            GUARD_CERT,    GUARD_PROVISION};
     struct loading l;
     sh_mutex_lock(&g->lock);
     sh_err err = guard_roles_init(g);
@@ -269,6 +272,7 @@ static sh_err make_tables(struct sh_guard *g)
     sh_map_init(&g->devices, a, (size_t)s->max_devices + 1, g->seed);
     sh_map_init(&g->certs, a, s->max_devices, g->seed);
     guard_pki_init(g);
+    guard_provision_init(g);
     const size_t nfails = (size_t)FAIL_SETS * FAIL_WAYS;
     const size_t nthrottles = (size_t)THROTTLE_SETS * THROTTLE_WAYS;
     g->fails = sh_mem_array(a, nfails, sizeof *g->fails);
@@ -383,6 +387,8 @@ void sh_guard_close(struct sh_guard *g)
     free_values(g, &g->sessions);
     free_values(g, &g->certs);
     guard_pki_fini(g);
+    sh_map_fini(&g->provision_by_mac);
+    free_values(g, &g->provisions);
     free_values(g, &g->devices);
     sh_map_fini(&g->token_by_hash);
     free_values(g, &g->tokens);

@@ -33,6 +33,7 @@ enum guard_kind {
     GUARD_DEVICE,
     GUARD_CERT,
     GUARD_REVOKED,
+    GUARD_PROVISION,
     GUARD_AUDIT
 };
 enum { GUARD_KINDS = GUARD_AUDIT + 1, GUARD_KEY_MAX = 384, GUARD_VALUE_MAX = 16384 };
@@ -270,6 +271,27 @@ struct guard_revoked {
 };
 enum { GUARD_NOTE_MAX = 200 };
 
+/* A provisioning key (provision.c). */
+struct guard_provision {
+    char id[24];
+    char name[SH_NAME_MAX + 1];
+    char pattern[SH_DEVICE_ID_MAX + 1]; /* of the ids that may come */
+    char thing[SH_DEVICE_ID_MAX + 1];   /* "" = none */
+    char asset[SH_DEVICE_ID_MAX + 1];
+    char by[GUARD_OWNER_MAX];
+    uint8_t mac[SH_HASH_BYTES];
+    uint32_t tenant;
+    uint32_t uses; /* how many devices, and how many have come */
+    uint32_t used;
+    int64_t expires_us;
+    int64_t created_us;
+};
+/* By what a credential is made, when not by the right to change devices. */
+struct guard_cause {
+    bool own;                /* the device acts for itself */
+    struct sh_str provision; /* a use of this key is counted; empty = none */
+};
+
 struct guard_pki {
     struct sh_mutex making; /* the list; before `change` */
     struct sh_buf crl;      /* DER, as it was made last; under making, as the next three */
@@ -349,6 +371,8 @@ struct sh_guard {
     struct sh_map devices;  /* "tenant:device" */
     struct sh_map certs;
     struct guard_pki pki;
+    struct sh_map provisions; /* by id; guard_provision, changed under `change` and lock */
+    struct sh_map provision_by_mac;
     struct guard_fail_entry *fails;
     struct guard_throttle_entry *throttles;
     struct guard_cache_entry *cache;
@@ -560,7 +584,7 @@ struct guard_device_change {
     const struct guard_cert_form *cert; /* a new certificate or name */
     bool set_gateway;
     bool gateway;
-    bool own; /* the device acts for itself: it needs no right to change devices */
+    const struct guard_cause *cause; /* NULL: the right to change devices */
 };
 /* Stores it with its audit entry, then applies it. Takes the locks. */
 sh_err guard_device_put(struct sh_guard *g, const struct guard_device_change *c);
@@ -579,10 +603,28 @@ void guard_cert_drop(struct sh_guard *g, struct guard_cert *c);
 sh_err guard_cert_batch(struct sh_guard *g, struct guard_batch *b, const struct guard_cert *c,
                         uint32_t tenant, struct sh_str device);
 
-/* Issues and registers; `own`: see guard_device_change. Takes the locks. */
+/* Issues and registers; cause: see guard_device_change. Takes the locks. */
 sh_err guard_cert_issue(struct sh_guard *g, const struct sh_guard_at *at, struct sh_guard_issue *o,
-                        bool own, struct sh_buf *cert_pem, struct sh_buf *key_pem,
-                        struct sh_diag *diag);
+                        const struct guard_cause *cause, struct sh_buf *cert_pem,
+                        struct sh_buf *key_pem, struct sh_diag *diag);
+
+/* device.c: a new secret, as sh_guard_device_secret_new. Takes the locks. */
+sh_err guard_secret_new(struct sh_guard *g, const struct sh_guard_at *at, struct sh_str device,
+                        const struct guard_cause *cause,
+                        char user[SH_DEVICE_ID_MAX + SH_TENANT_PATH_MAX + 2],
+                        char secret[SH_SECRET_CHARS]);
+sh_err guard_secret_mac(const struct sh_guard *g, struct sh_str secret, uint8_t out[SH_HASH_BYTES]);
+
+/* ---- provision.c; under lock, but for init ---- */
+
+void guard_provision_init(struct sh_guard *g);
+sh_err guard_provision_load(struct sh_guard *g, const json_t *o);
+bool guard_glob(struct sh_str pattern, struct sh_str text);
+/* One more use for this device, into the batch. SH_E_DENIED: the key is not good for it;
+ * SH_E_EXISTS: it has a credential. Then, after the commit, in memory. */
+sh_err guard_provision_plan(struct sh_guard *g, struct sh_str id, const struct guard_device *d,
+                            struct guard_batch *b);
+void guard_provision_used(struct sh_guard *g, struct sh_str id);
 
 /* ---- pki.c; under lock, but for init, fini and tick ---- */
 

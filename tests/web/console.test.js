@@ -450,6 +450,28 @@ describe('administration', () => {
     await page.locator('tbody tr', { hasText: name }).waitFor({ state: 'detached' });
   });
 
+  test('a provisioning key is shown once, with the command of a device, and revoked', async () => {
+    await go('/provisioning');
+    await page.getByRole('button', { name: '新建预置密钥' }).click();
+    await page.locator('.ant-modal-footer .ant-btn-primary').click();
+    await page.getByText('请给预置密钥起个名字').waitFor();
+    await page.fill('#name', `${mark}-k`);
+    await page.fill('#pattern', 'cnc-*');
+    await page.fill('#uses', '3');
+    await page.locator('.ant-modal-footer .ant-btn-primary').click();
+    const key = await page.locator('.code pre').first().innerText();
+    expect(key.startsWith('shp_')).toBe(true);
+    expect(await page.locator('.code pre').nth(1).innerText()).toContain(key);
+    await page.getByRole('button', { name: '已保存好' }).click();
+    const row = page.locator('tbody tr', { hasText: `${mark}-k` });
+    await row.waitFor();
+    for (const words of ['可用', 'cnc-*', '0 / 3']) expect(await row.innerText()).toContain(words);
+    expect(await page.locator('body').innerText()).not.toContain(key);
+    await row.getByRole('button', { name: '删除' }).click();
+    await page.locator('.ant-modal-confirm .ant-btn-dangerous').click();
+    await row.waitFor({ state: 'detached' });
+  });
+
   test('a token is shown once and can be deleted', async () => {
     await go('/tokens');
     await page.getByRole('button', { name: '新建令牌' }).click();

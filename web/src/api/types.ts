@@ -184,6 +184,21 @@ export interface Role {
   permissions: string[];
   builtin?: boolean;
 }
+export interface ProvisioningKey {
+  id: string;
+  name: string;
+  pattern: string;
+  thing: string;
+  asset: string;
+  uses: number;
+  used: number;
+  state: 'open' | 'used' | 'expired';
+  expires: string;
+  created: string;
+  by: string;
+  /** Only in the answer that made it. */
+  key?: string;
+}
 export interface Token {
   id: string;
   name: string;

@@ -16,6 +16,7 @@ const pages: [string, PageOf][] = [
   ['/things/:id', lazy(() => import('../pages/things/ThingEditor'))],
   ['/history', lazy(() => import('../pages/history/History'))],
   ['/api-explorer', lazy(() => import('../pages/ApiExplorer'))],
+  ['/provisioning', lazy(() => import('../pages/Provisioning'))],
   ['/tokens', lazy(() => import('../pages/Tokens'))],
   ['/people', lazy(() => import('../pages/People'))],
   ['/roles', lazy(() => import('../pages/Roles'))],

@@ -1,7 +1,7 @@
 // The pages of the console, as the menu and the search know them.
 import {
   ApartmentOutlined, ApiOutlined, AreaChartOutlined, AuditOutlined, BlockOutlined,
-  DashboardOutlined, HddOutlined, KeyOutlined, SafetyOutlined, SaveOutlined, TeamOutlined,
+  DashboardOutlined, HddOutlined, IdcardOutlined, KeyOutlined, SafetyOutlined, SaveOutlined, TeamOutlined,
 } from '@ant-design/icons';
 import type { ReactNode } from 'react';
 import type { WordKey } from '../i18n';
@@ -19,6 +19,7 @@ export const menu: { word: WordKey; items: Item[] }[] = [
     items: [
       { path: '/', word: 'nav.overview', icon: <DashboardOutlined /> },
       { path: '/devices', word: 'nav.devices', icon: <HddOutlined />, needs: 'devices.read' },
+      { path: '/provisioning', word: 'nav.provisioning', icon: <IdcardOutlined />, needs: 'devices.read' },
       { path: '/things', word: 'nav.things', icon: <BlockOutlined />, needs: 'things.read' },
       { path: '/history', word: 'nav.history', icon: <AreaChartOutlined />, needs: 'history.read' },
     ],

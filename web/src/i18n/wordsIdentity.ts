@@ -1,4 +1,4 @@
-// Words of the identity of devices: certificates; part of words.ts.
+// Words of the identity of devices: certificates, provisioning keys; part of words.ts.
 export const identityWords = {
   'cert.how': [
     '设备可凭 X.509 客户端证书经 TLS（mqtts）接入，不需要用户名和密码。',
@@ -70,4 +70,23 @@ export const identityWords = {
   'reason.cessation_of_operation': ['设备停用', 'Out of use'],
   'reason.privilege_withdrawn': ['取消授权', 'Privilege withdrawn'],
   'cert.revokedDone': ['已吊销', 'Revoked'],
+
+  'nav.provisioning': ['设备预置', 'Provisioning'],
+  'keys.what': ['新设备凭预置密钥自行领取身份（密钥或证书），用满次数即失效。', 'With a key new devices get their identity (secret or certificate) by themselves, as often as it says.'],
+  'keys.create': ['新建预置密钥', 'New key'],
+  'keys.made': ['预置密钥 {name}', 'Provisioning key {name}'],
+  'keys.key': ['预置密钥', 'Provisioning key'],
+  'keys.how': ['设备首次上电时这样领取密钥；领证书时把 credential 改为 certificate，或经 EST 注册（用户名填设备标识，密码填预置密钥）。', 'At its first start a device gets its secret like this; with credential certificate a certificate; by EST too, with its id as user and the key as password.'],
+  'keys.pattern': ['设备标识', 'Device ids'],
+  'keys.patternHint': ['* 代表任意字符，? 代表一个字符；不填则不限。', '* stands for any characters, ? for one; empty: any id.'],
+  'keys.uses': ['可用次数（台）', 'Number of devices'],
+  'keys.count': ['已用 / 可用', 'Used / good for'],
+  'keys.used': ['已用完', 'Used up'],
+  'keys.usesMissing': ['请填写可用次数', 'Say for how many devices'],
+  'keys.nameMissing': ['请给预置密钥起个名字', 'Give the key a name'],
+  'keys.open': ['可用', 'Good'],
+  'keys.expired': ['已过期', 'Expired'],
+  'keys.none': ['还没有预置密钥', 'No provisioning keys yet'],
+  'keys.noneHint': ['为一批新设备建一把：写明标识范围、台数和期限，再写入设备出厂配置。', 'Make one for a batch of new devices: say which ids, how many and until when, and put it into their first configuration.'],
+  'keys.deleteHint': ['吊销预置密钥 {name} 后，新设备不能再用它；已领取的身份不受影响。', 'New devices can not use key {name} any more; identities that were given stay.'],
 } as const;

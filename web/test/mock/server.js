@@ -23,6 +23,7 @@ export class Mock {
     this.assets = demoAssets();
     this.people = [{ name: 'admin', display: '管理员', roles: ['admin'], language: 'zh', disabled: false }];
     this.tokens = [];
+    this.keys = [];
     this.backups = [];
     this.backupSince = 0;
     this.charts = [{ id: 'demo-water', name: { zh: '供水：流量与压力', en: 'Water: flow and pressure' }, window: '1h', points: ['pump-1/flow', 'pump-1/pressure'] }];
@@ -514,6 +515,18 @@ export class Mock {
     });
   }
 
+  on_provisioning_keys({ req, res, rest, json }) {
+    const shown = (k) => ({ ...k, state: k.used >= k.uses ? 'used' : Date.parse(k.expires) <= Date.now() ? 'expired' : 'open' });
+    if (req.method === 'GET') return answer(res, 200, { items: this.keys.map(shown), next: null });
+    if (req.method === 'DELETE') {
+      this.keys = this.keys.filter((x) => x.id !== rest[0]);
+      return answer(res, 204);
+    }
+    const { name, pattern = '*', thing = '', asset = '', uses = 1, expires } = json();
+    const key = { id: id8(), name, pattern, thing, asset, uses, used: 0, expires, created: new Date().toISOString(), by: 'person:admin' };
+    this.keys.push(key);
+    return answer(res, 201, { ...shown(key), key: `shp_${randomBytes(32).toString('base64url')}` });
+  }
   on_tokens({ req, res, q, rest, json }) {
     if (req.method === 'GET') return answer(res, 200, page(this.tokens, q));
     if (req.method === 'DELETE') {

@@ -527,6 +527,42 @@ SH_MUST_CHECK sh_err sh_guard_device_renew(struct sh_guard *g,
                                            const uint8_t fingerprint[SH_HASH_BYTES],
                                            struct sh_str peer, struct sh_str request,
                                            struct sh_buf *cert_pem, struct sh_diag *diag);
+/* ---- provisioning keys: a new device gets its identity by itself ---- */
+
+/* body: name, pattern of device ids ("line3-*", "cnc-??"; "*"), thing, asset, uses (1 to 1,000,000;
+ * 1), expires (within ten years; 30 days). Writes the object with `key`, which is shown once and
+ * kept as a keyed hash. devices.write. SH_E_INVAL (diag), SH_E_LIMIT (10,000). May block. */
+SH_MUST_CHECK sh_err sh_guard_provision_new(struct sh_guard *g, const struct sh_guard_at *at,
+                                            const json_t *body, struct sh_jw *w,
+                                            struct sh_diag *diag);
+/* Those of the tenant as objects into the caller's open array. Fast. */
+SH_MUST_CHECK sh_err sh_guard_provisions_write(struct sh_guard *g, const struct sh_guard_at *at,
+                                               struct sh_jw *w);
+/* SH_E_NOTFOUND. What devices got by it stays. May block. */
+SH_MUST_CHECK sh_err sh_guard_provision_revoke(struct sh_guard *g, const struct sh_guard_at *at,
+                                               struct sh_str id);
+struct sh_guard_provision {
+    uint32_t tenant;
+    char id[24];
+    char thing[SH_DEVICE_ID_MAX + 1]; /* "" = none */
+    char asset[SH_DEVICE_ID_MAX + 1];
+};
+/* What the key (as it was shown) says of a device that wants to come. SH_E_DENIED: unknown, used
+ * up, over, or not for this id; SH_E_EXISTS: the device has a credential. Fast. */
+SH_MUST_CHECK sh_err sh_guard_provision_find(struct sh_guard *g, struct sh_str key,
+                                             struct sh_str device, struct sh_guard_provision *out);
+/* The device's secret, or its certificate (o->device, o->request), and one use of the key, in one
+ * transaction. Errors as above, and of making them. May block. */
+SH_MUST_CHECK sh_err sh_guard_provision_secret(struct sh_guard *g,
+                                               const struct sh_guard_provision *p,
+                                               struct sh_str device, struct sh_str peer,
+                                               char user[SH_DEVICE_ID_MAX + SH_TENANT_PATH_MAX + 2],
+                                               char secret[SH_SECRET_CHARS]);
+SH_MUST_CHECK sh_err sh_guard_provision_certificate(struct sh_guard *g,
+                                                    const struct sh_guard_provision *p,
+                                                    struct sh_guard_issue *o, struct sh_str peer,
+                                                    struct sh_buf *cert_pem, struct sh_buf *key_pem,
+                                                    struct sh_diag *diag);
 /* Revoked for good: its connections end, it is refused, it can not be entered again, and it stands
  * on the list if we issued it. SH_E_NOTFOUND: the device has none such. SH_E_INVAL: the note is
  * longer than 200 bytes or not text. May block. */
