@@ -142,6 +142,10 @@ static int enroll(struct api_req *r, const struct sh_buf *request, struct sh_buf
                            "此接口只向设备签发证书");
     }
     const sh_err err = sh_guard_device_enroll(r->api->o.guard, &at, sh_buf_str(request), pem, &d);
+    if (err == SH_E_DENIED) {
+        return api_problem(r, 403, "denied", "the token may do less than its device",
+                           "该令牌的权限少于设备自身的权限");
+    }
     return err == SH_OK ? certs_only(r, pem) : refused(r, err, &d);
 }
 

@@ -5,6 +5,26 @@
 
 #define DAY_US (INT64_C(86400) * 1000000)
 
+/* A certificate gives what the device may do: who asks must hold all of that for good, and what he
+ * asks with must not be outlived by it. */
+static sh_err worth(struct sh_guard *g, const struct sh_principal *by, struct sh_str device,
+                    int64_t expires_us, int64_t *valid_us)
+{
+    uint64_t bits = sh_builtin_role_bits(SH_STR("device"));
+    sh_mutex_lock(&g->lock);
+    const struct guard_device *d = guard_device_find(g, by->tenant, device);
+    if (d != NULL && d->gateway) {
+        bits |=
+            sh_permission_bit(SH_PERM_INGEST_GATEWAY) | sh_permission_bit(SH_PERM_INGEST_PROVISION);
+    }
+    sh_mutex_unlock(&g->lock);
+    *valid_us = g->set.device_days * DAY_US;
+    if (expires_us != INT64_MAX && expires_us - guard_now(g) < *valid_us) {
+        *valid_us = expires_us - guard_now(g);
+    }
+    return (guard_subject_lasting(g, by, by->tenant) & bits) == bits ? SH_OK : SH_E_DENIED;
+}
+
 sh_err sh_guard_device_enroll(struct sh_guard *g, const struct sh_guard_at *at,
                               struct sh_str request, struct sh_buf *cert_pem, struct sh_diag *diag)
 {
@@ -14,9 +34,8 @@ sh_err sh_guard_device_enroll(struct sh_guard *g, const struct sh_guard_at *at,
     if (!at->by->bound || info.device[0] == '\0' || request.n == 0) {
         return SH_E_DENIED;
     }
-    struct sh_guard_issue o = {.device = sh_str_c(info.device),
-                               .valid_us = g->set.device_days * DAY_US,
-                               .request = request};
+    struct sh_guard_issue o = {.device = sh_str_c(info.device), .request = request};
+    SH_TRY(worth(g, at->by, o.device, info.expires_us, &o.valid_us));
     const struct sh_guard_at own = {.by = at->by, .tenant = at->by->tenant, .peer = at->peer};
     const struct guard_cause cause = {.own = true};
     sh_buf_init(&none, g->env->alloc, SH_PEM_MAX);

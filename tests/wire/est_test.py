@@ -83,9 +83,14 @@ def first(s, d, user):
     check("name", "CN = press" in d.openssl("x509", "-in", "own.pem", "-noout", "-subject"), True)
     check("comes in", d.publish(1), 0)
     check("stored", s.query(["press/v"], 0, T * 1000 + 10**9)["press/v"]["value"], [1])
-    token = s.make_token(name="press", device="press", permissions=["mqtt.connect"])["token"]
     d.request("second")
+    weak = s.make_token(name="weak", device="press", permissions=["mqtt.connect"])["token"]
+    problem(d.enroll("-u", weak + ":", name="second"), "403", "denied")
+    token = s.make_token(name="press", device="press", expires=int((time.time() + 86_400 * 9) * 1000))["token"]
     d.keep(d.enroll("-u", token + ":", name="second"), "second")
+    d.openssl("x509", "-in", "second.pem", "-noout", "-checkend", str(86_400 * 8))
+    end = subprocess.run(["openssl", "x509", "-in", "second.pem", "-noout", "-checkend", str(86_400 * 10)], cwd=d.folder, stdout=subprocess.DEVNULL, timeout=60, check=False)
+    check("ends with the token", end.returncode, 1)
     entry = s.get("/api/v1/audit?act=device.certificate_issued&limit=5")["items"]
     check("audited", [("device:press" in e["object"], e["principal"][:6]) for e in entry], [(True, "token:"), (True, "device")])
     print("first ok")

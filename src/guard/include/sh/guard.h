@@ -515,8 +515,10 @@ SH_MUST_CHECK sh_err sh_guard_device_certificate_issue(
     struct sh_guard *g, const struct sh_guard_at *at, struct sh_guard_issue *o,
     struct sh_buf *cert_pem, struct sh_buf *key_pem, struct sh_diag *diag);
 /* A certificate for the device that at->by is bound to (its secret, its token, its certificate),
- * for the key of a PKCS #10 request, PEM or DER; appended in PEM. No other right is needed: it gets
- * what it has already. SH_E_DENIED: not a device; else as issuing. May block. */
+ * for the key of a PKCS #10 request, PEM or DER; appended in PEM. No right to change devices is
+ * needed: it gets what it has already, so a token must hold all that a device may do, and the
+ * certificate ends with it. SH_E_DENIED: not a device, or a token that may less; else as issuing.
+ * May block. */
 SH_MUST_CHECK sh_err sh_guard_device_enroll(struct sh_guard *g, const struct sh_guard_at *at,
                                             struct sh_str request, struct sh_buf *cert_pem,
                                             struct sh_diag *diag);
