@@ -167,6 +167,7 @@ void node_close(struct node *n)
     sh_workers_free(n->workers);
     sh_mutex_fini(&n->counters_lock);
     sh_mutex_fini(&n->journal_lock);
+    sh_mutex_fini(&n->proof.lock);
     if (n->lock_fd >= 0) {
         (void)close(n->lock_fd);
     }

@@ -71,7 +71,7 @@ static struct sh_str variable(const char *name)
     return v == NULL ? (struct sh_str){NULL, 0} : sh_str_c(v);
 }
 
-static bool speaks_chinese(void)
+bool node_speaks_chinese(void)
 {
     static const char *const names[] = {"LC_ALL", "LC_MESSAGES", "LANG"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -381,7 +381,7 @@ static int by_words(struct ctl *c, struct ctl_answer *a)
 
 int node_ctl(int argc, char **argv)
 {
-    struct ctl c = {.env = sh_env_system(), .chinese = speaks_chinese()};
+    struct ctl c = {.env = sh_env_system(), .chinese = node_speaks_chinese()};
     struct ctl_answer a = {.status = 0};
     c.url = variable("SONGHUA_URL");
     c.token = variable("SONGHUA_TOKEN");

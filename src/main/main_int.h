@@ -87,7 +87,13 @@ struct node {
     uint64_t in_per_s;
     uint64_t out_per_s;
     struct node_keeper *keeper; /* backups */
-    atomic_uint stopping;       /* servers that have not stopped yet */
+    struct node_proof {         /* of the audit chain, for the self check */
+        struct sh_mutex lock;
+        int64_t at_us; /* 0 = not yet */
+        bool good;
+        struct sh_audit_report report;
+    } proof;
+    atomic_uint stopping; /* servers that have not stopped yet */
     bool mqtt_anonymous;
 };
 
@@ -215,6 +221,26 @@ int node_restore(int argc, char **argv);
 
 /* check.c */
 int node_check_history(const char *dir, bool json);
+
+/* security.c: the self check, as members of an open object (worker; may block long). */
+sh_err security_ask(void *ctx, struct sh_jw *w);
+/* The same for a stopped node, printed. 0: nothing is not met; 1: it could not be done. */
+enum { CHECK_NOT_MET = 3 };
+struct node_security_ask {
+    const struct sh_env *env;
+    const struct sh_crypto *crypto;
+    const struct sh_config *config;
+    const char *dir;
+    struct sh_guard *guard;
+    bool json;
+};
+int node_check_security(const struct node_security_ask *a);
+
+/* ctl.c: the language of LC_ALL, LC_MESSAGES or LANG. */
+bool node_speaks_chinese(void);
+/* serve.c: what the configuration says about people's sign-in. SH_E_INVAL with diag. */
+SH_MUST_CHECK sh_err node_guard_settings(const struct sh_config *c, struct sh_guard_settings *s,
+                                         struct sh_diag *d);
 
 /* tools.c: holds DIR for an off-line command; else says why not and answers 1. */
 int node_folder_lock(const struct sh_env *env, const char *dir, int *fd);

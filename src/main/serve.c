@@ -226,9 +226,10 @@ static sh_err open_folder(struct node *n)
 }
 
 /* Where certificates say that they can be asked about. */
-static sh_err pki_settings(const struct node *n, struct sh_guard_settings *s, struct sh_diag *d)
+static sh_err pki_settings(const struct sh_config *c, struct sh_guard_settings *s,
+                           struct sh_diag *d)
 {
-    struct sh_str url = sh_config_get(n->config, "pki.url");
+    struct sh_str url = sh_config_get(c, "pki.url");
     while (url.n > 0 && url.p[url.n - 1] == '/') {
         url.n--;
     }
@@ -238,15 +239,16 @@ static sh_err pki_settings(const struct node *n, struct sh_guard_settings *s, st
         return SH_E_INVAL;
     }
     (void)snprintf(s->pki_url, sizeof s->pki_url, "%.*s", SH_PRI(url));
-    s->device_days = (uint32_t)sh_config_int(n->config, "pki.days");
+    s->device_days = (uint32_t)sh_config_int(c, "pki.days");
     return SH_OK;
 }
 
 /* What the configuration says about people's sign-in. */
-static sh_err guard_settings(const struct node *n, struct sh_guard_settings *s, struct sh_diag *d)
+sh_err node_guard_settings(const struct sh_config *c, struct sh_guard_settings *s,
+                           struct sh_diag *d)
 {
     static const char *const policies[] = {"choice", "administrators", "all"};
-    const struct sh_str second = sh_config_get(n->config, "guard.second_factor");
+    const struct sh_str second = sh_config_get(c, "guard.second_factor");
     size_t i = 0;
     while (i < 3 && !sh_str_eqc(second, policies[i])) {
         i++;
@@ -257,15 +259,15 @@ static sh_err guard_settings(const struct node *n, struct sh_guard_settings *s, 
         return SH_E_INVAL;
     }
     s->second_factor = (enum sh_factor_policy)i;
-    s->password_min = (uint32_t)sh_config_int(n->config, "guard.password_min");
-    s->password_classes = (uint32_t)sh_config_int(n->config, "guard.password_classes");
-    s->password_history = (uint32_t)sh_config_int(n->config, "guard.password_history");
-    s->password_age_us = sh_config_int(n->config, "guard.password_age");
-    s->lock_after = (uint32_t)sh_config_int(n->config, "guard.lock_after");
-    s->session_idle_us = sh_config_int(n->config, "guard.session_idle");
-    s->session_max_us = sh_config_int(n->config, "guard.session_max");
-    s->confirm_us = sh_config_int(n->config, "guard.confirm_after");
-    return pki_settings(n, s, d);
+    s->password_min = (uint32_t)sh_config_int(c, "guard.password_min");
+    s->password_classes = (uint32_t)sh_config_int(c, "guard.password_classes");
+    s->password_history = (uint32_t)sh_config_int(c, "guard.password_history");
+    s->password_age_us = sh_config_int(c, "guard.password_age");
+    s->lock_after = (uint32_t)sh_config_int(c, "guard.lock_after");
+    s->session_idle_us = sh_config_int(c, "guard.session_idle");
+    s->session_max_us = sh_config_int(c, "guard.session_max");
+    s->confirm_us = sh_config_int(c, "guard.confirm_after");
+    return pki_settings(c, s, d);
 }
 
 static sh_err open_stores(struct node *n)
@@ -301,7 +303,7 @@ static sh_err open_stores(struct node *n)
         .dir = n->dir,
         .settings = sh_guard_settings_default(),
     };
-    err = guard_settings(n, &go.settings, &d);
+    err = node_guard_settings(n->config, &go.settings, &d);
     if (err != SH_OK) {
         sh_guard_store_free(store);
         return node_fail(n, "guard", err, &d);
@@ -671,6 +673,7 @@ int node_serve(int argc, char **argv, char **env)
     block_signals();
     sh_mutex_init(&n.counters_lock);
     sh_mutex_init(&n.journal_lock);
+    sh_mutex_init(&n.proof.lock);
     take_password(&n, env);
     unsigned bad = 0;
     n.config = node_config(&n.env, a.config, a.sets, a.nsets, env, &bad);

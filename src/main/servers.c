@@ -234,6 +234,7 @@ static sh_err open_api(struct node *n)
         .seams = {.overview = add_overview,
                   .problems = keeper_problems,
                   .backups = keeper_ask,
+                  .security = security_ask,
                   .metrics = add_metrics,
                   .connection = field_connection,
                   .mqtt_websocket = ws_mqtt,

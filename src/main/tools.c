@@ -19,6 +19,7 @@ struct args {
     bool link;
     bool audit;
     bool history;
+    bool security;
     bool json;
 };
 
@@ -32,6 +33,8 @@ static bool parse(int argc, char **argv, struct args *a)
             a->audit = true;
         } else if (strcmp(argv[i], "--history") == 0) {
             a->history = true;
+        } else if (strcmp(argv[i], "--security") == 0) {
+            a->security = true;
         } else if (strcmp(argv[i], "--json") == 0) {
             a->json = true;
         } else if (strcmp(argv[i], "--data") == 0 && more) {
@@ -129,7 +132,7 @@ static int offline_open(struct offline *o, const char *dir)
     return err == SH_OK ? 0 : say("records", err, &d);
 }
 
-static int offline_guard(struct offline *o, const char *dir)
+static int offline_guard(struct offline *o, const char *dir, const struct sh_config *c)
 {
     struct sh_diag d = {0};
     struct guard_store *store = NULL;
@@ -137,11 +140,18 @@ static int offline_guard(struct offline *o, const char *dir)
     if (err != SH_OK) {
         return say("guard", err, NULL);
     }
-    const struct sh_guard_options go = {.env = &o->env,
-                                        .crypto = o->crypto,
-                                        .store = store,
-                                        .dir = dir,
-                                        .settings = sh_guard_settings_default()};
+    struct sh_guard_options go = {.env = &o->env,
+                                  .crypto = o->crypto,
+                                  .store = store,
+                                  .dir = dir,
+                                  .settings = sh_guard_settings_default()};
+    if (c != NULL) {
+        err = node_guard_settings(c, &go.settings, &d);
+    }
+    if (err != SH_OK) {
+        sh_guard_store_free(store);
+        return say("guard", err, &d);
+    }
     err = sh_guard_open(&go, &o->guard, &d);
     return err == SH_OK ? 0 : say("guard", err, &d);
 }
@@ -177,7 +187,7 @@ static int new_password(const struct args *a)
     struct sh_diag d = {0};
     struct offline o;
     int code = offline_open(&o, a->data);
-    code = code != 0 ? code : offline_guard(&o, a->data);
+    code = code != 0 ? code : offline_guard(&o, a->data, NULL);
     if (code == 0) {
         char typed[512] = "";
         char shown[SH_SECRET_CHARS] = "";
@@ -226,28 +236,58 @@ static int check_audit(const struct args *a)
     return code;
 }
 
+/* By the folder and the configuration the server is started with. */
+static int check_security(const struct args *a, const struct sh_config *c)
+{
+    struct offline o;
+    int code = offline_open(&o, a->data);
+    code = code != 0 ? code : offline_guard(&o, a->data, c);
+    if (code == 0) {
+        const struct node_security_ask ask = {.env = &o.env,
+                                              .crypto = o.crypto,
+                                              .config = c,
+                                              .dir = a->data,
+                                              .guard = o.guard,
+                                              .json = a->json};
+        code = node_check_security(&ask);
+    }
+    offline_close(&o);
+    return code;
+}
+
+/* The configuration, and by it the node's security when that is asked for. */
+static int check_config(const struct args *a, char **env)
+{
+    const struct sh_env e = sh_env_system();
+    unsigned bad = 0;
+    int code = 0;
+    struct sh_config *c = node_config(&e, a->config, a->sets, a->nsets, env, &bad);
+    if (c == NULL || bad > 0) {
+        (void)fprintf(stderr, "songhua: %u problems\n", bad);
+        code = 1;
+    } else if (a->security) {
+        code = check_security(a, c);
+    } else {
+        (void)printf("the configuration is valid\n");
+    }
+    sh_config_free(c);
+    return code;
+}
+
 int node_check(int argc, char **argv, char **env)
 {
     struct args a = {.data = NULL};
     if (!parse(argc, argv, &a)) {
         return 2;
     }
-    if (a.audit || a.history) {
-        if (a.data == NULL) {
-            (void)fprintf(stderr, "songhua: check --audit and --history need --data DIR\n");
-            return 2;
-        }
-        const int code = a.history ? node_check_history(a.data, a.json) : 0;
-        return a.audit && code == 0 ? check_audit(&a) : code;
+    if ((a.audit || a.history || a.security) && a.data == NULL) {
+        (void)fprintf(stderr, "songhua: check --audit, --history and --security need --data DIR\n");
+        return 2;
     }
-    const struct sh_env e = sh_env_system();
-    unsigned bad = 0;
-    struct sh_config *c = node_config(&e, a.config, a.sets, a.nsets, env, &bad);
-    sh_config_free(c);
-    if (c == NULL || bad > 0) {
-        (void)fprintf(stderr, "songhua: %u problems\n", bad);
-        return 1;
+    if (!a.audit && !a.history) {
+        return check_config(&a, env);
     }
-    (void)printf("the configuration is valid\n");
-    return 0;
+    int code = a.history ? node_check_history(a.data, a.json) : 0;
+    code = a.audit && code == 0 ? check_audit(&a) : code;
+    return a.security && code == 0 ? check_config(&a, env) : code;
 }

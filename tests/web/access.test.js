@@ -106,6 +106,7 @@ for (const theme of ['light', 'dark']) {
       ['tenants', '/tenants', 'tbody tr'],
       ['account', '/account', '.panel.wide tbody tr'],
       ['backups', '/backups', '.page-head h1'],
+      ['security', '/security', '.controls tbody tr'],
       ['audit', '/audit', 'h1'],
       ['unknown page', '/nowhere', '.empty'],
     ])('%s', async (name, path, ready) => {

@@ -543,7 +543,7 @@ describe('look and language', () => {
     await go('/');
     await page.waitForSelector('.figures');
     const seen = [];
-    for (let i = 0; i < 16; i += 1) {
+    for (let i = 0; i < 18; i += 1) {
       await page.keyboard.press('Tab');
       seen.push(await page.evaluate(() => document.activeElement?.getAttribute('href') ?? document.activeElement?.textContent));
     }

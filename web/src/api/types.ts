@@ -360,3 +360,24 @@ export interface Backup {
   samples: number;
   rehearsal: { good: boolean; time: string; compared: number; text: string } | null;
 }
+
+export type ControlState = 'met' | 'part' | 'not_met' | 'none';
+export interface Control {
+  id: string;
+  state: ControlState;
+  title: { zh: string; en: string };
+  evidence: { zh: string; en: string };
+  remedy: { zh: string; en: string };
+  setting: string | null;
+  page: string | null;
+  dengbao: string;
+  iec62443: string;
+}
+export interface SecurityReport {
+  host: string;
+  version: string;
+  time: string;
+  running: boolean;
+  summary: Record<ControlState, number>;
+  items: Control[];
+}

@@ -1,7 +1,8 @@
 // The pages of the console, as the menu and the search know them.
 import {
   ApartmentOutlined, ApiOutlined, AreaChartOutlined, AuditOutlined, BlockOutlined,
-  DashboardOutlined, HddOutlined, IdcardOutlined, KeyOutlined, SafetyOutlined, SaveOutlined, TeamOutlined,
+  DashboardOutlined, HddOutlined, IdcardOutlined, KeyOutlined, SafetyCertificateOutlined, SafetyOutlined, SaveOutlined,
+  TeamOutlined,
 } from '@ant-design/icons';
 import type { ReactNode } from 'react';
 import type { WordKey } from '../i18n';
@@ -33,6 +34,7 @@ export const menu: { word: WordKey; items: Item[] }[] = [
       { path: '/tokens', word: 'nav.tokens', icon: <KeyOutlined />, needs: 'tokens.read' },
       { path: '/backups', word: 'nav.backups', icon: <SaveOutlined />, needs: 'backup.run' },
       { path: '/audit', word: 'nav.audit', icon: <AuditOutlined />, needs: 'audit.read' },
+      { path: '/security', word: 'nav.security', icon: <SafetyCertificateOutlined />, needs: 'config.read' },
       { path: '/api-explorer', word: 'nav.api', icon: <ApiOutlined /> },
     ],
   },

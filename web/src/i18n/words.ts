@@ -3,6 +3,7 @@
 import { accountWords } from './wordsAccount';
 import { backupWords } from './wordsBackups';
 import { identityWords } from './wordsIdentity';
+import { securityWords } from './wordsSecurity';
 
 type Word = readonly [zh: string, en: string];
 
@@ -24,6 +25,7 @@ const table = {
   'nav.tokens': ['令牌', 'Tokens'],
   'nav.backups': ['备份', 'Backups'],
   'nav.audit': ['审计', 'Audit'],
+  'nav.security': ['安全自查', 'Security check'],
   'nav.api': ['接口浏览', 'API explorer'],
 
   'live.connecting': ['正在连接', 'Connecting'],
@@ -514,6 +516,7 @@ const table = {
 
   ...backupWords,
   ...identityWords,
+  ...securityWords,
   ...accountWords,
 
   'audit.what': ['每条记录都含前一条的散列，可离线验证完整性', 'Each entry holds the hash of the one before; the chain can be verified off-line'],

@@ -56,6 +56,8 @@ struct sh_api_seams {
     /* Worker. SH_E_STATE: there are no backups here (diag says why); SH_E_BUSY. */
     sh_err (*backups)(void *ctx, enum sh_api_backup act, struct sh_str arg, struct sh_jw *w,
                       struct sh_diag *diag);
+    /* The security self check as members of an open object. Worker; may block long. */
+    sh_err (*security)(void *ctx, struct sh_jw *w);
     /* Appends Prometheus text. */
     sh_err (*metrics)(void *ctx, struct sh_buf *out);
     /* Writes the connection counters of a device as an object. SH_E_NOTFOUND: none. */

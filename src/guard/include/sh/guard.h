@@ -688,4 +688,24 @@ struct sh_guard_stats {
 };
 void sh_guard_stats(struct sh_guard *g, struct sh_guard_stats *out);
 
+/* ---- the self check (security.c) ---- */
+
+struct sh_guard_security {
+    struct sh_guard_settings settings; /* as they hold */
+    uint32_t people, disabled;         /* who may sign in, and who may not */
+    uint32_t with_factor, must_change; /* of those who may */
+    uint32_t idle;                     /* made, and not signed in, for longer than idle_us */
+    uint32_t administrators;           /* may change people, roles, tenants or the configuration */
+    uint32_t administrators_with_factor; /* of these */
+    uint32_t tokens, endless, powerful;  /* that are good; without an end; with such rights */
+    uint32_t certificates, ending;       /* of devices, not revoked; of these, within 30 days */
+    bool separated;                      /* the three administrators are different people */
+};
+/* Counts over all tenants. Reads the audit chain back to the time that idle_us means. May block. */
+SH_MUST_CHECK sh_err sh_guard_security(struct sh_guard *g, int64_t idle_us,
+                                       struct sh_guard_security *out);
+/* sh_audit_verify over the open store, while others write. Reads the whole chain: may block long.
+ */
+SH_MUST_CHECK sh_err sh_guard_audit_prove(struct sh_guard *g, struct sh_audit_report *out);
+
 #endif /* SH_GUARD_H */

@@ -1,0 +1,142 @@
+/* security.c - what the self check counts: people, tokens, certificates, and who signed in lately.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "guard_int.h"
+
+#define CERT_SOON_US (30 * INT64_C(86400000000))
+
+/* As for SH_FACTOR_ADMINISTRATORS. */
+static uint64_t powers(void)
+{
+    return sh_permission_bit(SH_PERM_PEOPLE_WRITE) | sh_permission_bit(SH_PERM_ROLES_WRITE) |
+           sh_permission_bit(SH_PERM_TENANTS_WRITE) | sh_permission_bit(SH_PERM_CONFIG_WRITE);
+}
+
+/* Under lock. */
+static void count_people(struct sh_guard *g, struct sh_guard_security *out)
+{
+    size_t it = 0;
+    struct sh_str key;
+    void *v = NULL;
+    while (sh_map_next(&g->people, &it, &key, &v)) {
+        const struct guard_person *p = v;
+        if (p->disabled) {
+            out->disabled++;
+            continue;
+        }
+        out->people++;
+        out->with_factor += p->factor.on ? 1 : 0;
+        out->must_change += p->must_change ? 1 : 0;
+        if ((guard_roles_bits(p->roles, p->nroles) & powers()) != 0) {
+            out->administrators++;
+            out->administrators_with_factor += p->factor.on ? 1 : 0;
+        }
+    }
+}
+
+/* Under lock. */
+static void count_tokens(struct sh_guard *g, struct sh_guard_security *out)
+{
+    size_t it = 0;
+    struct sh_str key;
+    void *v = NULL;
+    const int64_t now = guard_now(g);
+    while (sh_map_next(&g->tokens, &it, &key, &v)) {
+        const struct guard_token *t = v;
+        if (t->expires_us <= now) {
+            continue;
+        }
+        out->tokens++;
+        out->endless += t->expires_us == INT64_MAX ? 1 : 0;
+        out->powerful +=
+            ((guard_roles_bits(t->roles, t->nroles) | t->extra) & powers()) != 0 ? 1 : 0;
+    }
+}
+
+/* Under lock. */
+static void count_certificates(struct sh_guard *g, struct sh_guard_security *out)
+{
+    size_t it = 0;
+    struct sh_str key;
+    void *v = NULL;
+    const int64_t now = guard_now(g);
+    while (sh_map_next(&g->certs, &it, &key, &v)) {
+        const struct guard_cert *c = v;
+        if (c->revoked_us == 0 && c->until_us > 0) {
+            out->certificates++;
+            out->ending += c->until_us < now + CERT_SOON_US ? 1 : 0;
+        }
+    }
+}
+
+/* ---- who has not signed in for long ---- */
+
+/* People who may be idle; who is found to have signed in is struck out. */
+struct idle {
+    struct sh_guard *g;
+    int64_t since_us;
+    struct sh_map names; /* by label; the value says nothing */
+};
+
+/* Nobody who was made since then. Under lock. */
+static sh_err idle_begin(struct idle *l)
+{
+    struct sh_guard *g = l->g;
+    size_t it = 0;
+    struct sh_str key;
+    void *v = NULL;
+    sh_err err = SH_OK;
+    while (err == SH_OK && sh_map_next(&g->people, &it, &key, &v)) {
+        const struct guard_person *p = v;
+        if (!p->disabled && p->created_us < l->since_us) {
+            char label[SH_NAME_MAX + SH_TENANT_PATH_MAX + 16] = "person:";
+            err = guard_person_label(g, p, label + 7, sizeof label - 7);
+            err = err != SH_OK ? err : sh_map_put(&l->names, sh_str_c(label), g);
+        }
+    }
+    return err;
+}
+
+static sh_err idle_entry(void *ctx, struct sh_str key, struct sh_str value)
+{
+    struct idle *l = ctx;
+    struct guard_audit_entry e;
+    int64_t at = 0;
+    const sh_err err = guard_audit_parse(l->g->crypto, key, value, &e);
+    if (err != SH_OK) {
+        return err == SH_E_CORRUPT ? SH_OK : err; /* that is another control's to tell */
+    }
+    sh_err answer = SH_OK;
+    if (sh_time_parse(sh_json_get_str(e.body, "time"), &at) == SH_OK && at < l->since_us) {
+        answer = SH_E_CANCELED;
+    } else if (sh_str_eqc(sh_json_get_str(e.body, "act"), "session.created")) {
+        (void)sh_map_del(&l->names, sh_json_get_str(e.body, "object"));
+    }
+    guard_audit_entry_fini(&e);
+    return answer == SH_OK && l->names.n == 0 ? SH_E_CANCELED : answer;
+}
+
+sh_err sh_guard_security(struct sh_guard *g, int64_t idle_us, struct sh_guard_security *out)
+{
+    struct idle l = {.g = g, .since_us = guard_now(g) - idle_us};
+    *out = (struct sh_guard_security){.settings = g->set};
+    sh_map_init(&l.names, g->env->alloc, g->set.max_people, g->seed);
+    sh_mutex_lock(&g->lock);
+    out->separated = g->separated;
+    count_people(g, out);
+    count_tokens(g, out);
+    count_certificates(g, out);
+    sh_err err = idle_begin(&l);
+    sh_mutex_unlock(&g->lock);
+    if (err == SH_OK && l.names.n > 0) {
+        err = g->store->ops->each(g->store, GUARD_AUDIT, SH_STR(""), true, idle_entry, &l);
+        err = err == SH_E_CANCELED ? SH_OK : err;
+    }
+    out->idle = (uint32_t)l.names.n;
+    sh_map_fini(&l.names);
+    return err;
+}
+
+sh_err sh_guard_audit_prove(struct sh_guard *g, struct sh_audit_report *out)
+{
+    return sh_audit_verify(g->env, g->crypto, g->store, g->dir, out);
+}

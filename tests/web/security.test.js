@@ -1,0 +1,104 @@
+// The self check in the browser: filtered by state, searched, linked to where it is mended, printed; and what an attacker puts into names
+// is shown as text.
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { api, openPage, real, signIn, startBrowser, startPlatform, until } from './browser.js';
+
+let platform;
+let browser;
+let page;
+let faults;
+const go = (path) => page.goto(platform.url + path);
+const rows = () => page.locator('.controls tbody tr');
+
+beforeAll(async () => {
+  platform = await startPlatform();
+  browser = await startBrowser();
+  ({ page, faults } = await openPage(browser.context));
+  await signIn(page, platform.url);
+});
+afterAll(async () => {
+  await browser?.close();
+  await platform?.close();
+});
+
+test('each control has its state, evidence and clauses', async () => {
+  await go('/security');
+  await rows().first().waitFor();
+  const all = await rows().count();
+  expect(all).toBeGreaterThan(real ? 40 : 3);
+  const factor = rows().filter({ hasText: 'people.second_factor' });
+  expect(await factor.innerText()).toContain('guard.second_factor = choice');
+  expect(await factor.innerText()).toContain('SR 1.1 RE 2');
+  expect(await factor.locator('[data-control=not_met]').count()).toBe(1);
+});
+
+test('the states filter, and the address keeps it', async () => {
+  const all = await rows().count();
+  await page.locator('.state-filter button').nth(1).click();
+  await until(() => rows().count(), (n) => n < all, 'fewer rows');
+  const bad = await rows().count();
+  expect(await page.locator('.state-filter button').nth(1).innerText()).toContain(String(bad));
+  expect(page.url()).toContain('state=not_met');
+  await page.reload();
+  await rows().first().waitFor();
+  expect(await rows().count()).toBe(bad);
+  await page.fill('.toolbar input', 'second_factor');
+  await until(() => rows().count(), (n) => n === 1, 'one row');
+  await page.fill('.toolbar input', 'no such thing');
+  await page.waitForSelector('.empty');
+});
+
+test('a remedy leads to where it is done', async () => {
+  await go('/security?q=second_factor');
+  await rows().first().locator('a').click();
+  await page.waitForURL(/\/people/);
+});
+
+test('it prints all controls without the frame', async () => {
+  await go('/security');
+  await rows().first().waitFor();
+  await page.emulateMedia({ media: 'print' });
+  expect(await page.locator('.side').isVisible()).toBe(false);
+  expect(await page.locator('.toolbar').isVisible()).toBe(false);
+  expect(await rows().last().isVisible()).toBe(true);
+  const height = await page.evaluate(() => document.documentElement.scrollHeight);
+  const end = await rows().last().evaluate((el) => el.getBoundingClientRect().bottom + window.scrollY);
+  expect(end).toBeLessThanOrEqual(height + 1); // no box of its own cuts it
+  const note = await page.locator('.page-note').innerText();
+  expect(note).toMatch(/0\.\d+\.\d+/); // version
+  expect(note).toMatch(/\d{4}/); // date
+  await page.emulateMedia({ media: 'screen' });
+});
+
+test.runIf(real)('a name that is an attack is shown as text everywhere', async () => {
+  const evil = '"><img src=x onerror="window.owned=1"><script>window.owned=1</script>';
+  const made = await api(page, 'POST', 'devices', { id: 'evil-1', name: evil, labels: { note: evil } });
+  expect(made.status).toBe(201);
+  const owned = () => page.evaluate(() => [window.owned, document.querySelectorAll('img[src=x]').length]);
+  const shown = async (path, sign) => {
+    await go(path);
+    await page.waitForSelector(sign);
+    await until(() => page.locator('body').innerText(), (text) => text.includes('onerror'), `the name on ${path}`);
+    expect(await owned()).toEqual([undefined, 0]);
+  };
+  await shown('/devices?q=evil', 'tbody tr');
+  await shown('/devices/evil-1', 'h1');
+  const person = await api(page, 'POST', 'people', { name: 'evil', display: evil, roles: ['viewer'], password: 'Songhua-river-boats-1' });
+  expect(person.status).toBe(201);
+  await shown('/people', 'tbody tr');
+  await go('/audit?q=evil');
+  await page.waitForSelector('tbody tr');
+  expect(await owned()).toEqual([undefined, 0]);
+  await page.keyboard.press('Control+k');
+  await page.waitForSelector('.palette-input');
+  await page.keyboard.type('evil');
+  await until(() => page.locator('.palette-list').innerText(), (text) => text.includes('evil-1'), 'the device in the palette');
+  expect(await owned()).toEqual([undefined, 0]);
+  await page.keyboard.press('Escape');
+  await api(page, 'DELETE', 'devices/evil-1');
+  await api(page, 'DELETE', 'people/evil');
+});
+
+test('nothing broke the content policy', () => {
+  expect(faults).toEqual([]);
+});

@@ -1,0 +1,23 @@
+// Words of the page Security; part of words.ts.
+export const securityWords = {
+  'security.what': ['逐项检查本节点的安全控制措施，给出证据与整改措施', 'Every security control of this node, what was found, and what mends it'],
+  'security.node': ['节点 {name}，松花 {version}', 'Node {name}, Songhua {version}'],
+  'security.at': ['检查时间 {time}', 'Checked {time}'],
+  'security.schemes': ['对照 GB/T 22239-2019 第三级、IEC 62443-3-3', 'Against GB/T 22239-2019 level 3 and IEC 62443-3-3'],
+  'security.again': ['重新检查', 'Check again'],
+  'security.print': ['打印', 'Print'],
+  'security.all': ['全部', 'All'],
+  'security.met': ['符合', 'Met'],
+  'security.part': ['部分符合', 'In part'],
+  'security.not_met': ['不符合', 'Not met'],
+  'security.none': ['不适用', 'Not applicable'],
+  'security.state': ['结论', 'State'],
+  'security.control': ['控制项', 'Control'],
+  'security.evidence': ['证据', 'Found'],
+  'security.remedy': ['整改措施', 'Remedy'],
+  'security.clauses': ['等保条款 / SR', 'Clauses / SR'],
+  'security.open': ['前往', 'Go there'],
+  'security.search': ['搜索控制项、证据、条款', 'Search controls, findings, clauses'],
+  'security.noneSuch': ['没有符合条件的控制项', 'No control fits'],
+  'security.noneSuchHint': ['换一个结论，或清空搜索。', 'Choose another state, or clear the search.'],
+} as const;
