@@ -1,5 +1,5 @@
 # The words a newcomer types. CMake does the work; each target sets up what it needs.
-.PHONY: all setup build run test tsan fuzz lint check-all bench soak power deb clean
+.PHONY: all setup build run test tsan fuzz scan lint check-all bench soak power deb clean
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 FUZZ_SECONDS ?= 60
 SOAK_MINUTES ?= 40
@@ -33,6 +33,10 @@ tsan: test-setup
 
 fuzz: test-setup
 	@tools/fuzz $(FUZZ_SECONDS)
+
+# All checks of testssl.sh and slowhttptest (ten minutes); their reports lie in build/scan afterwards.
+scan: test-setup build
+	@SONGHUA_SCAN=full SONGHUA_BIN=build/release/songhua python3 -B tests/wire/scanners_test.py
 
 lint: test-setup
 	@tools/lint

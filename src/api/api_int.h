@@ -15,6 +15,8 @@ enum {
     API_JSON_MAX = 8 << 20,
     API_INGEST_MAX = 64 << 20,
     API_INFLATED_MAX = 256 << 20,
+    API_INFLATED_FREE = 16 << 20, /* up to this whatever the body's size; beyond, in proportion */
+    API_INFLATED_RATIO = 100,
     API_MAX_STREAMS = 256,
     API_STREAM_POINTS = 2000,
     API_IDEM_KEY_MAX = 255

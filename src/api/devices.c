@@ -245,6 +245,17 @@ static enum sh_twin_encoding encoding_of(struct sh_str s)
     return sh_str_ieq(s, SH_STR("utf-8")) ? SH_TWIN_UTF8 : SH_TWIN_AUTO;
 }
 
+static bool import_quota(void *ctx, int n)
+{
+    const struct api_req *r = ctx;
+    struct sh_guard *g = r->api->o.guard;
+    if (n > 0) {
+        return sh_guard_use(g, r->tenant, SH_QUOTA_DEVICES, (uint64_t)n) == SH_OK;
+    }
+    sh_guard_unuse(g, r->tenant, SH_QUOTA_DEVICES, (uint64_t)-n);
+    return true;
+}
+
 int api_devices_import(struct api_req *r)
 {
     struct sh_diag d = {0};
@@ -253,6 +264,8 @@ int api_devices_import(struct api_req *r)
         .csv = !sh_str_eqc(api_query(r, "format"), "json"),
         .encoding = encoding_of(api_query(r, "encoding")),
         .dry_run = dry.n > 0 && !sh_str_eqc(dry, "0") && !sh_str_eqc(dry, "false"),
+        .quota = import_quota,
+        .ctx = r,
     };
     const sh_err err = sh_twin_devices_import(r->api->o.twin, r->tenant, r->http->body, &how,
                                               api_author(r), &r->w, &d);

@@ -431,6 +431,14 @@ static int job_new(struct api_req *r, bool lines, struct job **out)
     return 0;
 }
 
+/* A small body that inflates to very much is an attack: samples are not that much alike. */
+static size_t inflated_most(size_t body)
+{
+    const size_t most =
+        body < API_INFLATED_MAX / API_INFLATED_RATIO ? body * API_INFLATED_RATIO : API_INFLATED_MAX;
+    return most > API_INFLATED_FREE ? most : API_INFLATED_FREE;
+}
+
 static int inflate_snappy(struct api_req *r, struct sh_buf *inflated, struct sh_bytes *body)
 {
     const sh_err err = sh_snappy_decode(r->http->body, inflated);
@@ -483,7 +491,7 @@ static int decode(struct job *j, decoder *fn, struct sh_ingest_opts *opts)
     struct sh_api *a = r->api;
     struct sh_buf inflated;
     struct sh_bytes body;
-    sh_buf_init(&inflated, a->env->alloc, API_INFLATED_MAX);
+    sh_buf_init(&inflated, a->env->alloc, inflated_most(r->http->body.n));
     const int status = inflate(r, j->prom, &inflated, &body);
     struct api_decoder *from = NULL;
     struct sh_ingest *in = status == 0 ? take_decoder(a, &r->http->peer, &from) : NULL;

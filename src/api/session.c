@@ -15,6 +15,7 @@ static int signed_in(struct api_req *r, const struct sh_sign_in *s)
         sh_http_header(r->http, "Set-Cookie", sh_buf_str(&cookie));
     }
     sh_buf_fini(&cookie);
+    sh_http_plain(r->http);
     sh_jw_obj(&r->w);
     sh_jw_key(&r->w, "token");
     sh_jw_c(&r->w, s->token);
@@ -96,6 +97,7 @@ int api_session_get(struct api_req *r)
     if (err != SH_OK) {
         return api_error(r, err, NULL);
     }
+    sh_http_plain(r->http); /* the CSRF token */
     sh_jw_obj(&r->w);
     if (session) {
         sh_jw_key(&r->w, "csrf");

@@ -18,7 +18,6 @@ static const struct sh_api_asset *find(const struct sh_api *a, struct sh_str pat
 
 static void common_headers(struct sh_http_req *h)
 {
-    sh_http_header_c(h, "X-Content-Type-Options", "nosniff");
     sh_http_header_c(h, "Referrer-Policy", "same-origin");
     sh_http_header_c(h, "X-Frame-Options", "DENY");
 }
@@ -63,6 +62,7 @@ static int serve_index(struct api_req *r, const struct sh_api_asset *f)
     if (err != SH_OK || csp.p == NULL) {
         return api_error(r, err == SH_OK ? SH_E_NOMEM : err, NULL);
     }
+    sh_http_plain(r->http); /* the nonce */
     sh_http_header(r->http, "Content-Security-Policy", csp);
     sh_http_header_c(r->http, "Content-Type", f->type);
     sh_http_header_c(r->http, "Cache-Control", "no-store");

@@ -1,4 +1,5 @@
-/* security.c - what the self check counts: people, tokens, certificates, and who signed in lately.
+/* security.c - what the self check counts: people, tokens, certificates, and who signed in lately;
+ * and what tenants use of their quotas when a node starts.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "guard_int.h"
 
@@ -139,4 +140,18 @@ sh_err sh_guard_security(struct sh_guard *g, int64_t idle_us, struct sh_guard_se
 sh_err sh_guard_audit_prove(struct sh_guard *g, struct sh_audit_report *out)
 {
     return sh_audit_verify(g->env, g->crypto, g->store, g->dir, out);
+}
+
+void sh_guard_used(struct sh_guard *g, uint32_t tenant, enum sh_quota q, uint64_t n)
+{
+    struct guard_tenant *t = guard_tenant_at(g, tenant);
+    while (t != NULL && (unsigned)q < SH_QUOTAS) {
+        (void)atomic_fetch_add_explicit(&t->use[q], n, memory_order_relaxed);
+        t = guard_tenant_at(g, atomic_load_explicit(&t->parent, memory_order_relaxed));
+    }
+}
+
+uint32_t sh_guard_last_tenant(const struct sh_guard *g)
+{
+    return atomic_load(&g->ntenants);
 }

@@ -209,6 +209,9 @@ SH_MUST_CHECK sh_err node_sql_open(struct node *n);
 SH_MUST_CHECK sh_err node_pg_open(struct node *n, struct sh_diag *diag);
 SH_MUST_CHECK sh_err node_pg_metrics(const struct node *n, struct sh_buf *out);
 
+/* quota.c: charges what is there; after twin and points are open, before servers. */
+void node_count_use(struct node *n);
+
 /* demo.c: the starter pack. */
 void demo_import(struct node *n);
 

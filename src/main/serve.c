@@ -585,6 +585,7 @@ static sh_err node_open(struct node *n)
     lap(n, "records");
     SH_TRY(open_parts(n));
     SH_TRY(make_types(n));
+    node_count_use(n);
     if (sh_config_bool(n->config, "demo")) {
         demo_import(n);
     }

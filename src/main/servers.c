@@ -208,6 +208,14 @@ static sh_err listen_mqtt(struct node *n, const char *key, struct sh_tls *tls, u
     return SH_OK;
 }
 
+/* Browsers come by TLS only then, to every port of that name: not where HTTP is open to others. */
+static bool only_tls(const struct node *n)
+{
+    struct sh_addr a;
+    const struct sh_str http = sh_config_get(n->config, "http.listen");
+    return http.n == 0 || (sh_addr_parse(http, &a) == SH_OK && sh_addr_is_loopback(&a));
+}
+
 static sh_err open_api(struct node *n)
 {
     const struct sh_api_options ao = {
@@ -250,6 +258,7 @@ static sh_err open_api(struct node *n)
         struct node_web *w = &n->web[i];
         const struct sh_http_opts ho = {
             .conns_max = (size_t)sh_config_int(n->config, "http.max_connections"),
+            .hsts = only_tls(n),
             .with = i == 0 ? NULL : n->web[0].http};
         SH_TRY(sh_http_server_new(n->loops[i], &ho, sh_api_handler(), n->api, &w->http));
         w->n = n;

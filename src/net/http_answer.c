@@ -84,6 +84,11 @@ void sh_http_header_c(struct sh_http_req *pub, const char *name, const char *val
     sh_http_header(pub, name, sh_str_c(value));
 }
 
+void sh_http_plain(struct sh_http_req *pub)
+{
+    http_req_of(pub)->has_coding = true;
+}
+
 struct sh_buf *sh_http_body(struct sh_http_req *pub)
 {
     return &http_req_of(pub)->body;
@@ -204,6 +209,9 @@ static size_t write_head(struct http_req *r, char out[HEAD_CAP], const char *fra
         const size_t d = sh_u64_print(len, digits);
         memcpy(out + n, digits, d);
         n += d;
+    }
+    if (r->pub.secure && r->srv->o.hsts) {
+        n = put_c(out, n, "\r\nStrict-Transport-Security: max-age=31536000");
     }
     if (!r->keep_alive) {
         n = put_c(out, n, "\r\nConnection: close");

@@ -23,6 +23,17 @@ void twin_reject(struct twin_import *m, int row, struct sh_str column, const cha
     sh_jw_obj_end(&m->w);
 }
 
+/* Takes room of the quota (1), or gives it back. False: there is none. */
+static bool import_room(struct twin_import *m, int n)
+{
+    if (n == 0 || m->dry_run || m->how == NULL || m->how->quota == NULL) {
+        return true;
+    }
+    const bool got = m->how->quota(m->how->ctx, n);
+    m->room += got ? n : 0;
+    return got;
+}
+
 sh_err twin_import_init(struct twin_import *m)
 {
     const struct sh_alloc *a = m->t->env->alloc;
@@ -40,6 +51,7 @@ void twin_import_fini(struct twin_import *m)
         sh_str_free(m->t->env->alloc, &m->rows[i].id);
         json_decref(m->rows[i].doc);
     }
+    (void)import_room(m, -m->room);
     sh_record_tx_free(m->tx);
     sh_map_fini(&m->seen);
     sh_buf_fini(&m->text);
@@ -84,6 +96,11 @@ static sh_err flush(struct twin_import *m)
         json_decref(m->rows[i].doc);
     }
     m->n = 0;
+    if (err == SH_OK) {
+        m->room = 0; /* they are there to stay */
+    } else {
+        (void)import_room(m, -m->room);
+    }
     return err;
 }
 
@@ -170,6 +187,10 @@ static sh_err take_device(struct twin_import *m, int row, const json_t *body)
               ? SH_E_LIMIT
               : twin_device_doc(m->t, m->tenant, id, fresh ? SH_TWIN_CREATE : SH_TWIN_PATCH, body,
                                 &doc, &rev, &diag);
+    if (err == SH_OK && fresh && !import_room(m, 1)) {
+        json_decref(doc);
+        err = SH_E_LIMIT;
+    }
     if (err == SH_OK) {
         return queue(m, id, doc, fresh);
     }
@@ -410,6 +431,7 @@ sh_err sh_twin_devices_import(struct sh_twin *t, uint32_t tenant, struct sh_byte
     m->t = t;
     m->tenant = tenant;
     m->dry_run = how->dry_run;
+    m->how = how;
     m->author = author;
     sh_err err = twin_import_init(m);
     sh_mutex_lock(&t->write);

@@ -24,6 +24,7 @@ struct twin_import {
     struct sh_twin *t;
     uint32_t tenant;
     bool dry_run;
+    const struct sh_twin_import *how;
     struct sh_str author;
     uint64_t created;
     uint64_t updated;
@@ -33,6 +34,7 @@ struct twin_import {
     struct sh_map seen; /* ids of this file */
     struct pending rows[TWIN_TX_ROWS];
     size_t n;
+    int room; /* new devices among rows, for which the quota gave room */
     struct sh_record_tx *tx;
     struct sh_buf text;
 };

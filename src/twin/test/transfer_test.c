@@ -265,6 +265,40 @@ static void test_things_as_csv_go_out_and_come_back(void **state)
     sh_buf_fini(&file[1]);
 }
 
+/* A tenant's quota: how many more devices it may have. */
+static bool room(void *ctx, int n)
+{
+    int *left = ctx;
+    if (n > 0 && *left < n) {
+        return false;
+    }
+    *left -= n;
+    return true;
+}
+
+static void test_import_never_passes_the_quota_and_gives_back_what_it_did_not_use(void **state)
+{
+    struct fix *f = *state;
+    char s[1024];
+    int left = 2;
+    const struct sh_twin_import how = {.csv = true, .quota = room, .ctx = &left};
+    assert_ok(import(f, sh_bytes_of("id\nq1\nq2\nq3\n", 12), &how));
+    summary(f, s);
+    assert_string_equal(s, "2,0;4  limit_reached");
+    assert_int_equal(left, 0);
+    assert_ok(import(f, sh_bytes_of("id,name\nq1,x\n", 13), &how)); /* there already: no charge */
+    summary(f, s);
+    assert_string_equal(s, "0,1");
+    left = 5;
+    assert_ok(import(f, sh_bytes_of("id,period_ms\nq4,no\nq5,1\n", 24), &how));
+    summary(f, s);
+    assert_string_equal(s, "1,0;2 period_ms invalid_value");
+    assert_int_equal(left, 4);
+    const struct sh_twin_import dry = {.csv = true, .dry_run = true, .quota = room, .ctx = &left};
+    assert_ok(import(f, sh_bytes_of("id\nq6\n", 6), &dry));
+    assert_int_equal(left, 4);
+}
+
 int main(void)
 {
 #define T(x) cmocka_unit_test_setup_teardown(x, fix_setup, fix_teardown)
@@ -277,6 +311,7 @@ int main(void)
         T(test_import_of_many_rows_goes_in_several_commits),
         T(test_import_things_reports_bad_models),
         T(test_things_as_csv_go_out_and_come_back),
+        T(test_import_never_passes_the_quota_and_gives_back_what_it_did_not_use),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -688,6 +688,14 @@ struct sh_guard_stats {
 };
 void sh_guard_stats(struct sh_guard *g, struct sh_guard_stats *out);
 
+/* ---- at the start: what is there already (security.c) ---- */
+
+/* Adds to what the tenant and all above it use, whatever their quotas are: what is stored stays.
+ * Before requests come. */
+void sh_guard_used(struct sh_guard *g, uint32_t tenant, enum sh_quota q, uint64_t n);
+/* Tenants have the ids 1 to this. */
+uint32_t sh_guard_last_tenant(const struct sh_guard *g);
+
 /* ---- the self check (security.c) ---- */
 
 struct sh_guard_security {

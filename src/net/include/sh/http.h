@@ -57,6 +57,8 @@ void sh_http_header_c(struct sh_http_req *r, const char *name, const char *value
 struct sh_buf *sh_http_body(struct sh_http_req *r);
 /* Uses bytes that outlive the server (tables in the binary) as the body, without copying. */
 void sh_http_body_const(struct sh_http_req *r, struct sh_bytes b);
+/* The answer holds a secret beside what others may choose: it is never compressed (BREACH). */
+void sh_http_plain(struct sh_http_req *r);
 /* Any thread. Gives the answer and the request away; compresses a big compressible body when the
  * client takes gzip and no Content-Encoding was set (on the calling thread). */
 void sh_http_send(struct sh_http_req *r);
@@ -158,6 +160,7 @@ struct sh_http_opts {
     int64_t idle_timeout_us;      /* between requests [75 s] */
     int64_t write_timeout_us;     /* no progress in sending [30 s] */
     unsigned requests_per_conn;   /* [100000] */
+    bool hsts; /* answers over TLS tell browsers to come by TLS only, for a year (RFC 6797) */
     /* Server of another loop that this one joins: conns_max and buffered_max hold for all together,
      * and what the other listens on is served by all. Before it listens; it outlives this one. */
     struct sh_http_server *with;

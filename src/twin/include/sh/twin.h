@@ -291,6 +291,10 @@ struct sh_twin_import {
     bool csv;                       /* else a JSON array */
     enum sh_twin_encoding encoding; /* AUTO: a BOM or valid UTF-8 is UTF-8, else GBK */
     bool dry_run;
+    /* May be NULL. n = 1: room for one more device is wanted; false: the tenant has none. n < 0:
+     * so many that were given room were not stored. */
+    bool (*quota)(void *ctx, int n);
+    void *ctx;
 };
 /* Rows that are good are stored, the others reported; writes
  * {"created","updated","rejected":[{"row","column","code","detail"}]} (row 1 is the header or the

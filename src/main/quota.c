@@ -1,0 +1,37 @@
+/* quota.c - what tenants use of their quotas when the node starts: devices and points that are
+ * there. SPDX-License-Identifier: Apache-2.0 */
+#include "main_int.h"
+
+/* Points of a tenant mostly follow each other: one call for each run of them. */
+static void count_points(struct node *n)
+{
+    uint32_t tenant = SH_TENANT_NONE;
+    uint64_t run = 0;
+    for (uint32_t id = 1; id <= sh_points_last_id(n->points); id++) {
+        const struct sh_point *p = sh_points_get(n->points, id);
+        if (p == NULL || sh_point_is_event(p)) {
+            continue; /* events are not charged either when they are made */
+        }
+        if (p->tenant != tenant && run > 0) {
+            sh_guard_used(n->guard, tenant, SH_QUOTA_POINTS, run);
+            run = 0;
+        }
+        tenant = p->tenant;
+        run++;
+    }
+    if (run > 0) {
+        sh_guard_used(n->guard, tenant, SH_QUOTA_POINTS, run);
+    }
+}
+
+void node_count_use(struct node *n)
+{
+    for (uint32_t tenant = 1; tenant <= sh_guard_last_tenant(n->guard); tenant++) {
+        struct sh_twin_counts c;
+        sh_twin_counts(n->twin, tenant, &c);
+        if (c.total + c.demo > 0) {
+            sh_guard_used(n->guard, tenant, SH_QUOTA_DEVICES, (uint64_t)c.total + c.demo);
+        }
+    }
+    count_points(n);
+}
