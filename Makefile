@@ -1,5 +1,5 @@
 # The words a newcomer types. CMake does the work; each target sets up what it needs.
-.PHONY: all setup build run test tsan fuzz scan lint check-all bench soak power deb clean
+.PHONY: all setup build run test tsan fuzz scan repro lint check-all bench soak power deb clean
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 FUZZ_SECONDS ?= 60
 SOAK_MINUTES ?= 40
@@ -37,6 +37,10 @@ fuzz: test-setup
 # All checks of testssl.sh and slowhttptest (ten minutes); their reports lie in build/scan afterwards.
 scan: test-setup build
 	@SONGHUA_SCAN=full SONGHUA_BIN=build/release/songhua python3 -B tests/wire/scanners_test.py
+
+# Two builds in two folders are the same bytes.
+repro: setup web
+	@tools/repro
 
 lint: test-setup
 	@tools/lint

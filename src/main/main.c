@@ -28,7 +28,8 @@ static const char usage[] =
     "        makes a new data folder of a backup, every file checked first\n"
     "  songhua ctl [OPTIONS] WORDS... [BODY]\n"
     "        the API at the command line, e.g. songhua ctl devices list; songhua ctl --help\n"
-    "  songhua version\n";
+    "  songhua version [--sbom]\n"
+    "        with --sbom what it is made of, with licences (CycloneDX)\n";
 
 int main(int argc, char **argv, char **env)
 {
@@ -56,6 +57,9 @@ int main(int argc, char **argv, char **env)
         return node_ctl(argc - 2, argv + 2);
     }
     if (strcmp(cmd, "version") == 0 || strcmp(cmd, "--version") == 0) {
+        if (argc > 2 && strcmp(argv[2], "--sbom") == 0) {
+            return node_print_sbom();
+        }
         (void)printf("songhua %s\n", SH_VERSION);
         return 0;
     }

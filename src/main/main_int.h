@@ -95,6 +95,7 @@ struct node {
     } proof;
     atomic_uint stopping; /* servers that have not stopped yet */
     bool mqtt_anonymous;
+    char sbom[4096]; /* path */
 };
 
 extern const struct sh_config_key node_keys[];
@@ -211,6 +212,11 @@ SH_MUST_CHECK sh_err node_pg_metrics(const struct node *n, struct sh_buf *out);
 
 /* quota.c: charges what is there; after twin and points are open, before servers. */
 void node_count_use(struct node *n);
+
+/* sbom.c: where the software bill of materials lies; the last place when it is nowhere. */
+enum { NODE_PATH = 4096 };
+void node_sbom_path(char out[NODE_PATH]);
+int node_print_sbom(void);
 
 /* demo.c: the starter pack. */
 void demo_import(struct node *n);

@@ -218,6 +218,7 @@ static bool only_tls(const struct node *n)
 
 static sh_err open_api(struct node *n)
 {
+    node_sbom_path(n->sbom);
     const struct sh_api_options ao = {
         .env = &n->env,
         .loop = n->loop,
@@ -238,6 +239,7 @@ static sh_err open_api(struct node *n)
         .config = n->config,
         .data_dir = n->dir,
         .version = SH_VERSION,
+        .sbom = n->sbom,
         .assets = sh_assets,
         .seams = {.overview = add_overview,
                   .problems = keeper_problems,

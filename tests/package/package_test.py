@@ -27,7 +27,7 @@ DATA = "/var/lib/songhua"
 POLICY = "/usr/sbin/policy-rc.d"
 # All that an installation may leave anywhere; after a purge none of it is there.
 TRACES = [
-    "/usr/bin/songhua", "/etc/songhua", DATA, UNIT, "/usr/share/doc/songhua", "/var/lib/dpkg/info/songhua.list",
+    "/usr/bin/songhua", "/etc/songhua", DATA, UNIT, "/usr/share/doc/songhua", "/usr/share/songhua", "/var/lib/dpkg/info/songhua.list",
     "/etc/systemd/system/multi-user.target.wants/songhua.service", "/etc/systemd/system/songhua.service",
     "/var/lib/systemd/deb-systemd-helper-enabled/songhua.service.dsh-also",
     "/var/lib/systemd/deb-systemd-helper-enabled/multi-user.target.wants/songhua.service",

@@ -107,6 +107,7 @@ for (const theme of ['light', 'dark']) {
       ['account', '/account', '.panel.wide tbody tr'],
       ['backups', '/backups', '.page-head h1'],
       ['security', '/security', '.controls tbody tr'],
+      ['components', '/security/components', 'tbody tr'],
       ['audit', '/audit', 'h1'],
       ['unknown page', '/nowhere', '.empty'],
     ])('%s', async (name, path, ready) => {

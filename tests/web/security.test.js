@@ -54,6 +54,17 @@ test('a remedy leads to where it is done', async () => {
   await page.waitForURL(/\/people/);
 });
 
+test('components are listed with version and licence', async () => {
+  await go('/security');
+  await page.locator('a[href="/security/components"]').click();
+  await page.waitForSelector('tbody tr');
+  const row = page.locator('tbody tr').filter({ hasText: 'libssl3' });
+  expect(await row.innerText()).toContain('Apache-2.0');
+  await page.fill('.toolbar input', '@ant-design/icons');
+  await until(() => page.locator('tbody tr').count(), (n) => n >= 1 && n < 5, 'few rows');
+  expect(await page.locator('tbody').innerText()).toContain('MIT');
+});
+
 test('it prints all controls without the frame', async () => {
   await go('/security');
   await rows().first().waitFor();

@@ -381,3 +381,16 @@ export interface SecurityReport {
   summary: Record<ControlState, number>;
   items: Control[];
 }
+
+/** Of CycloneDX 1.5: the members that the console shows. */
+export interface BomComponent {
+  'bom-ref': string;
+  group?: string;
+  name: string;
+  version: string;
+  purl: string;
+  licenses?: { license?: { id: string }; expression?: string }[];
+}
+export interface BillOfMaterials {
+  components: BomComponent[];
+}

@@ -23,6 +23,7 @@ const pages: [string, PageOf][] = [
   ['/tenants', lazy(() => import('../pages/Tenants'))],
   ['/account', lazy(() => import('../pages/account/Account'))],
   ['/backups', lazy(() => import('../pages/Backups'))],
+  ['/security/components', lazy(() => import('../pages/Components'))],
   ['/security', lazy(() => import('../pages/Security'))],
   ['/audit', lazy(() => import('../pages/Audit'))],
 ];

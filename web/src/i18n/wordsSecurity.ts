@@ -1,4 +1,4 @@
-// Words of the page Security; part of words.ts.
+// Words of the pages Security and Components; part of words.ts.
 export const securityWords = {
   'security.what': ['逐项检查本节点的安全控制措施，给出证据与整改措施', 'Every security control of this node, what was found, and what mends it'],
   'security.node': ['节点 {name}，松花 {version}', 'Node {name}, Songhua {version}'],
@@ -20,4 +20,17 @@ export const securityWords = {
   'security.search': ['搜索控制项、证据、条款', 'Search controls, findings, clauses'],
   'security.noneSuch': ['没有符合条件的控制项', 'No control fits'],
   'security.noneSuchHint': ['换一个结论，或清空搜索。', 'Choose another state, or clear the search.'],
+  'components.title': ['组件与许可证', 'Components and licences'],
+  'components.what': ['本版本实际链接的系统库，以及控制台所含的软件包', 'The libraries that this build links, and the packages inside the console'],
+  'components.name': ['名称', 'Name'],
+  'components.version': ['版本', 'Version'],
+  'components.licence': ['许可证', 'Licence'],
+  'components.origin': ['来源', 'Where'],
+  'components.own': ['自有', 'own'],
+  'components.library': ['系统库', 'system library'],
+  'components.console': ['控制台', 'console'],
+  'components.search': ['搜索名称、版本、许可证', 'Search names, versions, licences'],
+  'components.download': ['下载物料清单（CycloneDX）', 'Download the SBOM (CycloneDX)'],
+  'components.none': ['没有符合条件的组件', 'No component fits'],
+  'components.noneHint': ['清空搜索即可看到全部。', 'Clear the search to see all.'],
 } as const;

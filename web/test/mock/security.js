@@ -28,3 +28,14 @@ export function securityItems() {
       nothing, null, '/audit', '8.1.4.3 c)', 'SR 2.8, SR 3.9'),
   ];
 }
+
+const component = (purl, name, version, licenses, more = {}) => ({ type: 'library', 'bom-ref': purl, name, version, licenses, purl, ...more });
+
+export function bomComponents() {
+  return [
+    component('pkg:generic/songhua-console@0.1.0', 'songhua-console', '0.1.0', [{ license: { id: 'Apache-2.0' } }]),
+    component('pkg:deb/debian/libssl3@3.0.17-1?arch=amd64', 'libssl3', '3.0.17-1', [{ license: { id: 'Apache-2.0' } }]),
+    component('pkg:deb/debian/libargon2-1@0~2017?arch=amd64', 'libargon2-1', '0~2017', [{ expression: 'CC0-1.0 OR Apache-2.0' }]),
+    component('pkg:npm/%40ant-design/icons@6.0.0', 'icons', '6.0.0', [{ license: { id: 'MIT' } }], { group: '@ant-design' }),
+  ];
+}

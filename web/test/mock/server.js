@@ -9,7 +9,7 @@ import { accountRoutes } from './account.js';
 import { answer, id8, notFound, Refusal } from './answer.js';
 import { querySeries } from './history.js';
 import { openapi } from './openapi.js';
-import { securityItems } from './security.js';
+import { bomComponents, securityItems } from './security.js';
 import { demoAssets, demoDevices, demoThings, qualityAt, valueAt } from './plant.js';
 
 const TYPES = { '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.html': 'text/html; charset=utf-8' };
@@ -534,6 +534,10 @@ export class Mock {
     const summary = { met: 0, part: 0, not_met: 0, none: 0 };
     items.forEach((c) => (summary[c.state] += 1));
     return answer(res, 200, { host: 'harbin-1', version: '0.1.0', time: new Date().toISOString(), running: true, summary, items, next: null });
+  }
+
+  on_sbom({ res }) {
+    return answer(res, 200, { bomFormat: 'CycloneDX', specVersion: '1.5', version: 1, components: bomComponents() });
   }
 
   on_tokens({ req, res, q, rest, json }) {

@@ -23,6 +23,8 @@
 
 struct sh_api;
 
+enum { SH_API_SBOM_MAX = 4 << 20 };
+
 /* Record kind of a tenant's topic mappings. */
 #define SH_API_MAPPING_KIND SH_STR("_mapping")
 
@@ -99,6 +101,7 @@ struct sh_api_options {
     const struct sh_config *config;
     const char *data_dir;
     const char *version;
+    const char *sbom;                  /* path of the bill of materials; NULL or missing: 404 */
     const struct sh_api_asset *assets; /* ended by path == NULL */
     struct sh_api_seams seams;
 };
