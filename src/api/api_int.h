@@ -77,6 +77,7 @@ struct api_req {
     json_t *body;          /* parsed JSON, NULL without */
     struct api_idem *idem; /* its Idempotency-Key is reserved; NULL = none */
     struct sh_str etag;    /* as answered; in the arena */
+    struct sh_str factors; /* member "factors" of a problem, as JSON; empty = none */
     struct sh_jw w;
 };
 
@@ -220,6 +221,8 @@ int api_provision_refused(struct api_req *r, sh_err err, struct sh_str device,
 
 /* Views into the body and the headers. */
 struct sh_sign_in_ask api_sign_in_ask(struct api_req *r);
+/* The member "assertion" of the body (authkeys.c); NULL: there is none. */
+const struct sh_guard_assertion *api_assertion(struct api_req *r);
 int api_sign_in_refused(struct api_req *r, sh_err err, const struct sh_sign_in *s);
 
 /* ---- edits of samples (edits.c) ---- */
@@ -263,7 +266,8 @@ int api_ws_mqtt(struct api_req *r);
 api_handler api_session_post, api_session_link, api_session_get, api_session_delete,
     api_session_password;
 api_handler api_sessions_list, api_sessions_end, api_session_end, api_session_confirm,
-    api_totp_begin, api_totp_enable, api_totp_remove, api_recovery_new, api_person_sessions,
+    api_key_begin, api_key_add, api_key_remove, api_key_ask, api_key_ask_own, api_totp_begin,
+    api_totp_enable, api_totp_remove, api_recovery_new, api_person_sessions,
     api_person_sessions_end, api_person_session_end, api_person_factor_remove,
     api_administrators_get, api_administrators_post, api_rights_own, api_rights_person;
 api_handler api_people_list, api_people_post, api_people_get, api_people_put, api_people_delete;

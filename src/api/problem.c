@@ -30,7 +30,7 @@ static const struct api_words table[] = {
      "请为设备选择您权限范围内的资产或标签。"},
     {"not_found", "There is no such thing", "对象不存在",
      "Check the name; names are case-sensitive.", "请检查名称（区分大小写）。"},
-    {"code_needed", "A one-time code is needed", "需要动态验证码",
+    {"code_needed", "A second factor is needed", "需要二次验证",
      "Send the same with the member code: six digits from the app, or a recovery code.",
      "请在原请求中加上 code：验证器应用中的六位数字，或一个恢复码。"},
     {"bad_code", "The code is wrong", "验证码不正确",
@@ -39,6 +39,11 @@ static const struct api_words table[] = {
     {"confirm_needed", "Give your password once more", "请再次确认密码",
      "POST /api/v1/sessions/current/confirm with the password, then repeat the request.",
      "请先用密码调用 POST /api/v1/sessions/current/confirm，再重发请求。"},
+    {"key_unsupported", "Security keys do not work here", "此处不能使用安全密钥",
+     "Open the console by https with a host name, or as http://localhost.",
+     "请通过 HTTPS 主机名或 http://localhost 打开控制台。"},
+    {"bad_key", "The security key's answer is not good", "安全密钥应答无效",
+     "Begin anew and touch the key within five minutes.", "请重新开始，并在五分钟内触碰密钥。"},
     {"password_expired", "The password has to be changed", "须先修改密码",
      "PUT /api/v1/sessions/current/password; then everything is as before.",
      "请先调用 PUT /api/v1/sessions/current/password 修改密码。"},
@@ -147,6 +152,10 @@ static void write_problem(struct api_req *r, int status, const char *code, struc
     sh_jw_key(&r->w, "remedy");
     sh_jw_str(&r->w,
               remedy.n > 0 ? remedy : sh_str_c(r->chinese ? words->remedy_zh : words->remedy_en));
+    if (r->factors.n > 0) {
+        sh_jw_key(&r->w, "factors");
+        sh_jw_raw(&r->w, r->factors);
+    }
     sh_jw_obj_end(&r->w);
     sh_http_header_c(r->http, "Content-Type", "application/problem+json");
 }

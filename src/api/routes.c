@@ -93,6 +93,29 @@ const struct api_route api_routes[] = {
      API_F_SECRET | API_F_CONFIRM, api_recovery_new, "New recovery codes, shown once.",
      "重新生成恢复码（只显示一次）", NULL, NULL},
 
+    {SH_HTTP_POST, V1 "sessions/key", "askKey", API_PUBLIC, API_F_SECRET, api_key_ask,
+     "What a security key has to sign to sign in (after the password).",
+     "登录用安全密钥的挑战（需先提供密码）", NULL,
+     "{\"type\":\"object\",\"required\":[\"user\",\"password\"],\"properties\":{\"user\":{\"type\":"
+     "\"string\"},\"password\":{\"type\":\"string\"}}}"},
+    {SH_HTTP_POST, V1 "sessions/current/key", "askOwnKey", API_SIGNED_IN,
+     API_F_SECRET | API_F_REPEAT, api_key_ask_own,
+     "What one's own security key has to sign to confirm.", "确认身份用安全密钥的挑战", NULL, NULL},
+    {SH_HTTP_POST, V1 "sessions/current/keys", "beginKey", API_SIGNED_IN,
+     API_F_SECRET | API_F_CONFIRM, api_key_begin,
+     "Begin to register a security key or passkey (WebAuthn).",
+     "开始登记安全密钥或通行密钥（WebAuthn）", NULL, NULL},
+    {SH_HTTP_PUT, V1 "sessions/current/keys", "addKey", API_SIGNED_IN, API_F_SECRET | API_F_CONFIRM,
+     api_key_add,
+     "Keep the security key that the browser made; the first one answers recovery codes.",
+     "登记浏览器生成的安全密钥；首个密钥返回恢复码", NULL,
+     "{\"type\":\"object\",\"required\":[\"client_data\",\"attestation\"],\"properties\":{\"name\":"
+     "{"
+     "\"type\":\"string\"},\"client_data\":{\"type\":\"string\"},\"attestation\":{\"type\":"
+     "\"string\"}}}"},
+    {SH_HTTP_DELETE, V1 "sessions/current/keys/{id}", "removeKey", API_SIGNED_IN, API_F_CONFIRM,
+     api_key_remove, "Take one's own security key away.", "删除自己的安全密钥", NULL, NULL},
+
     /* people, roles, tokens, tenants, audit */
     {SH_HTTP_GET, V1 "people", "listPeople", SH_PERM_PEOPLE_READ, 0, api_people_list, "People.",
      "人员列表", LIST, NULL},

@@ -34,8 +34,11 @@ static int signed_in(struct api_req *r, const struct sh_sign_in *s)
 int api_sign_in_refused(struct api_req *r, sh_err err, const struct sh_sign_in *s)
 {
     if (err == SH_E_DENIED && s->code_needed) {
-        return api_problem(r, 401, "code_needed", "a one-time code is needed as well",
-                           "还需要动态验证码");
+        r->factors = s->code_possible && s->key_possible ? SH_STR("[\"totp\",\"key\"]")
+                     : s->key_possible                   ? SH_STR("[\"key\"]")
+                                                         : SH_STR("[\"totp\"]");
+        return api_problem(r, 401, "code_needed", "a second factor is needed as well",
+                           "还需要二次验证");
     }
     if (err == SH_E_DENIED) {
         return api_problem(r, 401, "bad_credentials", "no such user with this password or code",
@@ -58,6 +61,7 @@ struct sh_sign_in_ask api_sign_in_ask(struct api_req *r)
         .user = sh_json_get_str(r->body, "user"),
         .password = sh_json_get_str(r->body, "password"),
         .code = sh_json_get_str(r->body, "code"),
+        .key = api_assertion(r),
         .peer = api_peer(r),
         .agent = sh_http_field_of(r->http, "User-Agent"),
     };

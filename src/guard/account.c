@@ -9,6 +9,7 @@ sh_err sh_guard_account_write(struct sh_guard *g, const struct sh_principal *p, 
     const struct guard_session *s = guard_session_of(g, p);
     const struct guard_person *who =
         s != NULL ? s->person : guard_subject_owner(g, p, SH_PRINCIPAL_PERSON);
+    sh_err err = who == NULL ? SH_E_NOTFOUND : SH_OK;
     if (who != NULL) {
         const uint8_t must = guard_person_must(g, who);
         const int64_t ends = guard_password_ends(g, who);
@@ -22,7 +23,11 @@ sh_err sh_guard_account_write(struct sh_guard *g, const struct sh_principal *p, 
         }
         sh_jw_arr_end(w);
         sh_jw_key(w, "second_factor");
+        sh_jw_bool(w, guard_has_factor(who));
+        sh_jw_key(w, "totp");
         sh_jw_bool(w, who->factor.on);
+        sh_jw_key(w, "keys");
+        err = guard_authkeys_write(g, &who->factor, w);
         sh_jw_key(w, "recovery_left");
         sh_jw_u64(w, who->factor.nrecovery);
         sh_jw_key(w, "password_set");
@@ -35,7 +40,7 @@ sh_err sh_guard_account_write(struct sh_guard *g, const struct sh_principal *p, 
         }
     }
     sh_mutex_unlock(&g->lock);
-    return who == NULL ? SH_E_NOTFOUND : SH_OK;
+    return err;
 }
 
 struct guard_session *guard_session_of(const struct sh_guard *g, const struct sh_principal *p)
@@ -219,22 +224,25 @@ sh_err sh_guard_sessions_end(struct sh_guard *g, const struct sh_guard_at *at, s
 /* ---- proving once more ---- */
 
 /* The code, after the password was right. Under change and lock; a code that was used is stored. */
-static sh_err confirm_code(struct sh_guard *g, struct guard_session *s, struct sh_str code,
-                           struct sh_sign_in *out, struct guard_factor *after)
+static sh_err confirm_code(struct sh_guard *g, struct guard_session *s,
+                           const struct sh_sign_in_ask *ask, struct sh_sign_in *out,
+                           struct guard_factor *after)
 {
     *after = s->person->factor;
-    if (!after->on) {
+    if (!guard_has_factor(s->person)) {
         return SH_OK;
     }
-    out->code_needed = code.n == 0;
-    return code.n == 0 ? SH_E_DENIED : guard_factor_check(g, s->person, code, after);
+    out->code_needed = ask->code.n == 0 && ask->key == NULL;
+    out->key_possible = after->nkeys > 0;
+    out->code_possible = after->on;
+    return out->code_needed ? SH_E_DENIED : guard_factor_check(g, s->person, ask, after);
 }
 
 static sh_err confirm_commit(struct sh_guard *g, const struct guard_person *p,
                              const struct guard_factor *after)
 {
     struct guard_batch b;
-    if (!after->on) {
+    if (!guard_has_factor(p)) {
         return SH_OK;
     }
     guard_batch_init(g, &b);
@@ -250,15 +258,15 @@ static sh_err confirm_commit(struct sh_guard *g, const struct guard_person *p,
     return err;
 }
 
-static sh_err confirmed(struct sh_guard *g, const struct sh_principal *p, struct sh_str code,
-                        struct sh_sign_in *out)
+static sh_err confirmed(struct sh_guard *g, const struct sh_principal *p,
+                        const struct sh_sign_in_ask *ask, struct sh_sign_in *out)
 {
     struct guard_factor after = {.on = false};
     sh_mutex_lock(&g->change);
     sh_mutex_lock(&g->lock);
     struct guard_session *s = guard_session_of(g, p);
     struct guard_person *who = s == NULL ? NULL : s->person;
-    sh_err err = s == NULL ? SH_E_STATE : confirm_code(g, s, code, out, &after);
+    sh_err err = s == NULL ? SH_E_STATE : confirm_code(g, s, ask, out, &after);
     sh_mutex_unlock(&g->lock);
     if (err == SH_OK) {
         err = confirm_commit(g, who, &after);
@@ -287,7 +295,7 @@ sh_err sh_guard_confirm(struct sh_guard *g, const struct sh_principal *p,
     sh_mutex_unlock(&g->lock);
     SH_TRY(found);
     SH_TRY(guard_password_check(g, sh_str_c(user), ask->password, ask->peer, &out->retry_after_us));
-    const sh_err err = confirmed(g, p, ask->code, out);
+    const sh_err err = confirmed(g, p, ask, out);
     if (err == SH_E_DENIED && !out->code_needed) {
         guard_code_failed(g, sh_str_c(user), ask->peer);
     }

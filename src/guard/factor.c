@@ -5,7 +5,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "guard_int.h"
 
-enum { RECOVERY_CHARS = 10, PENDING_S = 600, BOX_MAX = 256, TEXT_MAX = 512 };
+enum { RECOVERY_CHARS = GUARD_RECOVERY_CHARS, PENDING_S = 600, BOX_MAX = 256, TEXT_MAX = 512 };
 
 static const char letters[] = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"; /* 32, without I O 0 1 */
 
@@ -37,6 +37,12 @@ sh_err guard_factor_store(const struct sh_guard *g, const struct guard_person *p
     char of[GUARD_KEY_MAX];
     struct sh_buf box;
     struct sh_buf text;
+    if (f->nkeys > 0) {
+        SH_TRY(guard_authkeys_store(g, f, w));
+    }
+    if (guard_has_factor(p)) {
+        recovery_write(f, w);
+    }
     if (!f->on) {
         return SH_OK;
     }
@@ -53,7 +59,6 @@ sh_err guard_factor_store(const struct sh_guard *g, const struct guard_person *p
         sh_jw_str(w, sh_buf_str(&text));
         sh_jw_key(w, "totp_step");
         sh_jw_u64(w, f->step);
-        recovery_write(f, w);
     }
     sh_buf_fini(&box);
     sh_buf_fini(&text);
@@ -87,6 +92,8 @@ sh_err guard_factor_load(const struct sh_guard *g, const json_t *o, struct guard
     char of[GUARD_KEY_MAX];
     struct sh_buf box;
     struct sh_buf plain;
+    SH_TRY(guard_authkeys_load(g, o, &p->factor));
+    SH_TRY(recovery_read(g, json_object_get(o, "recovery"), &p->factor));
     if (text.n == 0) {
         return SH_OK;
     }
@@ -102,7 +109,6 @@ sh_err guard_factor_load(const struct sh_guard *g, const json_t *o, struct guard
         p->factor.on = true;
         memcpy(p->factor.secret, plain.p, SH_TOTP_SECRET);
         p->factor.step = (uint64_t)sh_json_get_i64(o, "totp_step", 0);
-        err = recovery_read(g, json_object_get(o, "recovery"), &p->factor);
     } else if (err != SH_E_NOMEM) {
         sh_log(g->env->log, SH_LOG_WARN, "guard",
                "the second factor of %s can not be read (another node key?): it has to be set up "
@@ -167,25 +173,25 @@ static sh_err recovery_check(const struct sh_guard *g, const struct guard_person
 }
 
 sh_err guard_factor_check(const struct sh_guard *g, const struct guard_person *p,
-                          struct sh_str code, struct guard_factor *after)
+                          const struct sh_sign_in_ask *ask, struct guard_factor *after)
 {
     char plain[RECOVERY_CHARS];
     *after = p->factor;
-    if (recovery_plain(code, plain) == RECOVERY_CHARS) {
+    if (ask->key != NULL) {
+        return guard_authkey_check(g, p, ask->key, after);
+    }
+    if (recovery_plain(ask->code, plain) == RECOVERY_CHARS) {
         return recovery_check(g, p, plain, after);
     }
-    return sh_totp_check(g->crypto, p->factor.secret, code, sh_totp_step(guard_now(g)),
-                         p->factor.step, &after->step);
+    return !p->factor.on ? SH_E_DENIED
+                         : sh_totp_check(g->crypto, p->factor.secret, ask->code,
+                                         sh_totp_step(guard_now(g)), p->factor.step, &after->step);
 }
 
 /* ---- setting up and taking away ---- */
 
-struct codes {
-    char text[GUARD_RECOVERY_MAX][RECOVERY_CHARS + 2]; /* with a dash and a NUL */
-};
-
-static sh_err codes_make(const struct sh_guard *g, const struct guard_person *p,
-                         struct guard_factor *f, struct codes *out)
+sh_err guard_codes_make(const struct sh_guard *g, const struct guard_person *p,
+                        struct guard_factor *f, struct guard_codes *out)
 {
     for (uint32_t i = 0; i < GUARD_RECOVERY_MAX; i++) {
         uint8_t raw[RECOVERY_CHARS];
@@ -203,7 +209,7 @@ static sh_err codes_make(const struct sh_guard *g, const struct guard_person *p,
     return SH_OK;
 }
 
-static void codes_write(struct codes *c, struct sh_jw *w)
+void guard_codes_write(struct guard_codes *c, struct sh_jw *w)
 {
     sh_jw_arr(w);
     for (uint32_t i = 0; i < GUARD_RECOVERY_MAX; i++) {
@@ -251,16 +257,18 @@ sh_err sh_guard_totp_begin(struct sh_guard *g, const struct sh_principal *p,
 
 /* Under change and lock: the state after it. */
 static sh_err plan_enable(struct sh_guard *g, const struct sh_principal *by, struct sh_str code,
-                          struct guard_person_change *c, struct codes *out)
+                          struct guard_person_change *c, struct guard_codes *out)
 {
     const struct guard_session *s = guard_session_of(g, by);
     if (s == NULL || s->person->factor.on || s->person->factor.pending_until_us <= guard_now(g)) {
         return SH_E_STATE;
     }
-    struct guard_factor f = {.on = true};
+    struct guard_factor f = s->person->factor; /* with its keys */
+    f.on = true;
+    f.step = 0;
     memcpy(f.secret, s->person->factor.pending, sizeof f.secret);
     SH_TRY(sh_totp_check(g->crypto, f.secret, code, sh_totp_step(guard_now(g)), 0, &f.step));
-    SH_TRY(codes_make(g, s->person, &f, out));
+    SH_TRY(guard_codes_make(g, s->person, &f, out));
     c->old = s->person;
     c->form = *s->person;
     c->form.factor = f;
@@ -269,28 +277,28 @@ static sh_err plan_enable(struct sh_guard *g, const struct sh_principal *by, str
 }
 
 static sh_err plan_recovery(struct sh_guard *g, const struct sh_principal *by, struct sh_str code,
-                            struct guard_person_change *c, struct codes *out)
+                            struct guard_person_change *c, struct guard_codes *out)
 {
     SH_UNUSED(code);
     const struct guard_session *s = guard_session_of(g, by);
-    if (s == NULL || !s->person->factor.on) {
+    if (s == NULL || !guard_has_factor(s->person)) {
         return SH_E_STATE;
     }
     c->old = s->person;
     c->form = *s->person;
     c->form.revision = guard_next_revision(g);
-    return codes_make(g, s->person, &c->form.factor, out);
+    return guard_codes_make(g, s->person, &c->form.factor, out);
 }
 
 typedef sh_err codes_plan(struct sh_guard *g, const struct sh_principal *by, struct sh_str code,
-                          struct guard_person_change *c, struct codes *out);
+                          struct guard_person_change *c, struct guard_codes *out);
 
 /* A change that ends with new recovery codes; they are told once it is stored. */
 static sh_err codes_change(struct sh_guard *g, const struct sh_guard_at *at, struct sh_str act,
                            codes_plan *plan, struct sh_str code, struct sh_jw *w)
 {
     struct guard_person_change c = {.by = at->by, .peer = at->peer, .act = act};
-    struct codes codes;
+    struct guard_codes codes;
     sh_mutex_lock(&g->change);
     sh_mutex_lock(&g->lock);
     sh_err err = plan(g, at->by, code, &c, &codes);
@@ -300,7 +308,7 @@ static sh_err codes_change(struct sh_guard *g, const struct sh_guard_at *at, str
     }
     sh_mutex_unlock(&g->change);
     if (err == SH_OK) {
-        codes_write(&codes, w);
+        guard_codes_write(&codes, w);
     }
     return err;
 }
@@ -331,7 +339,7 @@ sh_err sh_guard_totp_remove(struct sh_guard *g, const struct sh_guard_at *at, st
         err = guard_may_give(g, at->by, c.old, guard_person_bits(c.old), c.old->tenant, diag);
     }
     if (err == SH_OK) {
-        err = c.old->factor.on ? SH_OK : SH_E_NOTFOUND;
+        err = (name.n > 0 ? guard_has_factor(c.old) : c.old->factor.on) ? SH_OK : SH_E_NOTFOUND;
     }
     if (err == SH_OK) {
         const struct guard_session *own = guard_session_of(g, at->by);
@@ -340,7 +348,12 @@ sh_err sh_guard_totp_remove(struct sh_guard *g, const struct sh_guard_at *at, st
             c.keep = keep;
         }
         c.form = *c.old;
-        c.form.factor = (struct guard_factor){.on = false};
+        if (name.n > 0 || c.old->factor.nkeys == 0) {
+            c.form.factor = (struct guard_factor){.on = false};
+        } else { /* one's own codes go, the security keys stay */
+            c.form.factor.on = false;
+            sh_crypto_wipe(c.form.factor.secret, sizeof c.form.factor.secret);
+        }
         c.form.revision = guard_next_revision(g);
     }
     sh_mutex_unlock(&g->lock);

@@ -24,9 +24,10 @@ sh_err guard_scopes_new(struct sh_guard *g, uint32_t *set)
     if (*set != 0) {
         return SH_OK;
     }
-    if (g->free_scopes != 0) {
+    struct guard_scopes *free = g->free_scopes == 0 ? NULL : scopes_at(g, g->free_scopes);
+    if (free != NULL) {
         *set = g->free_scopes;
-        g->free_scopes = scopes_at(g, *set)->next_free;
+        g->free_scopes = free->next_free;
         return SH_OK;
     }
     const uint32_t n = g->nscopes == 0 ? 1 : g->nscopes;
@@ -48,10 +49,10 @@ sh_err guard_scopes_new(struct sh_guard *g, uint32_t *set)
 
 void guard_scopes_free(struct sh_guard *g, uint32_t set)
 {
-    if (set == 0) {
+    struct guard_scopes *s = set == 0 ? NULL : scopes_at(g, set);
+    if (s == NULL) {
         return;
     }
-    struct guard_scopes *s = scopes_at(g, set);
     (void)atomic_fetch_add(&s->turn, 1);
     atomic_store(&s->n, 0);
     (void)atomic_fetch_add(&s->turn, 1);
@@ -73,10 +74,10 @@ static void scope_set(struct guard_scope *s, uint64_t bits, uint8_t part, uint32
 void guard_grants_apply(struct sh_guard *g, const struct guard_person *p, bool may)
 {
     guard_subject_scopes(g, p->slot, p->scopes);
-    if (p->scopes == 0) {
+    struct guard_scopes *s = p->scopes == 0 ? NULL : scopes_at(g, p->scopes);
+    if (s == NULL) {
         return;
     }
-    struct guard_scopes *s = scopes_at(g, p->scopes);
     (void)atomic_fetch_add(&s->turn, 1);
     for (uint32_t i = 0; i < p->ngrants; i++) {
         const struct guard_grant *gr = &p->grants[i];
@@ -89,10 +90,10 @@ void guard_grants_apply(struct sh_guard *g, const struct guard_person *p, bool m
 void guard_token_part_apply(struct sh_guard *g, const struct guard_token *t, uint64_t bits)
 {
     guard_subject_scopes(g, t->slot, t->scopes);
-    if (t->scopes == 0) {
+    struct guard_scopes *s = t->scopes == 0 ? NULL : scopes_at(g, t->scopes);
+    if (s == NULL) {
         return;
     }
-    struct guard_scopes *s = scopes_at(g, t->scopes);
     (void)atomic_fetch_add(&s->turn, 1);
     scope_set(&s->at[0], bits, t->part, t->tenant, 0, INT64_MAX);
     atomic_store(&s->n, 1);
@@ -412,9 +413,9 @@ static void put_side(struct sh_guard *g, const struct guard_person *p,
         sh_jw_key(w, "password");
         sh_jw_c(w, "changed");
     }
-    if (other != NULL && p->factor.on != other->factor.on) {
+    if (other != NULL && guard_has_factor(p) != guard_has_factor(other)) {
         sh_jw_key(w, "second_factor");
-        sh_jw_bool(w, p->factor.on);
+        sh_jw_bool(w, guard_has_factor(p));
     }
     sh_jw_obj_end(w);
 }

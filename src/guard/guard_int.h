@@ -154,9 +154,26 @@ struct guard_fails {
     int64_t until_us;
 };
 
-/* The second factor of a person. */
+/* A security key or passkey (WebAuthn) of a person, for one relying party. */
+enum { GUARD_KEYS_PER_PERSON = 4, GUARD_HOST_MAX = 253, GUARD_KEY_NAME_MAX = 64 };
+struct guard_authkey {
+    uint8_t id[SH_WEBAUTHN_ID_MAX];
+    uint8_t id_n;
+    uint16_t cose_n;
+    uint8_t cose[SH_WEBAUTHN_KEY_MAX];
+    uint32_t count; /* of signatures, when it counts */
+    int64_t created_us;
+    int64_t used_us; /* 0 = not yet */
+    char name[GUARD_KEY_NAME_MAX + 1];
+    char rp[GUARD_HOST_MAX + 1]; /* host name that it was made for */
+};
+
+/* The second factor of a person: one-time codes (`on`), security keys, or both. */
 struct guard_factor {
     bool on;
+    uint32_t nkeys;
+    struct guard_authkey keys[GUARD_KEYS_PER_PERSON];
+    int64_t challenge_us; /* when the last challenge was made that a key answered: good once */
     uint8_t secret[SH_TOTP_SECRET];
     uint64_t step;                                            /* of the last code that was taken */
     uint8_t recovery[GUARD_RECOVERY_MAX][GUARD_RECOVERY_MAC]; /* keyed hashes of what is left */
@@ -529,7 +546,29 @@ sh_err guard_account_of(struct sh_guard *g, const struct sh_guard_at *at, struct
 struct guard_session *guard_session_of(const struct sh_guard *g, const struct sh_principal *p);
 /* Is the code good for the person, and what is the factor after it? SH_E_DENIED. Under lock. */
 sh_err guard_factor_check(const struct sh_guard *g, const struct guard_person *p,
-                          struct sh_str code, struct guard_factor *after);
+                          const struct sh_sign_in_ask *ask, struct guard_factor *after);
+static inline bool guard_has_factor(const struct guard_person *p)
+{
+    return p->factor.on || p->factor.nkeys > 0;
+}
+/* New recovery codes into f; text is what is shown once. */
+enum { GUARD_RECOVERY_CHARS = 10 };
+struct guard_codes {
+    char text[GUARD_RECOVERY_MAX][GUARD_RECOVERY_CHARS + 2]; /* with a dash and a NUL */
+};
+sh_err guard_codes_make(const struct sh_guard *g, const struct guard_person *p,
+                        struct guard_factor *f, struct guard_codes *out);
+void guard_codes_write(struct guard_codes *c, struct sh_jw *w); /* an array; wipes them */
+/* authkey.c; under lock. The answer of a security key, as guard_factor_check. */
+sh_err guard_authkey_check(const struct sh_guard *g, const struct guard_person *p,
+                           const struct sh_guard_assertion *a, struct guard_factor *after);
+/* Members of the stored form. */
+sh_err guard_authkeys_store(const struct sh_guard *g, const struct guard_factor *f,
+                            struct sh_jw *w);
+sh_err guard_authkeys_load(const struct sh_guard *g, const json_t *o, struct guard_factor *f);
+/* As docs/api.md has them: an array. */
+sh_err guard_authkeys_write(const struct sh_guard *g, const struct guard_factor *f,
+                            struct sh_jw *w);
 /* Members of the stored form; reading answers SH_E_CORRUPT for what was changed. */
 sh_err guard_factor_store(const struct sh_guard *g, const struct guard_person *p, struct sh_jw *w);
 sh_err guard_factor_load(const struct sh_guard *g, const json_t *o, struct guard_person *p);

@@ -82,7 +82,7 @@ static sh_err begin(struct sh_guard *g, const char *door, struct sh_str user,
     a->wait_us = by_user > by_peer ? by_user : by_peer;
     /* One who has a second factor comes in with a password alone nowhere. */
     a->exists = p != NULL && !p->disabled && p->phc[0] != '\0' &&
-                (!p->factor.on || strcmp(door, console_door) == 0);
+                (!guard_has_factor(p) || strcmp(door, console_door) == 0);
     if (a->exists) {
         memcpy(a->phc, p->phc, sizeof a->phc);
     } else {
@@ -135,7 +135,7 @@ static sh_err end(struct sh_guard *g, const struct attempt *a, sh_err proved,
         err = SH_E_DENIED;
     }
     if (err == SH_OK) {
-        if (!p->factor.on) { /* else when the code was right as well */
+        if (!guard_has_factor(p)) { /* else when the code was right as well */
             p->fails = (struct guard_fails){0};
         }
         guard_person_refresh(g, p); /* a password may have expired since */

@@ -149,7 +149,7 @@ uint8_t guard_person_must(const struct sh_guard *g, const struct guard_person *p
     if (p->must_change || guard_password_ends(g, p) <= guard_now(g)) {
         must |= GUARD_MUST_PASSWORD;
     }
-    if (!p->factor.on &&
+    if (!guard_has_factor(p) &&
         (g->set.second_factor == SH_FACTOR_ALL ||
          (g->set.second_factor == SH_FACTOR_ADMINISTRATORS && is_administrator(p)))) {
         must |= GUARD_MUST_FACTOR;

@@ -82,7 +82,7 @@ void guard_person_write(struct sh_guard *g, const struct guard_person *p, struct
     sh_jw_key(w, "tenant");
     sh_jw_c(w, t == NULL ? "" : t->path);
     sh_jw_key(w, "second_factor");
-    sh_jw_bool(w, p->factor.on);
+    sh_jw_bool(w, guard_has_factor(p));
     sh_jw_key(w, "created");
     sh_jw_time(w, p->created_us);
     sh_jw_obj_end(w);

@@ -220,7 +220,7 @@ static sh_err plan_factor(struct sh_guard *g, const struct sh_sign_in_ask *ask,
                           struct new_session *n, struct guard_batch *b)
 {
     const struct guard_person *p = n->owner;
-    SH_TRY(guard_factor_check(g, p, ask->code, &n->factor));
+    SH_TRY(guard_factor_check(g, p, ask, &n->factor));
     struct guard_person form = *p;
     form.factor = n->factor;
     return guard_person_batch(g, b, &form);
@@ -263,8 +263,10 @@ static sh_err plan_new(struct sh_guard *g, struct guard_person *p, const struct 
     }
     n->owner = p;
     n->factor = p->factor;
-    if (p->factor.on && !by_link) {
-        out->code_needed = ask->code.n == 0;
+    if (guard_has_factor(p) && !by_link) {
+        out->code_needed = ask->code.n == 0 && ask->key == NULL;
+        out->key_possible = p->factor.nkeys > 0;
+        out->code_possible = p->factor.on;
         SH_TRY(plan_factor(g, ask, n, b));
     }
     return plan_session(g, p, sh_str_c(out->token), ask, n, b);
@@ -298,7 +300,7 @@ sh_err guard_session_new(struct sh_guard *g, uint32_t tenant, struct sh_str name
     sh_err err = plan_new(g, guard_person_find(g, tenant, name), ask, by_link, out, &n, &b);
     sh_mutex_unlock(&g->lock);
     if (err == SH_OK) {
-        const bool second = n.owner->factor.on && !by_link;
+        const bool second = guard_has_factor(n.owner) && !by_link;
         const struct sh_audit audit = {
             .by = &n.person,
             .tenant = tenant,
@@ -306,7 +308,9 @@ sh_err guard_session_new(struct sh_guard *g, uint32_t tenant, struct sh_str name
             .object = sh_str_c(n.object),
             .result = SH_STR("ok"),
             .detail = by_link ? SH_STR("link")
-                              : (second ? SH_STR("password and code") : SH_STR("password")),
+                              : (!second            ? SH_STR("password")
+                                 : ask->key != NULL ? SH_STR("password and security key")
+                                                    : SH_STR("password and code")),
             .peer = ask->peer,
         };
         err = guard_commit(g, &b, &audit);

@@ -9,6 +9,7 @@ export class Problem extends Error {
   readonly detail: string;
   readonly remedy: string;
   readonly errors: PlaceError[];
+  readonly factors: ('totp' | 'key')[];
 
   constructor(status: number, body: ProblemBody) {
     super(body.detail ?? body.title ?? `HTTP ${status}`);
@@ -18,6 +19,7 @@ export class Problem extends Error {
     this.detail = body.detail ?? '';
     this.remedy = body.remedy ?? '';
     this.errors = body.errors ?? [];
+    this.factors = body.factors ?? [];
   }
 }
 

@@ -10,6 +10,8 @@ export interface ProblemBody {
   detail?: string;
   remedy?: string;
   errors?: PlaceError[];
+  /** Of code_needed: what the person has. */
+  factors?: ('totp' | 'key')[];
 }
 export interface PlaceError {
   line?: number;
@@ -44,9 +46,19 @@ export interface Session {
   /** What has to be done before anything else is allowed. */
   must?: ('password' | 'second_factor')[];
   second_factor?: boolean;
+  /** One-time codes are set up. */
+  totp?: boolean;
+  keys?: SecurityKey[];
   recovery_left?: number;
   password_set?: string | null;
   password_expires?: string | null;
+}
+export interface SecurityKey {
+  id: string;
+  name: string;
+  host: string;
+  created: string;
+  used: string | null;
 }
 export interface SessionRow {
   id: string;

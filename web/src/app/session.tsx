@@ -2,6 +2,7 @@ import { createContext, useCallback, useContext, useEffect, useMemo, useState } 
 import type { ReactNode } from 'react';
 import { asProblem, get, post, remove, Problem, setCsrf, whenSignedOut } from '../api/client';
 import type { Session } from '../api/types';
+import type { Assertion } from '../api/webauthn';
 import { hasChosenLanguage, setLanguage, t } from '../i18n';
 
 type State = 'loading' | 'in' | 'out';
@@ -11,7 +12,7 @@ interface Value {
   session: Session | null;
   /** Why the last attempt with a one-time link failed, or why the server did not answer. */
   problem: Problem | null;
-  signIn: (user: string, password: string, code?: string) => Promise<void>;
+  signIn: (user: string, password: string, code?: string, assertion?: Assertion) => Promise<void>;
   /** Reads the session again, after something about the account has changed. */
   refresh: () => Promise<void>;
   signOut: () => Promise<void>;
@@ -86,8 +87,8 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   }, [enter, leave]);
 
   const signIn = useCallback(
-    async (user: string, password: string, code?: string) => {
-      await post('sessions', code ? { user, password, code } : { user, password });
+    async (user: string, password: string, code?: string, assertion?: Assertion) => {
+      await post('sessions', { user, password, ...(code ? { code } : {}), ...(assertion ? { assertion } : {}) });
       enter(await get<Session>('sessions/current'));
     },
     [enter],

@@ -2,9 +2,10 @@
 import { Form, Input, Modal } from 'antd';
 import { useEffect, useRef, useState } from 'react';
 import { post, whenConfirmNeeded } from '../api/client';
+import type { Assertion } from '../api/webauthn';
 import { t } from '../i18n';
-import { Code } from './Code';
 import { ProblemView } from './ProblemView';
+import { factorsOf, SecondFactor } from './SecondFactor';
 import { useAct } from './useAct';
 
 interface Values {
@@ -14,7 +15,7 @@ interface Values {
 
 export function ConfirmIdentity() {
   const [open, setOpen] = useState(false);
-  const [needsCode, setNeedsCode] = useState(false);
+  const [factors, setFactors] = useState<('totp' | 'key')[] | null>(null);
   const waiting = useRef<((yes: boolean) => void)[]>([]);
   const [form] = Form.useForm<Values>();
   const { busy, problem, setProblem, run } = useAct();
@@ -30,16 +31,17 @@ export function ConfirmIdentity() {
     return () => whenConfirmNeeded(() => Promise.resolve(false));
   }, []);
   useEffect(() => {
-    if (problem?.code === 'code_needed') setNeedsCode(true);
+    const has = factorsOf(problem);
+    if (has) setFactors(has);
   }, [problem]);
 
   const end = (yes: boolean) => {
     setOpen(false);
-    setNeedsCode(false);
+    setFactors(null);
     setProblem(null);
     waiting.current.splice(0).forEach((resolve) => resolve(yes));
   };
-  const submit = async (values: Values) => {
+  const submit = async (values: Values & { assertion?: Assertion }) => {
     const done = await run(async () => {
       await post('sessions/current/confirm', values);
       return true;
@@ -69,7 +71,12 @@ export function ConfirmIdentity() {
         >
           <Input.Password autoComplete="current-password" />
         </Form.Item>
-        {needsCode ? <Code autoFocus /> : null}
+        {factors ? (
+          <SecondFactor
+            factors={factors}
+            onAssertion={(assertion) => void submit({ password: form.getFieldValue('password') as string, assertion })}
+          />
+        ) : null}
       </Form>
       <ProblemView problem={problem?.code === 'code_needed' ? null : problem} />
     </Modal>

@@ -62,6 +62,7 @@ export const accountWords = {
   'factor.print': ['打印', 'Print'],
 
   'code.label': ['动态验证码', 'One-time code'],
+  'code.recovery': ['或输入恢复码', 'Or a recovery code'],
   'code.hint': ['六位数字，或一个恢复码', 'six digits, or a recovery code'],
   'code.missing': ['请输入验证码', 'Enter the code'],
 
@@ -119,6 +120,19 @@ export const accountWords = {
   'roles.noneHint': ['新建角色，再授予人员。', 'Make a role, then give it to people.'],
   'roles.deleteHint': ['删除角色 {name}。仍有人使用时不能删除。', 'Deletes {name}. A role that somebody has is not deleted.'],
 
+  'key.title': ['安全密钥与通行密钥', 'Security keys and passkeys'],
+  'key.what': ['硬件密钥、指纹或面容（WebAuthn）。钓鱼网站骗不到它；登录时在密码之后触碰即可。最多四个。', 'A hardware key, fingerprint or face (WebAuthn). A phishing site cannot use it; touch it after the password. At most four.'],
+  'key.name': ['名称（如：蓝色 USB 密钥）', 'Name (such as: blue USB key)'],
+  'key.add': ['登记密钥', 'Register a key'],
+  'key.added': ['密钥已登记', 'The key is registered'],
+  'key.remove': ['删除密钥', 'Remove the key'],
+  'key.removeAsk': ['删除“{name}”后不能再用它登录。', 'After this {name} opens this account no more.'],
+  'key.removed': ['密钥已删除', 'The key is removed'],
+  'key.usedAt': ['最近使用 {time}', 'last used {time}'],
+  'key.neverUsed': ['尚未使用', 'not used yet'],
+  'key.use': ['使用安全密钥', 'Use a security key'],
+  'key.touch': ['插入密钥并触碰，或按系统提示验证；没有密钥时可输入恢复码登录。', 'Insert the key and touch it, or follow the system; without it, a recovery code opens the account.'],
+  'key.notHere': ['用 IP 地址或不加密的 HTTP 打开时不能使用安全密钥；请通过 HTTPS 主机名或 localhost 打开。', 'Security keys do not work when the console is opened by an address or without encryption: use https with a host name, or localhost.'],
   'rights.partly': ['部分', 'in part'],
   'grant.title': ['限定授权', 'Limited grants'],
   'grant.what': ['为人员授予限定范围或限定时间的角色，例如仅限某条产线、到检修结束为止；到期自动失效。', 'A role for a part of the plant or for a time, such as one line until a repair is done; it ends by itself.'],

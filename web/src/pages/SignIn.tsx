@@ -2,8 +2,8 @@ import { Button, Form, Input } from 'antd';
 import { useEffect, useState } from 'react';
 import { LookButtons } from '../app/Shell';
 import { useSession } from '../app/session';
-import { Code } from '../components/Code';
 import { ProblemView } from '../components/ProblemView';
+import { factorsOf, SecondFactor } from '../components/SecondFactor';
 import { useAct } from '../components/useAct';
 import { t } from '../i18n';
 
@@ -18,11 +18,16 @@ export function SignIn() {
   const { busy, problem, run } = useAct();
   const [form] = Form.useForm<Values>();
   const [asked, setAsked] = useState('');
+  const [factors, setFactors] = useState<('totp' | 'key')[]>([]);
   const user = Form.useWatch('user', form)?.trim() ?? '';
   // The password was right, and the person has a second factor.
   const needsCode = asked !== '' && asked === user;
   useEffect(() => {
-    if (problem?.code === 'code_needed') setAsked((form.getFieldValue('user') as string).trim());
+    const has = factorsOf(problem);
+    if (has) {
+      setAsked((form.getFieldValue('user') as string).trim());
+      setFactors(has);
+    }
   }, [problem, form]);
   useEffect(() => {
     document.title = `${t('signIn.title')} · ${t('app.name')}`;
@@ -56,7 +61,15 @@ export function SignIn() {
           >
             <Input.Password size="large" autoComplete="current-password" />
           </Form.Item>
-          {needsCode ? <Code autoFocus /> : null}
+          {needsCode ? (
+            <SecondFactor
+              factors={factors}
+              who={() => ({ user, password: form.getFieldValue('password') as string })}
+              onAssertion={(assertion) =>
+                void run(() => signIn(user, form.getFieldValue('password') as string, undefined, assertion))
+              }
+            />
+          ) : null}
           <ProblemView problem={problem?.code === 'code_needed' ? null : (problem ?? linkProblem)} />
           <Button type="primary" size="large" htmlType="submit" block loading={busy}>
             {t('signIn.do')}

@@ -19,6 +19,30 @@ const ROLES = [
 ];
 
 export const accountRoutes = {
+  /** Takes what the browser made without looking at it: what a signature is worth is the real server's to say. */
+  keyRoutes(req, res, rest, json) {
+    this.dangerous();
+    const keys = this.account.keys ?? [];
+    if (req.method === 'POST') {
+      return answer(res, 201, { challenge: 'AAAAAAAAAAAAAAAA', rp_id: 'localhost', user: { id: 'AAAA', name: 'admin', display: '管理员' }, exclude: keys.map((k) => k.id) });
+    }
+    if (req.method === 'DELETE') {
+      const left = keys.filter((k) => k.id !== rest[2]);
+      this.account = { ...this.account, keys: left, second_factor: left.length > 0 || this.account.totp };
+      return answer(res, 204);
+    }
+    const { name, attestation } = json();
+    // the credential id stands behind 37 + 16 bytes of the authenticator data, its length before it
+    const bytes = Buffer.from(attestation, 'base64url');
+    const at = bytes.indexOf('authData') + 8;
+    const data = bytes.subarray(at + (bytes[at] === 0x58 ? 2 : 3));
+    const id = data.subarray(55, 55 + data.readUInt16BE(53)).toString('base64url');
+    const first = !this.account.second_factor;
+    const made = { id, name: name || '1', host: 'localhost', created: new Date().toISOString(), used: null };
+    this.account = { ...this.account, second_factor: true, recovery_left: 10, keys: [...keys, made] };
+    return answer(res, 200, { id, recovery_codes: first ? Array.from({ length: 10 }, () => `${id8().slice(0, 5)}-${id8().slice(0, 5)}`.toUpperCase()) : null });
+  },
+
   on_roles({ req, res, rest, json }) {
     this.roles ??= [...ROLES];
     const at = this.roles.findIndex((r) => r.name === rest[0]);
@@ -66,17 +90,19 @@ export const accountRoutes = {
       return answer(res, 200, { items: this.sessionRows(session) });
     }
     if (rest[1] === 'rights') return answer(res, 200, RIGHTS);
+    if (rest[1] === 'key') return answer(res, 200, { challenge: 'AAAA', rp_id: 'localhost', ids: (this.account.keys ?? []).map((k) => k.id) });
+    if (rest[1] === 'keys') return this.keyRoutes(req, res, rest, json);
     if (rest[1] === 'totp' && req.method === 'POST') {
       this.dangerous();
       return answer(res, 201, { secret: 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ', uri: 'otpauth://totp/Songhua:admin?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Songhua' });
     }
     if (rest[1] === 'totp' && req.method === 'PUT') {
       if (json().code !== CODE) throw new Refusal(422, 'bad_code', '验证码不正确', '请输入当前显示的验证码。');
-      this.account = { ...this.account, second_factor: true, recovery_left: 10, must: [] };
+      this.account = { ...this.account, second_factor: true, totp: true, recovery_left: 10, must: [] };
       return answer(res, 200, { recovery_codes: Array.from({ length: 10 }, () => `${id8().slice(0, 5)}-${id8().slice(0, 5)}`.toUpperCase()) });
     }
     if (rest[1] === 'totp') {
-      this.account = { ...this.account, second_factor: false, recovery_left: 0 };
+      this.account = { ...this.account, second_factor: (this.account.keys ?? []).length > 0, totp: false, recovery_left: 0 };
       return answer(res, 204);
     }
     if (rest[1] === 'recovery-codes') return answer(res, 200, { recovery_codes: Array.from({ length: 10 }, () => id8()) });
@@ -97,13 +123,18 @@ export const accountRoutes = {
   },
 
   checkCode(code) {
-    if (!code) throw new Refusal(401, 'code_needed', '还需要动态验证码', '');
+    if (!code) {
+      const factors = [this.account.totp === false ? '' : 'totp', this.account.keys?.length ? 'key' : ''].filter(Boolean);
+      const refusal = new Refusal(401, 'code_needed', '还需要二次验证', '');
+      refusal.body.factors = factors;
+      throw refusal;
+    }
     if (code !== CODE) throw new Refusal(401, 'bad_credentials', '用户名、密码或验证码不正确', '');
   },
 
-  confirm(session, { password, code }, res) {
+  confirm(session, { password, code, assertion }, res) {
     if (password !== this.password) throw new Refusal(401, 'bad_credentials', '用户名、密码或验证码不正确', '');
-    if (this.account.second_factor) this.checkCode(code);
+    if (this.account.second_factor && !this.account.keys?.some((k) => k.id === assertion?.id)) this.checkCode(code);
     this.confirmed = true;
     return answer(res, 204);
   },

@@ -30,7 +30,7 @@ export class Mock {
     this.charts = [{ id: 'demo-water', name: { zh: '供水：流量与压力', en: 'Water: flow and pressure' }, window: '1h', points: ['pump-1/flow', 'pump-1/pressure'] }];
     this.audit = [];
     this.sessions = new Map();
-    this.account = { must: [], second_factor: false, recovery_left: 0, password_set: new Date().toISOString(), password_expires: null };
+    this.account = { must: [], second_factor: false, totp: false, keys: [], recovery_left: 0, password_set: new Date().toISOString(), password_expires: null };
     this.confirmed = true;
     this.links = new Set(['welcome']);
     this.streams = new Set();
@@ -187,9 +187,10 @@ export class Mock {
       }
       if (path[2] === 'confirm') return this.confirm(this.session(req), json(), res);
       if (path[1] === 'current') return this.on_sessions({ req, res, json, session: this.session(req), rest: path.slice(1) });
-      const { user, password, code } = json();
+      const { user, password, code, assertion } = json();
       if (user !== 'admin' || password !== this.password) throw new Refusal(401, 'bad_credentials', '用户名或密码不对', '检查大小写；忘记密码时请管理员重设。');
-      if (this.account.second_factor) this.checkCode(code);
+      if (path[1] === 'key') return answer(res, 200, { challenge: 'AAAA', rp_id: 'localhost', ids: this.account.keys.map((k) => k.id) });
+      if (this.account.second_factor && !this.account.keys?.some((k) => k.id === assertion?.id)) this.checkCode(code);
       return this.enter(res, req.headers['user-agent']);
     }
     const session = this.session(req);

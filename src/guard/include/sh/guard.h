@@ -16,6 +16,7 @@
 #include <sh/pki.h>
 #include <sh/scram.h>
 #include <sh/totp.h>
+#include <sh/webauthn.h>
 
 struct sh_guard;
 struct sh_record; /* the record store */
@@ -237,13 +238,24 @@ struct sh_sign_in {
     char csrf[SH_SECRET_CHARS];
     int64_t expires_us;
     int64_t retry_after_us; /* on SH_E_LIMIT: when to try again */
-    bool code_needed;       /* on SH_E_DENIED: the password is right, a one-time code is missing */
+    bool code_needed;   /* on SH_E_DENIED: the password is right, the second factor is missing: */
+    bool code_possible; /* a one-time code */
+    bool key_possible;  /* a security key, asked for by sh_guard_key_ask */
+};
+/* What a security key or passkey has signed (WebAuthn, clause 5.2.2). */
+struct sh_guard_assertion {
+    struct sh_bytes id; /* of the credential */
+    struct sh_bytes client;
+    struct sh_bytes data;
+    struct sh_bytes signature;
+    struct sh_str host; /* that the browser asked: Host of the request */
 };
 struct sh_sign_in_ask {
     struct sh_str user; /* name or name@tenant */
     struct sh_str password;
-    struct sh_str code;  /* one-time or recovery code; empty = none */
-    struct sh_str peer;  /* address as text without the port */
+    struct sh_str code;                   /* one-time or recovery code; empty = none */
+    struct sh_str peer;                   /* address as text without the port */
+    const struct sh_guard_assertion *key; /* in place of a code; NULL = none */
     struct sh_str agent; /* what the browser says it is; may be empty; the start is kept */
 };
 /* Makes a session. SH_E_DENIED: wrong user, password or code (never says which), or code_needed.
@@ -293,6 +305,35 @@ bool sh_guard_confirmed(struct sh_guard *g, const struct sh_principal *p);
  * SH_E_STATE: not a person, or there is one already. Fast. */
 SH_MUST_CHECK sh_err sh_guard_totp_begin(struct sh_guard *g, const struct sh_principal *p,
                                          char secret[SH_TOTP_BASE32], struct sh_buf *uri);
+/* ---- security keys and passkeys, as second factor (WebAuthn). host: Host of the request; its name
+ * is the relying party, for which a key is good. ---- */
+
+/* What navigator.credentials.create needs, into the caller's open object: challenge, rp, user,
+ * exclude; good for five minutes. SH_E_STATE: not a session; SH_E_LIMIT: four keys already;
+ * SH_E_UNSUPPORTED: the host is an address, which browsers do not take. Fast. */
+SH_MUST_CHECK sh_err sh_guard_key_begin(struct sh_guard *g, const struct sh_principal *p,
+                                        struct sh_str host, struct sh_jw *w);
+struct sh_guard_key_made {
+    struct sh_str name; /* what one calls it; may be empty */
+    struct sh_bytes client;
+    struct sh_bytes attestation;
+    struct sh_str host;
+};
+/* Keeps what create made. Writes id, and recovery_codes: an array when there were none, else null.
+ * SH_E_DENIED: not what was asked for; SH_E_PROTO; SH_E_UNSUPPORTED: its algorithm; SH_E_EXISTS.
+ * May block. */
+SH_MUST_CHECK sh_err sh_guard_key_add(struct sh_guard *g, const struct sh_guard_at *at,
+                                      const struct sh_guard_key_made *made, struct sh_jw *w);
+/* One's own key by its id (base64url). SH_E_NOTFOUND. May block. */
+SH_MUST_CHECK sh_err sh_guard_key_remove(struct sh_guard *g, const struct sh_guard_at *at,
+                                         struct sh_str id);
+/* What navigator.credentials.get needs: challenge, rp_id, ids. With a password: for signing in, as
+ * sh_guard_sign_in_with (may block); without: for the person whose session p is. SH_E_NOTFOUND: no
+ * key for this host. */
+SH_MUST_CHECK sh_err sh_guard_key_ask(struct sh_guard *g, const struct sh_principal *p,
+                                      const struct sh_sign_in_ask *ask, struct sh_str host,
+                                      struct sh_sign_in *out, struct sh_jw *w);
+
 /* The code shows that the app has it: from now on sign-in asks for one. Writes an array of recovery
  * codes, each good once, shown once. SH_E_DENIED: wrong code; SH_E_STATE: not begun, or longer than
  * ten minutes ago. May block. */

@@ -8,6 +8,7 @@ import { Panel } from '../../components/Panel';
 import { ProblemView } from '../../components/ProblemView';
 import { useAct } from '../../components/useAct';
 import { t } from '../../i18n';
+import { Keys } from './KeysPanel';
 
 interface Begun {
   secret: string;
@@ -92,7 +93,8 @@ export function FactorPanel() {
   const { busy, problem, run } = useAct();
   const [begun, setBegun] = useState<Begun | null>(null);
   const [codes, setCodes] = useState<string[] | null>(null);
-  const on = session?.second_factor === true;
+  const any = session?.second_factor === true;
+  const on = session?.totp ?? any;
 
   const ask = (content: string, word: string, act: () => Promise<unknown>, done?: string) =>
     modal.confirm({
@@ -106,10 +108,10 @@ export function FactorPanel() {
   return (
     <Panel
       title={t('factor.title')}
-      extra={<span className="mark" data-state={on ? 'online' : 'never'}>{t(on ? 'factor.on' : 'factor.off')}</span>}
+      extra={<span className="mark" data-state={any ? 'online' : 'never'}>{t(any ? 'factor.on' : 'factor.off')}</span>}
     >
       <p>{t('factor.what')}</p>
-      {on ? <p className="dim">{t('factor.codesLeft', { n: session?.recovery_left ?? 0 })}</p> : null}
+      {any ? <p className="dim">{t('factor.codesLeft', { n: session?.recovery_left ?? 0 })}</p> : null}
       <ProblemView problem={problem} />
       {begun && !on ? (
         <SetUp
@@ -129,7 +131,7 @@ export function FactorPanel() {
           {t('factor.setUp')}
         </Button>
       ) : null}
-      {on ? (
+      {any ? (
         <span className="row-actions start">
           <Button
             onClick={() =>
@@ -140,7 +142,7 @@ export function FactorPanel() {
           >
             {t('factor.newCodes')}
           </Button>
-          <Button
+          {on ? <Button
             danger
             onClick={() =>
               ask(
@@ -155,9 +157,10 @@ export function FactorPanel() {
             }
           >
             {t('factor.remove')}
-          </Button>
+          </Button> : null}
         </span>
       ) : null}
+      <Keys onCodes={setCodes} />
       {codes ? (
         <RecoveryCodes
           codes={codes}
