@@ -25,11 +25,11 @@ static void count_people(struct sh_guard *g, struct sh_guard_security *out)
             continue;
         }
         out->people++;
-        out->with_factor += p->factor.on ? 1 : 0;
+        out->with_factor += guard_has_factor(p) ? 1 : 0;
         out->must_change += p->must_change ? 1 : 0;
         if ((guard_roles_bits(p->roles, p->nroles) & powers()) != 0) {
             out->administrators++;
-            out->administrators_with_factor += p->factor.on ? 1 : 0;
+            out->administrators_with_factor += guard_has_factor(p) ? 1 : 0;
         }
     }
 }

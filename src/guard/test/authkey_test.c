@@ -74,12 +74,11 @@ static void attest(struct fixture *f, struct token *t, struct said *s, uint8_t o
     memcpy(p + 42, "\x22\x58\x20", 3);
     memcpy(p + 45, point + 33, 32);
     s->n = (size_t)(p + 77 - s->data);
-    memcpy(object,
-           "\xa3\x63"
-           "fmt\x64none\x67"
-           "attStmt\xa0\x68"
-           "authData\x58",
-           29);
+    static const uint8_t head[] = "\xa3\x63"
+                                  "fmt\x64none\x67"
+                                  "attStmt\xa0\x68"
+                                  "authData\x58";
+    memcpy(object, head, 29);
     object[29] = (uint8_t)s->n;
     memcpy(object + 30, s->data, s->n);
     *object_n = 30 + s->n;
