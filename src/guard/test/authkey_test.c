@@ -74,11 +74,11 @@ static void attest(struct fixture *f, struct token *t, struct said *s, uint8_t o
     memcpy(p + 42, "\x22\x58\x20", 3);
     memcpy(p + 45, point + 33, 32);
     s->n = (size_t)(p + 77 - s->data);
-    static const uint8_t head[] = "\xa3\x63"
-                                  "fmt\x64none\x67"
-                                  "attStmt\xa0\x68"
-                                  "authData\x58";
-    memcpy(object, head, 29);
+    /* {"fmt":"none","attStmt":{},"authData":h'..'} as far as the length */
+    static const uint8_t head[29] = {0xa3, 0x63, 'f', 'm', 't', 0x64, 'n', 'o', 'n',  'e',
+                                     0x67, 'a',  't', 't', 'S', 't',  'm', 't', 0xa0, 0x68,
+                                     'a',  'u',  't', 'h', 'D', 'a',  't', 'a', 0x58};
+    memcpy(object, head, sizeof head);
     object[29] = (uint8_t)s->n;
     memcpy(object + 30, s->data, s->n);
     *object_n = 30 + s->n;
