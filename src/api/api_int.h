@@ -202,6 +202,9 @@ void api_put_cell(struct sh_jw *w, enum sh_type type, union sh_cell v, const uin
 /* False for a principal that is bound to another device, or whose right is for a part of the plant
  * where this one does not lie: it does not exist for it. */
 bool api_sees(struct api_req *r, struct sh_str device);
+/* devices.c: after a device was deleted, quota and credentials follow. */
+void api_device_gone(struct api_req *r, struct sh_str id);
+enum sh_twin_encoding api_encoding(struct sh_str s);
 /* Point by name in the caller's tenant; 0 and a 404 problem otherwise. */
 uint32_t api_point(struct api_req *r, struct sh_str name, int *status);
 
@@ -292,7 +295,9 @@ api_handler api_things_list, api_things_post, api_things_get, api_things_put, ap
 api_handler api_devices_list, api_devices_post, api_devices_get, api_devices_put, api_devices_patch,
     api_devices_delete, api_device_latest, api_device_events, api_device_rename, api_device_replace,
     api_device_secret, api_device_connection, api_devices_import, api_devices_export,
-    api_device_command, api_command_get, api_device_write_enable, api_device_write_disable;
+    api_devices_export_picked, api_devices_bulk, api_devices_bulk_delete, api_device_command,
+    api_command_get, api_device_write_enable, api_device_write_disable;
+api_handler api_views_list, api_views_post, api_views_put, api_views_delete;
 api_handler api_assets_list, api_assets_post, api_assets_put, api_assets_delete;
 api_handler api_channels_list, api_channels_post, api_channels_get, api_channels_put,
     api_channels_delete, api_drivers_list, api_mappings_get, api_mappings_put;

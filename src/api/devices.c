@@ -44,6 +44,7 @@ int api_devices_list(struct api_req *r)
         .thing = api_query(r, "thing"),
         .asset = api_query(r, "asset"),
         .label = api_query(r, "label"),
+        .archived = api_query(r, "archived"),
         .sort = api_query(r, "sort"),
         .cursor = api_query(r, "cursor"),
         .limit = api_limit(r, 50, 1000),
@@ -145,8 +146,9 @@ int api_devices_patch(struct api_req *r)
     return put(r, r->params[0], SH_TWIN_PATCH, 200);
 }
 
-static void credentials_gone(struct api_req *r, struct sh_str id)
+void api_device_gone(struct api_req *r, struct sh_str id)
 {
+    sh_guard_unuse(r->api->o.guard, r->tenant, SH_QUOTA_DEVICES, 1);
     const sh_err err = sh_guard_device_removed(r->api->o.guard, r->tenant, id);
     if (err != SH_OK && err != SH_E_NOTFOUND) {
         sh_log(r->api->env->log, SH_LOG_WARN, "api", "credentials of a device not removed: %s",
@@ -166,8 +168,7 @@ int api_devices_delete(struct api_req *r)
     if (err != SH_OK) {
         return api_error(r, err, NULL);
     }
-    sh_guard_unuse(r->api->o.guard, r->tenant, SH_QUOTA_DEVICES, 1);
-    credentials_gone(r, r->params[0]);
+    api_device_gone(r, r->params[0]);
     api_audit(r, "device.deleted", r->params[0], "ok", SH_STR(""));
     return 204;
 }
@@ -237,7 +238,7 @@ int api_device_connection(struct api_req *r)
     return 200;
 }
 
-static enum sh_twin_encoding encoding_of(struct sh_str s)
+enum sh_twin_encoding api_encoding(struct sh_str s)
 {
     if (sh_str_ieq(s, SH_STR("gbk"))) {
         return SH_TWIN_GBK;
@@ -262,7 +263,7 @@ int api_devices_import(struct api_req *r)
     const struct sh_str dry = api_query(r, "dry_run");
     const struct sh_twin_import how = {
         .csv = !sh_str_eqc(api_query(r, "format"), "json"),
-        .encoding = encoding_of(api_query(r, "encoding")),
+        .encoding = api_encoding(api_query(r, "encoding")),
         .dry_run = dry.n > 0 && !sh_str_eqc(dry, "0") && !sh_str_eqc(dry, "false"),
         .quota = import_quota,
         .ctx = r,
@@ -275,27 +276,6 @@ int api_devices_import(struct api_req *r)
     if (!how.dry_run) {
         api_audit(r, "devices.imported", SH_STR("devices"), "ok", SH_STR(""));
     }
-    return 200;
-}
-
-int api_devices_export(struct api_req *r)
-{
-    const bool csv = !sh_str_eqc(api_query(r, "format"), "json");
-    struct sh_buf *out = sh_http_body(r->http);
-    sh_buf_clear(out);
-    const enum sh_twin_encoding enc = encoding_of(api_query(r, "encoding"));
-    const sh_err err = sh_twin_devices_export(r->api->o.twin, r->tenant, csv,
-                                              enc == SH_TWIN_AUTO ? SH_TWIN_UTF8 : enc, out);
-    if (err != SH_OK) {
-        return api_error(r, err, NULL);
-    }
-    sh_http_header_c(r->http, "Content-Type",
-                     !csv                 ? "application/json"
-                     : enc == SH_TWIN_GBK ? "text/csv; charset=gbk"
-                                          : "text/csv; charset=utf-8");
-    sh_http_header_c(r->http, "Content-Disposition",
-                     csv ? "attachment; filename=\"devices.csv\""
-                         : "attachment; filename=\"devices.json\"");
     return 200;
 }
 

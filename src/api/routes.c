@@ -9,10 +9,19 @@
 #define ARR "{\"type\":\"array\"}"
 #define TEXT "{\"type\":\"string\"}"
 #define LIST "limit,cursor,q,sort"
+#define FILTER "state,thing,asset,label,archived"
 #define ADMIN                                                                                      \
     "{\"type\":\"object\",\"required\":[\"name\",\"password\"],\"properties\":{\"name\":{"         \
     "\"type\":"                                                                                    \
     "\"string\"},\"password\":{\"type\":\"string\"},\"display\":{\"type\":\"string\"}}}"
+#define IDS "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
+#define PICK "\"ids\":" IDS ",\"except\":" IDS ",\"filter\":{\"type\":\"object\"}"
+#define BULK                                                                                       \
+    "\"dry_run\":{\"type\":\"boolean\"},\"limit\":{\"type\":\"integer\"},\"cursor\":{\"type\":"    \
+    "\"string\"}"
+#define VIEW                                                                                       \
+    "{\"type\":\"object\",\"required\":[\"page\",\"name\",\"query\"],\"properties\":{"             \
+    "\"page\":" TEXT ",\"name\":" TEXT ",\"shared\":{\"type\":\"boolean\"},\"query\":" OBJ "}}"
 #define INGEST (API_F_RAW | API_F_INGEST | API_F_REPEAT)
 
 const struct api_route api_routes[] = {
@@ -202,12 +211,25 @@ const struct api_route api_routes[] = {
 
     /* devices */
     {SH_HTTP_GET, V1 "devices", "listDevices", SH_PERM_DEVICES_READ, API_F_PARTS, api_devices_list,
-     "Devices.", "设备列表", LIST ",state,thing,asset,label", NULL},
+     "Devices.", "设备列表", LIST "," FILTER, NULL},
     {SH_HTTP_POST, V1 "devices", "createDevice", SH_PERM_DEVICES_WRITE, API_F_PARTS,
      api_devices_post, "Make a device.", "新建设备", NULL, OBJ},
-    {SH_HTTP_GET, V1 "devices/export", "exportDevices", SH_PERM_DEVICES_READ, API_F_OWN_TYPE,
-     api_devices_export, "All devices as CSV or JSON.", "导出设备（CSV 或 JSON）",
-     "format,encoding", NULL},
+    {SH_HTTP_GET, V1 "devices/export", "exportDevices", SH_PERM_DEVICES_READ, API_F_OWN_TYPE | API_F_PARTS,
+     api_devices_export, "All devices, or those of a filter, as CSV or JSON.",
+     "导出全部或筛选出的设备（CSV 或 JSON）", "format,encoding,q," FILTER, NULL},
+    {SH_HTTP_POST, V1 "devices/export", "selectionExport", SH_PERM_DEVICES_READ,
+     API_F_OWN_TYPE | API_F_REPEAT | API_F_PARTS, api_devices_export_picked,
+     "Devices by their ids, or those of a filter, as CSV or JSON.",
+     "按标识或筛选条件导出设备（CSV 或 JSON）", NULL,
+     "{\"type\":\"object\",\"properties\":{" PICK ",\"format\":{\"enum\":[\"csv\",\"json\"]},"
+     "\"encoding\":{\"type\":\"string\"}}}"},
+    {SH_HTTP_POST, V1 "devices/bulk", "changeDevices", SH_PERM_DEVICES_WRITE, API_F_PARTS, api_devices_bulk,
+     "Change labels, asset, thing model or archiving of many devices.",
+     "批量修改设备的标签、资产、物模型或归档状态", NULL,
+     "{\"type\":\"object\",\"properties\":{" PICK "," BULK ",\"change\":{\"type\":\"object\"}}}"},
+    {SH_HTTP_POST, V1 "devices/bulk/delete", "deleteDevices", SH_PERM_DEVICES_WRITE, API_F_CONFIRM | API_F_PARTS,
+     api_devices_bulk_delete, "Remove many devices (their history stays).",
+     "批量删除设备（历史保留）", NULL, "{\"type\":\"object\",\"properties\":{" PICK "," BULK "}}"},
     {SH_HTTP_POST, V1 "devices/import", "importDevices", SH_PERM_DEVICES_WRITE, API_F_RAW,
      api_devices_import, "Import devices; rejected rows are listed.", "导入设备（列出被拒绝的行）",
      "format,encoding,dry_run", TEXT},
@@ -330,6 +352,15 @@ const struct api_route api_routes[] = {
     {SH_HTTP_PATCH, V1 "devices/{id}/attributes", "patchAttributes", SH_PERM_DEVICES_WRITE,
      API_F_PARTS, api_attributes_patch, "Merge into the desired attributes.", "合并期望属性", NULL,
      OBJ},
+    {SH_HTTP_GET, V1 "views", "listViews", API_SIGNED_IN, 0, api_views_list,
+     "Saved views of the console's lists: one's own and shared ones.",
+     "控制台列表的已保存视图：自己的和共享的", "page", NULL},
+    {SH_HTTP_POST, V1 "views", "createView", API_SIGNED_IN, 0, api_views_post, "Save a view.",
+     "保存视图", NULL, VIEW},
+    {SH_HTTP_PUT, V1 "views/{id}", "putView", API_SIGNED_IN, 0, api_views_put,
+     "Replace a saved view.", "修改视图", NULL, VIEW},
+    {SH_HTTP_DELETE, V1 "views/{id}", "deleteView", API_SIGNED_IN, 0, api_views_delete,
+     "Remove a saved view.", "删除视图", NULL, NULL},
     {SH_HTTP_GET, V1 "assets", "listAssets", SH_PERM_ASSETS_READ, API_F_PARTS, api_assets_list,
      "The asset tree.", "资产树", "parent", NULL},
     {SH_HTTP_POST, V1 "assets", "createAsset", SH_PERM_ASSETS_WRITE, 0, api_assets_post,

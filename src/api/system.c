@@ -183,6 +183,7 @@ static void put_counts(struct sh_api *a, uint32_t tenant, struct sh_twin_counts 
     put_u64(w, "never", d->never);
     put_u64(w, "demo", d->demo);
     put_u64(w, "demo_online", d->demo_online);
+    put_u64(w, "archived", d->archived);
     sh_jw_obj_end(w);
 }
 

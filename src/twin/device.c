@@ -299,8 +299,7 @@ void twin_devices_adopt(struct sh_twin *t)
 
 /* ------------------------------------------------------------------ by hand */
 
-static sh_err check_refs(struct sh_twin *t, uint32_t tenant, const json_t *doc,
-                         struct sh_diag *diag)
+sh_err twin_device_refs(struct sh_twin *t, uint32_t tenant, const json_t *doc, struct sh_diag *diag)
 {
     const struct sh_str thing = sh_json_get_str(doc, "thing");
     const struct sh_str asset = sh_json_get_str(doc, "asset");
@@ -344,8 +343,8 @@ static sh_err keep_own(struct sh_twin *t, uint32_t tenant, struct sh_str id, jso
 sh_err twin_device_doc(struct sh_twin *t, uint32_t tenant, struct sh_str id, enum sh_twin_put how,
                        const json_t *body, json_t **doc, uint64_t *rev, struct sh_diag *diag)
 {
-    static const char *const nullable[] = {"thing",  "asset",    "description",
-                                           "driver", "location", "period_ms"};
+    static const char *const nullable[] = {"thing",    "asset",     "description", "driver",
+                                           "location", "period_ms", "archived"};
     json_t *d = NULL;
     if (!twin_id_ok(id)) {
         sh_diag_at(diag, SH_STR("/id"), 0);
@@ -369,11 +368,14 @@ sh_err twin_device_doc(struct sh_twin *t, uint32_t tenant, struct sh_str id, enu
         }
     }
     sh_err err = sh_schema_check_diag(t->device_schema, d, diag);
+    if (json_is_false(json_object_get(d, "archived"))) {
+        (void)json_object_del(d, "archived");
+    }
     if (err == SH_OK) {
         err = keep_own(t, tenant, id, d);
     }
     if (err == SH_OK) {
-        err = check_refs(t, tenant, d, diag);
+        err = twin_device_refs(t, tenant, d, diag);
     }
     if (err == SH_OK && json_object_size(json_object_get(d, "labels")) > SH_TWIN_MAX_LABELS) {
         sh_diag_at(diag, SH_STR("/labels"), 0);
@@ -460,32 +462,40 @@ sh_err sh_twin_device_put_within(struct sh_twin *t, uint32_t tenant, struct sh_s
     return err;
 }
 
+const struct sh_str twin_beside[TWIN_BESIDE] = {
+    {"_device_state", 13}, {"_device_write", 13}, {"_device_attr", 12}};
+
+sh_err twin_device_gone(struct sh_twin *t, uint32_t tenant, struct sh_str id)
+{
+    sh_err err = SH_OK;
+    if (t->o.points != NULL) {
+        const sh_err gone = sh_points_remove_device(t->o.points, tenant, id);
+        err = gone == SH_E_NOTFOUND ? SH_OK : gone;
+    }
+    sh_mutex_lock(&t->lock);
+    struct twin_slot *s = twin_find(t, tenant, id);
+    if (s != NULL) {
+        twin_index_remove(t, s);
+    }
+    sh_mutex_unlock(&t->lock);
+    twin_event(t, SH_EVENT_DEVICE_CHANGED, tenant, id, SH_STR("{\"change\":\"removed\"}"));
+    return err;
+}
+
 sh_err sh_twin_device_delete(struct sh_twin *t, uint32_t tenant, struct sh_str id, uint64_t expect,
                              struct sh_str author)
 {
-    static const struct sh_str beside[] = {
-        {"_device_state", 13}, {"_device_write", 13}, {"_device_attr", 12}};
     sh_mutex_lock(&t->write);
     sh_err err = twin_save_new(t);
     if (err == SH_OK) {
         err = sh_record_delete(t->o.record, tenant, SH_TWIN_KIND_DEVICE, id, expect, author);
     }
-    for (size_t i = 0; i < 3 && err == SH_OK; i++) {
-        err = sh_record_delete(t->o.record, tenant, beside[i], id, SH_RECORD_ANY, author);
+    for (size_t i = 0; i < TWIN_BESIDE && err == SH_OK; i++) {
+        err = sh_record_delete(t->o.record, tenant, twin_beside[i], id, SH_RECORD_ANY, author);
         err = err == SH_E_NOTFOUND ? SH_OK : err;
     }
     if (err == SH_OK) {
-        if (t->o.points != NULL) {
-            const sh_err gone = sh_points_remove_device(t->o.points, tenant, id);
-            err = gone == SH_E_NOTFOUND ? SH_OK : gone;
-        }
-        sh_mutex_lock(&t->lock);
-        struct twin_slot *s = twin_find(t, tenant, id);
-        if (s != NULL) {
-            twin_index_remove(t, s);
-        }
-        sh_mutex_unlock(&t->lock);
-        twin_event(t, SH_EVENT_DEVICE_CHANGED, tenant, id, SH_STR("{\"change\":\"removed\"}"));
+        err = twin_device_gone(t, tenant, id);
     }
     sh_mutex_unlock(&t->write);
     return err;
@@ -541,17 +551,15 @@ static sh_err move_records(struct sh_twin *t, uint32_t tenant, struct sh_str id,
 static sh_err move_beside(struct sh_twin *t, uint32_t tenant, struct sh_str id, struct sh_str to,
                           struct sh_str author)
 {
-    static const struct sh_str kinds[] = {
-        {"_device_state", 13}, {"_device_write", 13}, {"_device_attr", 12}};
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < TWIN_BESIDE; i++) {
         json_t *doc = NULL;
-        sh_err err = twin_doc_get(t, tenant, kinds[i], id, &doc, NULL);
+        sh_err err = twin_doc_get(t, tenant, twin_beside[i], id, &doc, NULL);
         if (err == SH_OK) {
-            err = twin_doc_put(t, tenant, kinds[i], to, doc, SH_RECORD_ANY, author, NULL);
+            err = twin_doc_put(t, tenant, twin_beside[i], to, doc, SH_RECORD_ANY, author, NULL);
         }
         json_decref(doc);
         if (err == SH_OK) {
-            err = sh_record_delete(t->o.record, tenant, kinds[i], id, SH_RECORD_ANY, author);
+            err = sh_record_delete(t->o.record, tenant, twin_beside[i], id, SH_RECORD_ANY, author);
         }
         if (err != SH_OK && err != SH_E_NOTFOUND) {
             return err;

@@ -179,6 +179,10 @@ void twin_count(struct sh_twin *t, const struct twin_slot *s, int by)
 {
     struct twin_tenant *tt = twin_tenant(t, s->dev->tenant, false);
     const uint32_t d = (uint32_t)by; /* wraps as a subtraction */
+    if (s->dev->archived) {
+        tt->counts.archived += d;
+        return;
+    }
     if (s->dev->demo) {
         tt->counts.demo += d;
         tt->counts.demo_online += s->state == SH_TWIN_ONLINE ? d : 0;
@@ -309,6 +313,7 @@ struct twin_dev *twin_dev_make(struct sh_twin *t, struct twin_texts *x, uint32_t
     const struct twin_dev d = {.tenant = tenant,
                                .id = id,
                                .demo = sh_json_get_bool(doc, "demo", false),
+                               .archived = sh_json_get_bool(doc, "archived", false),
                                .tagset = (uint64_t)sh_json_get_i64(doc, "tagset", 0),
                                .period_us = sh_json_get_i64(doc, "period_ms", 0) * 1000};
     struct sh_str in[TWIN_DEV_TEXTS] = {[TWIN_NAME] = sh_json_get_str(doc, "name"),

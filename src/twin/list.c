@@ -20,9 +20,7 @@ struct walk {
     struct twin_tenant *tt;
     enum sort_by by;
     bool desc;
-    int state; /* -1 = any */
-    struct sh_str search;
-    struct sh_str label; /* with its marks */
+    struct twin_filter filter;
     bool from;
     struct item place; /* of the cursor; dev NULL */
     struct sh_str place_id;
@@ -31,48 +29,6 @@ struct walk {
     size_t max;
     int64_t total;
 };
-
-const char *sh_twin_state_name(enum sh_twin_state s)
-{
-    static const char *const names[] = {"never", "online", "offline"};
-    return names[s];
-}
-
-static bool has(struct sh_str text, struct sh_str part)
-{
-    if (part.n == 0) {
-        return true;
-    }
-    while (text.n >= part.n) {
-        const char *p = memchr(text.p, part.p[0], text.n - part.n + 1);
-        if (p == NULL) {
-            return false;
-        }
-        if (memcmp(p, part.p, part.n) == 0) {
-            return true;
-        }
-        text.n -= (size_t)(p + 1 - text.p);
-        text.p = p + 1;
-    }
-    return false;
-}
-
-static bool matches(const struct walk *k, const struct twin_slot *s)
-{
-    const struct twin_dev *d = s->dev;
-    if (k->state >= 0 && (int)s->state != k->state) {
-        return false;
-    }
-    if (k->q->thing.n > 0 && !sh_str_eq(twin_dev_text(d, TWIN_THING), k->q->thing)) {
-        return false;
-    }
-    if (k->q->asset.n > 0 && !twin_asset_below(k->tt, twin_dev_text(d, TWIN_ASSET), k->q->asset)) {
-        return false;
-    }
-    return has(twin_dev_text(d, TWIN_PAIRS), k->label) &&
-           has(twin_dev_text(d, TWIN_SEARCH), k->search) &&
-           (k->q->parts == NULL || twin_dev_within(k->tt, d, k->q->parts));
-}
 
 static struct item key_of(const struct walk *k, const struct twin_slot *s)
 {
@@ -171,7 +127,7 @@ static void keep(struct walk *k, struct item i)
 /* Looks at one device; false when the page is complete and nothing else is asked. */
 static bool look(struct walk *k, const struct twin_slot *s)
 {
-    if (!matches(k, s)) {
+    if (!twin_filter_match(&k->filter, k->tt, s)) {
         return true;
     }
     k->total++;
@@ -252,18 +208,6 @@ static sh_err read_sort(struct walk *k, struct sh_str s, struct sh_diag *diag)
     return bad(diag, "sort is one of id name thing asset state since last");
 }
 
-static sh_err read_state(struct walk *k, struct sh_str s, struct sh_diag *diag)
-{
-    k->state = -1;
-    for (int i = 0; i < 3; i++) {
-        if (sh_str_eqc(s, sh_twin_state_name((enum sh_twin_state)i))) {
-            k->state = i;
-            return SH_OK;
-        }
-    }
-    return s.n == 0 ? SH_OK : bad(diag, "state is one of online offline never");
-}
-
 /* [sort number, text, number, id] as base64url. */
 static sh_err read_cursor(struct walk *k, struct sh_arena *ar, struct sh_diag *diag)
 {
@@ -329,20 +273,8 @@ static sh_err prepare(struct walk *k, struct sh_arena *ar, struct sh_diag *diag)
 {
     const struct sh_twin_query *q = k->q;
     SH_TRY(read_sort(k, q->sort, diag));
-    SH_TRY(read_state(k, q->state, diag));
+    SH_TRY(twin_filter_init(&k->filter, q, ar, diag));
     SH_TRY(read_cursor(k, ar, diag));
-    k->search = sh_arena_str(ar, q->search);
-    if (q->label.n > 0) {
-        const bool value = sh_str_find(q->label, ':') != SIZE_MAX;
-        k->label = sh_arena_printf(ar, value ? "\x1f%.*s\x1f" : "\x1f%.*s:", SH_PRI(q->label));
-    }
-    if (k->search.p == NULL || (q->label.n > 0 && k->label.p == NULL)) {
-        return SH_E_LIMIT;
-    }
-    char *s = (char *)(uintptr_t)k->search.p; /* the arena's copy is ours to change */
-    for (size_t i = 0; i < k->search.n; i++) {
-        s[i] = s[i] >= 'A' && s[i] <= 'Z' ? (char)(s[i] + 32) : s[i];
-    }
     const size_t limit = q->limit == 0 ? PAGE_DEFAULT : q->limit;
     k->max = (limit > PAGE_MAX ? PAGE_MAX : limit) + 1;
     k->heap = sh_arena_array(ar, k->max, sizeof *k->heap);
@@ -363,6 +295,7 @@ sh_err twin_row(const struct twin_slot *s, struct sh_arena *ar, struct sh_twin_d
         .since_us = s->since_us,
         .last_us = atomic_load_explicit(&s->last_us, memory_order_relaxed),
         .demo = d->demo,
+        .archived = d->archived,
     };
     return out->id.p == NULL || out->name.p == NULL || out->thing.p == NULL ||
                    out->asset.p == NULL || out->labels.p == NULL
@@ -462,6 +395,10 @@ void sh_twin_summary_write(const struct sh_twin_device *d, struct sh_jw *w)
     }
     sh_jw_key(w, "demo");
     sh_jw_bool(w, d->demo);
+    if (d->archived) {
+        sh_jw_key(w, "archived");
+        sh_jw_bool(w, true);
+    }
     sh_jw_key(w, "points");
     sh_jw_u64(w, d->points);
     sh_jw_key(w, "last_time");

@@ -16,6 +16,7 @@ static const char device_shape[] =
     "'lon':{'type':'number','minimum':-180,'maximum':180},'alt':{'type':'number'},"
     "'text':{'type':'string','maxLength':400}}}]},"
     "'driver':{'type':['object','string','null']},'demo':{'type':'boolean'},"
+    "'archived':{'type':['boolean','null']},"
     "'period_ms':{'type':['integer','null'],'minimum':1,'maximum':604800000},"
     "'state':true,'since':true,'points':true,'last_time':true,'write_enabled':true,'aliases':true,"
     "'created':true,'updated':true,'revision':true,'replaced':true,"

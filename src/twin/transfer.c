@@ -220,7 +220,7 @@ static bool known_column(struct sh_str c)
             return true;
         }
     }
-    return sh_str_eqc(c, "period_ms") || sh_str_eqc(c, "demo") ||
+    return sh_str_eqc(c, "period_ms") || sh_str_eqc(c, "demo") || sh_str_eqc(c, "archived") ||
            (sh_str_starts(c, SH_STR("label.")) && c.n > 6);
 }
 
@@ -262,7 +262,7 @@ static sh_err set_cell(json_t *body, struct sh_str column, struct sh_str v)
             return SH_E_INVAL;
         }
         value = json_integer(n);
-    } else if (sh_str_eqc(column, "demo")) {
+    } else if (sh_str_eqc(column, "demo") || sh_str_eqc(column, "archived")) {
         bool b = false;
         if (!flag(v, &b)) {
             return SH_E_INVAL;
@@ -321,7 +321,7 @@ static sh_err csv_head(struct twin_csv *c, struct sh_arena *ar, struct twin_cell
         if (!known_column(head->v[i])) {
             sh_diag_set(diag, "column %zu is unknown: %.*s", i + 1, SH_PRI(head->v[i]));
             sh_diag_remedy(diag, "Known: id name thing asset description location period_ms demo "
-                                 "label.<key>.");
+                                 "archived label.<key>.");
             return SH_E_INVAL;
         }
         for (size_t k = 0; k < i; k++) {
@@ -466,6 +466,7 @@ struct export
     struct sh_twin *t;
     struct sh_buf *out;
     struct sh_jw w;
+    const struct twin_picker *picker;
     json_t *keys; /* label keys as members of an object: in order, each once */
     bool csv;
 };
@@ -474,6 +475,9 @@ static sh_err note_keys(void *ctx, const struct sh_record_row *row)
 {
     struct export *x = ctx;
     json_t *doc = NULL;
+    if (!twin_picker_takes(x->t, x->picker, row->id)) {
+        return SH_OK;
+    }
     SH_TRY(sh_json_parse(row->doc, (size_t)TWIN_DOC_BYTES * 2, &doc, NULL));
     json_t *labels = json_object_get(doc, "labels");
     for (void *it = json_object_iter(labels);
@@ -503,8 +507,8 @@ static sh_err put_value(struct export *x, const json_t *v, bool first)
 }
 
 static const char *const export_columns[] = {"name",     "thing",     "asset", "description",
-                                             "location", "period_ms", "demo"};
-enum { EXPORT_COLUMNS = 7 };
+                                             "location", "period_ms", "demo",  "archived"};
+enum { EXPORT_COLUMNS = 8 };
 
 static sh_err csv_line(struct export *x, struct sh_str id, const json_t *doc)
 {
@@ -525,6 +529,9 @@ static sh_err each_device(void *ctx, const struct sh_record_row *row)
     static const char *const own[] = {"aliases", "replaced", "renamed", "tagset", "made"};
     struct export *x = ctx;
     json_t *doc = NULL;
+    if (!twin_picker_takes(x->t, x->picker, row->id)) {
+        return SH_OK;
+    }
     SH_TRY(sh_json_parse(row->doc, (size_t)TWIN_DOC_BYTES * 2, &doc, NULL));
     sh_err err = SH_OK;
     if (x->csv) {
@@ -565,34 +572,49 @@ static sh_err csv_all(struct export *x, uint32_t tenant)
     return sh_record_scan(x->t->o.record, tenant, SH_TWIN_KIND_DEVICE, each_device, x);
 }
 
-sh_err sh_twin_devices_export(struct sh_twin *t, uint32_t tenant, bool csv,
-                              enum sh_twin_encoding encoding, struct sh_buf *out)
+static sh_err export_picked(struct export *x, uint32_t tenant, enum sh_twin_encoding encoding,
+                            struct sh_buf *out)
 {
     struct sh_buf utf8;
-    struct export x = {.t = t, .out = out, .csv = csv, .keys = json_object()};
-    sh_mutex_lock(&t->write);
-    sh_err err = x.keys == NULL ? SH_E_NOMEM : twin_save_new(t);
-    sh_mutex_unlock(&t->write);
-    sh_buf_init(&utf8, t->env->alloc, out->max);
-    if (err == SH_OK && csv && encoding == SH_TWIN_GBK) {
-        x.out = &utf8;
-        err = csv_all(&x, tenant);
+    sh_err err = SH_OK;
+    sh_buf_init(&utf8, x->t->env->alloc, out->max);
+    if (x->csv && encoding == SH_TWIN_GBK) {
+        x->out = &utf8;
+        err = csv_all(x, tenant);
         if (err == SH_OK) {
             err = sh_utf8_to_gbk(sh_buf_str(&utf8), out);
         }
-    } else if (err == SH_OK && csv) {
+    } else if (x->csv) {
         err = sh_buf_put(out, "\xef\xbb\xbf", 3);
         if (err == SH_OK) {
-            err = csv_all(&x, tenant);
+            err = csv_all(x, tenant);
         }
-    } else if (err == SH_OK) {
-        sh_jw_init(&x.w, out);
-        sh_jw_arr(&x.w);
-        err = sh_record_scan(t->o.record, tenant, SH_TWIN_KIND_DEVICE, each_device, &x);
-        sh_jw_arr_end(&x.w);
-        err = err == SH_OK ? sh_jw_end(&x.w) : err;
+    } else {
+        sh_jw_init(&x->w, out);
+        sh_jw_arr(&x->w);
+        err = sh_record_scan(x->t->o.record, tenant, SH_TWIN_KIND_DEVICE, each_device, x);
+        sh_jw_arr_end(&x->w);
+        err = err == SH_OK ? sh_jw_end(&x->w) : err;
     }
     sh_buf_fini(&utf8);
+    return err;
+}
+
+sh_err sh_twin_devices_export(struct sh_twin *t, const struct sh_twin_pick *pick, bool csv,
+                              enum sh_twin_encoding encoding, struct sh_buf *out,
+                              struct sh_diag *diag)
+{
+    struct twin_picker picker;
+    struct export x = {.t = t, .out = out, .csv = csv, .picker = &picker};
+    SH_TRY(twin_picker_init(t, &picker, pick, diag));
+    x.keys = json_object();
+    sh_mutex_lock(&t->write);
+    sh_err err = x.keys == NULL ? SH_E_NOMEM : twin_save_new(t);
+    sh_mutex_unlock(&t->write);
+    if (err == SH_OK) {
+        err = export_picked(&x, pick->filter.tenant, encoding, out);
+    }
     json_decref(x.keys);
+    twin_picker_fini(&picker);
     return err;
 }

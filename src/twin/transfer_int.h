@@ -45,7 +45,6 @@ void twin_reject(struct twin_import *m, int row, struct sh_str column, const cha
 sh_err twin_import_init(struct twin_import *m);
 void twin_import_fini(struct twin_import *m);
 sh_err twin_import_report(struct twin_import *m, struct sh_jw *w);
-const char *twin_code_of(sh_err err, const struct sh_diag *d);
 /* The body as UTF-8. *buf is made when its alloc is not NULL afterwards. */
 sh_err twin_decode(const struct sh_twin *t, struct sh_bytes body, const struct sh_twin_import *how,
                    struct sh_buf *buf, struct sh_str *text, struct sh_diag *diag);

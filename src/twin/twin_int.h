@@ -51,6 +51,7 @@ struct twin_dev {
     struct twin_slot *slot;
     uint32_t ends[TWIN_DEV_TEXTS]; /* in text, behind the id */
     bool demo;
+    bool archived;
     char text[];
 };
 
@@ -212,6 +213,14 @@ void twin_devices_adopt(struct sh_twin *t);
 /* Merges and checks; *doc is a new reference: what is stored. Under `write`. */
 sh_err twin_device_doc(struct sh_twin *t, uint32_t tenant, struct sh_str id, enum sh_twin_put how,
                        const json_t *body, json_t **doc, uint64_t *rev, struct sh_diag *diag);
+/* Thing and asset of a document exist; SH_E_INVAL. */
+sh_err twin_device_refs(struct sh_twin *t, uint32_t tenant, const json_t *doc,
+                        struct sh_diag *diag);
+/* The kinds of records that stand beside a device's. */
+enum { TWIN_BESIDE = 3 };
+extern const struct sh_str twin_beside[TWIN_BESIDE];
+/* After the records are deleted: points, memory, event. Under `write`. */
+sh_err twin_device_gone(struct sh_twin *t, uint32_t tenant, struct sh_str id);
 /* After the commit: memory, points, event. */
 void twin_device_stored(struct sh_twin *t, uint32_t tenant, struct sh_str id, const json_t *doc);
 bool twin_id_ok(struct sh_str id);
@@ -279,8 +288,40 @@ void twin_event(struct sh_twin *t, enum sh_event_kind kind, uint32_t tenant, str
 sh_err twin_doc_base(struct sh_twin *t, uint32_t tenant, struct sh_str kind, struct sh_str id,
                      enum sh_twin_put how, const json_t *body, json_t **doc, uint64_t *rev);
 
+/* filter.c */
+struct twin_filter {
+    const struct sh_twin_query *q;
+    int state;    /* -1 = any */
+    int archived; /* 0 or 1; -1 = any */
+    struct sh_str search;
+    struct sh_str label; /* with its marks */
+};
+/* Texts live in the arena; q stays. SH_E_INVAL: state, archived. */
+sh_err twin_filter_init(struct twin_filter *f, const struct sh_twin_query *q, struct sh_arena *ar,
+                        struct sh_diag *diag);
+/* Under the lock. */
+bool twin_filter_match(const struct twin_filter *f, const struct twin_tenant *tt,
+                       const struct twin_slot *s);
+
+/* pick.c */
+struct twin_picker {
+    const struct sh_twin_pick *pick;
+    struct sh_arena *ar; /* owned */
+    struct twin_filter filter;
+    json_t *ids; /* a set; NULL: by the filter */
+    json_t *except;
+};
+sh_err twin_picker_init(struct sh_twin *t, struct twin_picker *p, const struct sh_twin_pick *pick,
+                        struct sh_diag *diag);
+void twin_picker_fini(struct twin_picker *p);
+/* Is the device meant? Takes the lock. */
+bool twin_picker_takes(struct sh_twin *t, const struct twin_picker *p, struct sh_str id);
+
 /* list.c: under the lock. */
 sh_err twin_row(const struct twin_slot *s, struct sh_arena *ar, struct sh_twin_device *out);
+
+/* transfer.c: the stable word for a fault of a row. */
+const char *twin_code_of(sh_err err, const struct sh_diag *d);
 
 /* csv.c */
 struct twin_csv {

@@ -1,5 +1,7 @@
 #include "twin_fix.h"
 
+static const struct sh_twin_pick everything = {.filter = {.tenant = 1}};
+
 /* Imports and gives the report as text in f->out. */
 static sh_err import(struct fix *f, struct sh_bytes body, const struct sh_twin_import *how)
 {
@@ -118,10 +120,10 @@ static void test_import_gbk_is_found_and_converted(void **state)
     assert_str(sh_json_get_str(json_object_get(d, "labels"), "line"), "一号");
     json_decref(d);
     sh_buf_clear(&f->out);
-    assert_ok(sh_twin_devices_export(f->w, 1, true, SH_TWIN_GBK, &f->out));
+    assert_ok(sh_twin_devices_export(f->w, &everything, true, SH_TWIN_GBK, &f->out, &f->diag));
     assert_str(sh_buf_str(&f->out),
-               "id,name,thing,asset,description,location,period_ms,demo,label.line\r\n"
-               "p1,\xcb\xae\xb1\xc3,,,,,,,\xd2\xbb\xba\xc5\r\n");
+               "id,name,thing,asset,description,location,period_ms,demo,archived,label.line\r\n"
+               "p1,\xcb\xae\xb1\xc3,,,,,,,,\xd2\xbb\xba\xc5\r\n");
 }
 
 static void test_import_updates_only_what_it_names(void **state)
@@ -155,7 +157,8 @@ static void test_export_comes_back_by_import(void **state)
         for (int i = 0; i < 2; i++) {
             sh_buf_init(&file[i], &f->t.alloc, 1 << 20);
         }
-        assert_ok(sh_twin_devices_export(f->w, 1, csv == 1, SH_TWIN_UTF8, &file[0]));
+        assert_ok(
+            sh_twin_devices_export(f->w, &everything, csv == 1, SH_TWIN_UTF8, &file[0], &f->diag));
         if (csv == 1) {
             assert_memory_equal(file[0].p, "\xef\xbb\xbfid,", 6); /* the BOM for Excel and WPS */
         }
@@ -164,7 +167,8 @@ static void test_export_comes_back_by_import(void **state)
         assert_ok(import(f, sh_buf_bytes(&file[0]), &how));
         summary(f, got);
         assert_string_equal(got, "1,1");
-        assert_ok(sh_twin_devices_export(f->w, 1, csv == 1, SH_TWIN_UTF8, &file[1]));
+        assert_ok(
+            sh_twin_devices_export(f->w, &everything, csv == 1, SH_TWIN_UTF8, &file[1], &f->diag));
         if (csv == 0) {
             assert_int_equal(file[0].n, file[1].n);
             assert_memory_equal(file[0].p, file[1].p, file[0].n);

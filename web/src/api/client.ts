@@ -35,6 +35,9 @@ let onSignedOut: () => void = () => {};
 export function setCsrf(value: string): void {
   csrf = value;
 }
+export function csrfHeader(): Record<string, string> {
+  return csrf ? { 'X-CSRF-Token': csrf } : {};
+}
 /** Asks for the password once more; false: the person would rather not. */
 let confirmIdentity: () => Promise<boolean> = () => Promise.resolve(false);
 export function whenConfirmNeeded(ask: () => Promise<boolean>): void {

@@ -80,11 +80,13 @@ export interface Device {
   state: DeviceState;
   since?: string;
   demo?: boolean;
+  archived?: boolean;
   points?: number;
   last_time?: string;
   driver?: string;
   description?: string;
   location?: string;
+  period_ms?: number;
   write_enabled?: boolean;
   aliases?: string[];
   created?: string;

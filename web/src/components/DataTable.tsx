@@ -9,11 +9,13 @@ import { ProblemView } from './ProblemView';
 export interface Column<T> {
   key: string;
   title: string;
+  /** In the place of the title. */
+  head?: ReactNode;
   width?: number | string;
   align?: 'right';
   /** The server can sort by this column's key. */
   sortable?: boolean;
-  render: (row: T) => ReactNode;
+  render: (row: T, index: number) => ReactNode;
 }
 
 interface Props<T> {
@@ -78,13 +80,13 @@ function Heading<T>(props: { column: Column<T>; sort?: string; onSort?: (sort: s
   const style = { width: column.width };
   if (!column.sortable || !onSort) {
     return (
-      <th scope="col" style={style} className={column.align}>
-        {column.title}
+      <th scope="col" style={style} className={column.align} data-column={column.key}>
+        {column.head ?? column.title}
       </th>
     );
   }
   return (
-    <th scope="col" style={style} className={column.align} aria-sort={order}>
+    <th scope="col" style={style} className={column.align} aria-sort={order} data-column={column.key}>
       <button type="button" onClick={() => onSort(up ? `-${column.key}` : column.key)}>
         {column.title}
         <span aria-hidden="true" className="sort-mark">
@@ -110,7 +112,7 @@ function Rows<T>(props: Pick<Props<T>, 'columns' | 'rows' | 'rowKey'> & { from: 
         <tr key={rowKey(row)} aria-rowindex={from + i + 2}>
           {columns.map((column) => (
             <td key={column.key} className={column.align}>
-              {column.render(row)}
+              {column.render(row, from + i)}
             </td>
           ))}
         </tr>

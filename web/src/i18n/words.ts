@@ -2,6 +2,7 @@
 // missing, unused, or not the one word the product has for a thing.
 import { accountWords } from './wordsAccount';
 import { backupWords } from './wordsBackups';
+import { deviceWords } from './wordsDevices';
 import { identityWords } from './wordsIdentity';
 import { securityWords } from './wordsSecurity';
 
@@ -517,6 +518,7 @@ const table = {
   ...backupWords,
   ...identityWords,
   ...securityWords,
+  ...deviceWords,
   ...accountWords,
 
   'audit.what': ['每条记录都含前一条的散列，可离线验证完整性', 'Each entry holds the hash of the one before; the chain can be verified off-line'],

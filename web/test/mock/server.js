@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { extname, join, normalize } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { accountRoutes } from './account.js';
+import { deviceRoutes } from './devices.js';
 import { answer, id8, notFound, Refusal } from './answer.js';
 import { querySeries } from './history.js';
 import { openapi } from './openapi.js';
@@ -28,6 +29,7 @@ export class Mock {
     this.backups = [];
     this.backupSince = 0;
     this.charts = [{ id: 'demo-water', name: { zh: '供水：流量与压力', en: 'Water: flow and pressure' }, window: '1h', points: ['pump-1/flow', 'pump-1/pressure'] }];
+    this.views = [];
     this.audit = [];
     this.sessions = new Map();
     this.account = { must: [], second_factor: false, totp: false, keys: [], recovery_left: 0, password_set: new Date().toISOString(), password_expires: null };
@@ -69,7 +71,7 @@ export class Mock {
   overview() {
     const all = [...this.devices.values()];
     const demo = all.filter((d) => d.demo);
-    const own = all.filter((d) => !d.demo);
+    const own = all.filter((d) => !d.demo && !d.archived);
     const of = (state) => own.filter((d) => d.state === state).length;
     const rate = 84 + Math.round(10 * Math.sin(Date.now() / 9000) + 4 * Math.random());
     this.total += rate;
@@ -212,10 +214,6 @@ export class Mock {
     answer(res, 200, { items: [{ key: 'mqtt.listen', value: '127.0.0.1:1883', source: 'default', live: false }], next: null });
   }
 
-  on_assets({ res }) {
-    answer(res, 200, { items: this.assets, next: null });
-  }
-
   on_audit({ res, q }) {
     const text = q.get('q') ?? '';
     const found = this.audit.filter(
@@ -281,6 +279,7 @@ export class Mock {
     const [id, act] = rest;
     if (id === 'import') return this.importDevices(call);
     if (id === 'export') return this.exportDevices(call);
+    if (id === 'bulk') return this.bulkDevices(call);
     if (!id && req.method === 'POST') {
       const body = json();
       if (this.devices.has(body.id)) throw new Refusal(409, 'exists', `设备标识 ${body.id} 已被使用`, '换一个标识。');
@@ -298,8 +297,10 @@ export class Mock {
       this.log('admin', 'device.delete', `device:${device.id}`);
       return answer(res, 204);
     }
-    if (req.method === 'PUT') {
-      Object.assign(device, json(), { revision: device.revision + 1 });
+    if (req.method === 'PUT' || req.method === 'PATCH') {
+      const { labels, ...body } = json();
+      const merged = req.method === 'PATCH' ? { ...device.labels, ...labels } : labels;
+      Object.assign(device, body, { labels: merged ?? {}, revision: device.revision + 1 });
       this.log('admin', 'device.update', `device:${device.id}`);
     }
     return answer(res, 200, device, { ETag: `"${device.revision}"` });
@@ -312,8 +313,9 @@ export class Mock {
     const sign = (q.get('sort') ?? '').startsWith('-') ? -1 : 1;
     return [...this.devices.values()]
       .filter((d) => `${d.id} ${d.name ?? ''}`.toLowerCase().includes(text))
+      .filter((d) => q.get('archived') === 'any' || Boolean(d.archived) === (q.get('archived') === 'true'))
       .filter((d) => ['state', 'thing', 'asset'].every((f) => !q.get(f) || d[f] === q.get(f)))
-      .filter((d) => !key || d.labels?.[key] === value)
+      .filter((d) => !key || (value === undefined ? key in (d.labels ?? {}) : d.labels?.[key] === value))
       .sort((a, b) => (String(a[sort] ?? '') < String(b[sort] ?? '') ? -sign : sign));
   }
 
@@ -361,31 +363,6 @@ export class Mock {
       return answer(res, 200, device);
     }
     throw notFound(act);
-  }
-
-  importDevices({ res, q, raw }) {
-    const text = new TextDecoder(q.get('encoding') ?? 'utf-8').decode(raw).replace(/^\ufeff/, '');
-    const [head, ...rows] = text.split(/\r?\n/).filter(Boolean).map((line) => line.split(','));
-    const report = { created: 0, updated: 0, rejected: [] };
-    rows.forEach((cells, i) => {
-      const row = Object.fromEntries(head.map((name, k) => [name, cells[k] ?? '']));
-      const refuse = (column, code, detail) => report.rejected.push({ row: i + 2, column, code, detail });
-      if (!row.id) return refuse('id', 'missing', '缺设备标识');
-      if (row.thing && !this.things.has(row.thing)) return refuse('thing', 'unknown_thing', `没有物模型 ${row.thing}`);
-      const known = this.devices.has(row.id);
-      report[known ? 'updated' : 'created'] += 1;
-      if (q.get('dry_run') === 'true') return undefined;
-      const fresh = { labels: {}, state: 'never', aliases: [], revision: 1 };
-      this.devices.set(row.id, { ...fresh, ...this.devices.get(row.id), id: row.id, name: row.name, thing: row.thing, asset: row.asset });
-      return undefined;
-    });
-    answer(res, 200, report);
-  }
-
-  exportDevices({ res, q }) {
-    const rows = this.selectDevices(q).map((d) => [d.id, d.name, d.thing, d.asset].join(','));
-    const body = `\ufeffid,name,thing,asset\r\n${rows.join('\r\n')}\r\n`;
-    res.writeHead(200, { 'Content-Type': 'text/csv; charset=utf-8', 'Content-Disposition': 'attachment; filename="devices.csv"' }).end(body);
   }
 
   on_points({ res, q }) {
@@ -553,7 +530,7 @@ export class Mock {
   }
 }
 
-Object.assign(Mock.prototype, accountRoutes);
+Object.assign(Mock.prototype, accountRoutes, deviceRoutes);
 
 /** Grants as the server answers them. */
 function given(person) {

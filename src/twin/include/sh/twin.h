@@ -166,6 +166,7 @@ struct sh_twin_device {
     int64_t since_us; /* of the state; 0 = never seen */
     int64_t last_us;  /* last sample or message; 0 = none */
     bool demo;
+    bool archived;
     size_t points;
 };
 struct sh_twin_query {
@@ -173,9 +174,10 @@ struct sh_twin_query {
     struct sh_str search; /* part of id, name or a label; ASCII case is ignored */
     struct sh_str state;  /* "online" "offline" "never"; empty = all */
     struct sh_str thing;
-    struct sh_str asset; /* with everything below it */
-    struct sh_str label; /* "key:value", or "key" for any value */
-    struct sh_str sort;  /* id name thing asset state since last, '-' in front = descending */
+    struct sh_str asset;    /* with everything below it */
+    struct sh_str label;    /* "key:value", or "key" for any value */
+    struct sh_str archived; /* "true": only those, "any": those too; empty, "false": the others */
+    struct sh_str sort;     /* id name thing asset state since last, '-' in front = descending */
     struct sh_str cursor;
     uint32_t limit; /* 0 = 50, at most 1000 */
     bool want_total;
@@ -195,10 +197,51 @@ SH_MUST_CHECK sh_err sh_twin_devices(struct sh_twin *t, const struct sh_twin_que
 void sh_twin_summary_write(const struct sh_twin_device *d, struct sh_jw *w);
 
 struct sh_twin_counts {
-    uint32_t total, online, offline, never; /* demo devices are not among them */
+    uint32_t total, online, offline, never; /* demo and archived devices are not among them */
+    uint32_t archived;
     uint32_t demo, demo_online;
 };
 void sh_twin_counts(struct sh_twin *t, uint32_t tenant, struct sh_twin_counts *out);
+
+/* ------------------------------------------------------------------ many devices at once */
+
+/* Which devices are meant. Borrowed for the call. */
+struct sh_twin_pick {
+    struct sh_twin_query filter; /* its tenant always holds; sort, cursor and limit do not count */
+    const json_t *ids;           /* array of device ids; NULL: what the filter finds */
+    const json_t *except;        /* array of ids that are not meant; may be NULL */
+    bool (*sees)(void *ctx, struct sh_str id); /* others do not exist for who asks; NULL: all do */
+    void *ctx;
+};
+enum {
+    SH_TWIN_BULK_IDS = 10000,    /* in one call */
+    SH_TWIN_BULK_REFUSED = 1000, /* refused devices that are listed */
+    SH_TWIN_BULK_UNDO = 10000    /* changed devices up to which the way back is told */
+};
+struct sh_twin_bulk {
+    struct sh_twin_pick pick;
+    /* Object of what is the same in all: "labels" (null takes one away), "thing", "asset",
+     * "archived". NULL with remove, or to count only. */
+    const json_t *change;
+    bool remove;
+    bool dry_run;         /* checks the change and counts */
+    struct sh_str cursor; /* "next" of the call before; by filter only */
+    uint32_t limit;       /* devices looked at in this call; 0 = all */
+    struct sh_str author;
+    void (*removed)(void *ctx, struct sh_str id); /* after each that was deleted; may be NULL */
+    void *ctx;
+};
+struct sh_twin_bulk_result {
+    uint64_t matched, changed, unchanged, refused;
+};
+/* Changes or deletes many devices, in transactions of some hundred; between them others get their
+ * turn. Writes {"matched","changed","unchanged","refused":[{"id","code","detail"}],
+ * "refused_total","undo":[{"ids":[],"change":{}}]|null,"next"}: undo holds calls that put things
+ * back. matched counts what this call looked at; with dry_run all. SH_E_INVAL: filter or change
+ * (diag); SH_E_LIMIT: too many ids. Blocks. */
+SH_MUST_CHECK sh_err sh_twin_devices_bulk(struct sh_twin *t, const struct sh_twin_bulk *b,
+                                          struct sh_jw *w, struct sh_twin_bulk_result *out,
+                                          struct sh_diag *diag);
 
 /* ------------------------------------------------------------------ state */
 
@@ -299,7 +342,8 @@ struct sh_twin_import {
 /* Rows that are good are stored, the others reported; writes
  * {"created","updated","rejected":[{"row","column","code","detail"}]} (row 1 is the header or the
  * first element; at most 10,000 are listed). SH_E_INVAL: the whole file is not readable (diag). CSV
- * columns: id name thing asset description location period_ms demo, and label.<key>. Blocks. */
+ * columns: id name thing asset description location period_ms demo archived, and label.<key>.
+ * Blocks. */
 SH_MUST_CHECK sh_err sh_twin_devices_import(struct sh_twin *t, uint32_t tenant,
                                             struct sh_bytes body, const struct sh_twin_import *how,
                                             struct sh_str author, struct sh_jw *w,
@@ -310,9 +354,11 @@ SH_MUST_CHECK sh_err sh_twin_devices_import(struct sh_twin *t, uint32_t tenant,
 SH_MUST_CHECK sh_err sh_twin_things_import(struct sh_twin *t, uint32_t tenant, struct sh_bytes body,
                                            const struct sh_twin_import *how, struct sh_str author,
                                            struct sh_jw *w, struct sh_diag *diag);
-/* All devices: CSV (UTF-8 with BOM, or GBK) or JSON. SH_E_LIMIT at out's maximum. Blocks. */
-SH_MUST_CHECK sh_err sh_twin_devices_export(struct sh_twin *t, uint32_t tenant, bool csv,
-                                            enum sh_twin_encoding encoding, struct sh_buf *out);
+/* The devices meant, by id: CSV (UTF-8 with BOM, or GBK) or JSON. SH_E_INVAL: the filter;
+ * SH_E_LIMIT at out's maximum. Blocks. */
+SH_MUST_CHECK sh_err sh_twin_devices_export(struct sh_twin *t, const struct sh_twin_pick *pick,
+                                            bool csv, enum sh_twin_encoding encoding,
+                                            struct sh_buf *out, struct sh_diag *diag);
 /* The tenant's own models, as sh_twin_things_import reads them (CSV leaves events and services
  * out). */
 SH_MUST_CHECK sh_err sh_twin_things_export(struct sh_twin *t, uint32_t tenant, bool csv,

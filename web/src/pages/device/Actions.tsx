@@ -129,9 +129,9 @@ function Delete({ device, onClose }: { device: Device; onClose: () => void }) {
 function Edit({ device, etag, reload, onClose }: Props & { onClose: () => void }) {
   const [form] = Form.useForm<DeviceValues>();
   const save = async () => {
-    const { id, driver } = device;
+    const { id, driver, archived, period_ms } = device; // what the form does not show stays
     const values = deviceBody(await form.validateFields());
-    await put(`devices/${seg(id)}`, { id, driver, ...values }, etag);
+    await put(`devices/${seg(id)}`, { id, driver, archived, period_ms, ...values }, etag);
     reload();
   };
   return (

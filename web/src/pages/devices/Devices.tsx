@@ -1,129 +1,29 @@
-import { Button, Dropdown, Input, Select } from 'antd';
-import { useEffect, useMemo, useState } from 'react';
+import { Button, Checkbox, Dropdown } from 'antd';
+import { lazy, Suspense, useEffect, useMemo, useRef, useState } from 'react';
 import { apiUrl } from '../../api/client';
 import type { Device } from '../../api/types';
 import { useList } from '../../api/useList';
-import { useLive } from '../../api/useLive';
 import { setQuery, usePlace } from '../../app/router';
 import { useSession } from '../../app/session';
 import { DataTable, type Column } from '../../components/DataTable';
 import { EmptyState } from '../../components/EmptyState';
-import { Age, DemoMark, StateMark } from '../../components/Marks';
 import { PageHeader } from '../../components/PageHeader';
-import { AssetPicker, ThingPicker } from '../../components/Pickers';
-import { useDelayed } from '../../components/useDelayed';
 import { t, useLanguage } from '../../i18n';
 import { count } from '../../i18n/format';
+import type { Filter } from './bulk';
+import { BulkBar, BulkOutcome, useBulk } from './BulkBar';
+import { allColumns, chosenColumns } from './columns';
 import { CreateDevice } from './CreateDevice';
-import { ImportDevices } from './ImportDevices';
+import { Filters, FILTERS, NO_FILTER } from './Filters';
+import { isChosen, useSelection, type Selection } from './selection';
+import { useStates } from './useStates';
+import { Views } from './Views';
 
-const states = ['online', 'offline', 'never'] as const;
+const ImportDevices = lazy(() => import('./ImportDevices'));
 
-function columnsOf(): Column<Device>[] {
-  return [
-    {
-      key: 'id',
-      title: t('device.id'),
-      sortable: true,
-      width: '20%',
-      render: (d) => (
-        <a href={`/devices/${encodeURIComponent(d.id)}`} title={d.id}>
-          {d.id}
-        </a>
-      ),
-    },
-    {
-      key: 'name',
-      title: t('device.name'),
-      sortable: true,
-      width: '18%',
-      render: (d) => (
-        <>
-          {d.name} {d.demo ? <DemoMark /> : null}
-        </>
-      ),
-    },
-    {
-      key: 'state',
-      title: t('device.state'),
-      sortable: true,
-      width: 104,
-      render: (d) => <StateMark state={d.state} />,
-    },
-    { key: 'thing', title: t('device.thing'), sortable: true, render: (d) => d.thing || <span className="dim">–</span> },
-    { key: 'asset', title: t('device.asset'), sortable: true, render: (d) => d.asset || <span className="dim">–</span> },
-    {
-      key: 'labels',
-      title: t('device.labels'),
-      render: (d) =>
-        Object.entries(d.labels ?? {}).map(([key, value]) => (
-          <button
-            key={key}
-            type="button"
-            className="tag"
-            onClick={() => setQuery({ label: `${key}:${value}` })}
-          >
-            {key}:{value}
-          </button>
-        )),
-    },
-    { key: 'points', title: t('device.points'), width: 80, align: 'right', render: (d) => count(d.points) },
-    {
-      key: 'last',
-      title: t('device.lastData'),
-      sortable: true,
-      width: 120,
-      align: 'right',
-      render: (d) => <Age time={d.last_time} />,
-    },
-  ];
-}
-
-function Filters({ query }: { query: URLSearchParams }) {
-  const [search, setSearch] = useState(query.get('q') ?? '');
-  const rested = useDelayed(search.trim(), 250);
-  useEffect(() => setQuery({ q: rested || null }), [rested]);
-  return (
-    <div className="toolbar" role="search">
-      <Input
-        allowClear
-        value={search}
-        style={{ width: 240 }}
-        aria-label={t('devices.search')}
-        placeholder={t('devices.search')}
-        onChange={(e) => setSearch(e.target.value)}
-      />
-      <Select
-        style={{ minWidth: 120 }}
-        value={query.get('state') ?? undefined}
-        placeholder={t('devices.anyState')}
-        aria-label={t('device.state')}
-        allowClear
-        options={states.map((s) => ({ value: s, label: t(`device.${s}`) }))}
-        onChange={(state?: string) => setQuery({ state: state ?? null })}
-      />
-      <ThingPicker
-        value={query.get('thing') ?? undefined}
-        label={t('devices.anyThing')}
-        onChange={(thing) => setQuery({ thing: thing ?? null })}
-      />
-      <AssetPicker
-        value={query.get('asset') ?? undefined}
-        label={t('devices.anyAsset')}
-        onChange={(asset) => setQuery({ asset: asset ?? null })}
-      />
-      {query.get('label') ? (
-        <button type="button" className="tag chosen" onClick={() => setQuery({ label: null })}>
-          {query.get('label')} <span aria-hidden="true">×</span>
-          <span className="hidden">{t('action.remove')}</span>
-        </button>
-      ) : null}
-    </div>
-  );
-}
-
-function ExportMenu({ filter }: { filter: Record<string, string | null> }) {
-  const file = (format: string, encoding: string | null) => apiUrl('devices/export', { ...filter, format, encoding });
+function ExportMenu({ filter }: { filter: Filter }) {
+  const file = (format: string, encoding: string | null) =>
+    apiUrl('devices/export', { ...filter, archived: filter.archived ?? 'false', format, encoding });
   return (
     <Dropdown
       trigger={['click']}
@@ -140,50 +40,101 @@ function ExportMenu({ filter }: { filter: Record<string, string | null> }) {
   );
 }
 
-export default function Devices() {
-  const lang = useLanguage();
-  const { query } = usePlace();
-  const { may, mayAll } = useSession();
-  const filter = Object.fromEntries(
-    ['q', 'state', 'thing', 'asset', 'label'].map((name) => [name, query.get(name)]),
-  );
-  const sort = query.get('sort') ?? 'id';
-  const list = useList<Device>('devices', { ...filter, sort, limit: 500 });
-  const columns = useMemo(columnsOf, [lang]);
-  const [creating, setCreating] = useState(query.get('new') === '1');
-  const [importing, setImporting] = useState(false);
+function chooser(selection: Selection, shift: { current: boolean }): Column<Device> {
+  const { chosen, count: n, loaded } = selection;
+  return {
+    key: 'choose',
+    title: '',
+    width: 40,
+    head: (
+      <Checkbox
+        aria-label={t('select.loaded')}
+        checked={loaded}
+        indeterminate={n > 0 && !loaded}
+        onChange={(e) => selection.toggleLoaded(e.target.checked)}
+      />
+    ),
+    render: (d) => (
+      <span onMouseDownCapture={(e) => (shift.current = e.shiftKey)} onKeyDownCapture={(e) => (shift.current = e.shiftKey)}>
+        <Checkbox
+          aria-label={t('select.row', { id: d.id })}
+          checked={isChosen(chosen, d.id)}
+          onChange={(e) => {
+            selection.toggle(d.id, e.target.checked, shift.current || e.nativeEvent.shiftKey);
+            shift.current = false;
+          }}
+        />
+      </span>
+    ),
+  };
+}
 
-  useLive({
-    onDevice: (event) =>
-      list.set((items) =>
-        items.some((d) => d.id === event.device)
-          ? items.map((d) => (d.id === event.device ? { ...d, state: event.state, since: event.since } : d))
-          : items,
-      ),
-  });
+/** Keys and key:value pairs of the labels of some rows, as suggestions. */
+function labelsOf(rows: Device[]): { keys: string[]; pairs: string[] } {
+  const keys = new Set<string>();
+  const pairs = new Set<string>();
+  for (const { labels } of rows.slice(0, 500)) {
+    for (const [key, value] of Object.entries(labels ?? {})) {
+      keys.add(key);
+      if (pairs.size < 300) pairs.add(`${key}:${value}`);
+    }
+  }
+  return { keys: [...keys].sort(), pairs: [...pairs].sort() };
+}
 
-  const filtered = Object.values(filter).some(Boolean);
-  const empty = filtered ? (
-    <EmptyState
-      title={t('devices.noneFound')}
-      hint={t('devices.noneFoundHint')}
-      action={
-        <Button onClick={() => setQuery({ q: null, state: null, thing: null, asset: null, label: null })}>
-          {t('devices.clearFilters')}
-        </Button>
-      }
-    />
-  ) : (
+function Nothing({ filtered, onCreate }: { filtered: boolean; onCreate: (() => void) | null }) {
+  if (filtered) {
+    return (
+      <EmptyState
+        title={t('devices.noneFound')}
+        hint={t('devices.noneFoundHint')}
+        action={<Button onClick={() => setQuery(NO_FILTER)}>{t('devices.clearFilters')}</Button>}
+      />
+    );
+  }
+  return (
     <EmptyState
       title={t('devices.none')}
       hint={t('devices.noneHint')}
       action={
-        <Button type="primary" onClick={() => setCreating(true)}>
-          {t('devices.create')}
-        </Button>
+        onCreate ? (
+          <Button type="primary" onClick={onCreate}>
+            {t('devices.create')}
+          </Button>
+        ) : null
       }
     />
   );
+}
+
+export default function Devices() {
+  const lang = useLanguage();
+  const { query } = usePlace();
+  const { may, mayAll } = useSession();
+  const filter: Filter = Object.fromEntries(FILTERS.map((name) => [name, query.get(name)]));
+  const sort = query.get('sort') ?? 'id';
+  const cols = query.get('cols');
+  const list = useList<Device>('devices', { ...filter, sort, limit: 500 });
+  const [creating, setCreating] = useState(query.get('new') === '1');
+  const [importing, setImporting] = useState(false);
+  const shift = useRef(false);
+  const mayWrite = may('devices.write');
+
+  const ids = useMemo(() => list.items.map((d) => d.id), [list.items]);
+  const labels = useMemo(() => labelsOf(list.items), [list.items]);
+  const selection = useSelection(ids, JSON.stringify(filter), list.total ?? 0);
+  const bulk = useBulk(filter, list.reload);
+  const columns = useMemo(() => {
+    const all = allColumns();
+    return [
+      chooser(selection, shift),
+      ...chosenColumns(cols).flatMap((key) => all.filter((column) => column.key === key)),
+    ];
+  }, [lang, cols, selection.chosen, selection.loaded, selection.count]);
+  useStates(list.set);
+  useEffect(() => {
+    if (query.get('new')) setQuery({ new: null });
+  }, [query]);
 
   return (
     <div className="page-fill">
@@ -192,11 +143,10 @@ export default function Devices() {
         marks={list.total !== null ? <span className="dim">{count(list.total)}</span> : null}
         actions={
           <>
-            {mayAll('devices.write') ? (
-              <Button onClick={() => setImporting(true)}>{t('action.import')}</Button>
-            ) : null}
-            {mayAll('devices.read') ? <ExportMenu filter={filter} /> : null}
-            {may('devices.write') ? (
+            <Views query={query} />
+            {mayAll('devices.write') ? <Button onClick={() => setImporting(true)}>{t('action.import')}</Button> : null}
+            <ExportMenu filter={filter} />
+            {mayWrite ? (
               <Button type="primary" onClick={() => setCreating(true)}>
                 {t('devices.create')}
               </Button>
@@ -204,7 +154,16 @@ export default function Devices() {
           </>
         }
       />
-      <Filters query={query} />
+      <Filters query={query} labels={labels.pairs} />
+      <BulkBar
+        selection={selection}
+        total={list.total ?? 0}
+        filter={filter}
+        mayWrite={mayWrite}
+        labelKeys={labels.keys}
+        bulk={bulk}
+      />
+      <BulkOutcome bulk={bulk} />
       <DataTable
         fill
         label={t('nav.devices')}
@@ -219,10 +178,14 @@ export default function Devices() {
         problem={list.problem}
         retry={list.reload}
         onEnd={list.loadMore}
-        empty={empty}
+        empty={<Nothing filtered={Object.values(filter).some(Boolean)} onCreate={mayWrite ? () => setCreating(true) : null} />}
       />
       {creating ? <CreateDevice onClose={() => setCreating(false)} /> : null}
-      {importing ? <ImportDevices onClose={() => setImporting(false)} onDone={list.reload} /> : null}
+      {importing ? (
+        <Suspense fallback={null}>
+          <ImportDevices onClose={() => setImporting(false)} onDone={list.reload} />
+        </Suspense>
+      ) : null}
     </div>
   );
 }

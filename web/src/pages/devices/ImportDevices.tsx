@@ -59,7 +59,7 @@ function Report({ report, done }: { report: ImportReport; done: boolean }) {
   );
 }
 
-export function ImportDevices({ onClose, onDone }: Props) {
+export default function ImportDevices({ onClose, onDone }: Props) {
   const [file, setFile] = useState<File | null>(null);
   const [encoding, setEncoding] = useState<Encoding>('utf-8');
   const [report, setReport] = useState<ImportReport | null>(null);

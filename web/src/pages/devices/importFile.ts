@@ -21,7 +21,8 @@ export function templateCsv(): string {
 }
 
 function field(value: unknown): string {
-  const text = String(value ?? '');
+  const said = String(value ?? '');
+  const text = /^[=+\-@\t\r]/.test(said) ? `'${said}` : said; // no formula for a spreadsheet
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
@@ -30,11 +31,20 @@ export function reportCsv(rejected: PlaceError[]): string {
   return `${BOM}row,column,code,detail\r\n${rows.join('\r\n')}\r\n`;
 }
 
-export function saveFile(name: string, text: string, type = 'text/csv;charset=utf-8'): void {
-  const url = URL.createObjectURL(new Blob([text], { type }));
+export function refusedCsv(refused: { id: string; code: string; detail?: string }[]): string {
+  const rows = refused.map((r) => [r.id, r.code, r.detail].map(field).join(','));
+  return `${BOM}id,code,detail\r\n${rows.join('\r\n')}\r\n`;
+}
+
+export function saveBlob(name: string, blob: Blob): void {
+  const url = URL.createObjectURL(blob);
   const link = document.createElement('a');
   link.href = url;
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+export function saveFile(name: string, text: string, type = 'text/csv;charset=utf-8'): void {
+  saveBlob(name, new Blob([text], { type }));
 }

@@ -1,0 +1,160 @@
+/* bulk.c - many devices at once: changes, deletion, export of what a filter or a list of ids means.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "api_int.h"
+
+static bool sees(void *ctx, struct sh_str id)
+{
+    return api_sees(ctx, id);
+}
+
+static void removed(void *ctx, struct sh_str id)
+{
+    api_device_gone(ctx, id);
+}
+
+static struct sh_twin_query filter_of_query(struct api_req *r)
+{
+    return (struct sh_twin_query){
+        .tenant = r->tenant,
+        .parts = r->parts,
+        .search = api_query(r, "q"),
+        .state = api_query(r, "state"),
+        .thing = api_query(r, "thing"),
+        .asset = api_query(r, "asset"),
+        .label = api_query(r, "label"),
+        .archived = api_query(r, "archived"),
+    };
+}
+
+/* {"ids":[]} or {"filter":{}} with "except":[]; false: it was answered. */
+static bool pick_of_body(struct api_req *r, struct sh_twin_pick *p, int *status)
+{
+    const json_t *f = json_object_get(r->body, "filter");
+    const json_t *ids = json_object_get(r->body, "ids");
+    *p = (struct sh_twin_pick){
+        .filter = {.tenant = r->tenant,
+                   .parts = r->parts,
+                   .search = sh_json_get_str(f, "q"),
+                   .state = sh_json_get_str(f, "state"),
+                   .thing = sh_json_get_str(f, "thing"),
+                   .asset = sh_json_get_str(f, "asset"),
+                   .label = sh_json_get_str(f, "label"),
+                   .archived = sh_json_get_str(f, "archived")},
+        .ids = ids,
+        .except = json_object_get(r->body, "except"),
+        .sees = sees,
+        .ctx = r,
+    };
+    if ((ids == NULL) == (f == NULL)) {
+        *status =
+            api_problem(r, 400, "bad_request", "either ids or filter says which devices are meant",
+                        "用 ids 或 filter 二者之一指明设备");
+        return false;
+    }
+    return true;
+}
+
+/* What of the selection the audit shows: the filter, or how many ids. */
+static struct sh_str what_of(struct api_req *r, const struct sh_twin_bulk_result *n)
+{
+    struct sh_buf b;
+    struct sh_jw w;
+    sh_buf_init(&b, r->api->env->alloc, 64 << 10);
+    sh_jw_init(&w, &b);
+    sh_jw_obj(&w);
+    sh_jw_key(&w, "matched");
+    sh_jw_u64(&w, n->matched);
+    sh_jw_key(&w, "changed");
+    sh_jw_u64(&w, n->changed);
+    sh_jw_key(&w, "refused");
+    sh_jw_u64(&w, n->refused);
+    static const char *const said[] = {"filter", "change"};
+    for (size_t i = 0; i < 2; i++) {
+        if (json_object_get(r->body, said[i]) != NULL) {
+            sh_jw_key(&w, said[i]);
+            sh_jw_json(&w, json_object_get(r->body, said[i]));
+        }
+    }
+    sh_jw_obj_end(&w);
+    const struct sh_str out =
+        sh_jw_end(&w) == SH_OK ? sh_arena_str(r->arena, sh_buf_str(&b)) : SH_STR("");
+    sh_buf_fini(&b);
+    return out;
+}
+
+static int bulk(struct api_req *r, bool remove, const char *act)
+{
+    struct sh_diag d = {0};
+    struct sh_twin_bulk_result n = {0};
+    int status = 0;
+    struct sh_twin_bulk b = {
+        .change = remove ? NULL : json_object_get(r->body, "change"),
+        .remove = remove,
+        .dry_run = sh_json_get_bool(r->body, "dry_run", false),
+        .cursor = sh_json_get_str(r->body, "cursor"),
+        .limit = (uint32_t)sh_json_get_i64(r->body, "limit", 0),
+        .author = api_author(r),
+        .removed = removed,
+        .ctx = r,
+    };
+    if (!pick_of_body(r, &b.pick, &status)) {
+        return status;
+    }
+    const sh_err err = sh_twin_devices_bulk(r->api->o.twin, &b, &r->w, &n, &d);
+    if (!b.dry_run && n.changed > 0) { /* also when it ended half way */
+        api_audit(r, act, SH_STR("devices"), sh_err_name(err), what_of(r, &n));
+    }
+    return err == SH_OK ? 200 : api_error(r, err, &d);
+}
+
+int api_devices_bulk(struct api_req *r)
+{
+    return bulk(r, false, "devices.changed");
+}
+
+int api_devices_bulk_delete(struct api_req *r)
+{
+    return bulk(r, true, "devices.deleted");
+}
+
+static int export(struct api_req *r, const struct sh_twin_pick *pick, bool csv,
+                  enum sh_twin_encoding enc)
+{
+    struct sh_diag d = {0};
+    struct sh_buf *out = sh_http_body(r->http);
+    sh_buf_clear(out);
+    const sh_err err = sh_twin_devices_export(r->api->o.twin, pick, csv,
+                                              enc == SH_TWIN_AUTO ? SH_TWIN_UTF8 : enc, out, &d);
+    if (err != SH_OK) {
+        return api_error(r, err, &d);
+    }
+    sh_http_header_c(r->http, "Content-Type",
+                     !csv                 ? "application/json"
+                     : enc == SH_TWIN_GBK ? "text/csv; charset=gbk"
+                                          : "text/csv; charset=utf-8");
+    sh_http_header_c(r->http, "Content-Disposition",
+                     csv ? "attachment; filename=\"devices.csv\""
+                         : "attachment; filename=\"devices.json\"");
+    return 200;
+}
+
+int api_devices_export(struct api_req *r)
+{
+    struct sh_twin_pick pick = {.filter = filter_of_query(r), .sees = sees, .ctx = r};
+    if (pick.filter.archived.n == 0) {
+        pick.filter.archived = SH_STR("any");
+    }
+    return export(r, &pick, !sh_str_eqc(api_query(r, "format"), "json"),
+                  api_encoding(api_query(r, "encoding")));
+}
+
+int api_devices_export_picked(struct api_req *r)
+{
+    struct sh_twin_pick pick;
+    int status = 0;
+    if (!pick_of_body(r, &pick, &status)) {
+        return status;
+    }
+    return export(r, &pick, !sh_str_eqc(sh_json_get_str(r->body, "format"), "json"),
+                  api_encoding(sh_json_get_str(r->body, "encoding")));
+}

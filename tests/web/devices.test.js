@@ -1,0 +1,185 @@
+// Many devices in headless Chromium, against the mock or (SONGHUA_URL) the real binary: selection, bulk changes, views.
+import { readFileSync } from 'node:fs';
+import { api, openPage, password, signIn, startBrowser, startPlatform, until } from './browser.js';
+
+let platform;
+let browser;
+let page;
+let faults;
+const mark = `bulk-${Date.now().toString(36)}`;
+const ids = Array.from({ length: 30 }, (_, i) => `${mark}-${String(i).padStart(2, '0')}`);
+
+beforeAll(async () => {
+  platform = await startPlatform();
+  browser = await startBrowser();
+  ({ page, faults } = await openPage(browser.context));
+  await signIn(page, platform.url);
+  await api(page, 'POST', 'assets', { id: `${mark}-hall`, kind: 'area', name: '三号车间' });
+  const rows = ids.map((id, i) => ({ id, name: `设备 ${i}`, labels: { line: String(i % 2), [mark]: 'y' } }));
+  const report = await api(page, 'POST', 'devices/import?format=json', rows);
+  expect(report.data.created).toBe(30);
+});
+afterAll(async () => {
+  if (page) {
+    await api(page, 'POST', 'devices/bulk', { ids, change: { asset: null } });
+    for (const id of ids) await api(page, 'DELETE', `devices/${id}`);
+    await api(page, 'DELETE', `assets/${mark}-hall`);
+  }
+  await browser?.close();
+  await platform?.close();
+});
+afterEach(() => {
+  expect(faults.splice(0)).toEqual([]);
+});
+
+const go = (path) => page.goto(platform.url + path);
+const mine = async (tail = '') => {
+  await go(`/devices?q=${mark}${tail}`);
+  await page.waitForSelector('tbody tr:not(.blank)');
+};
+const box = (id) => page.getByLabel(`选择 ${id}`, { exact: true });
+const bar = () => page.locator('.bulk-bar.chosen');
+const outcome = () => page.locator('[data-bulk=done]');
+const device = async (id) => (await api(page, 'GET', `devices/${encodeURIComponent(id)}`)).data;
+/** antd puts a space between two Chinese characters. */
+const button = (name) => page.getByRole('button', { name: new RegExp(`^${[...name].join('\\s?')}$`) });
+const press = (name) => button(name).first().click();
+const ok = () => page.locator('.ant-modal-footer .ant-btn-primary').click();
+
+describe('selection and bulk changes', () => {
+  test('shift chooses a range, all that match are one press away', async () => {
+    await mine();
+    await box(ids[2]).click();
+    await box(ids[7]).click({ modifiers: ['Shift'] });
+    expect(await bar().innerText()).toContain('已选 6 个设备');
+    await press('选择符合条件的全部 30 个');
+    expect(await bar().innerText()).toContain('已选 30 个设备');
+    await box(ids[0]).click();
+    expect(await bar().innerText()).toContain('已选 29 个设备');
+    await press('取消选择');
+    expect(await bar().count()).toBe(0);
+    await page.getByLabel('选择已加载的全部行').click();
+    expect(await bar().innerText()).toContain('已选 30 个设备');
+    await page.getByLabel('选择已加载的全部行').click();
+    await box(ids[3]).focus();
+    await page.keyboard.press('Space');
+    expect(await bar().innerText()).toContain('已选 1 个设备');
+  });
+
+  test('labels are set and removed, and the way back is offered', async () => {
+    await mine();
+    await box(ids[0]).click();
+    await box(ids[9]).click({ modifiers: ['Shift'] });
+    await press('标签');
+    await page.fill('#bulk-set', 'line:9, shift：夜班');
+    await page.fill('#bulk-unset', mark);
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Escape');
+    await ok();
+    await outcome().waitFor();
+    expect(await outcome().innerText()).toContain('已修改 10 个设备');
+    expect((await device(ids[4])).labels).toEqual({ line: '9', shift: '夜班' });
+    await page.waitForSelector('tbody .tag:has-text("shift:夜班")');
+    await page.locator('[data-bulk=done] .ant-btn-primary').click();
+    await until(() => outcome().innerText(), (text) => text.includes('10 个设备恢复原状'), 'undone');
+    expect((await device(ids[4])).labels).toEqual({ line: '0', [mark]: 'y' });
+    expect((await device(ids[5])).labels).toEqual({ line: '1', [mark]: 'y' });
+  });
+
+  test('all that match the filter but one go to an asset', async () => {
+    await mine('&label=line:1');
+    await page.getByLabel('选择已加载的全部行').click();
+    await box(ids[1]).click();
+    await press('移至资产');
+    await page.getByLabel('选择资产').fill('三号车间');
+    await page.locator('.ant-select-item-option', { hasText: '三号车间' }).click();
+    await ok();
+    await outcome().waitFor();
+    expect(await outcome().innerText()).toContain('已修改 14 个设备');
+    expect((await device(ids[3])).asset).toBe(`${mark}-hall`);
+    expect((await device(ids[1])).asset || '').toBe('');
+  });
+
+  test('archived devices leave the list and come back', async () => {
+    await mine('&label=line:1');
+    await page.getByLabel('选择已加载的全部行').click();
+    await press('归档');
+    await ok();
+    await outcome().waitFor();
+    await page.waitForSelector('.empty');
+    await go(`/devices?q=${mark}&archived=true`);
+    await page.waitForSelector('tbody tr:not(.blank)');
+    expect(await page.locator('table').getAttribute('aria-rowcount')).toBe('16');
+    await page.getByLabel('选择已加载的全部行').click();
+    await press('取消归档');
+    await ok();
+    await outcome().waitFor();
+    expect((await device(ids[1])).archived).toBeUndefined();
+  });
+
+  test('the chosen ones are exported', async () => {
+    await mine();
+    await box(ids[3]).click();
+    await box(ids[5]).click();
+    const download = page.waitForEvent('download');
+    await bar().getByRole('button', { name: /导\s?出/ }).click();
+    await page.getByRole('menuitem', { name: 'CSV（UTF-8' }).click();
+    const text = readFileSync(await (await download).path(), 'utf8');
+    expect(text.split('\r\n').filter((line) => line.startsWith(mark)).map((line) => line.split(',')[0])).toEqual([ids[3], ids[5]]);
+  });
+
+  test('deletion wants the number typed, and a fresh proof of who it is', async () => {
+    await mine();
+    await box(ids[28]).click();
+    await box(ids[29]).click();
+    await bar().getByRole('button', { name: /删\s?除/ }).click();
+    const confirm = page.locator('.ant-modal-footer .ant-btn-primary').first();
+    expect(await confirm.isDisabled()).toBe(true);
+    await page.getByLabel('输入设备数量 2 以确认').fill('2');
+    await confirm.click();
+    const proof = page.locator('.ant-modal input[type=password]');
+    await Promise.race([proof.waitFor(), outcome().waitFor()]);
+    if (await proof.count()) {
+      await proof.fill(password);
+      await page.locator('.ant-modal-footer .ant-btn-primary').last().click();
+    }
+    await outcome().waitFor();
+    expect(await outcome().innerText()).toContain('已删除 2 个设备');
+    expect((await api(page, 'GET', `devices/${ids[28]}`)).status).toBe(404);
+  });
+});
+
+describe('saved views', () => {
+  test('a view keeps filters, order and columns; a link opens it', async () => {
+    await mine('&label=line:0&sort=-name');
+    await page.getByRole('button', { name: '列', exact: true }).click();
+    await page.locator('.popup-list').getByText('物模型').click();
+    await page.locator('.popup-list').getByText('状态起于').click();
+    await page.waitForURL(/cols=/);
+    await page.keyboard.press('Escape');
+    await press('视图');
+    await page.getByRole('menuitem', { name: '保存当前视图' }).click();
+    await page.getByLabel('视图名称').fill(`${mark} 夜班`);
+    await page.getByLabel('共享给本租户所有人').check();
+    await ok();
+    await page.waitForURL(/view=/);
+    const id = new URL(page.url()).searchParams.get('view');
+    const saved = (await api(page, 'GET', 'views?page=devices')).data.items.find((v) => v.id === id);
+    expect(saved).toMatchObject({ shared: true, mine: true, query: { q: mark, label: 'line:0', sort: '-name' } });
+    await go(`/devices?view=${id}`);
+    await page.waitForURL(/label=line/);
+    await page.waitForSelector('th[aria-sort=descending][data-column=name]');
+    expect(await page.locator('th[data-column=thing]').count()).toBe(0);
+    expect(await page.locator('th[data-column=since]').count()).toBe(1);
+    expect(await page.getByLabel('搜索标识、名称').inputValue()).toBe(mark);
+    await page.getByRole('button', { name: `${mark} 夜班` }).click();
+    await page.getByRole('menuitem', { name: '删除视图' }).click();
+    await page.locator('.ant-modal-confirm .ant-btn-dangerous').click();
+    await until(async () => (await api(page, 'GET', 'views')).data.items.filter((v) => v.id === id).length, (n) => n === 0, 'view gone');
+  });
+
+  test('a view that is gone says so', async () => {
+    await go('/devices?view=nosuch');
+    await page.getByText('这个视图已不存在').waitFor();
+  });
+});
