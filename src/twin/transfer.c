@@ -579,8 +579,9 @@ static sh_err export_picked(struct export *x, uint32_t tenant, enum sh_twin_enco
     sh_err err = SH_OK;
     sh_buf_init(&utf8, x->t->env->alloc, out->max);
     if (x->csv && encoding == SH_TWIN_GBK) {
-        x->out = &utf8;
-        err = csv_all(x, tenant);
+        struct export gbk = *x;
+        gbk.out = &utf8;
+        err = csv_all(&gbk, tenant);
         if (err == SH_OK) {
             err = sh_utf8_to_gbk(sh_buf_str(&utf8), out);
         }

@@ -183,3 +183,86 @@ describe('saved views', () => {
     await page.getByText('这个视图已不存在').waitFor();
   });
 });
+
+describe('import', () => {
+  const files = new URL('./files/', import.meta.url).pathname;
+  const report = () => page.locator('.import-report');
+  const open = async () => {
+    await go('/devices');
+    await press('导入');
+    await page.getByText('批量导入设备').waitFor();
+  };
+  const target = async (header, to) => {
+    await page.getByLabel(`导入为: ${header}`).click();
+    await page.locator('.ant-select-dropdown:not(.ant-select-dropdown-hidden) .ant-select-item-option', { hasText: to }).click();
+  };
+
+  test('a workbook: its sheet and columns are found, one is mapped by hand, refused rows come back with their cells', async () => {
+    await open();
+    await page.setInputFiles('input[type=file]', `${files}openpyxl.xlsx`);
+    await report().waitFor();
+    expect(await page.locator('.import-file .ant-select').innerText()).toContain('设备台账');
+    expect(await report().innerText()).toContain('将新建 3 个，更新 0 个，拒绝 3 行');
+    await target('产线', '标签「产线」');
+    await until(() => report().locator('tbody tr').count(), (n) => n === 3, 'refused rows');
+    const told = await report().locator('tbody tr').allInnerTexts();
+    expect(told.map((text) => Number(text.trim().split(/\s/)[0]))).toEqual([3, 4, 8]);
+    expect(told.join()).toMatch(/缺少设备标识.*没有这个物模型.*重复/s);
+    const download = page.waitForEvent('download');
+    await press('下载被拒绝的行');
+    const text = readFileSync(await (await download).path(), 'utf8');
+    expect(text.split('\r\n')[2]).toContain('XLSX-2,二号泵,没有这种模型');
+    await press('导入 3 个设备');
+    await until(() => report().innerText(), (now) => now.includes('已新建 3'), 'result');
+    const pump = await device('XLSX-1');
+    expect(pump).toMatchObject({ name: '一号泵', labels: { line: '2', shift: 'a', 产线: 'A 线' } });
+    for (const id of ['XLSX-1', 'XLSX-3', '1004']) expect((await api(page, 'DELETE', `devices/${id}`)).status).toBe(204);
+  });
+
+  test('a column that nobody can guess is asked for; what is no table is told', async () => {
+    await open();
+    await page.setInputFiles('input[type=file]', { name: 'a.csv', mimeType: 'text/csv', buffer: Buffer.from(`foo;bar\n${mark}-x;1\n`) });
+    await page.getByText('请指定哪一列是设备标识').waitFor();
+    await target('foo', '设备标识');
+    await until(() => report().innerText(), (text) => text.includes('将新建 1'), 'trial');
+    await page.setInputFiles('input[type=file]', { name: 'b.xlsx', mimeType: 'application/zip', buffer: Buffer.from('PK\x03\x04 cut off') });
+    await page.getByText('文件无法读取').waitFor();
+    await page.setInputFiles('input[type=file]', { name: 'c.csv', mimeType: 'text/csv', buffer: Buffer.from('id\n') });
+    await page.getByText('表里没有数据行').waitFor();
+  });
+
+  test('the template is a workbook that can be imported', async () => {
+    await open();
+    const download = page.waitForEvent('download');
+    await press('下载 XLSX 模板');
+    await page.setInputFiles('input[type=file]', await (await download).path());
+    await report().waitFor();
+    expect(await report().innerText()).toMatch(/(新建|更新) 1 个/);
+    expect(await page.locator('.import-map .ant-select').allInnerTexts()).not.toContain('不导入');
+  });
+
+  test('a long import shows how far it is, and stops when told', async () => {
+    await open();
+    const rows = Array.from({ length: 6500 }, (_, i) => `${mark}-many-${i},设备 ${i}`);
+    await page.setInputFiles('input[type=file]', { name: 'm.csv', mimeType: 'text/csv', buffer: Buffer.from(`设备编号,名称\n${rows.join('\n')}\n`) });
+    await until(() => report().innerText(), (text) => text.includes('将新建 6,500'), 'trial');
+    let calls = 0;
+    await page.route('**/devices/import?*', async (route) => {
+      calls += 1;
+      await new Promise((done) => setTimeout(done, 400));
+      await route.continue();
+    });
+    await press('导入 6,500 个设备');
+    await page.getByText(/导入 2,000 \/ 6,500 行/).waitFor();
+    await press('停止导入');
+    await report().waitFor();
+    expect(await report().innerText()).toContain('已停止');
+    await page.unroute('**/devices/import?*');
+    const { total } = (await api(page, 'GET', `devices?q=${mark}-many&limit=1`)).data;
+    expect(total).toBe(calls * 2000);
+    await press('关闭');
+    await api(page, 'POST', 'sessions/current/confirm', { password });
+    const gone = await api(page, 'POST', 'devices/bulk/delete', { filter: { q: `${mark}-many` } });
+    expect(gone.data.changed).toBe(total);
+  });
+});

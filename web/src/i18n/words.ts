@@ -5,6 +5,7 @@ import { backupWords } from './wordsBackups';
 import { deviceWords } from './wordsDevices';
 import { identityWords } from './wordsIdentity';
 import { securityWords } from './wordsSecurity';
+import { importWords } from './wordsImport';
 
 type Word = readonly [zh: string, en: string];
 
@@ -263,29 +264,6 @@ const table = {
   'export.csvUtf8': ['CSV（UTF-8，Excel 和 WPS 可直接打开）', 'CSV (UTF-8, opens in Excel and WPS)'],
   'export.csvGbk': ['CSV（GBK）', 'CSV (GBK)'],
 
-  'import.title': ['批量导入设备', 'Import devices'],
-  'import.what': [
-    '选择 CSV 或 JSON 文件。先试算，不会改动任何数据；确认后再导入。',
-    'Choose a CSV or JSON file. It is tried first and changes nothing; you import after the check.',
-  ],
-  'import.template': ['下载模板', 'Download a template'],
-  'import.file': ['选择文件', 'Choose a file'],
-  'import.encoding': ['编码', 'Encoding'],
-  'import.wouldBe': [
-    '试算：将新建 {created} 个，更新 {updated} 个，拒绝 {rejected} 行。',
-    'Check: {created} would be created, {updated} updated, {rejected} rows refused.',
-  ],
-  'import.result': [
-    '已新建 {created} 个，更新 {updated} 个，拒绝 {rejected} 行。',
-    '{created} created, {updated} updated, {rejected} rows refused.',
-  ],
-  'import.rejected': ['被拒绝的行', 'Refused rows'],
-  'import.row': ['行', 'Row'],
-  'import.column': ['列', 'Column'],
-  'import.reason': ['原因', 'Reason'],
-  'import.saveReport': ['下载被拒绝的行', 'Download the refused rows'],
-  'import.do': ['导入 {n} 个设备', 'Import {n} devices'],
-
   'pick.thing': ['选择物模型', 'Choose a thing model'],
   'pick.asset': ['选择资产', 'Choose an asset'],
   'pick.none': ['没有可选项', 'Nothing to choose'],
@@ -519,6 +497,7 @@ const table = {
   ...identityWords,
   ...securityWords,
   ...deviceWords,
+  ...importWords,
   ...accountWords,
 
   'audit.what': ['每条记录都含前一条的散列，可离线验证完整性', 'Each entry holds the hash of the one before; the chain can be verified off-line'],

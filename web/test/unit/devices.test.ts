@@ -1,8 +1,13 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { targetOf } from '../../src/pages/devices/bulk';
 import { chosenColumns, columnsText, USUAL } from '../../src/pages/devices/columns';
 import { refusedCsv } from '../../src/pages/devices/importFile';
 import { choose, howMany, isChosen, NOTHING } from '../../src/pages/devices/selection';
+import { guessColumns, knownOf, readRows } from '../../src/pages/devices/mapping';
+import { parseCsv, readXlsx, writeXlsx } from '../../src/pages/devices/sheet';
+import type { Asset, Thing } from '../../src/api/types';
 import { viewPath, viewQuery } from '../../src/pages/devices/Views';
 
 describe('selection', () => {
@@ -32,5 +37,84 @@ describe('columns and views', () => {
   });
   test('what was refused, as a file that no spreadsheet runs', () => {
     expect(refusedCsv([{ id: '=1+2', code: 'x', detail: 'a, b' }])).toBe('\ufeffid,code,detail\r\n\'=1+2,x,"a, b"\r\n');
+  });
+});
+
+const file = (name: string) => {
+  const bytes = readFileSync(join(__dirname, '../../../tests/web/files', name));
+  return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
+};
+
+describe('tables of files', () => {
+  test.each([
+    ['a,b\r\n1,2\r\n', [['a', 'b'], ['1', '2']]],
+    ['\ufeffa;b\n"1;x";"say ""hi"""', [['a', 'b'], ['1;x', 'say "hi"']]],
+    ['a\tb\n\n1\t', [['a', 'b'], [''], ['1', '']]],
+    ['a,b\n"line\none",2', [['a', 'b'], ['line\none', '2']]],
+    ['', []],
+  ])('csv %j', (text, want) => expect(parseCsv(text)).toEqual(want));
+
+  test('a workbook of openpyxl: sheets, shared texts, numbers, empty rows', async () => {
+    const sheets = await readXlsx(file('openpyxl.xlsx'));
+    expect(sheets.map((s) => s.name)).toEqual(['说明', '设备台账']);
+    expect(await sheets[0]?.rows()).toEqual([['本表供现场填写 <请勿改列名> & "备注"']]);
+    const rows = (await sheets[1]?.rows()) ?? [];
+    expect(rows[1]).toEqual(['XLSX-1', '一号泵', '', '', 'line:2;shift:a', 'A 线', '1000']);
+    expect(rows[2]?.slice(0, 2)).toEqual(['', '没有编号的泵']);
+    expect(rows[4]?.[1]).toBe('三号 <泵> & "阀"');
+    expect(rows[5]).toEqual([]);
+    expect(rows[6]?.[0]).toBe('1004');
+  });
+  test('a workbook of XlsxWriter: texts in the cells, a formula with its value', async () => {
+    const rows = await (await readXlsx(file('xlsxwriter.xlsx')))[0]?.rows();
+    expect(rows).toEqual([['id', 'name', 'label.line'], ['in-1', 'inline text', '1'], ['in-2', '=SUM(1,2)', '2'], ['in-3', '', '3.5']]);
+  });
+  test('our own workbook comes back', async () => {
+    const rows = [['id', 'name'], ['a', ' <b> & "c" ']];
+    const sheets = await readXlsx(await writeXlsx('设备', rows).arrayBuffer());
+    expect(sheets[0]?.name).toBe('设备');
+    expect(await sheets[0]?.rows()).toEqual(rows);
+  });
+  test('what is no workbook, or is cut off, is refused at any length', async () => {
+    const whole = new Uint8Array(file('openpyxl.xlsx'));
+    for (let n = 0; n < whole.length; n += 97) {
+      const read = async () => (await readXlsx(whole.slice(0, n).buffer))[1]?.rows();
+      await expect(read()).rejects.toThrow();
+    }
+    for (let at = 0; at < whole.length; at += 41) {
+      const bad = whole.slice();
+      bad[at] = (bad[at] as number) ^ 0xff;
+      await readXlsx(bad.buffer)
+        .then((sheets) => Promise.all(sheets.map((s) => s.rows())))
+        .catch((error: unknown) => expect(error).toBeInstanceOf(Error));
+    }
+  });
+});
+
+describe('columns of an import', () => {
+  test('headers are guessed in Chinese and English, each target once', () => {
+    expect(guessColumns(['设备编号', '设备名称', '物模型', '所属资产', '标签', '产线', '采集周期'])).toEqual(['id', 'name', 'thing', 'asset', 'labels', '', 'period_ms']);
+    expect(guessColumns(['Device ID', 'Name', 'label.line', '标签：班次', 'id'])).toEqual(['id', 'name', 'label.line', 'label.班次', '']);
+  });
+  test('rows become devices; what cannot is told with its row', () => {
+    const known = knownOf([{ id: 'pump', name: { zh: '水泵', en: 'Pump' } }] as Thing[], [
+      { id: 'h1', name: '车间', kind: 'area' }, { id: 'h2', name: '车间', kind: 'area' }, { id: 'h3', name: '三号', kind: 'area' },
+    ] as Asset[]);
+    const table = [
+      ['id', 'm', 'a', 'l', 'x', 'p'],
+      ['a', '水泵', '三号', 'k:v；s：夜', '7', '500'],
+      ['', 'Pump', '', '', '', ''],
+      ['a', '', '', '', '', ''],
+      ['b', 'pump', '车间', '', '', ''],
+      ['c', '', '', 'bad', '', ''],
+      ['d', '', '', '', '', '5s'],
+      [' ', ''],
+    ];
+    const { rows, faults } = readRows(table, ['id', 'thing', 'asset', 'labels', 'label.line', 'period_ms'], known);
+    expect(rows).toEqual([
+      { row: 2, body: { id: 'a', thing: 'pump', asset: 'h3', labels: { k: 'v', s: '夜', line: '7' }, period_ms: 500 } },
+      { row: 5, body: { id: 'b', thing: 'pump', asset: '车间' } }, // two have that name: the server refuses it
+    ]);
+    expect(faults.map((f) => [f.row, f.column, f.code])).toEqual([[3, 'id', 'id_missing'], [4, 'id', 'duplicate_row'], [6, 'l', 'bad_labels'], [7, 'p', 'invalid_value']]);
   });
 });

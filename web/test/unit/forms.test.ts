@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { parseLabels, labelsText } from '../../src/pages/devices/labels';
 import { grantBody, grantValues } from '../../src/pages/account/Grants';
 import type { Grant } from '../../src/api/types';
-import { guessEncoding, reportCsv, templateCsv } from '../../src/pages/devices/importFile';
+import { guessEncoding, rejectedCsv, templateCsv } from '../../src/pages/devices/importFile';
 import { fileName, fingerprintText, pemKind } from '../../src/pages/device/pem';
 import { mqttUser, snippets, topicOf, type About } from '../../src/pages/device/snippets';
 import { checkThing, emptyThing, enumText, parseEnum, parseThing } from '../../src/pages/things/model';
@@ -31,8 +31,8 @@ describe('import file', () => {
   });
   test('what is saved opens in Excel: byte order mark, quoted fields', () => {
     expect(templateCsv().charCodeAt(0)).toBe(0xfeff);
-    const report = reportCsv([{ row: 3, column: 'id', code: 'missing', detail: 'say "id", please' }]);
-    expect(report.split('\r\n')[1]).toBe('3,id,missing,"say ""id"", please"');
+    const report = rejectedCsv([{ row: 3, column: 'id', detail: 'say "id", please' }], [['id'], ['a'], ['b']]);
+    expect(report.split('\r\n')[1]).toBe('b,3,id,"say ""id"", please"');
   });
 });
 

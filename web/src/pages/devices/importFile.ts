@@ -1,6 +1,4 @@
 // Pure parts of the device import: which encoding a file has, the template, the report as a file.
-import type { PlaceError } from '../../api/types';
-
 export type Encoding = 'utf-8' | 'gbk';
 
 /** UTF-8 when the bytes are valid UTF-8, else GBK: what Excel and WPS save in China. */
@@ -16,8 +14,13 @@ export function guessEncoding(bytes: Uint8Array): Encoding {
 
 const BOM = '\ufeff';
 
+export const TEMPLATE = [
+  ['id', 'name', 'thing', 'asset', 'labels', 'location', 'description', 'period_ms'],
+  ['pump-1', '1号循环泵', '', '', 'line:2;shift:a', '', '', '1000'], // templateCsv
+];
+
 export function templateCsv(): string {
-  return `${BOM}id,name,thing,asset,labels,location,description\r\npump-1,1号循环泵,pump,,"line:2;shift:a",泵房,\r\n`;
+  return `${BOM}${TEMPLATE.map((row) => row.join(',')).join('\r\n')}\r\n`;
 }
 
 function field(value: unknown): string {
@@ -26,9 +29,12 @@ function field(value: unknown): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-export function reportCsv(rejected: PlaceError[]): string {
-  const rows = rejected.map((r) => [r.row, r.column, r.code, r.detail].map(field).join(','));
-  return `${BOM}row,column,code,detail\r\n${rows.join('\r\n')}\r\n`;
+/** Refused rows with their own cells, so that they can be mended and imported again. */
+export function rejectedCsv(faults: { row: number; column?: string; detail?: string }[], table: string[][] | null): string {
+  const line = (cells: unknown[]) => `${cells.map(field).join(',')}\r\n`;
+  const head = table?.[0] ?? [];
+  const rows = faults.map((f) => line([...head.map((_, k) => table?.[f.row - 1]?.[k] ?? ''), f.row, f.column, f.detail]));
+  return `${BOM}${line([...head, 'row', 'column', 'detail'])}${rows.join('')}`;
 }
 
 export function refusedCsv(refused: { id: string; code: string; detail?: string }[]): string {
