@@ -63,7 +63,7 @@ test('the first page keeps its budget', async () => {
   process.stdout.write(`first page: ${Math.round(total / 1024)} KB compressed in ${sizes.size} files\n`);
   expect(total).toBeGreaterThan(50 * 1024);
   expect(total).toBeLessThan(FIRST_PAGE_MAX);
-  for (const path of ['/devices', '/history', '/things/+', '/api-explorer', '/tokens', '/provisioning', '/people', '/account', '/roles', '/tenants', '/backups']) {
+  for (const path of ['/devices', '/devices?tree=1', '/compare?devices=a,b', '/history', '/things/+', '/api-explorer', '/tokens', '/provisioning', '/people', '/account', '/roles', '/tenants', '/backups']) {
     const before = new Set(sizes.keys());
     await page.goto(platform.url + path);
     await page.waitForSelector('h1');
@@ -84,6 +84,7 @@ for (const theme of ['light', 'dark']) {
       const of = `/devices/${encodeURIComponent(device.id)}`;
       paths = {
         device: [of, 'tbody tr'],
+        comparison: [`/compare?devices=${encodeURIComponent(encodeURIComponent(device.id))},nosuch`, '.compare tbody tr'],
         connection: [`${of}?tab=connect`, '.code'],
         deviceHistory: [`${of}?tab=history`, '.line-chart'],
         history: [historyPath(points.map((p) => `${device.id}/${p}`), 'last=1h'), '.legend tbody tr'],
@@ -92,6 +93,8 @@ for (const theme of ['light', 'dark']) {
     test.each([
       ['overview', '/', '.figures'],
       ['devices', '/devices', 'tbody tr'],
+      ['asset tree', '/devices?tree=1', '[role=treeitem]'],
+      ['comparison', null],
       ['device', null],
       ['connection', null],
       ['deviceHistory', null],

@@ -266,3 +266,130 @@ describe('import', () => {
     expect(gone.data.changed).toBe(total);
   });
 });
+
+describe('asset tree', () => {
+  const node = (name) => page.getByRole('treeitem', { name: new RegExp(name) });
+  const assets = async () => (await api(page, 'GET', 'assets')).data.items;
+  const asset = async (id) => (await assets()).find((a) => a.id === id);
+  afterAll(async () => {
+    for (const id of [`${mark}-cell`, `${mark}-line`]) await api(page, 'DELETE', `assets/${id}`);
+  });
+
+  test('nodes are made in the tree, and dragged below others where the order of kinds allows', async () => {
+    await mine('&tree=1');
+    await node('三号车间').getByRole('button').click();
+    await page.getByRole('menuitem', { name: '在其下新建' }).click();
+    await page.fill('#id', `${mark}-line`);
+    await page.fill('#name', `${mark} 产线`);
+    await ok();
+    await node(`${mark} 产线`).waitFor();
+    expect(await asset(`${mark}-line`)).toMatchObject({ kind: 'line', parent: `${mark}-hall` });
+    await page.locator('.ant-modal-footer').waitFor({ state: 'detached' });
+    await press('新建资产');
+    await page.fill('#id', `${mark}-cell`);
+    await page.fill('#name', `${mark} 单元`);
+    await page.locator('.ant-modal .ant-select').click();
+    await page.locator('.ant-select-item-option', { hasText: '单元' }).click();
+    await ok();
+    await node(`${mark} 单元`).waitFor();
+    await page.locator('.ant-modal-footer').waitFor({ state: 'detached' });
+    await node(`${mark} 单元`).dragTo(node(`${mark} 产线`));
+    await until(async () => (await asset(`${mark}-cell`)).parent, (parent) => parent === `${mark}-line`, 'moved');
+    await node('三号车间').dragTo(node(`${mark} 单元`)); // an area stands below no cell
+    await page.waitForTimeout(300);
+    expect((await asset(`${mark}-hall`)).parent ?? null).toBeNull();
+  });
+
+  test('devices are dragged onto a node: the row, or all that are chosen; and back', async () => {
+    await mine('&tree=1');
+    await page.locator('tbody tr', { hasText: ids[2] }).first().dragTo(node(`${mark} 产线`), { sourcePosition: { x: 300, y: 15 } });
+    await outcome().waitFor();
+    expect((await device(ids[2])).asset).toBe(`${mark}-line`);
+    await box(ids[4]).click();
+    await box(ids[6]).click();
+    await page.locator('tbody tr', { hasText: ids[6] }).first().dragTo(node(`${mark} 产线`), { sourcePosition: { x: 300, y: 15 } });
+    await until(async () => (await device(ids[6])).asset, (to) => to === `${mark}-line`, 'moved');
+    expect((await device(ids[4])).asset).toBe(`${mark}-line`);
+    await node(`${mark} 产线`).click();
+    await page.waitForURL(/asset=/);
+    await until(() => page.locator('table').getAttribute('aria-rowcount'), (n) => n === '4', 'three devices below');
+    await until(() => outcome().innerText(), (text) => text.includes('2 个设备'), 'outcome');
+    await press('撤销');
+    await until(async () => (await device(ids[6])).asset || '', (to) => to === '', 'undone');
+    await api(page, 'POST', 'devices/bulk', { ids: [ids[2]], change: { asset: null } });
+  });
+
+  test('by keyboard: arrows, Enter, F2 and the menu do what the mouse does', async () => {
+    await mine('&tree=1');
+    await node('三号车间').click();
+    await node('三号车间').focus();
+    await page.keyboard.press('ArrowRight');
+    expect(await page.evaluate(() => document.activeElement.textContent)).toContain(`${mark} 产线`);
+    await page.keyboard.press('Enter');
+    await page.waitForURL((url) => url.searchParams.get('asset') === `${mark}-line`);
+    await page.keyboard.press('F2');
+    await page.fill('#name', `${mark} 二线`);
+    await ok();
+    await node(`${mark} 二线`).waitFor();
+    await page.locator('.ant-modal-footer').waitFor({ state: 'detached' });
+    await node(`${mark} 单元`).getByRole('button').focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('menuitem', { name: '移动到…' }).click();
+    await page.locator('.ant-modal .ant-select').click();
+    await page.locator('.ant-select-dropdown:not(.ant-select-dropdown-hidden) .ant-select-item-option', { hasText: '三号车间' }).click();
+    await ok();
+    await until(async () => (await asset(`${mark}-cell`)).parent, (parent) => parent === `${mark}-hall`, 'moved');
+    await page.locator('.ant-modal-footer').waitFor({ state: 'detached' });
+    await node('三号车间').getByRole('button').click();
+    await page.getByRole('menuitem', { name: /^删\s?除$/ }).click();
+    await page.locator('.ant-modal-confirm .ant-btn-dangerous').click();
+    await page.locator('.asset-tree [role=alert]').getByText('仍有内容').waitFor();
+  });
+});
+
+describe('one and another', () => {
+  test('two devices are compared: what differs, and a shared point as lines', async () => {
+    const online = (await api(page, 'GET', 'devices?state=online&limit=200')).data.items;
+    const thing = online.map((d) => d.thing).find((model) => model && online.filter((d) => d.thing === model).length > 1);
+    const pair = online.filter((d) => d.thing === thing).slice(0, 2).map((d) => d.id);
+    await go(`/devices?thing=${encodeURIComponent(thing)}`);
+    for (const id of pair) await box(id).click();
+    await press('对比');
+    await page.waitForURL(/\/compare\?/);
+    await page.waitForSelector('.compare tbody tr');
+    const row = (name) => page.locator('.compare tbody tr', { has: page.locator(`td:first-child:has-text("${name}")`) });
+    expect(await row('名称').locator('.differs').count()).toBe(2);
+    expect(await row('物模型').locator('.differs').count()).toBe(0);
+    await page.getByLabel('只看不同之处').check();
+    await until(() => row('物模型').count(), (n) => n === 0, 'only what differs');
+    await page.waitForSelector('.compare .line-chart canvas');
+    await until(() => page.locator('.compare .legend tbody tr').count(), (n) => n === 2, 'two lines');
+  });
+
+  test('the comparison says what to do when there is nothing to compare, and what is gone', async () => {
+    await go('/compare');
+    await page.getByText('请选择要对比的设备').waitFor();
+    await go(`/compare?devices=${ids[0]},nosuch`);
+    await page.getByText('没有这个设备').first().waitFor();
+  });
+
+  test('a device is duplicated, then archived and brought back, on its page', async () => {
+    await go(`/devices/${ids[0]}`);
+    await page.getByRole('button', { name: '更多操作' }).click();
+    await page.getByRole('menuitem', { name: '复制为新设备' }).click();
+    expect(await page.inputValue('#labels')).toContain('line:0');
+    await page.fill('#id', `${mark}-copy`);
+    await ok();
+    await page.waitForURL(new RegExp(`/devices/${mark}-copy`));
+    expect((await device(`${mark}-copy`)).labels).toEqual((await device(ids[0])).labels);
+    for (const [word, archived] of [['归档', true], ['取消归档', false]]) {
+      await page.getByRole('button', { name: '更多操作' }).click();
+      await page.getByRole('menuitem', { name: word, exact: true }).click();
+      await ok();
+      await page.locator('.ant-modal-footer').waitFor({ state: 'detached' });
+      await until(() => page.locator('.page-head .tag').count(), (n) => n === (archived ? 1 : 0), word);
+      expect(Boolean((await device(`${mark}-copy`)).archived)).toBe(archived);
+    }
+    await api(page, 'DELETE', `devices/${mark}-copy`);
+  });
+});

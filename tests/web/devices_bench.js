@@ -111,6 +111,21 @@ async function pictures() {
       await devices();
       await page.waitForTimeout(400);
       await page.screenshot({ path: `${shots}/devices-${language}-${width}.png` });
+      await page.goto(`${url}/devices?tree=1&asset=site-3&sort=-name`);
+      await rows();
+      for (const at of [1, 3, 4]) await page.locator('tbody tr .ant-checkbox-input').nth(at).click();
+      await page.waitForTimeout(400);
+      await page.screenshot({ path: `${shots}/tree-${language}-${width}.png` });
+      await page.goto(`${url}/compare?devices=pump-000005,pump-000035,pump-000075,meter-000001`);
+      await page.waitForSelector('.compare tbody tr');
+      await page.waitForTimeout(1200);
+      await page.screenshot({ path: `${shots}/compare-${language}-${width}.png` });
+      await devices();
+      await page.locator('.page-actions button').nth(3).click();
+      await page.setInputFiles('input[type=file]', new URL('./files/openpyxl.xlsx', import.meta.url).pathname);
+      await page.waitForSelector('.import-report');
+      await page.waitForTimeout(400);
+      await page.screenshot({ path: `${shots}/import-${language}-${width}.png` });
     }
   }
 }

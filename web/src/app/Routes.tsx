@@ -12,6 +12,7 @@ const pages: [string, PageOf][] = [
   ['/', Overview],
   ['/devices', lazy(() => import('../pages/devices/Devices'))],
   ['/devices/:id', lazy(() => import('../pages/device/Device'))],
+  ['/compare', lazy(() => import('../pages/devices/Compare'))],
   ['/things', lazy(() => import('../pages/things/Things'))],
   ['/things/:id', lazy(() => import('../pages/things/ThingEditor'))],
   ['/history', lazy(() => import('../pages/history/History'))],

@@ -3,6 +3,7 @@
 import { useEffect, useState, type ReactNode } from 'react';
 import type { Problem } from '../api/client';
 import { t } from '../i18n';
+import { count } from '../i18n/format';
 import { Loading } from './Loading';
 import { ProblemView } from './ProblemView';
 
@@ -35,6 +36,8 @@ interface Props<T> {
   retry?: () => void;
   onEnd?: () => void;
   empty?: ReactNode;
+  /** Rows can be dragged. */
+  onDragRow?: (row: T, event: React.DragEvent) => void;
 }
 
 const ROW = 34;
@@ -97,8 +100,8 @@ function Heading<T>(props: { column: Column<T>; sort?: string; onSort?: (sort: s
   );
 }
 
-function Rows<T>(props: Pick<Props<T>, 'columns' | 'rows' | 'rowKey'> & { from: number; to: number }) {
-  const { columns, rows, rowKey, from, to } = props;
+function Rows<T>(props: Pick<Props<T>, 'columns' | 'rows' | 'rowKey' | 'onDragRow'> & { from: number; to: number }) {
+  const { columns, rows, rowKey, from, to, onDragRow } = props;
   const blank = (height: number, key: string) =>
     height > 0 ? (
       <tr key={key} aria-hidden="true" className="blank">
@@ -109,7 +112,12 @@ function Rows<T>(props: Pick<Props<T>, 'columns' | 'rows' | 'rowKey'> & { from: 
     <tbody>
       {blank(from * ROW, 'above')}
       {rows.slice(from, to).map((row, i) => (
-        <tr key={rowKey(row)} aria-rowindex={from + i + 2}>
+        <tr
+          key={rowKey(row)}
+          aria-rowindex={from + i + 2}
+          draggable={onDragRow ? true : undefined}
+          onDragStart={onDragRow ? (event) => onDragRow(row, event) : undefined}
+        >
           {columns.map((column) => (
             <td key={column.key} className={column.align}>
               {column.render(row, from + i)}
@@ -147,15 +155,15 @@ export function DataTable<T>(props: Props<T>) {
               ))}
             </tr>
           </thead>
-          <Rows columns={columns} rows={rows} rowKey={rowKey} from={from} to={to} />
+          <Rows columns={columns} rows={rows} rowKey={rowKey} from={from} to={to} onDragRow={props.onDragRow} />
         </table>
       </div>
       {problem ? <ProblemView problem={problem} retry={props.retry} /> : null}
       {fill ? (
         <div className="table-foot" role="status">
           {more
-            ? t('table.loadedOf', { n: rows.length, total: props.total ?? '…' })
-            : t('table.all', { n: rows.length })}
+            ? t('table.loadedOf', { n: count(rows.length), total: props.total == null ? '…' : count(props.total) })
+            : t('table.all', { n: count(rows.length) })}
           {loading ? ` · ${t('state.loading')}` : ''}
         </div>
       ) : null}

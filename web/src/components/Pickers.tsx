@@ -60,13 +60,14 @@ export function treeOrder(assets: Asset[]): { asset: Asset; depth: number }[] {
   return rows;
 }
 
-export function AssetPicker({ id, value, onChange, label, size, width }: Props) {
+export function AssetPicker({ id, value, onChange, label, size, width, allow }: Props & { allow?: (asset: Asset) => boolean }) {
   const { data } = useResource<Page<Asset>>('assets', { limit: 1000 });
   const options = useMemo(
     () =>
       treeOrder(data?.items ?? []).map(({ asset, depth }) => ({
         value: asset.id,
         label: `${'\u3000'.repeat(depth)}${asset.name}`,
+        disabled: allow ? !allow(asset) : false,
         search: `${asset.id} ${asset.name}`.toLowerCase(),
       })),
     [data],

@@ -1,13 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { kindsBelow, mayStand, treeRows } from '../../src/pages/devices/assetTree';
+import { comparedIds, comparePath, compareRows, type Compared } from '../../src/pages/devices/compare';
 import { targetOf } from '../../src/pages/devices/bulk';
 import { chosenColumns, columnsText, USUAL } from '../../src/pages/devices/columns';
 import { refusedCsv } from '../../src/pages/devices/importFile';
 import { choose, howMany, isChosen, NOTHING } from '../../src/pages/devices/selection';
 import { guessColumns, knownOf, readRows } from '../../src/pages/devices/mapping';
 import { parseCsv, readXlsx, writeXlsx } from '../../src/pages/devices/sheet';
-import type { Asset, Thing } from '../../src/api/types';
+import type { Asset, Device, Thing } from '../../src/api/types';
 import { viewPath, viewQuery } from '../../src/pages/devices/Views';
 
 describe('selection', () => {
@@ -116,5 +118,53 @@ describe('columns of an import', () => {
       { row: 5, body: { id: 'b', thing: 'pump', asset: '车间' } }, // two have that name: the server refuses it
     ]);
     expect(faults.map((f) => [f.row, f.column, f.code])).toEqual([[3, 'id', 'id_missing'], [4, 'id', 'duplicate_row'], [6, 'l', 'bad_labels'], [7, 'p', 'invalid_value']]);
+  });
+});
+
+describe('comparison', () => {
+  const one = (id: string, device: Partial<Device> | null, points: Record<string, unknown> = {}): Compared => ({
+    id,
+    device: device ? { id, state: 'online', ...device } : null,
+    latest: { device: id, points: Object.fromEntries(Object.entries(points).map(([p, value]) => [p, { time: 0, quality: 192, value: value as number }])) },
+    thing: null,
+  });
+  test('what differs is marked; one that is not there does not count', () => {
+    const rows = compareRows([
+      one('a', { asset: 'h', labels: { line: '1' } }, { flow: 1, text: 'x' }),
+      one('b', { asset: 'h', labels: { line: '2' } }, { flow: 1, text: 'x' }),
+      one('c', null),
+    ]);
+    const of = (key: string) => rows.find((r) => r.key === key);
+    expect(of('asset')).toMatchObject({ values: ['h', 'h', ''], differs: false });
+    expect(of('label line')).toMatchObject({ values: ['1', '2', ''], differs: true });
+    expect(of('point flow')).toMatchObject({ differs: false, property: 'flow' });
+    expect(of('point text')?.property).toBeUndefined();
+    expect(of('description')).toBeUndefined(); // nobody has one
+  });
+  test('ids stand in the address, whatever they hold', () => {
+    const ids = ['a,b', '泵/1', 'c d', '100%'];
+    const query = new URL(comparePath(ids), 'http://x').searchParams.get('devices');
+    expect(comparedIds(query)).toEqual(ids);
+    expect(comparedIds('a,a,b')).toEqual(['a', 'b']);
+    expect(comparedIds('1,2,3,4,5,6,7')).toHaveLength(6);
+  });
+});
+
+describe('asset tree', () => {
+  const a = (id: string, kind: string, parent: string | null = null) => ({ id, kind, name: id, parent }) as Asset;
+  const assets = [a('e', 'enterprise'), a('s', 'site', 'e'), a('l', 'line', 's'), a('s2', 'site', 'e')];
+  test('where an asset may stand', () => {
+    const to = (id: string) => assets.find((x) => x.id === id) ?? null;
+    expect(mayStand(assets, 'l', to('s2'))).toBe(true);
+    expect(mayStand(assets, 'l', to('s'))).toBe(false); // it is there
+    expect(mayStand(assets, 's', to('l'))).toBe(false);
+    expect(mayStand(assets, 's', to('s2'))).toBe(false);
+    expect(mayStand(assets, 'l', null)).toBe(true);
+    expect(mayStand(assets, 'e', null)).toBe(false);
+    expect(kindsBelow(to('l'))).toEqual(['cell']);
+  });
+  test('what is below a closed one is hidden', () => {
+    expect(treeRows(assets, new Set(['s'])).map((r) => [r.asset.id, r.depth, r.parent])).toEqual([['e', 0, true], ['s', 1, true], ['s2', 1, false]]);
+    expect(treeRows(assets, new Set(['e'])).map((r) => r.asset.id)).toEqual(['e']);
   });
 });

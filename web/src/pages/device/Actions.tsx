@@ -1,12 +1,13 @@
 import { Button, Dropdown, Form, Input, Modal } from 'antd';
 import { useState } from 'react';
-import { post, put, remove, seg } from '../../api/client';
+import { call, post, put, remove, seg } from '../../api/client';
 import type { Device } from '../../api/types';
 import { navigate } from '../../app/router';
 import { ProblemView } from '../../components/ProblemView';
 import { useAct } from '../../components/useAct';
 import { t } from '../../i18n';
-import { DeviceFields, deviceBody, type DeviceValues } from '../devices/DeviceFields';
+import { CreateDevice } from '../devices/CreateDevice';
+import { DeviceFields, deviceBody, locationText, type DeviceValues } from '../devices/DeviceFields';
 import { labelsText } from '../devices/labels';
 
 interface Props {
@@ -15,7 +16,7 @@ interface Props {
   reload: () => void;
 }
 
-type Open = 'edit' | 'rename' | 'replace' | 'delete' | null;
+type Open = 'edit' | 'duplicate' | 'archive' | 'rename' | 'replace' | 'delete' | null;
 
 function Dialog(props: {
   title: string;
@@ -99,6 +100,23 @@ function Replace({ device, reload, onClose }: Omit<Props, 'etag'> & { onClose: (
   );
 }
 
+function Archive({ device, reload, onClose }: Omit<Props, 'etag'> & { onClose: () => void }) {
+  const word = t(device.archived ? 'device.unarchive' : 'device.archive');
+  return (
+    <Dialog
+      title={word}
+      text={t('device.archiveHint')}
+      ok={word}
+      done={t('state.done')}
+      onClose={onClose}
+      act={async () => {
+        await call('PATCH', `devices/${seg(device.id)}`, { json: { archived: !device.archived } });
+        reload();
+      }}
+    />
+  );
+}
+
 function Delete({ device, onClose }: { device: Device; onClose: () => void }) {
   const [typed, setTyped] = useState('');
   return (
@@ -140,7 +158,7 @@ function Edit({ device, etag, reload, onClose }: Props & { onClose: () => void }
         form={form}
         layout="vertical"
         requiredMark={false}
-        initialValues={{ ...device, labels: labelsText(device.labels) }}
+        initialValues={{ ...device, location: locationText(device.location), labels: labelsText(device.labels) }}
       >
         <DeviceFields />
       </Form>
@@ -159,8 +177,10 @@ export function Actions({ device, etag, reload }: Props) {
         menu={{
           onClick: ({ key }) => setOpen(key as Open),
           items: [
+            { key: 'duplicate', label: t('device.duplicate') },
             { key: 'rename', label: t('device.rename') },
             { key: 'replace', label: t('device.replace') },
+            { key: 'archive', label: t(device.archived ? 'device.unarchive' : 'device.archive') },
             { type: 'divider' },
             { key: 'delete', danger: true, label: t('device.delete') },
           ],
@@ -169,6 +189,8 @@ export function Actions({ device, etag, reload }: Props) {
         <Button>{t('action.others')}</Button>
       </Dropdown>
       {open === 'edit' ? <Edit device={device} etag={etag} reload={reload} onClose={close} /> : null}
+      {open === 'duplicate' ? <CreateDevice from={device} onClose={close} /> : null}
+      {open === 'archive' ? <Archive device={device} reload={reload} onClose={close} /> : null}
       {open === 'rename' ? <Rename device={device} onClose={close} /> : null}
       {open === 'replace' ? <Replace device={device} reload={reload} onClose={close} /> : null}
       {open === 'delete' ? <Delete device={device} onClose={close} /> : null}

@@ -12,6 +12,7 @@ import { ProblemView } from '../../components/ProblemView';
 import { useEvery } from '../../components/useEvery';
 import { pick, t } from '../../i18n';
 import { moment } from '../../i18n/format';
+import { locationText } from '../devices/DeviceFields';
 import { labelsText } from '../devices/labels';
 import { Actions } from './Actions';
 import { Certificates } from './Certificates';
@@ -34,7 +35,7 @@ function About({ device, thing }: { device: DeviceRecord; thing: Thing | null })
       device.thing ? <a href={`/things/${seg(device.thing)}`}>{pick(thing?.name, device.thing)}</a> : null,
     ],
     [t('device.asset'), device.asset],
-    [t('device.location'), device.location],
+    [t('device.location'), locationText(device.location)],
     [t('device.labels'), labelsText(device.labels)],
     [t('device.description'), device.description],
     [t('device.driver'), device.driver],
@@ -112,6 +113,7 @@ export default function Device({ params }: { params: Record<string, string> }) {
         marks={
           <>
             <StateMark state={data.state} />
+            {data.archived ? <span className="tag">{t('device.archived')}</span> : null}
             {data.demo ? <DemoMark /> : null}
           </>
         }

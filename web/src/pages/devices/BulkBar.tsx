@@ -2,13 +2,14 @@
 import { Button, Dropdown, Progress } from 'antd';
 import { useRef, useState } from 'react';
 import { ProblemView } from '../../components/ProblemView';
-import { seg, type Problem } from '../../api/client';
+import type { Problem } from '../../api/client';
 import { navigate } from '../../app/router';
 import { useAct } from '../../components/useAct';
 import { t } from '../../i18n';
 import { count } from '../../i18n/format';
 import { runBulk, runUndo, targetOf, type Change, type Filter, type Report } from './bulk';
 import { BulkDialog, type Act } from './BulkDialogs';
+import { comparePath } from './compare';
 import { exportPicked } from './exportPicked';
 import { refusedCsv, saveFile } from './importFile';
 import type { Selection } from './selection';
@@ -145,7 +146,7 @@ export function BulkBar({ selection, total, filter, mayWrite, labelKeys, bulk }:
           size="small"
           disabled={!comparable}
           title={t('bulk.compareHint')}
-          onClick={() => navigate(`/compare?devices=${[...chosen.ids].map((id) => seg(seg(id))).join(',')}`)}
+          onClick={() => navigate(comparePath(chosen.ids))}
         >
           {t('bulk.compare')}
         </Button>

@@ -17,12 +17,27 @@ function checkLabels(_: unknown, text?: string): Promise<void> {
   return parseLabels(text ?? '') ? Promise.resolve() : Promise.reject(new Error(t('devices.labelsBad')));
 }
 
+/** A place may be a text or {"lat","lon",...}, which the form shows as JSON. */
+export function locationText(location: unknown): string | undefined {
+  return typeof location === 'object' && location !== null ? JSON.stringify(location) : (location as string | undefined);
+}
+
+function locationOf(text: string | undefined): unknown {
+  if (!text?.trim().startsWith('{')) return text;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+}
+
 /** What the form holds as the body of a request. */
 export function deviceBody(values: DeviceValues): Record<string, unknown> {
   return {
     ...values,
     thing: values.thing ?? '',
     asset: values.asset ?? '',
+    location: locationOf(values.location),
     labels: parseLabels(values.labels ?? '') ?? {},
   };
 }

@@ -10,6 +10,7 @@ import { EmptyState } from '../../components/EmptyState';
 import { PageHeader } from '../../components/PageHeader';
 import { t, useLanguage } from '../../i18n';
 import { count } from '../../i18n/format';
+import { AssetTree, DEVICES_TYPE } from './AssetTree';
 import type { Filter } from './bulk';
 import { BulkBar, BulkOutcome, useBulk } from './BulkBar';
 import { allColumns, chosenColumns } from './columns';
@@ -82,6 +83,16 @@ function labelsOf(rows: Device[]): { keys: string[]; pairs: string[] } {
   return { keys: [...keys].sort(), pairs: [...pairs].sort() };
 }
 
+/** A small card with the number of devices, at the pointer. */
+function dragImage(n: number): HTMLElement {
+  const card = document.createElement('div');
+  card.className = 'drag-card';
+  card.textContent = t('select.count', { n: count(n) });
+  document.body.append(card);
+  setTimeout(() => card.remove(), 0);
+  return card;
+}
+
 function Nothing({ filtered, onCreate }: { filtered: boolean; onCreate: (() => void) | null }) {
   if (filtered) {
     return (
@@ -131,6 +142,16 @@ export default function Devices() {
       ...chosenColumns(cols).flatMap((key) => all.filter((column) => column.key === key)),
     ];
   }, [lang, cols, selection.chosen, selection.loaded, selection.count]);
+  const tree = query.get('tree') === '1';
+  const dragged = useRef<Pick<Selection, 'chosen' | 'count'> | null>(null);
+  const drag = (d: Device, event: React.DragEvent) => {
+    const among = isChosen(selection.chosen, d.id);
+    dragged.current = among ? selection : { chosen: { all: false, ids: new Set([d.id]) }, count: 1 };
+    event.dataTransfer.clearData();
+    event.dataTransfer.setData(DEVICES_TYPE, d.id);
+    event.dataTransfer.effectAllowed = 'move';
+    event.dataTransfer.setDragImage(dragImage(dragged.current.count), 0, 0);
+  };
   useStates(list.set);
   useEffect(() => {
     if (query.get('new')) setQuery({ new: null });
@@ -143,6 +164,11 @@ export default function Devices() {
         marks={list.total !== null ? <span className="dim">{count(list.total)}</span> : null}
         actions={
           <>
+            {may('assets.read') ? (
+              <Button aria-pressed={tree} className={tree ? 'pressed' : undefined} onClick={() => setQuery({ tree: tree ? null : '1' })}>
+                {t('tree.title')}
+              </Button>
+            ) : null}
             <Views query={query} />
             {mayAll('devices.write') ? <Button onClick={() => setImporting(true)}>{t('action.import')}</Button> : null}
             <ExportMenu filter={filter} />
@@ -164,22 +190,37 @@ export default function Devices() {
         bulk={bulk}
       />
       <BulkOutcome bulk={bulk} />
-      <DataTable
-        fill
-        label={t('nav.devices')}
-        columns={columns}
-        rows={list.items}
-        rowKey={(d) => d.id}
-        sort={sort}
-        onSort={(next) => setQuery({ sort: next })}
-        total={list.total}
-        more={list.more}
-        loading={list.loading}
-        problem={list.problem}
-        retry={list.reload}
-        onEnd={list.loadMore}
-        empty={<Nothing filtered={Object.values(filter).some(Boolean)} onCreate={mayWrite ? () => setCreating(true) : null} />}
-      />
+      <div className="with-tree">
+        {tree ? (
+          <AssetTree
+            chosen={query.get('asset')}
+            mayMove={mayWrite}
+            onDevices={(asset) => {
+              if (dragged.current) void bulk.start(dragged.current, { asset });
+              selection.clear();
+            }}
+          />
+        ) : null}
+        <div className="page-fill grow">
+          <DataTable
+            fill
+            onDragRow={tree && mayWrite ? drag : undefined}
+            label={t('nav.devices')}
+            columns={columns}
+            rows={list.items}
+            rowKey={(d) => d.id}
+            sort={sort}
+            onSort={(next) => setQuery({ sort: next })}
+            total={list.total}
+            more={list.more}
+            loading={list.loading}
+            problem={list.problem}
+            retry={list.reload}
+            onEnd={list.loadMore}
+            empty={<Nothing filtered={Object.values(filter).some(Boolean)} onCreate={mayWrite ? () => setCreating(true) : null} />}
+          />
+        </div>
+      </div>
       {creating ? <CreateDevice onClose={() => setCreating(false)} /> : null}
       {importing ? (
         <Suspense fallback={null}>

@@ -120,6 +120,14 @@ function Report({ progress, faults, done, save }: { progress: Progress; faults: 
   );
 }
 
+/** What the server refused, in the words of the file: its column, and what stands there. */
+function inFile(fault: RowFault, source: Source | null, targets: Target[]): RowFault {
+  const k = targets.indexOf((fault.column ?? '') as Target);
+  if (!source || !('table' in source) || k < 0) return fault;
+  const known = `refusal.${fault.code}` in words;
+  return { ...fault, column: source.table[0]?.[k], detail: known ? source.table[fault.row - 1]?.[k] : fault.detail };
+}
+
 type Phase = 'choose' | 'trying' | 'tried' | 'storing' | 'done';
 
 /** The file, what it is taken for, and how far the trial or the import is. */
@@ -212,7 +220,7 @@ function useImport(onDone: () => void) {
 
   return {
     file, choose, encoding, sheets, sheet, source, targets, setTargets, phase, progress, problem, rows, ready,
-    faults: [...faults, ...(progress?.faults ?? [])].sort((a, b) => a.row - b.row),
+    faults: [...faults, ...(progress?.faults ?? []).map((f) => inFile(f, source, targets))].sort((a, b) => a.row - b.row),
     recode: (next: Encoding) => {
       setEncoding(next);
       if (file) void read(file, next, null);

@@ -154,7 +154,7 @@ export function Views({ query }: { query: URLSearchParams }) {
   return (
     <>
       <Dropdown trigger={['click']} menu={{ items, selectedKeys: open ? [open.id] : [], className: 'views-menu' }}>
-        <Button type={open ? 'primary' : 'default'} ghost={Boolean(open)}>
+        <Button className={open ? 'pressed' : undefined}>
           {open?.name ?? t('views.open')}
         </Button>
       </Dropdown>

@@ -27,7 +27,7 @@ export function allColumns(): Column<Device>[] {
       key: 'id',
       title: t('device.id'),
       sortable: true,
-      width: '17%',
+      width: '15%',
       render: (d) => (
         <a href={`/devices/${encodeURIComponent(d.id)}`} title={d.id}>
           {d.id}
@@ -38,20 +38,20 @@ export function allColumns(): Column<Device>[] {
       key: 'name',
       title: t('device.name'),
       sortable: true,
-      width: '22%',
+      width: '20%',
       render: (d) => (
         <span title={d.name}>
           {d.name} {d.demo ? <DemoMark /> : null}
         </span>
       ),
     },
-    { key: 'state', title: t('device.state'), sortable: true, width: 104, render: (d) => <StateMark state={d.state} /> },
-    { key: 'thing', title: t('device.thing'), sortable: true, width: '11%', render: (d) => d.thing || dash },
-    { key: 'asset', title: t('device.asset'), sortable: true, width: '10%', render: (d) => d.asset || dash },
+    { key: 'state', title: t('device.state'), sortable: true, width: 96, render: (d) => <StateMark state={d.state} /> },
+    { key: 'thing', title: t('device.thing'), sortable: true, width: '10%', render: (d) => d.thing || dash },
+    { key: 'asset', title: t('device.asset'), sortable: true, width: '9%', render: (d) => d.asset || dash },
     { key: 'labels', title: t('device.labels'), render: labelsOf },
-    { key: 'points', title: t('device.points'), width: 80, align: 'right', render: (d) => count(d.points) },
+    { key: 'points', title: t('device.points'), width: 64, align: 'right', render: (d) => count(d.points) },
     { key: 'since', title: t('device.since2'), sortable: true, width: 120, align: 'right', render: (d) => <Age time={d.since} /> },
-    { key: 'last', title: t('device.lastData'), sortable: true, width: 120, align: 'right', render: (d) => <Age time={d.last_time} /> },
+    { key: 'last', title: t('device.lastData'), sortable: true, width: 106, align: 'right', render: (d) => <Age time={d.last_time} /> },
   ];
 }
 
