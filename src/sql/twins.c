@@ -77,6 +77,7 @@ static sh_err devices_page(struct sql_scan *s)
         .tenant = s->q->caller.tenant,
         .search = s->key[0].p == NULL ? SH_STR("") : s->key[0],
         .thing = s->key[1].p == NULL ? SH_STR("") : s->key[1],
+        .archived = SH_STR("any"),
         .sort = SH_STR("id"),
         .cursor = next_of(s),
         .limit = DEVICES_PAGE,

@@ -76,6 +76,7 @@ class Plant:
         self.certificate = s.post(f"/api/v1/devices/{FAR}/certificates", {"days": 10})["fingerprint"]
         s.post("/api/v1/types", {"name": "order", "schema": {"type": "object"}})
         s.post("/api/v1/records/order?id=o1", {"title": MARK})
+        self.view = s.post("/api/v1/views", {"page": "devices", "name": MARK, "query": {"q": MARK}})["id"]
         self.blob = s.post("/api/v1/blobs", f"a file of {MARK}", "text/plain")["hash"]
         self.command = s.post(f"/api/v1/devices/{FAR}/commands", {"property": "f", "value": 3, "id": f"c-{MARK}", "timeout_ms": 600_000})["id"]
         s.post("/api/v1/history/correct", {"point": f"{FAR}/f", "samples": [{"time": T, "value": 7}], "reason": MARK})
@@ -109,6 +110,7 @@ def requests_of(s, plant):
     ids = {
         "devices": FAR, "channels": "line", "commands": plant.command, "assets": f"line2-{MARK}", "things": "pump", "tokens": plant.token,
         "edits": plant.edit, "records": "o1", "people": f"p-{MARK}", "roles": f"role-{MARK.lower()}", "sessions": "x",
+        "views": plant.view,
     }
     named = {"type": "order", "hash": plant.blob, "fingerprint": plant.certificate, "device": "near", "relation": "feeds", "property": "f", "path": "none"}
     points = [f"{FAR}/f", f"{FAR}/s"]
@@ -121,6 +123,8 @@ def requests_of(s, plant):
         "patchAttributes": {"note": "stolen"}, "patchDevice": {"name": "stolen"}, "putDevice": {"name": "stolen"}, "patchPoint": {"unit": "m"},
         "putAsset": {"kind": "line", "name": "stolen", "parent": "site"}, "putRecord": {"title": "stolen"}, "createDevice": {"id": FAR, "name": "stolen"},
         "addCommonName": {"name": "stolen"}, "importDevices": f"id,name\n{FAR},stolen\n", "putThing": {"id": "pump", "properties": []},
+        "changeDevices": {"filter": {"q": MARK}, "change": {"labels": {"x": "stolen"}}}, "deleteDevices": {"filter": {"q": MARK}},
+        "selectionExport": {"filter": {}}, "putView": {"page": "devices", "name": "stolen", "query": {}},
         "postSql": {"sql": "SELECT * FROM devices"}, "writeLines": f"{FAR} f=99 {T}000000", "writeLinesV2": f"{FAR} f=99 {T}000000",
         "ingest": {"ts": T, "values": {"f": 99}}, "putMappings": {"items": []},
         "promQueryForm": f"query={urllib.parse.quote('{device=~%s}' % json.dumps('.*'))}&time=1700000000",
@@ -322,7 +326,14 @@ def changes_its_own(s, who, token, inside):
     secret = ok(s, "POST", f"/api/v1/devices/made-{who}/secret", token)
     check(f"{who}: secret", secret["user"], f"made-{who}")
     check(f"{who}: removed", raw(s, "DELETE", f"/api/v1/devices/made-{who}", token)[0], 204)
-    for path, method in (("/api/v1/devices/export", "GET"), ("/api/v1/people", "GET"), ("/api/v1/audit", "GET"), ("/api/v1/records/order", "GET")):
+    data = ok(s, "GET", "/api/v1/devices/export?format=csv", token)
+    check(f"{who}: devices as a file", (b"near" in data, MARK.encode() in data), (True, False))
+    far = ok(s, "POST", "/api/v1/devices/bulk", token, {"ids": [FAR, "near"], "change": {"labels": {"x": who}}})
+    check(f"{who}: many by id", (far["changed"], [r["code"] for r in far["refused"]]), (1, ["not_found"]))
+    out = ok(s, "POST", "/api/v1/devices/bulk", token, {"filter": {}, "change": {"asset": None, "labels": {"line": None, "owner": None, "x": None}}})
+    check(f"{who}: many out of the part", (out["matched"], out["changed"], [r["code"] for r in out["refused"]]), (1, 0, ["outside_part"]))
+    ok(s, "POST", "/api/v1/devices/bulk", token, {"ids": ["near"], "change": {"labels": {"x": None}}})
+    for path, method in (("/api/v1/people", "GET"), ("/api/v1/audit", "GET"), ("/api/v1/records/order", "GET")):
         status, data = raw(s, method, path, token)
         check(f"{who}: {path}", (status, json.loads(data)["code"]), (403, "denied"))
 

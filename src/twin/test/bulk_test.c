@@ -172,6 +172,33 @@ static void test_bulk_by_filter_goes_in_calls_and_sees_what_it_may(void **state)
     assert_int_equal(n.never, 4);
 }
 
+static void test_bulk_for_a_part_of_the_plant_stays_in_it(void **state)
+{
+    struct fix *f = *state;
+    const struct sh_twin_part part = {.label = true, .text = SH_STR("line:1")};
+    const struct sh_twin_parts parts = {.at = &part, .n = 1};
+    struct sh_twin_bulk ask = {.pick = {.filter = {.parts = &parts}}};
+    struct sh_twin_bulk_result r;
+    some_devices(f);
+    json_t *out = bulk(f, &ask, NULL, "{'labels':{'shift':'a'}}", &r);
+    assert_int_equal(r.matched, 2); /* a and b */
+    assert_int_equal(r.changed, 2);
+    json_decref(out);
+    out = bulk(f, &ask, NULL, "{'labels':{'line':'2'}}", &r);
+    assert_int_equal(r.changed, 0);
+    assert_int_equal(r.refused, 2);
+    const json_t *first = json_array_get(json_object_get(out, "refused"), 0);
+    assert_true(sh_str_eqc(sh_json_get_str(first, "code"), "outside_part"));
+    json_decref(out);
+    sh_buf_clear(&f->out);
+    const struct sh_twin_pick mine = {.filter = {.tenant = 1, .parts = &parts}};
+    assert_ok(sh_twin_devices_export(f->w, &mine, false, SH_TWIN_UTF8, &f->out, &f->diag));
+    json_t *rows = NULL;
+    assert_ok(sh_json_parse(sh_buf_str(&f->out), 1 << 20, &rows, NULL));
+    assert_int_equal(json_array_size(rows), 2);
+    json_decref(rows);
+}
+
 static void test_archived_devices_are_hidden_until_asked_for(void **state)
 {
     static const struct {
@@ -254,6 +281,7 @@ int main(void)
         T(test_bulk_changes_by_ids_and_tells_the_way_back),
         T(test_bulk_refuses_a_change_that_fits_no_device),
         T(test_bulk_by_filter_goes_in_calls_and_sees_what_it_may),
+        T(test_bulk_for_a_part_of_the_plant_stays_in_it),
         T(test_archived_devices_are_hidden_until_asked_for),
         T(test_bulk_deletes_more_than_one_transaction_holds),
         T(test_export_holds_what_was_picked),
