@@ -109,8 +109,14 @@ static int put(struct api_req *r, struct sh_str id, enum sh_twin_put how, int ok
         return api_problem(r, 422, "limit", "the tenant's quota of devices is used up",
                            "租户的设备配额已用完");
     }
-    const sh_err err = sh_twin_device_put_within(r->api->o.twin, r->tenant, id, how, r->body,
-                                                 expect, api_author(r), r->parts, NULL, &d);
+    const struct sh_twin_device_change c = {.tenant = r->tenant,
+                                            .id = id,
+                                            .how = how,
+                                            .body = r->body,
+                                            .expect = expect,
+                                            .author = api_author(r),
+                                            .parts = r->parts};
+    const sh_err err = sh_twin_device_put_within(r->api->o.twin, &c, NULL, &d);
     if (err != SH_OK) {
         if (how == SH_TWIN_CREATE) {
             sh_guard_unuse(g, r->tenant, SH_QUOTA_DEVICES, 1);

@@ -426,36 +426,37 @@ sh_err sh_twin_device_put(struct sh_twin *t, uint32_t tenant, struct sh_str id,
                           enum sh_twin_put how, const json_t *body, uint64_t expect,
                           struct sh_str author, uint64_t *rev, struct sh_diag *diag)
 {
-    return sh_twin_device_put_within(t, tenant, id, how, body, expect, author, NULL, rev, diag);
+    const struct sh_twin_device_change c = {
+        .tenant = tenant, .id = id, .how = how, .body = body, .expect = expect, .author = author};
+    return sh_twin_device_put_within(t, &c, rev, diag);
 }
 
-sh_err sh_twin_device_put_within(struct sh_twin *t, uint32_t tenant, struct sh_str id,
-                                 enum sh_twin_put how, const json_t *body, uint64_t expect,
-                                 struct sh_str author, const struct sh_twin_parts *parts,
+sh_err sh_twin_device_put_within(struct sh_twin *t, const struct sh_twin_device_change *c,
                                  uint64_t *rev, struct sh_diag *diag)
 {
     json_t *doc = NULL;
     uint64_t old = 0;
+    const bool fresh = c->how == SH_TWIN_CREATE;
     sh_mutex_lock(&t->write);
     sh_err err = twin_save_new(t);
-    if (err == SH_OK && how == SH_TWIN_CREATE && full(t)) {
+    if (err == SH_OK && fresh && full(t)) {
         err = SH_E_LIMIT;
     }
-    if (err == SH_OK && how == SH_TWIN_CREATE && sh_twin_device_known(t, tenant, id)) {
+    if (err == SH_OK && fresh && sh_twin_device_known(t, c->tenant, c->id)) {
         err = SH_E_EXISTS; /* also when it is the old id of another */
     }
     if (err == SH_OK) {
-        err = twin_device_doc(t, tenant, id, how, body, &doc, &old, diag);
+        err = twin_device_doc(t, c->tenant, c->id, c->how, c->body, &doc, &old, diag);
     }
     if (err == SH_OK) {
-        err = twin_doc_within(t, tenant, doc, parts, diag);
+        err = twin_doc_within(t, c->tenant, doc, c->parts, diag);
     }
     if (err == SH_OK) {
-        err = twin_doc_put(t, tenant, SH_TWIN_KIND_DEVICE, id, doc,
-                           expect == SH_RECORD_ANY ? old : expect, author, rev);
+        err = twin_doc_put(t, c->tenant, SH_TWIN_KIND_DEVICE, c->id, doc,
+                           c->expect == SH_RECORD_ANY ? old : c->expect, c->author, rev);
     }
     if (err == SH_OK) {
-        twin_device_stored(t, tenant, id, doc);
+        twin_device_stored(t, c->tenant, c->id, doc);
     }
     sh_mutex_unlock(&t->write);
     json_decref(doc);

@@ -123,11 +123,19 @@ enum sh_twin_put {
 SH_MUST_CHECK sh_err sh_twin_device_put(struct sh_twin *t, uint32_t tenant, struct sh_str id,
                                         enum sh_twin_put how, const json_t *body, uint64_t expect,
                                         struct sh_str author, uint64_t *rev, struct sh_diag *diag);
-/* The same; SH_E_DENIED when the device would then lie outside of the parts (NULL: all). */
-SH_MUST_CHECK sh_err sh_twin_device_put_within(struct sh_twin *t, uint32_t tenant, struct sh_str id,
-                                               enum sh_twin_put how, const json_t *body,
-                                               uint64_t expect, struct sh_str author,
-                                               const struct sh_twin_parts *parts, uint64_t *rev,
+/* One change of a device; borrowed for the call. */
+struct sh_twin_device_change {
+    uint32_t tenant;
+    struct sh_str id;
+    enum sh_twin_put how;
+    const json_t *body;
+    uint64_t expect;
+    struct sh_str author;
+    const struct sh_twin_parts *parts; /* NULL: all */
+};
+/* The same; SH_E_DENIED when the device would then lie outside of the parts. rev may be NULL. */
+SH_MUST_CHECK sh_err sh_twin_device_put_within(struct sh_twin *t,
+                                               const struct sh_twin_device_change *c, uint64_t *rev,
                                                struct sh_diag *diag);
 /* Takes the device and the names of its points away; history stays. Blocks. */
 SH_MUST_CHECK sh_err sh_twin_device_delete(struct sh_twin *t, uint32_t tenant, struct sh_str id,

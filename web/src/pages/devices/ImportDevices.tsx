@@ -270,7 +270,8 @@ export default function ImportDevices({ onClose, onDone }: Props) {
         {t('import.what')}{' '}
         <button type="button" className="link" onClick={() => saveFile('devices.csv', templateCsv())}>
           {t('import.templateCsv')}
-        </button>{' '}
+        </button>
+        {' · '}
         <button type="button" className="link" onClick={() => saveBlob('devices.xlsx', writeXlsx('devices', TEMPLATE))}>
           {t('import.templateXlsx')}
         </button>

@@ -45,7 +45,7 @@ export function allColumns(): Column<Device>[] {
         </span>
       ),
     },
-    { key: 'state', title: t('device.state'), sortable: true, width: 96, render: (d) => <StateMark state={d.state} /> },
+    { key: 'state', title: t('device.state'), sortable: true, width: 116, render: (d) => <StateMark state={d.state} /> },
     { key: 'thing', title: t('device.thing'), sortable: true, width: '10%', render: (d) => d.thing || dash },
     { key: 'asset', title: t('device.asset'), sortable: true, width: '9%', render: (d) => d.asset || dash },
     { key: 'labels', title: t('device.labels'), render: labelsOf },
