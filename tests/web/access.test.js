@@ -88,6 +88,8 @@ for (const theme of ['light', 'dark']) {
         connection: [`${of}?tab=connect`, '.code'],
         deviceHistory: [`${of}?tab=history`, '.line-chart'],
         history: [historyPath(points.map((p) => `${device.id}/${p}`), 'last=1h'), '.legend tbody tr'],
+        historyStatistics: [historyPath(points.map((p) => `${device.id}/${p}`), 'last=1h&panel=stats'), '.stats tbody tr'],
+        corrections: [historyPath(points.map((p) => `${device.id}/${p}`), 'last=1h&panel=edits'), '.edits tbody tr'],
       };
     });
     test.each([
@@ -99,6 +101,8 @@ for (const theme of ['light', 'dark']) {
       ['connection', null],
       ['deviceHistory', null],
       ['history', null],
+      ['historyStatistics', null],
+      ['corrections', null],
       ['things', '/things', 'h1'],
       ['editor', '/things/+', '#thing-id'],
       ['explorer', '/api-explorer', '.operation'],

@@ -1,10 +1,12 @@
-// Long and live lines on uPlot. Mouse: drag marks a range to zoom into, wheel zooms, Shift and drag
-// pans, double click goes home. Keyboard (when focused): arrows, plus, minus, Page keys, 0.
+// Long and live lines on uPlot. Mouse: drag marks a range to zoom into (or to select), wheel zooms,
+// Shift and drag pans, double click goes home. Keyboard (when focused): arrows, plus, minus, Page
+// keys, 0.
 import { useEffect, useRef } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { useTheme, type Theme } from '../app/theme';
 import { cell, unit as unitSign } from '../i18n/format';
+import { axisPlan, type Axis } from './axes';
 import { holdGaps, keyRange, withGaps, zoom, type Line, type Mark, type Range } from './lines';
 import { chartColors, seriesColor } from './palette';
 
@@ -22,6 +24,13 @@ interface Props {
   /** Colour of line i; default: its place. */
   colorIndex?: number[];
   stepped?: boolean;
+  /** Lines that were moved to another axis, and the axes that are logarithmic. */
+  moved?: Record<string, number>;
+  log?: number[];
+  /** Dragging selects instead of zooming; the selection stays as a band. */
+  selecting?: boolean;
+  selection?: Range | null;
+  onSelect?: (range: Range) => void;
   /** Vertical lines with words. */
   marks?: Mark[];
   onRange?: (range: Range) => void;
@@ -44,30 +53,38 @@ function timeWords(_: uPlot, splits: number[], __: number, ___: number, step: nu
   });
 }
 
-/** One axis a unit; an axis of a single line has its colour. */
-function axesFor(units: string[], colors: (string | null)[], theme: Theme): uPlot.Axis[] {
+/** An axis of a single line has its colour. */
+function axesFor(axes: Axis[], colors: (string | null)[], theme: Theme): uPlot.Axis[] {
   const { text, grid, line } = chartColors(theme);
   const font = '11px "Segoe UI", "Microsoft YaHei", "WenQuanYi Zen Hei", sans-serif';
   const base = { stroke: text, font, ticks: { stroke: line, width: 1, size: 4 } };
   const time: uPlot.Axis = { ...base, grid: { stroke: grid, width: 1 }, values: timeWords, size: 28 };
-  const rest = units.map(
-    (unit, i): uPlot.Axis => ({
+  const rest = axes.map(
+    (axis, i): uPlot.Axis => ({
       ...base,
-      scale: unit,
-      side: i % 2 === 0 ? 3 : 1,
+      scale: scaleOf(axis.number),
+      side: axis.number % 2 === 1 ? 3 : 1,
       stroke: colors[i] ?? text,
-      label: unitSign(unit) || undefined,
+      label: axis.units.map(unitSign).filter(Boolean).join(', ') || undefined,
       labelFont: font,
       labelSize: 14,
       labelGap: 0,
       gap: 3,
       size: 42,
       grid: i === 0 ? { stroke: grid, width: 1 } : { show: false },
-      values: (_, splits) => splits.map((v) => cell(v)),
+      values: (_, splits) => splits.map((v) => (v === null ? '' : cell(v))),
     }),
   );
   return [time, ...rest];
 }
+
+const scaleOf = (number: number) => `y${number}`;
+
+/** A logarithm has no place for zero and below. */
+const positive = (line: Line): Line => ({
+  ...line,
+  value: line.value.map((v) => (v !== null && v > 0 ? v : null)),
+});
 
 function joined(lines: Line[]): uPlot.AlignedData {
   if (lines.length === 0) return [[]];
@@ -79,6 +96,14 @@ function joined(lines: Line[]): uPlot.AlignedData {
   return [time, ...columns.map((c) => holdGaps(c as (number | null | undefined)[]))] as uPlot.AlignedData;
 }
 
+const planOf = ({ lines, moved, log }: Props) => axisPlan(lines, moved ?? {}, log ?? []);
+
+function dataOf(props: Props): uPlot.AlignedData {
+  const { axes, of } = planOf(props);
+  const logs = new Set(axes.filter((a) => a.log).map((a) => a.number));
+  return joined(props.lines.map((line, i) => withGaps(logs.has(of[i] ?? 0) ? positive(line) : line)));
+}
+
 export function LineChart(props: Props) {
   const { lines, range, height, stepped = false } = props;
   const theme = useTheme();
@@ -87,17 +112,17 @@ export function LineChart(props: Props) {
   const now = useRef(props);
   now.current = props;
   const shape = JSON.stringify([
-    theme, stepped, lines.map((l, i) => [l.key, l.unit, props.colorIndex?.[i] ?? i]),
+    theme, stepped, lines.map((l, i) => [l.key, l.unit, l.dashed, props.colorIndex?.[i] ?? i]), props.moved, props.log,
   ]);
 
   useEffect(() => {
     const el = box.current as HTMLDivElement;
     const drawn = now.current.lines;
-    const units = [...new Set(drawn.map((l) => l.unit))];
+    const plan = planOf(now.current);
     const colorOf = (i: number) => seriesColor(now.current.colorIndex?.[i] ?? i, theme);
-    const colors = units.map((unit) => {
-      const of = drawn.flatMap((l, i) => (l.unit === unit ? [i] : []));
-      return of.length === 1 ? colorOf(of[0] as number) : null;
+    const colors = plan.axes.map((axis) => {
+      const of = new Set(axis.lines.map(colorOf));
+      return of.size === 1 ? ([...of][0] as string) : null;
     });
     const made = new uPlot(
       {
@@ -112,28 +137,32 @@ export function LineChart(props: Props) {
         },
         scales: {
           x: { time: true, range: () => [now.current.range.from / 1000, now.current.range.to / 1000] },
+          ...Object.fromEntries(plan.axes.map((axis) => [scaleOf(axis.number), axis.log ? { distr: 3, log: 10 } : {}])),
         },
-        axes: axesFor(units, colors, theme),
+        axes: axesFor(plan.axes, colors, theme),
         series: [
           {},
           ...drawn.map((line, i) => ({
             label: line.label,
-            scale: line.unit,
+            scale: scaleOf(plan.of[i] ?? 1),
             stroke: colorOf(i),
             width: 1.4,
+            dash: line.dashed ? [6, 4] : undefined,
             points: { show: line.time.length < 40 },
             paths: stepped ? uPlot.paths.stepped?.({ align: 1 }) : undefined,
           })),
         ],
         hooks: {
-          draw: [(u) => placeMarks(u, now.current.marks ?? NO_MARKS)],
+          draw: [(u) => placeMarks(u, now.current.marks ?? NO_MARKS), (u) => placeBand(u, now.current.selection ?? null)],
           setSelect: [
             (u) => {
               if (u.select.width < 4) return;
               const from = u.posToVal(u.select.left, 'x') * 1000;
               const to = u.posToVal(u.select.left + u.select.width, 'x') * 1000;
               u.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
-              now.current.onRange?.({ from: Math.round(from), to: Math.round(to) });
+              const marked = { from: Math.round(from), to: Math.round(to) };
+              if (now.current.selecting) now.current.onSelect?.(marked);
+              else now.current.onRange?.(marked);
             },
           ],
           setCursor: [
@@ -150,7 +179,7 @@ export function LineChart(props: Props) {
           ],
         },
       },
-      joined(drawn.map(withGaps)),
+      dataOf(now.current),
       el,
     );
     plot.current = made;
@@ -168,11 +197,14 @@ export function LineChart(props: Props) {
   }, [shape]);
 
   useEffect(() => {
-    plot.current?.setData(joined(lines.map(withGaps)));
+    plot.current?.setData(dataOf(now.current));
   }, [lines]);
   useEffect(() => {
     if (plot.current) placeMarks(plot.current, props.marks ?? NO_MARKS);
   }, [props.marks]);
+  useEffect(() => {
+    if (plot.current) placeBand(plot.current, props.selection ?? null);
+  }, [props.selection?.from, props.selection?.to]);
   useEffect(() => {
     plot.current?.setScale('x', { min: range.from / 1000, max: range.to / 1000 });
   }, [range.from, range.to]);
@@ -191,6 +223,8 @@ export function LineChart(props: Props) {
       aria-label={props.label}
       data-from={range.from}
       data-to={range.to}
+      data-lines={lines.length}
+      data-axes={planOf(props).axes.length}
       onKeyDown={(event) => {
         if (event.ctrlKey || event.metaKey || event.altKey) return;
         const next = keyRange(event.key, range, props.home);
@@ -235,6 +269,20 @@ function placeMarks(u: uPlot, marks: Mark[]) {
     el.append(words);
     u.over.append(el);
   }
+}
+
+/** The selection as a band over the plot. */
+function placeBand(u: uPlot, selection: Range | null) {
+  u.over.querySelector('.chart-band')?.remove();
+  if (!selection) return;
+  const left = Math.max(0, u.valToPos(selection.from / 1000, 'x'));
+  const right = Math.min(u.over.clientWidth, u.valToPos(selection.to / 1000, 'x'));
+  if (right <= left) return;
+  const el = document.createElement('div');
+  el.className = 'chart-band';
+  el.style.left = `${left}px`;
+  el.style.width = `${right - left}px`;
+  u.over.append(el);
 }
 
 function bindMoves(u: uPlot, now: () => Props): () => void {

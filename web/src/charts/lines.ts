@@ -16,6 +16,8 @@ export interface Line {
   unit: string;
   time: number[]; // ms
   value: (number | null)[];
+  /** Of another period: drawn with gaps in its stroke. */
+  dashed?: boolean;
 }
 
 /** A vertical line at an instant, with words. */

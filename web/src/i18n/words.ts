@@ -3,6 +3,7 @@
 import { accountWords } from './wordsAccount';
 import { backupWords } from './wordsBackups';
 import { deviceWords } from './wordsDevices';
+import { historyWords } from './wordsHistory';
 import { identityWords } from './wordsIdentity';
 import { securityWords } from './wordsSecurity';
 import { importWords } from './wordsImport';
@@ -494,6 +495,7 @@ const table = {
   'tokens.deleteHint': ['用令牌 {name} 的程序会立刻失去访问。', 'Programs that use token {name} lose access at once.'],
 
   ...backupWords,
+  ...historyWords,
   ...identityWords,
   ...securityWords,
   ...deviceWords,

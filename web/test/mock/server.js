@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib';
 import { accountRoutes } from './account.js';
 import { deviceRoutes } from './devices.js';
 import { answer, id8, notFound, Refusal } from './answer.js';
-import { querySeries } from './history.js';
+import { Edits, querySeries, toMs } from './history.js';
 import { openapi } from './openapi.js';
 import { bomComponents, securityItems } from './security.js';
 import { demoAssets, demoDevices, demoThings, qualityAt, valueAt } from './plant.js';
@@ -28,6 +28,7 @@ export class Mock {
     this.keys = [];
     this.backups = [];
     this.backupSince = 0;
+    this.edits = new Edits();
     this.charts = [{ id: 'demo-water', name: { zh: '供水：流量与压力', en: 'Water: flow and pressure' }, window: '1h', points: ['pump-1/flow', 'pump-1/pressure'] }];
     this.views = [];
     this.audit = [];
@@ -381,16 +382,42 @@ export class Mock {
     answer(res, 200, page(items, q));
   }
 
-  on_history({ res, rest, json, q }) {
+  historyEdits({ req, res, rest, json, q }) {
+    if (rest[0] === 'edits' && req.method === 'GET') {
+      const items = this.edits.of(q.get('point')).map(({ points: _, values: __, ...edit }) => edit);
+      return answer(res, 200, { items, next: null });
+    }
+    const ask = json();
+    if (!ask.reason?.trim()) throw new Refusal(400, 'bad_request', '需要填写原因（会记入审计）', '');
+    if (rest[0] === 'edits') {
+      this.edits.list = this.edits.list.filter((e) => String(e.id) !== rest[1]);
+      return answer(res, 204);
+    }
+    if (rest[0] === 'correct') {
+      const { point, samples, reason } = ask;
+      const times = samples.map((s) => toMs(s.time)).sort((a, b) => a - b);
+      const [from, to] = [times[0], times[times.length - 1]].map((t) => new Date(t).toISOString());
+      const values = new Map(samples.map((s) => [toMs(s.time), s.value]));
+      const edit = this.edits.add({ kind: 'correction', points: [point], values, from, to, samples: samples.length, reason });
+      return answer(res, 200, { corrected: samples.length, edit: edit.id });
+    }
+    this.dangerous();
+    const [from, to] = [ask.from, ask.to].map((t) => new Date(toMs(t)).toISOString());
+    const edit = this.edits.add({ kind: 'deletion', points: ask.points, from, to, samples: null, reason: ask.reason });
+    return answer(res, 200, { deleted: 0, edit: edit.id });
+  }
+
+  on_history({ req, res, rest, json, q }) {
     if (rest[0] === 'export') {
       res.writeHead(200, { 'Content-Type': 'text/csv', 'Content-Disposition': 'attachment; filename="history.csv"' });
       return res.end(`\ufefftime,${q.get('points')}\r\n`);
     }
+    if (rest[0] === 'edits' || rest[0] === 'correct' || req.method === 'DELETE') return this.historyEdits({ req, res, rest, json, q });
     const ask = json();
     const series = ask.points.map((name) => {
       const found = this.point(name);
       if (!found) throw notFound(`点位 ${name}`);
-      return querySeries(ask, found.device, found.property);
+      return querySeries(ask, found.device, found.property, this.edits);
     });
     return answer(res, 200, { series, next: null });
   }

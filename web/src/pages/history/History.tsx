@@ -7,9 +7,11 @@ import { CopyButton } from '../../components/CodeBlock';
 import { t } from '../../i18n';
 import { stepFor } from '../../charts/lines';
 import { HistoryChart } from './HistoryChart';
+import { PeriodChoice } from './PeriodChoice';
 import { PointPicker } from './PointPicker';
 import { RangeBar } from './RangeBar';
 import { SavedCharts } from './SavedCharts';
+import { useLook, type Look } from './useLook';
 import { useRange } from './useRange';
 import { modes, type Mode } from './useHistory';
 
@@ -43,10 +45,19 @@ function ExportButton(props: { points: string[]; from: number; to: number; mode:
   );
 }
 
-function ModeBar({ mode, step }: { mode: Mode; step: string | null }) {
+function ModeBar({ mode, step, look }: { mode: Mode; step: string | null; look: Look }) {
   const aggregated = mode !== 'auto' && mode !== 'raw';
   return (
     <div className="button-row">
+      <Button
+        size="small"
+        type={look.selecting ? 'primary' : 'default'}
+        aria-pressed={look.selecting}
+        title={t('history.selectHint')}
+        onClick={() => look.setSelecting(!look.selecting)}
+      >
+        {t('history.select')}
+      </Button>
       <Select<Mode>
         size="small"
         value={mode}
@@ -79,6 +90,7 @@ export default function History() {
   const mode = (modes.find((m) => m === query.get('mode')) ?? 'auto') as Mode;
   const step = query.get('step');
   const { choice, home, setRange, setLast } = useRange('24h');
+  const look = useLook(points);
   const setPoints = (next: string[]) => setQuery({ points: pointsText(next) });
   const { from, to } = choice.range;
   return (
@@ -100,7 +112,8 @@ export default function History() {
         <div className="explorer-main">
           <div className="toolbar">
             <RangeBar choice={choice} onRange={setRange} onLast={setLast} />
-            <ModeBar mode={mode} step={step} />
+            <ModeBar mode={mode} step={step} look={look} />
+            <PeriodChoice vs={query.get('vs')} />
           </div>
           <HistoryChart
             points={points}
@@ -108,6 +121,7 @@ export default function History() {
             home={home}
             mode={mode}
             step={step}
+            look={look}
             onRange={setRange}
             onRemove={(p) => setPoints(points.filter((x) => x !== p))}
           />

@@ -1,16 +1,22 @@
-// Chart, legend and statistics of some points over a range: the explorer and the device page share it.
-import { CloseOutlined } from '@ant-design/icons';
+// Chart and legend of some points over a range: the explorer, the device page and the comparison of
+// devices share it. With a look (the explorer) lines can be moved, ranges selected, panels chosen.
 import { Button } from 'antd';
 import { useEffect, useMemo, useRef, useState } from 'react';
-import { useTheme } from '../../app/theme';
+import { setQuery } from '../../app/router';
 import { LineChart, type CursorAt } from '../../charts/LineChart';
-import type { Line, Range } from '../../charts/lines';
-import { seriesColor } from '../../charts/palette';
+import { oneOfEach, type Line, type Range } from '../../charts/lines';
 import { EmptyState } from '../../components/EmptyState';
 import { ProblemView } from '../../components/ProblemView';
 import { t } from '../../i18n';
-import { cell, count, moment, unit } from '../../i18n/format';
+import { count } from '../../i18n/format';
+import { editMarks } from './edits';
+import { EditsPanel } from './EditsPanel';
+import { Legend, LogAxes } from './Legend';
+import { shiftMs } from './period';
+import { StatsPanel } from './StatsPanel';
 import { useHistory, type History, type Mode } from './useHistory';
+import { useEdits } from './useEdits';
+import { panels, type Look } from './useLook';
 
 interface Props {
   points: string[];
@@ -20,6 +26,7 @@ interface Props {
   step: string | null;
   onRange: (range: Range) => void;
   onRemove?: (point: string) => void;
+  look?: Look;
 }
 
 function useWidth() {
@@ -38,67 +45,6 @@ function useWidth() {
   return { box, size };
 }
 
-function Legend(props: { history: History; points: string[]; at: CursorAt | null; onRemove?: (p: string) => void }) {
-  const { history, points, at, onRemove } = props;
-  const theme = useTheme();
-  const valueOf = (point: string) => {
-    const index = history.lines.findIndex((l) => l.key === point);
-    return at && index >= 0 ? cell(at.values[index]) : '';
-  };
-  return (
-    <div className="table-box" tabIndex={0} role="region" aria-label={t('history.statistics')}>
-      <table className="legend">
-        <thead>
-          <tr>
-            <th scope="col">{t('history.point')}</th>
-            <th scope="col" className="right legend-cursor">
-              {at ? moment(at.time) : t('history.atCursor')}
-            </th>
-            <th scope="col" className="right">{t('stat.last')}</th>
-            <th scope="col" className="right">{t('stat.min')}</th>
-            <th scope="col" className="right">{t('stat.mean')}</th>
-            <th scope="col" className="right">{t('stat.max')}</th>
-            <th scope="col" className="right">{t('stat.stddev')}</th>
-            <th scope="col" className="right">{t('stat.count')}</th>
-            {onRemove ? <th scope="col" aria-label={t('action.remove')} /> : null}
-          </tr>
-        </thead>
-        <tbody>
-          {points.map((point, i) => {
-            const stats = history.stats[point];
-            return (
-              <tr key={point}>
-                <th scope="row">
-                  <span className="swatch" style={{ background: seriesColor(i, theme) }} />
-                  {point} <span className="dim">{unit(history.units[point])}</span>
-                </th>
-                <td className="right strong">{valueOf(point)}</td>
-                <td className="right">{cell(stats?.last)}</td>
-                <td className="right">{cell(stats?.min)}</td>
-                <td className="right">{cell(stats?.mean, 5)}</td>
-                <td className="right">{cell(stats?.max)}</td>
-                <td className="right">{cell(stats?.stddev, 4)}</td>
-                <td className="right">{count(stats?.count)}</td>
-                {onRemove ? (
-                  <td className="right">
-                    <Button
-                      size="small"
-                      type="text"
-                      icon={<CloseOutlined />}
-                      aria-label={t('history.removePoint', { point })}
-                      onClick={() => onRemove(point)}
-                    />
-                  </td>
-                ) : null}
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
-    </div>
-  );
-}
-
 function summary(history: History): string {
   const rows = history.lines.reduce((n, l) => n + l.time.length, 0);
   const parts = [t('history.drawn', { n: count(rows) })];
@@ -113,32 +59,90 @@ function ordered(lines: Line[], points: string[]): Line[] {
   return points.flatMap((p) => lines.filter((l) => l.key === p));
 }
 
+function PanelTabs({ look }: { look: Look }) {
+  return (
+    <div className="button-row" role="group" aria-label={t('panel.label')}>
+      {panels.map((p) => (
+        <Button
+          key={p}
+          size="small"
+          type={look.panel === p ? 'primary' : 'default'}
+          aria-pressed={look.panel === p}
+          onClick={() => setQuery({ panel: p === 'lines' ? null : p })}
+        >
+          {t(`panel.${p}`)}
+        </Button>
+      ))}
+    </div>
+  );
+}
+
+/** The same points in the other period, brought over the range: dashed, on the axes of their own lines. */
+function useOtherPeriod(props: Props, pixels: number, version: number) {
+  const { points, range, look, mode, step } = props;
+  const shift = look?.vs ? shiftMs(look.vs, range.to) : 0;
+  const past = useHistory({
+    points: shift ? points : [],
+    range: { from: range.from - shift, to: range.to - shift },
+    mode,
+    step,
+    pixels,
+    version,
+  });
+  const key = points.join('\n');
+  const lines = useMemo(
+    () =>
+      ordered(past.lines, key.split('\n')).map((l) => ({ ...l, key: otherKey(l.key), time: l.time.map((at) => at + shift), dashed: true })),
+    [past.lines, key, shift],
+  );
+  const moved = useMemo(
+    () => ({ ...look?.moved, ...Object.fromEntries(Object.entries(look?.moved ?? {}).map(([p, n]) => [otherKey(p), n])) }),
+    [look?.moved],
+  );
+  return { lines: shift ? lines : NO_LINES, moved, problem: past.problem };
+}
+const NO_LINES: Line[] = [];
+const otherKey = (point: string) => `${point}@`;
+
 export function HistoryChart(props: Props) {
-  const { points, range, mode } = props;
+  const { points, range, mode, look } = props;
   const { box, size } = useWidth();
   const [at, setAt] = useState<CursorAt | null>(null);
-  const history = useHistory({ points, range, mode, step: props.step, pixels: size.width });
+  const edits = useEdits(points, look !== undefined);
+  const { version } = edits;
+  const history = useHistory({ points, range, mode, step: props.step, pixels: size.width, version });
+  const marks = useMemo(
+    () => oneOfEach([...history.marks, ...editMarks(edits.rows, range)]),
+    [history.marks, edits.rows, range.from, range.to],
+  );
   // Kept the same between renders: new lines make the chart draw anew, which moves its cursor.
   const key = points.join('\n');
   const lines = useMemo(() => ordered(history.lines, key.split('\n')), [history.lines, key]);
+  const other = useOtherPeriod(props, size.width, version);
+  const drawn = useMemo(() => [...lines, ...other.lines], [lines, other.lines]);
   const empty = !history.loading && history.tookMs !== null && lines.every((l) => l.time.length === 0);
   return (
     <div className="history-chart">
-      <ProblemView problem={history.problem} />
+      <ProblemView problem={history.problem ?? other.problem} />
       <div ref={box} className="chart-box" data-loading={history.loading} data-took={history.tookMs ?? ''}>
         {points.length === 0 ? (
           <EmptyState title={t('history.pick')} hint={t('history.pickHint')} />
         ) : (
           <LineChart
             label={t('history.chartLabel', { points: points.join(', ') })}
-            lines={lines}
-            colorIndex={lines.map((l) => points.indexOf(l.key))}
-            marks={history.marks}
+            lines={drawn}
+            colorIndex={drawn.map((l) => points.indexOf(l.dashed ? l.key.slice(0, -1) : l.key))}
+            marks={marks}
             range={range}
             home={props.home}
             height={size.height}
             onRange={props.onRange}
             onCursor={setAt}
+            moved={look ? other.moved : undefined}
+            log={look?.log}
+            selecting={look?.selecting}
+            selection={look?.selection}
+            onSelect={look?.select}
           />
         )}
         {points.length > 0 && empty && !history.problem ? (
@@ -151,7 +155,26 @@ export function HistoryChart(props: Props) {
             <span role="status" data-testid="history-status">{summary(history)}</span>
             <span>{t('history.keys')}</span>
           </div>
-          <Legend history={{ ...history, lines }} points={points} at={at} onRemove={props.onRemove} />
+          {look ? (
+            <div className="chart-panels">
+              <PanelTabs look={look} />
+              <LogAxes history={{ ...history, lines }} look={look} />
+            </div>
+          ) : null}
+          {look?.panel === 'stats' ? (
+            <StatsPanel points={points} types={history.types} range={range} look={look} version={version} onRange={props.onRange} />
+          ) : look?.panel === 'edits' ? (
+            <EditsPanel points={points} types={history.types} range={range} look={look} edits={edits} onRange={props.onRange} />
+          ) : (
+            <Legend
+              history={{ ...history, lines }}
+              points={points}
+              at={at}
+              look={look}
+              other={look?.vs ? drawn.map((l) => (l.dashed ? l.key.slice(0, -1) : null)) : undefined}
+              onRemove={props.onRemove}
+            />
+          )}
         </>
       ) : null}
     </div>

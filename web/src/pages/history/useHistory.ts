@@ -22,6 +22,7 @@ const statNames = ['count', 'min', 'max', 'mean', 'stddev', 'first', 'last'] as 
 export interface History {
   lines: Line[];
   units: Record<string, string>;
+  types: Record<string, string>;
   /** Replacements and new names of the devices within the range. */
   marks: Mark[];
   stats: Record<string, Stats>;
@@ -43,6 +44,8 @@ export interface Ask {
   mode: Mode;
   step: string | null;
   pixels: number;
+  /** Another number asks again: samples were changed. */
+  version?: number;
 }
 
 export function queryFor(ask: Ask): Record<string, unknown> {
@@ -94,7 +97,7 @@ function statsOf(series: QuerySeries): Stats {
 }
 
 const nothing: History = {
-  lines: [], units: {}, marks: [], stats: {}, step: null, cut: false, tookMs: null, problem: null, loading: false,
+  lines: [], units: {}, types: {}, marks: [], stats: {}, step: null, cut: false, tookMs: null, problem: null, loading: false,
 };
 
 /** Lines and statistics of the visible range; the old ones stay until the new ones are here. */
@@ -120,6 +123,7 @@ export function useHistory(ask: Ask, delayMs = 60): History {
           ...old,
           lines: answer.series.map((s) => lineOf(s, want.mode)),
           units: Object.fromEntries(answer.series.map((s) => [s.point, s.unit ?? ''])),
+          types: Object.fromEntries(answer.series.map((s) => [s.point, s.type ?? ''])),
           marks: oneOfEach(answer.series.flatMap(marksOf)),
           step: want.mode === 'auto' || want.mode === 'raw' ? null : String(queryFor(want).step),
           cut: want.mode === 'raw' && answer.next !== null,

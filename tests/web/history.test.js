@@ -1,0 +1,217 @@
+// The history explorer in headless Chromium, against the mock or (SONGHUA_URL) the real binary: axes, cursor, statistics of a selection.
+import { api, historyPath, openPage, password, real, signIn, startBrowser, startPlatform, until } from './browser.js';
+
+let platform;
+let browser;
+let page;
+let faults;
+let names; // two points of different units, the first one a rate
+
+/** A fresh platform has no past: two hours of it, a sample every ten seconds, up to two minutes ago. */
+async function fill(name) {
+  const at = name.lastIndexOf('/');
+  const end = Date.now() - 120_000;
+  const rows = Array.from({ length: 720 }, (_, i) => ({ ts: end - i * 10_000, values: { [name.slice(at + 1)]: 20.5 + (i % 30) } }));
+  const { status, data } = await api(page, 'POST', `ingest?device=${encodeURIComponent(name.slice(0, at))}`, rows);
+  expect([status, data.rejected]).toEqual([200, []]);
+}
+
+beforeAll(async () => {
+  platform = await startPlatform();
+  browser = await startBrowser();
+  ({ page, faults } = await openPage(browser.context));
+  await signIn(page, platform.url);
+  const all = (await api(page, 'GET', 'points?limit=300')).data.items.filter((p) => p.type === 'f64' && p.unit);
+  const recent = { points: all.map((p) => `${p.device}/${p.property}`), from: Date.now() - 600_000, to: Date.now(), time: 'ms', aggregate: ['count'] };
+  const answer = await api(page, 'POST', 'history/query', recent);
+  expect(answer.data.series, JSON.stringify(answer.data)).toBeDefined();
+  const live = answer.data.series.filter((s) => s.count[0] > 0);
+  const rate = live.find((p) => /^k?W$|\/(h|min)$/.test(p.unit));
+  const other = live.find((p) => p.unit !== rate.unit && p.unit === 'Cel');
+  names = [rate.point, other.point];
+  if (real) for (const name of names) await fill(name);
+});
+afterAll(async () => {
+  await browser?.close();
+  await platform?.close();
+});
+afterEach(() => {
+  expect(faults.splice(0)).toEqual([]);
+});
+
+const open = async (tail) => {
+  await page.goto(platform.url + historyPath(names, tail));
+  await page.waitForSelector('.legend tbody tr');
+  await until(() => page.locator('.chart-box').getAttribute('data-took'), (text) => Number(text) > 0, 'answer');
+};
+const axes = () => page.locator('.line-chart').getAttribute('data-axes');
+const button = (name) => page.getByRole('button', { name: new RegExp(`^${[...name].join('\\s?')}$`) });
+const query = () => new URL(page.url()).searchParams;
+
+describe('axes', () => {
+  test('a unit has its own axis; a line is moved to another and back', async () => {
+    await open('last=1h');
+    await until(axes, (n) => n === '2', 'two axes');
+    await page.getByLabel(`${names[1]} 的坐标轴`).click();
+    await page.locator('.ant-select-item-option', { hasText: /^左 1$/ }).click();
+    await until(axes, (n) => n === '1', 'one axis');
+    expect(query().get('axes')).toBe(`${encodeURIComponent(names[1])}=1`);
+    await page.reload();
+    await until(axes, (n) => n === '1', 'one axis again');
+    await page.goBack();
+    await open('last=1h&axes=');
+    await until(axes, (n) => n === '2', 'two axes');
+  });
+
+  test('an axis is logarithmic when asked', async () => {
+    await open('last=1h');
+    const box = page.locator('.log-axes input').first();
+    await box.check();
+    await page.waitForURL(/log=1/);
+    await page.reload();
+    await until(() => page.locator('.log-axes input').first().isChecked(), Boolean, 'kept');
+    await page.locator('.log-axes input').first().uncheck();
+    await until(() => query().get('log'), (log) => log === null, 'linear');
+  });
+
+  test('the cursor tells the value of every line at its time', async () => {
+    await open('last=1h');
+    const over = await page.locator('.u-over').boundingBox();
+    await page.mouse.move(over.x + over.width * 0.6, over.y + 60);
+    const cells = page.locator('.legend tbody td.strong');
+    await until(() => cells.allInnerTexts(), (texts) => texts.length === 2 && texts.every((text) => /\d/.test(text)), 'values');
+    expect(await page.locator('.legend-cursor').innerText()).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/);
+  });
+});
+
+describe('statistics of a selection', () => {
+  const stat = async (row, name) => Number((await page.locator(`.stats tbody tr`).nth(row).locator(`[data-stat=${name}]`).innerText()).replace(/[, ]|[^\d.-].*$/g, ''));
+
+  test('dragging selects, the panel counts what is selected as the server does', async () => {
+    await open('last=1h');
+    await button('框选').click();
+    const over = await page.locator('.u-over').boundingBox();
+    await page.mouse.move(over.x + over.width * 0.3, over.y + 80);
+    await page.mouse.down();
+    await page.mouse.move(over.x + over.width * 0.6, over.y + 80, { steps: 6 });
+    await page.mouse.up();
+    await page.waitForURL(/sel=\d+-\d+&?/);
+    await page.waitForSelector('.stats tbody tr');
+    expect(await page.locator('.chart-band').count()).toBe(1);
+    const [from, to] = query().get('sel').split('-').map(Number);
+    expect(to - from).toBeGreaterThan(0.25 * 3_600_000);
+    expect(to - from).toBeLessThan(0.35 * 3_600_000);
+    const aggregate = ['count', 'min', 'max', 'mean', 'twa', 'p50', 'duration:>-1e300'];
+    const { data } = await api(page, 'POST', 'history/query', { points: names, from, to, time: 'ms', aggregate });
+    const [want] = data.series;
+    await until(() => stat(0, 'count'), (n) => n === want.count[0], 'count');
+    for (const name of ['min', 'max', 'mean', 'twa', 'p50']) expect(await stat(0, name)).toBeCloseTo(want[name][0], 2);
+    const per = want.unit.endsWith('/min') ? 60 : 3600;
+    const sum = (want.twa[0] * want['duration:>-1e300'][0]) / per;
+    expect(Math.abs((await stat(0, 'integral')) - sum)).toBeLessThan(1e-3 * Math.abs(sum) + 1e-3);
+    expect(await page.locator('.stats tbody tr').nth(1).locator('[data-stat=integral]').innerText()).toBe('–');
+  });
+
+  test('a selection is in the link, is changed by hand, and is zoomed to', async () => {
+    const to = Math.floor(Date.now() / 60_000) * 60_000 - 600_000;
+    await open(`last=1h&panel=stats&sel=${to - 600_000}-${to}`);
+    await page.waitForSelector('.chart-band');
+    const before = await page.getByLabel('选中范围的开始').inputValue();
+    await page.getByLabel('选中范围的开始').fill(before.replace(/:(\d\d)(?=(:\d\d)?$)/, (_, m) => `:${m === '59' ? '58' : String(Number(m) + 1).padStart(2, '0')}`));
+    await until(() => query().get('sel'), (sel) => sel !== `${to - 600_000}-${to}`, 'changed');
+    await button('放大到选中范围').click();
+    await page.waitForURL(/from=/);
+    expect(Number(await page.locator('.line-chart').getAttribute('data-to'))).toBe(to);
+    await button('取消选中').click();
+    await until(() => page.locator('.chart-band').count(), (n) => n === 0, 'no band');
+    await page.getByText('可见范围', { exact: true }).waitFor();
+  });
+});
+
+describe('corrections', () => {
+  const rows = () => page.locator('.edits tbody tr:not(.blank)');
+  const dialog = (name) => page.locator('.ant-modal', { hasText: name });
+  const count = async (from, to) =>
+    (await api(page, 'POST', 'history/query', { points: [names[0]], from, to, time: 'ms', aggregate: ['count', 'min', 'max'] })).data.series[0];
+  const why = `校准 ${Date.now().toString(36)}`;
+
+  test('samples of a selection are corrected with a reason, marked, and the correction is withdrawn', async () => {
+    const to = Date.now() - 5_000;
+    const from = to - 20_000;
+    const before = await count(from, to);
+    expect(before.count[0]).toBeGreaterThan(0);
+    await open(`from=${to - 120_000}&to=${to + 1000}&panel=edits&sel=${from}-${to}`);
+    await button('更正样本').click();
+    await dialog('更正样本').locator('#edit-value').fill('12.5');
+    await dialog('更正样本').getByLabel('原因').fill(why);
+    await dialog('更正样本').getByRole('button', { name: `更正 ${before.count[0]} 个样本` }).click();
+    await until(() => rows().filter({ hasText: why }).count(), (n) => n === 1, 'the row of the correction');
+    const after = await count(from, to);
+    expect([after.count[0], after.min[0], after.max[0]]).toEqual([before.count[0], 12.5, 12.5]);
+    await until(() => page.locator('.chart-mark').evaluateAll((all) => all.map((el) => el.getAttribute('aria-label')).join()), (text) => text.includes(why), 'mark');
+    await rows().filter({ hasText: why }).getByRole('button', { name: /撤\s?销/ }).click();
+    await dialog('撤销').getByLabel('原因').fill('误操作');
+    await dialog('撤销').locator('.ant-btn-primary').click();
+    await until(() => rows().filter({ hasText: why }).count(), (n) => n === 0, 'withdrawn');
+    expect((await count(from, to)).max).toEqual(before.max);
+  });
+
+  test('samples are deleted after a fresh proof of who it is, and come back', async () => {
+    const to = Date.now() - 5_000;
+    const from = to - 20_000;
+    const before = await count(from, to);
+    await open(`from=${to - 120_000}&to=${to + 1000}&panel=edits&sel=${from}-${to}`);
+    await button('删除样本').click();
+    await dialog('删除样本').getByLabel(names[0]).check();
+    await dialog('删除样本').getByLabel('原因').fill(`${why} 删`);
+    await dialog('删除样本').locator('.ant-btn-primary').click();
+    const proof = page.locator('.ant-modal input[type=password]');
+    await until(async () => (await proof.count()) + (await rows().filter({ hasText: `${why} 删` }).count()), (n) => n > 0, 'proof or row');
+    if (await proof.count()) {
+      await proof.fill(password);
+      await page.keyboard.press('Enter');
+    }
+    const mine = rows().filter({ hasText: `${why} 删` });
+    await until(() => mine.count(), (n) => n === 1, 'the row of the deletion');
+    expect((await count(from, to)).count[0] ?? 0).toBe(0);
+    await mine.getByRole('button', { name: /撤\s?销/ }).click();
+    await dialog('撤销').getByLabel('原因').fill('误操作');
+    await dialog('撤销').locator('.ant-btn-primary').click();
+    await until(() => mine.count(), (n) => n === 0, 'withdrawn');
+    expect((await count(from, to)).count).toEqual(before.count);
+  });
+
+  test('without a selection nothing can be changed, and the panel says what to do', async () => {
+    await open('last=1h&panel=edits');
+    expect(await button('更正样本').isDisabled()).toBe(true);
+    expect(await button('删除样本').isDisabled()).toBe(true);
+  });
+});
+
+describe('another period', () => {
+  const lines = () => page.locator('.line-chart').getAttribute('data-lines');
+  const number = async (selector) => parseFloat(await page.locator(selector).innerText());
+
+  test('the same points some minutes before: dashed lines, value and difference at the cursor, all in the link', async () => {
+    await open('last=15m&mode=mean&step=1m');
+    await until(lines, (n) => n === '2', 'two lines');
+    await page.getByLabel('对比时段').click();
+    await page.locator('.ant-select-item-option', { hasText: '自定义间隔' }).click();
+    await page.getByLabel('间隔', { exact: true }).fill('10');
+    await page.getByLabel('间隔的单位').click();
+    await page.locator('.ant-select-dropdown:not(.ant-select-dropdown-hidden) .ant-select-item-option', { hasText: '分钟' }).click();
+    await page.waitForURL(/vs=10m/);
+    await page.reload();
+    await until(lines, (n) => n === '4', 'four lines');
+    const over = await page.locator('.u-over').boundingBox();
+    await page.mouse.move(over.x + over.width * 0.9, over.y + 60);
+    const then = `[data-then="${names[0]}"]`;
+    await until(() => page.locator(then).innerText(), (text) => /\d/.test(text), 'value of the other period');
+    const now = await number('.legend tbody tr:first-child td.strong');
+    expect(await number(`[data-diff="${names[0]}"]`)).toBeCloseTo(now - (await number(then)), 2);
+    await page.getByLabel('对比时段').click();
+    await page.locator('.ant-select-dropdown:not(.ant-select-dropdown-hidden) .ant-select-item-option', { hasText: '不对比' }).click();
+    await until(lines, (n) => n === '2', 'two lines again');
+    expect(query().get('vs')).toBeNull();
+  });
+});

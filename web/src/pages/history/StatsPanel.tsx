@@ -1,0 +1,108 @@
+// Statistics of the selection, or of what is visible when nothing is selected.
+import { Button } from 'antd';
+import { useTheme } from '../../app/theme';
+import type { Range } from '../../charts/lines';
+import { seriesColor } from '../../charts/palette';
+import { ProblemView } from '../../components/ProblemView';
+import { t, type WordKey } from '../../i18n';
+import { cell, count, unit } from '../../i18n/format';
+import { fromInput, toInput } from './range';
+import type { Look } from './useLook';
+import { useStats, type PointStats } from './useStats';
+
+interface Props {
+  points: string[];
+  types: Record<string, string>;
+  range: Range;
+  look: Look;
+  /** Of the samples: another number reads them anew. */
+  version: number;
+  onRange: (range: Range) => void;
+}
+
+const columns: [WordKey, (s: PointStats) => string][] = [
+  ['stat.count', (s) => count(Number(s.of.count ?? 0))],
+  ['stat.min', (s) => cell(s.of.min)],
+  ['stat.max', (s) => cell(s.of.max)],
+  ['stat.mean', (s) => cell(s.of.mean, 5)],
+  ['stat.twa', (s) => cell(s.of.twa, 5)],
+  ['stat.stddev', (s) => cell(s.of.stddev, 4)],
+  ['stat.p5', (s) => cell(s.of.p5, 5)],
+  ['stat.p50', (s) => cell(s.of.p50, 5)],
+  ['stat.p95', (s) => cell(s.of.p95, 5)],
+  ['stat.first', (s) => cell(s.of.first)],
+  ['stat.last', (s) => cell(s.of.last)],
+  ['stat.change', ({ of }) => (typeof of.first === 'number' && typeof of.last === 'number' ? cell(of.last - of.first, 6) : '–')],
+  ['stat.integral', (s) => (s.integral ? `${cell(s.integral.value, 6)} ${unit(s.integral.unit)}` : '–')],
+];
+
+/** From and to of the selection, for who has no mouse. */
+export function SelectionBar({ range, look, onRange }: Omit<Props, 'points' | 'types' | 'version'>) {
+  const chosen = look.selection ?? range;
+  const field = (word: WordKey, end: 'from' | 'to') => (
+    <input
+      type="datetime-local"
+      step={1}
+      aria-label={t(word)}
+      value={toInput(chosen[end])}
+      onChange={(e) => {
+        const at = fromInput(e.target.value);
+        const next = { ...chosen, [end]: at ?? 0 };
+        if (at !== null && next.to > next.from) look.select(next);
+      }}
+    />
+  );
+  return (
+    <div className="selection-bar">
+      <span>{t(look.selection ? 'history.selected' : 'history.selectedAll')}</span>
+      {field('history.selFrom', 'from')}
+      <span className="dim" aria-hidden="true">–</span>
+      {field('history.selTo', 'to')}
+      {look.selection ? (
+        <>
+          <Button size="small" onClick={() => onRange(chosen)}>{t('history.zoomToSel')}</Button>
+          <Button size="small" onClick={() => look.select(null)}>{t('history.clearSel')}</Button>
+        </>
+      ) : (
+        <span className="dim">{t('history.selHint')}</span>
+      )}
+    </div>
+  );
+}
+
+export function StatsPanel(props: Props) {
+  const { points, types, look, range } = props;
+  const theme = useTheme();
+  const stats = useStats(points, types, look.selection ?? range, props.version);
+  return (
+    <>
+      <SelectionBar range={range} look={look} onRange={props.onRange} />
+      <ProblemView problem={stats.problem} />
+      <div className="table-box" tabIndex={0} role="region" aria-label={t('panel.stats')} aria-busy={stats.loading}>
+        <table className="legend stats">
+          <thead>
+            <tr>
+              <th scope="col">{t('history.point')}</th>
+              {columns.map(([word]) => (
+                <th key={word} scope="col" className="right">{t(word)}</th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {stats.rows.map((s) => (
+              <tr key={s.point}>
+                <th scope="row">
+                  <span className="swatch" style={{ background: seriesColor(points.indexOf(s.point), theme) }} />
+                  {s.point} <span className="dim">{unit(s.unit)}</span>
+                </th>
+                {columns.map(([word, text]) => (
+                  <td key={word} className="right" data-stat={word.slice(5)}>{text(s)}</td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </>
+  );
+}
