@@ -150,6 +150,33 @@ static int by_cookie(struct api_req *r)
     return 0;
 }
 
+int api_refused(struct api_req *r, enum sh_refusal why)
+{
+    struct sh_diag d = {0};
+    r->who = (struct sh_principal){0};
+    (void)atomic_fetch_add(&r->api->denied, 1);
+    sh_guard_refusal(why, r->chinese, &d);
+    return api_problem_diag(r, 403,
+                            why == SH_REFUSED_QUARANTINE ? "quarantined" : "address_refused", &d);
+}
+
+/* What is bound to a device comes from where the device may: 0, or the status. */
+static int admitted(struct api_req *r)
+{
+    char peer[SH_ADDR_CHARS];
+    if (!r->who.bound) {
+        return 0;
+    }
+    const size_t n = sh_addr_ip_print(&r->http->peer, peer);
+    const bool est = sh_str_starts(r->http->path, SH_STR("/.well-known/est/"));
+    const enum sh_refusal why =
+        sh_guard_admits(r->api->o.guard, &r->who, sh_str_of(peer, n),
+                        est                                     ? SH_DOOR_EST
+                        : (r->route->flags & API_F_INGEST) != 0 ? SH_DOOR_INGEST
+                                                                : SH_DOOR_OTHER);
+    return why == SH_REFUSED_NOT ? 0 : api_refused(r, why);
+}
+
 static int authenticate(struct api_req *r)
 {
     const struct sh_str field = sh_http_field_of(r->http, "Authorization");
@@ -178,7 +205,7 @@ static int authenticate(struct api_req *r)
         return api_problem(r, 401, "not_signed_in", "the token is unknown, expired or revoked",
                            "令牌不存在、已过期或已吊销");
     }
-    return 0;
+    return admitted(r);
 }
 
 static int choose_tenant(struct api_req *r)

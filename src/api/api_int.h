@@ -147,6 +147,8 @@ struct sh_api {
 int api_problem(struct api_req *r, int status, const char *code, const char *detail_en,
                 const char *detail_zh);
 int api_problem_diag(struct api_req *r, int status, const char *code, const struct sh_diag *d);
+/* What is bound to a device does not come from where it may: 403, and who asked is forgotten. */
+int api_refused(struct api_req *r, enum sh_refusal why);
 /* By error class, with the diag's words when there are some (may be NULL). */
 int api_error(struct api_req *r, sh_err err, const struct sh_diag *d);
 /* Sends what was written with this status and frees the request. Any thread. */
@@ -303,6 +305,8 @@ api_handler api_channels_list, api_channels_post, api_channels_get, api_channels
     api_channels_delete, api_drivers_list, api_mappings_get, api_mappings_put;
 api_handler api_relations_get, api_relations_post, api_relations_delete, api_attributes_get,
     api_attributes_patch;
+api_handler api_device_access_get, api_device_access_put, api_device_quarantine, api_device_release,
+    api_device_clone_dismiss;
 api_handler api_certificates_get, api_certificates_post, api_certificates_delete, api_names_post,
     api_names_delete, api_device_ca, api_pki_ca, api_pki_cer, api_pki_crl, api_pki_ocsp,
     api_pki_ocsp_get, api_est_cacerts, api_est_csrattrs, api_est_enroll, api_est_reenroll,

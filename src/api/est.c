@@ -152,13 +152,17 @@ static int enroll(struct api_req *r, const struct sh_buf *request, struct sh_buf
 static int reenroll(struct api_req *r, const struct sh_buf *request, struct sh_buf *pem)
 {
     struct sh_diag d = {0};
+    enum sh_refusal why = SH_REFUSED_NOT;
     struct sh_peer_cert shown;
     if (sh_http_peer_cert(r->http, &shown) != SH_OK) {
         return unknown(r, "show the certificate that is to be renewed in the TLS handshake",
                        "请在 TLS 握手中出示待续期的客户端证书");
     }
     const sh_err err = sh_guard_device_renew(r->api->o.guard, shown.sha256, api_peer(r),
-                                             sh_buf_str(request), pem, &d);
+                                             sh_buf_str(request), pem, &why, &d);
+    if (why != SH_REFUSED_NOT) {
+        return api_refused(r, why);
+    }
     if (err == SH_E_DENIED || err == SH_E_CLOSED) {
         return api_problem(r, 403, "denied", "the certificate was not issued here, or was revoked",
                            "该证书不是本平台签发的，或已被吊销");

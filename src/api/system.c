@@ -135,6 +135,21 @@ static void put_certificates_due(const struct sh_api *a, uint32_t tenant, struct
     }
 }
 
+static void put_watched(const struct sh_api *a, uint32_t tenant, struct sh_jw *w)
+{
+    uint32_t cloned = 0;
+    uint32_t quarantined = 0;
+    sh_guard_devices_watched(a->o.guard, tenant, &cloned, &quarantined);
+    if (cloned > 0) {
+        put_problem(w, "error", "devices_cloned",
+                    "devices whose identity was used from two places in turn", cloned);
+    }
+    if (quarantined > 0) {
+        put_problem(w, "warning", "devices_quarantined",
+                    "devices in quarantine: what they send is refused", quarantined);
+    }
+}
+
 static void put_problems(struct sh_api *a, uint32_t tenant, const struct sh_journal_stats *j,
                          struct sh_jw *w)
 {
@@ -166,6 +181,7 @@ static void put_problems(struct sh_api *a, uint32_t tenant, const struct sh_jour
         put_problem(w, "error", "audit_dropped", "audit entries were dropped", g.audit_dropped);
     }
     put_certificates_due(a, tenant, w);
+    put_watched(a, tenant, w);
     if (a->o.seams.problems != NULL && tenant == SH_TENANT_ROOT) {
         a->o.seams.problems(a->o.seams.ctx, w);
     }
@@ -240,7 +256,11 @@ static void put_tenant(struct sh_api *a, uint32_t tenant, struct sh_jw *w)
     if (sh_guard_tenant_use(a->o.guard, tenant, &use) == SH_OK) {
         put_u64(w, "points", use.use[SH_QUOTA_POINTS]);
     }
-    put_no_problems(w);
+    sh_jw_key(w, "problems");
+    sh_jw_arr(w);
+    put_certificates_due(a, tenant, w);
+    put_watched(a, tenant, w);
+    sh_jw_arr_end(w);
     sh_jw_key(w, "version");
     sh_jw_c(w, a->o.version);
     sh_jw_key(w, "demo");
@@ -482,6 +502,12 @@ static sh_err write_metrics(struct sh_api *a, struct sh_buf *out)
          rec.indexing ? 1 : 0},
         {"sign_ins_total", "counter", "Sign-ins.", (double)u.sign_ins},
         {"sign_in_failures_total", "counter", "Failed sign-ins.", (double)u.failures},
+        {"device_refused_address_total", "counter",
+         "Devices refused: their address is not on their allow list.", (double)u.refused_address},
+        {"device_refused_quarantine_total", "counter", "Devices refused: they are in quarantine.",
+         (double)u.refused_quarantine},
+        {"device_clones_total", "counter", "Identities seen in two places: marks raised.",
+         (double)u.clones},
         {"sessions", "gauge", "Console sessions.", (double)u.sessions},
         {"http_requests_total", "counter", "HTTP requests.", (double)atomic_load(&a->requests)},
         {"http_denied_total", "counter", "Requests denied.", (double)atomic_load(&a->denied)},

@@ -382,7 +382,7 @@ static sh_err take_away(struct sh_guard *g, const struct sh_guard_at *at,
     return err;
 }
 
-static bool note_ok(struct sh_str note)
+bool guard_note_ok(struct sh_str note)
 {
     if (note.n > GUARD_NOTE_MAX || !sh_utf8_valid(note)) {
         return false;
@@ -401,7 +401,7 @@ sh_err sh_guard_device_certificate_revoke(struct sh_guard *g, const struct sh_gu
     char key[3 + SH_HASH_HEX] = "fp:";
     size_t n = 0;
     SH_TRY(sh_guard_check_device(g, at->by, SH_PERM_DEVICES_WRITE, at->tenant, r->device));
-    if (!note_ok(r->note) || sh_crl_reason_name((int)r->reason) == NULL) {
+    if (!guard_note_ok(r->note) || sh_crl_reason_name((int)r->reason) == NULL) {
         return SH_E_INVAL;
     }
     for (size_t i = 0; i < r->fingerprint.n; i++) { /* also as openssl writes it: AB:CD:... */

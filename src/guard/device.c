@@ -26,11 +26,12 @@ void guard_device_refresh(struct sh_guard *g, struct guard_device *d)
         bits |=
             sh_permission_bit(SH_PERM_INGEST_GATEWAY) | sh_permission_bit(SH_PERM_INGEST_PROVISION);
     }
-    guard_subject_set(g, d->slot, d->has_secret || d->live_certs > 0 ? bits : 0, INT64_MAX);
+    const bool good = (d->has_secret || d->live_certs > 0) && !guard_device_shut(d);
+    guard_subject_set(g, d->slot, good ? bits : 0, INT64_MAX);
 }
 
-static sh_err device_add(struct sh_guard *g, uint32_t tenant, struct sh_str device,
-                         struct guard_device **out)
+sh_err guard_device_add(struct sh_guard *g, uint32_t tenant, struct sh_str device,
+                        struct guard_device **out)
 {
     char key[GUARD_KEY_MAX];
     SH_TRY(device_key(key, tenant, device));
@@ -58,19 +59,20 @@ static sh_err device_add(struct sh_guard *g, uint32_t tenant, struct sh_str devi
     return SH_OK;
 }
 
-static void device_drop(struct sh_guard *g, struct guard_device *d)
+void guard_device_drop(struct sh_guard *g, struct guard_device *d)
 {
     char key[GUARD_KEY_MAX];
     if (device_key(key, d->tenant, sh_str_c(d->device)) == SH_OK) {
         (void)sh_map_del(&g->devices, sh_str_c(key));
     }
+    guard_access_drop(g, d);
     guard_subject_free(g, d->slot);
     sh_mem_free(g->env->alloc, d);
 }
 
 /* ---- stored form ---- */
 
-static sh_err batch_device(struct sh_guard *g, struct guard_batch *b, const struct guard_device *d)
+sh_err guard_device_batch(struct sh_guard *g, struct guard_batch *b, const struct guard_device *d)
 {
     char key[GUARD_KEY_MAX];
     char hex[SH_HASH_HEX];
@@ -89,6 +91,7 @@ static sh_err batch_device(struct sh_guard *g, struct guard_batch *b, const stru
     sh_jw_c(&w, d->has_secret ? hex : "");
     sh_jw_key(&w, "gateway");
     sh_jw_bool(&w, d->gateway);
+    guard_access_store(d->access, &w);
     sh_jw_obj_end(&w);
     sh_err err = sh_jw_end(&w);
     if (err == SH_OK) {
@@ -109,17 +112,22 @@ sh_err guard_device_load(struct sh_guard *g, const json_t *o)
         device.n > SH_DEVICE_ID_MAX || guard_tenant_at(g, tenant) == NULL) {
         return SH_E_CORRUPT;
     }
-    SH_TRY(device_add(g, tenant, device, &d));
+    SH_TRY(guard_device_add(g, tenant, device, &d));
     memcpy(d->mac, mac, sizeof mac);
     d->has_secret = secret.n > 0;
     d->gateway = sh_json_get_bool(o, "gateway", false);
+    const sh_err err = guard_access_load(g, d, o);
+    if (err != SH_OK) { /* rather none of it than a device without its list */
+        guard_device_drop(g, d);
+        return err;
+    }
     guard_device_refresh(g, d);
     return SH_OK;
 }
 
 /* ---- changes ---- */
 
-static bool device_id_ok(struct sh_str device)
+bool guard_device_id_ok(struct sh_str device)
 {
     if (device.n == 0 || device.n > SH_DEVICE_ID_MAX || !sh_utf8_valid(device)) {
         return false;
@@ -141,7 +149,7 @@ static sh_err plan_device(struct sh_guard *g, const struct guard_device_change *
     *d = guard_device_find(g, c->at->tenant, c->device);
     *fresh = *d == NULL;
     if (*fresh) {
-        SH_TRY(device_add(g, c->at->tenant, c->device, d));
+        SH_TRY(guard_device_add(g, c->at->tenant, c->device, d));
     }
     struct guard_device form = **d;
     if (c->mac != NULL) {
@@ -152,7 +160,7 @@ static sh_err plan_device(struct sh_guard *g, const struct guard_device_change *
     if (c->cause != NULL && c->cause->provision.n > 0) {
         SH_TRY(guard_provision_plan(g, c->cause->provision, *d, b));
     }
-    SH_TRY(batch_device(g, b, &form));
+    SH_TRY(guard_device_batch(g, b, &form));
     return c->cert == NULL ? SH_OK : guard_cert_plan(g, *d, c->cert, b, cert);
 }
 
@@ -183,7 +191,7 @@ static void undo_device(struct sh_guard *g, struct guard_device *d, bool fresh,
         guard_cert_planned(g, d, cert, false);
     }
     if (fresh && d != NULL) {
-        device_drop(g, d);
+        guard_device_drop(g, d);
     }
 }
 
@@ -193,7 +201,7 @@ sh_err guard_device_put(struct sh_guard *g, const struct guard_device_change *c)
     struct guard_device *d = NULL;
     struct guard_cert *cert = NULL;
     bool fresh = false;
-    if (!device_id_ok(c->device)) {
+    if (!guard_device_id_ok(c->device)) {
         return SH_E_INVAL;
     }
     if (c->cause == NULL || !c->cause->own) {
@@ -311,7 +319,7 @@ static sh_err batch_move(struct sh_guard *g, uint32_t tenant, struct sh_str from
         if (to.p != NULL) {
             struct guard_device form = *d;
             (void)guard_copy(form.device, sizeof form.device, to);
-            SH_TRY(batch_device(g, b, &form));
+            SH_TRY(guard_device_batch(g, b, &form));
         }
     }
     for (const struct guard_cert *c = d == NULL ? NULL : d->certs; c != NULL; c = c->next) {
@@ -333,7 +341,7 @@ static void apply_move(struct sh_guard *g, struct guard_device *d, const char *o
         while (d->certs != NULL) {
             guard_cert_drop(g, d->certs);
         }
-        device_drop(g, d);
+        guard_device_drop(g, d);
         return;
     }
     (void)sh_map_del(&g->devices, sh_str_c(old_key));
@@ -380,7 +388,7 @@ static sh_err move_device(struct sh_guard *g, uint32_t tenant, struct sh_str fro
 sh_err sh_guard_device_renamed(struct sh_guard *g, uint32_t tenant, struct sh_str from,
                                struct sh_str to)
 {
-    if (!device_id_ok(from) || !device_id_ok(to) || sh_str_eq(from, to)) {
+    if (!guard_device_id_ok(from) || !guard_device_id_ok(to) || sh_str_eq(from, to)) {
         return SH_E_INVAL;
     }
     return move_device(g, tenant, from, to);
@@ -388,8 +396,8 @@ sh_err sh_guard_device_renamed(struct sh_guard *g, uint32_t tenant, struct sh_st
 
 sh_err sh_guard_device_removed(struct sh_guard *g, uint32_t tenant, struct sh_str device)
 {
-    return device_id_ok(device) ? move_device(g, tenant, device, (struct sh_str){NULL, 0})
-                                : SH_E_INVAL;
+    return guard_device_id_ok(device) ? move_device(g, tenant, device, (struct sh_str){NULL, 0})
+                                      : SH_E_INVAL;
 }
 
 /* ---- proving ---- */

@@ -63,10 +63,15 @@ static sh_err holder_of(struct sh_guard *g, const uint8_t fingerprint[SH_HASH_BY
 
 sh_err sh_guard_device_renew(struct sh_guard *g, const uint8_t fingerprint[SH_HASH_BYTES],
                              struct sh_str peer, struct sh_str request, struct sh_buf *cert_pem,
-                             struct sh_diag *diag)
+                             enum sh_refusal *why, struct sh_diag *diag)
 {
     struct sh_principal who;
+    *why = SH_REFUSED_NOT;
     SH_TRY(holder_of(g, fingerprint, &who));
+    *why = sh_guard_admits(g, &who, peer, SH_DOOR_EST);
+    if (*why != SH_REFUSED_NOT) {
+        return SH_E_DENIED;
+    }
     SH_TRY(sh_guard_check(g, &who, SH_PERM_MQTT_CONNECT, who.tenant)); /* tenant off, and so on */
     const struct sh_guard_at at = {.by = &who, .tenant = who.tenant, .peer = peer};
     return sh_guard_device_enroll(g, &at, request, cert_pem, diag);

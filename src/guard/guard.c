@@ -25,6 +25,7 @@ struct sh_guard_settings sh_guard_settings_default(void)
         .max_devices = 1000000,
         .sessions_per_person = 50,
         .audit_waiting = 4096,
+        .clones = SH_CLONES_WARN,
         .device_days = 1825,
     };
 }
@@ -342,6 +343,20 @@ static void free_values(struct sh_guard *g, struct sh_map *m)
     sh_map_fini(m);
 }
 
+static void free_seen(struct sh_guard *g)
+{
+    size_t it = 0;
+    struct sh_str key;
+    void *v = NULL;
+    while (sh_map_next(&g->devices, &it, &key, &v)) {
+        guard_access_drop(g, v);
+    }
+    it = 0;
+    while (sh_map_next(&g->tokens, &it, &key, &v)) {
+        guard_seen_forget(g, &((struct guard_token *)v)->seen);
+    }
+}
+
 static void free_chunks(struct sh_guard *g)
 {
     for (size_t i = 0; i < SUBJECT_CHUNKS; i++) {
@@ -381,9 +396,11 @@ void sh_guard_close(struct sh_guard *g)
     const struct sh_alloc *a = g->env->alloc;
     guard_password_cancel(g);
     if (g->posted != NULL) {
+        guard_marks_store(g);
         guard_audit_flush(g);
         guard_audit_forget(g);
     }
+    free_seen(g);
     free_values(g, &g->sessions);
     free_values(g, &g->certs);
     guard_pki_fini(g);
@@ -417,6 +434,7 @@ void sh_guard_tick(struct sh_guard *g)
     guard_sessions_tick(g);
     guard_grants_tick(g);
     guard_pki_tick(g);
+    guard_marks_store(g);
     guard_audit_flush(g);
 }
 

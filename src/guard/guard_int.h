@@ -104,9 +104,11 @@ struct guard_tenant {
     _Atomic uint64_t limit[SH_QUOTAS];
     _Atomic uint64_t use[SH_QUOTAS];
     _Atomic uint64_t refused[SH_QUOTAS];
-    _Atomic int64_t arrival_ns;  /* rate: theoretical arrival time of the next sample (GCRA) */
-    _Atomic uint32_t certs_soon; /* devices whose certificates end within GUARD_WARN_US */
-    _Atomic uint32_t certs_over; /* that have ended */
+    _Atomic int64_t arrival_ns;   /* rate: theoretical arrival time of the next sample (GCRA) */
+    _Atomic uint32_t certs_soon;  /* devices whose certificates end within GUARD_WARN_US */
+    _Atomic uint32_t certs_over;  /* that have ended */
+    _Atomic uint32_t cloned;      /* devices with the mark of a clone */
+    _Atomic uint32_t quarantined; /* devices in quarantine */
     /* Under `lock`: */
     uint32_t id;
     uint64_t revision;
@@ -205,6 +207,64 @@ struct guard_person {
     struct guard_fails fails;
 };
 
+/* An address: IPv6, or ::ffff:a.b.c.d for IPv4. */
+struct guard_ip {
+    uint8_t b[16];
+};
+/* Whoever has the first `bits` bits of it. */
+struct guard_net {
+    struct guard_ip ip;
+    uint8_t bits; /* 0 to 128; of an IPv4 range 96 to 128 */
+};
+enum { GUARD_IP_CHARS = 46, GUARD_NET_CHARS = 52, GUARD_NETS_MAX = 16, GUARD_PLACES = 4 };
+
+/* From where a credential was used; in memory only (admit.c). */
+struct guard_seen {
+    bool some;
+    struct guard_ip ip;        /* the last one */
+    struct guard_trace *trace; /* owned; NULL until it changes */
+};
+struct guard_trace {
+    struct {
+        struct guard_ip ip;
+        int64_t left_us; /* monotonic; 0 = free */
+    } past[GUARD_PLACES];
+    struct {
+        int64_t at_us; /* monotonic; 0 = none; newest first */
+        bool back;     /* to a place that was left a short time before */
+    } change[GUARD_PLACES];
+};
+/* A device whose credential is used from two places in turn. */
+struct guard_mark {
+    int64_t first_us; /* wall clock; 0 = none */
+    int64_t last_us;
+    int64_t stored_us; /* last_us as the store has it, about */
+    uint32_t times;
+    uint8_t door; /* enum sh_door */
+    struct guard_ip ip[2];
+};
+enum { GUARD_NOTE_MAX = 200 };
+/* What few devices have: an allow list, a mark, a quarantine. */
+struct guard_access {
+    uint32_t nnets; /* 0 = every address */
+    struct guard_net nets[GUARD_NETS_MAX];
+    struct guard_mark mark;
+    int64_t quarantined_us; /* wall clock; 0 = not */
+    char reason[GUARD_NOTE_MAX + 1];
+    char by[GUARD_OWNER_MAX];
+    /* In memory only: */
+    uint64_t refused;
+    int64_t refused_us; /* wall clock */
+    int64_t told_us;    /* monotonic */
+    struct guard_ip refused_ip;
+    uint8_t refused_why;       /* enum sh_refusal */
+    uint8_t refused_door;      /* enum sh_door */
+    bool queued;               /* in g->marked */
+    bool mark_new;             /* to be audited when it is stored */
+    bool quarantine_new;       /* likewise */
+    struct guard_device *next; /* of g->marked */
+};
+
 struct guard_token {
     char id[24];
     char name[SH_NAME_MAX + 1];
@@ -223,6 +283,7 @@ struct guard_token {
     int64_t expires_us; /* INT64_MAX = never */
     int64_t created_us;
     char by[GUARD_OWNER_MAX];
+    struct guard_seen seen; /* only of one that is bound to a device */
 };
 
 struct guard_session {
@@ -245,6 +306,8 @@ struct guard_device {
     struct guard_cert *certs;
     bool has_secret;
     bool gateway;
+    struct guard_access *access; /* owned; NULL = nothing of it */
+    struct guard_seen seen;
     uint8_t mac[SH_HASH_BYTES];
     char device[SH_DEVICE_ID_MAX + 1];
 };
@@ -286,7 +349,6 @@ struct guard_revoked {
     bool pending;     /* not committed yet: told to nobody */
     char note[];      /* what somebody wrote about it */
 };
-enum { GUARD_NOTE_MAX = 200 };
 
 /* A provisioning key (provision.c). */
 struct guard_provision {
@@ -384,8 +446,9 @@ struct sh_guard {
     struct sh_map people; /* "tenant:name" */
     struct sh_map tokens; /* by id */
     struct sh_map token_by_hash;
-    struct sh_map sessions; /* by hash */
-    struct sh_map devices;  /* "tenant:device" */
+    struct sh_map sessions;      /* by hash */
+    struct sh_map devices;       /* "tenant:device" */
+    struct guard_device *marked; /* whose mark waits to be stored */
     struct sh_map certs;
     struct guard_pki pki;
     struct sh_map provisions; /* by id; guard_provision, changed under `change` and lock */
@@ -611,10 +674,20 @@ void guard_token_free(struct sh_guard *g, struct guard_token *t);
 sh_err guard_tokens_move(struct sh_guard *g, uint32_t tenant, struct sh_str from, struct sh_str to,
                          struct guard_batch *b);
 void guard_tokens_moved(struct sh_guard *g, uint32_t tenant, struct sh_str from, struct sh_str to);
+/* Those that are bound to the device: their permissions anew, and their handles dead; from where
+ * they were used is forgotten. Under lock. */
+void guard_tokens_refresh(struct sh_guard *g, uint32_t tenant, struct sh_str device, bool renew);
+void guard_tokens_forget_seen(struct sh_guard *g, uint32_t tenant, struct sh_str device);
 sh_err guard_device_load(struct sh_guard *g, const json_t *o);
 sh_err guard_cert_load(struct sh_guard *g, const json_t *o);
 void guard_device_refresh(struct sh_guard *g, struct guard_device *d);
 struct guard_device *guard_device_find(struct sh_guard *g, uint32_t tenant, struct sh_str device);
+bool guard_device_id_ok(struct sh_str device);
+/* Under lock: a new one without credentials; away; its stored form into the batch. */
+sh_err guard_device_add(struct sh_guard *g, uint32_t tenant, struct sh_str device,
+                        struct guard_device **out);
+void guard_device_drop(struct sh_guard *g, struct guard_device *d);
+sh_err guard_device_batch(struct sh_guard *g, struct guard_batch *b, const struct guard_device *d);
 struct guard_device_change {
     const struct sh_guard_at *at;
     struct sh_str device;
@@ -628,7 +701,48 @@ struct guard_device_change {
 /* Stores it with its audit entry, then applies it. Takes the locks. */
 sh_err guard_device_put(struct sh_guard *g, const struct guard_device_change *c);
 
+/* ---- net.c; pure ---- */
+
+/* Numeric, IPv6 also in brackets or with a zone, which does not count. */
+bool guard_ip_parse(struct sh_str text, struct guard_ip *out);
+void guard_ip_print(const struct guard_ip *ip, char out[GUARD_IP_CHARS]);
+bool guard_ip_is_v4(const struct guard_ip *ip);
+/* The same IPv4 address, or the same IPv6 /64, which is one subscriber. */
+bool guard_ip_same_place(const struct guard_ip *a, const struct guard_ip *b);
+/* "10.8.0.7", "10.8.0.0/24", "2001:db8::/64". SH_E_INVAL; SH_E_CONFLICT: an address within the
+ * range, which is in out. */
+sh_err guard_net_parse(struct sh_str text, struct guard_net *out);
+void guard_net_print(const struct guard_net *n, char out[GUARD_NET_CHARS]);
+bool guard_net_has(const struct guard_net *n, const struct guard_ip *ip);
+
+/* ---- admit.c, quarantine.c; under lock, but for the two that say so ---- */
+
+const char *guard_door_name(enum sh_door door);
+enum sh_door guard_door_parse(struct sh_str name);
+/* p is bound to a device. Takes lock. */
+enum sh_refusal guard_device_admits(struct sh_guard *g, const struct sh_principal *p,
+                                    struct sh_str peer, enum sh_door door);
+/* Stores marks that wait. Takes the locks. */
+void guard_marks_store(struct sh_guard *g);
+/* d->access is there; SH_E_NOMEM. */
+sh_err guard_access_need(struct sh_guard *g, struct guard_device *d);
+void guard_access_drop(struct sh_guard *g, struct guard_device *d);
+sh_err guard_access_load(struct sh_guard *g, struct guard_device *d, const json_t *o);
+void guard_access_store(const struct guard_access *a, struct sh_jw *w); /* members; a may be NULL */
+void guard_seen_forget(struct sh_guard *g, struct guard_seen *s);
+void guard_mark_set(struct sh_guard *g, struct guard_device *d, const struct guard_mark *m);
+void guard_mark_clear(struct sh_guard *g, struct guard_device *d);
+void guard_quarantine_set(struct sh_guard *g, struct guard_device *d, int64_t since_us,
+                          struct sh_str reason, struct sh_str by);
+void guard_quarantine_clear(struct sh_guard *g, struct guard_device *d);
+bool guard_device_shut(const struct guard_device *d); /* in quarantine; NULL is not */
+/* Ends all handles of the device and of tokens bound to it. */
+void guard_device_cut(struct sh_guard *g, struct guard_device *d);
+
 /* ---- cert.c; under lock ---- */
+
+/* One line of at most GUARD_NOTE_MAX bytes. */
+bool guard_note_ok(struct sh_str note);
 
 /* Makes it (for nobody yet) and stores it in the batch. SH_E_EXISTS, SH_E_LIMIT. *out may be set on
  * error too: it is to be dropped. */

@@ -370,7 +370,9 @@ sh_err sh_guard_provision_find(struct sh_guard *g, struct sh_str key, struct sh_
     if (err == SH_OK) {
         const struct guard_device *d = guard_device_find(g, p->tenant, device);
         const struct guard_tenant *t = guard_tenant_at(g, p->tenant);
-        err = d != NULL && (d->has_secret || d->live_certs > 0) ? SH_E_EXISTS : SH_OK;
+        err = d != NULL && (d->has_secret || d->live_certs > 0 || guard_device_shut(d))
+                  ? SH_E_EXISTS
+                  : SH_OK;
         err = t == NULL || atomic_load(&t->off) ? SH_E_DENIED : err;
         out->tenant = p->tenant;
         memcpy(out->id, p->id, sizeof out->id);
@@ -388,7 +390,7 @@ sh_err guard_provision_plan(struct sh_guard *g, struct sh_str id, const struct g
     if (p == NULL || p->tenant != d->tenant || !fits(g, p, sh_str_c(d->device))) {
         return SH_E_DENIED;
     }
-    if (d->has_secret || d->live_certs > 0) {
+    if (d->has_secret || d->live_certs > 0 || guard_device_shut(d)) {
         return SH_E_EXISTS;
     }
     struct guard_provision form = *p;

@@ -19,8 +19,11 @@ static uint64_t token_bits(const struct guard_token *t)
 
 void guard_token_refresh(struct sh_guard *g, struct guard_token *t)
 {
-    guard_subject_set(g, t->slot, t->part == SH_PART_ALL ? token_bits(t) : 0, t->expires_us);
-    guard_token_part_apply(g, t, token_bits(t));
+    const bool shut = t->device[0] != '\0' &&
+                      guard_device_shut(guard_device_find(g, t->tenant, sh_str_c(t->device)));
+    const uint64_t bits = shut ? 0 : token_bits(t);
+    guard_subject_set(g, t->slot, t->part == SH_PART_ALL ? bits : 0, t->expires_us);
+    guard_token_part_apply(g, t, bits);
 }
 
 void guard_token_free(struct sh_guard *g, struct guard_token *t)
@@ -29,6 +32,7 @@ void guard_token_free(struct sh_guard *g, struct guard_token *t)
     (void)sh_map_del(&g->token_by_hash, hash_key(t->hash));
     guard_subject_free(g, t->slot);
     guard_scopes_free(g, t->scopes);
+    guard_seen_forget(g, &t->seen);
     sh_mem_free(g->env->alloc, t);
 }
 
@@ -413,6 +417,27 @@ static struct guard_token *next_bound(struct sh_guard *g, size_t *it, uint32_t t
         }
     }
     return NULL;
+}
+
+void guard_tokens_refresh(struct sh_guard *g, uint32_t tenant, struct sh_str device, bool renew)
+{
+    size_t it = 0;
+    for (struct guard_token *t = next_bound(g, &it, tenant, device); t != NULL;
+         t = next_bound(g, &it, tenant, device)) {
+        if (renew) {
+            guard_subject_renew(g, t->slot);
+        }
+        guard_token_refresh(g, t);
+    }
+}
+
+void guard_tokens_forget_seen(struct sh_guard *g, uint32_t tenant, struct sh_str device)
+{
+    size_t it = 0;
+    for (struct guard_token *t = next_bound(g, &it, tenant, device); t != NULL;
+         t = next_bound(g, &it, tenant, device)) {
+        guard_seen_forget(g, &t->seen);
+    }
 }
 
 sh_err guard_tokens_move(struct sh_guard *g, uint32_t tenant, struct sh_str from, struct sh_str to,

@@ -1,6 +1,8 @@
 /* auth.c - guard behind the broker's identity seam. Passwords of people are hashed on a worker; the
  * answer is posted back to the loop.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
 #include "main_int.h"
 
 /* The broker's view of a principal, with guard's handle behind it. */
@@ -54,9 +56,13 @@ static struct mqtt_principal *make(struct node *n, const struct sh_principal *g)
     return &w->p;
 }
 
-static enum mqtt_auth_result admit(struct node *n, const struct sh_principal *g,
+static enum mqtt_auth_result admit(struct node *n, const struct sh_principal *g, struct sh_str peer,
                                    struct mqtt_principal **out)
 {
+    const enum sh_refusal why = sh_guard_admits(n->guard, g, peer, SH_DOOR_MQTT);
+    if (why != SH_REFUSED_NOT) {
+        return why == SH_REFUSED_QUARANTINE ? MQTT_AUTH_BANNED : MQTT_AUTH_NOT_AUTHORISED;
+    }
     if (sh_guard_check(n->guard, g, SH_PERM_MQTT_CONNECT, g->tenant) != SH_OK) {
         return MQTT_AUTH_NOT_AUTHORISED;
     }
@@ -79,6 +85,7 @@ struct pending {
     void *token;
     sh_err err;
     struct sh_principal who;
+    char peer[64];
 };
 
 static enum mqtt_auth_result refusal(sh_err err)
@@ -92,7 +99,8 @@ static void pending_finish(void *ctx)
     sh_mem_free(p.node->env.alloc, ctx);
     struct mqtt_principal *out = NULL;
     node_enter(p.node);
-    const enum mqtt_auth_result r = p.err == SH_OK ? admit(p.node, &p.who, &out) : refusal(p.err);
+    const enum mqtt_auth_result r =
+        p.err == SH_OK ? admit(p.node, &p.who, sh_str_c(p.peer), &out) : refusal(p.err);
     p.done(p.token, r, out);
     node_leave(p.node);
     if (p.node->mqtt != NULL) {
@@ -121,9 +129,11 @@ static void auth_connect(void *ctx, const struct mqtt_connect_req *req, mqtt_aut
     struct node *n = ctx;
     struct mqtt_principal *out = NULL;
     struct sh_principal who;
+    const size_t port = sh_str_rfind(req->address, ':');
+    const struct sh_str peer = port == SIZE_MAX ? req->address : sh_str_sub(req->address, 0, port);
     if (anonymous(n, req)) {
         who = sh_guard_anonymous(n->guard);
-        const enum mqtt_auth_result r = admit(n, &who, &out);
+        const enum mqtt_auth_result r = admit(n, &who, peer, &out);
         done(token, r, out);
         return;
     }
@@ -133,7 +143,7 @@ static void auth_connect(void *ctx, const struct mqtt_connect_req *req, mqtt_aut
                                             .until_us = req->peer_cert->not_after_us,
                                             .verified = req->peer_cert->verified};
         const sh_err err = sh_guard_by_shown(n->guard, &shown, &who);
-        const enum mqtt_auth_result r = err == SH_OK ? admit(n, &who, &out) : refusal(err);
+        const enum mqtt_auth_result r = err == SH_OK ? admit(n, &who, peer, &out) : refusal(err);
         done(token, r, out);
         return;
     }
@@ -145,18 +155,18 @@ static void auth_connect(void *ctx, const struct mqtt_connect_req *req, mqtt_aut
     p->node = n;
     p->done = done;
     p->token = token;
-    const size_t port = sh_str_rfind(req->address, ':');
+    (void)snprintf(p->peer, sizeof p->peer, "%.*s", SH_PRI(peer));
     const struct sh_credentials c = {
         .user = req->user,
         .password = sh_bytes_str(req->password),
-        .peer = port == SIZE_MAX ? req->address : sh_str_sub(req->address, 0, port),
+        .peer = peer,
     };
     const sh_err err = sh_guard_authenticate(n->guard, &c, &who, pending_done, p);
     if (err == SH_E_AGAIN) {
         return; /* pending_done comes */
     }
     sh_mem_free(n->env.alloc, p);
-    const enum mqtt_auth_result r = err == SH_OK ? admit(n, &who, &out) : refusal(err);
+    const enum mqtt_auth_result r = err == SH_OK ? admit(n, &who, peer, &out) : refusal(err);
     done(token, r, out);
 }
 

@@ -57,6 +57,9 @@ const struct sh_config_key node_keys[] = {
      "A session ends after this, used or not."},
     {"guard.confirm_after", SH_CONFIG_DURATION, "15m", 0, 0, false, false,
      "Dangerous acts ask for the password again when the last time is longer ago; 0s = never."},
+    {"guard.clones", SH_CONFIG_TEXT, "warn", 0, 0, false, false,
+     "An identity of a device that is used from two addresses in turn: off, warn (a mark) or "
+     "quarantine. Behind proxies that hide addresses: off."},
     {"journal.segment", SH_CONFIG_SIZE, "64MiB", 1 << 20, INT64_C(1) << 30, false, false,
      "Size of a log file."},
     {"journal.queue", SH_CONFIG_SIZE, "64MiB", 1 << 20, INT64_C(4) << 30, false, false,

@@ -243,6 +243,23 @@ static sh_err pki_settings(const struct sh_config *c, struct sh_guard_settings *
     return SH_OK;
 }
 
+static sh_err clone_settings(const struct sh_config *c, struct sh_guard_settings *s,
+                             struct sh_diag *d)
+{
+    static const char *const modes[] = {"off", "warn", "quarantine"};
+    const struct sh_str clones = sh_config_get(c, "guard.clones");
+    size_t i = 0;
+    while (i < 3 && !sh_str_eqc(clones, modes[i])) {
+        i++;
+    }
+    if (i == 3) {
+        sh_diag_set(d, "guard.clones is off, warn or quarantine, not '%.*s'.", SH_PRI(clones));
+        return SH_E_INVAL;
+    }
+    s->clones = (enum sh_clones)i;
+    return pki_settings(c, s, d);
+}
+
 /* What the configuration says about people's sign-in. */
 sh_err node_guard_settings(const struct sh_config *c, struct sh_guard_settings *s,
                            struct sh_diag *d)
@@ -267,7 +284,7 @@ sh_err node_guard_settings(const struct sh_config *c, struct sh_guard_settings *
     s->session_idle_us = sh_config_int(c, "guard.session_idle");
     s->session_max_us = sh_config_int(c, "guard.session_max");
     s->confirm_us = sh_config_int(c, "guard.confirm_after");
-    return pki_settings(c, s, d);
+    return clone_settings(c, s, d);
 }
 
 static sh_err open_stores(struct node *n)

@@ -377,6 +377,28 @@ static bool choose_tenant(struct conn *c)
     return true;
 }
 
+/* A token that is bound to a device comes from where the device may. */
+static bool admitted(struct conn *c)
+{
+    char peer[SH_ADDR_CHARS];
+    struct sh_diag en = {0};
+    struct sh_diag zh = {0};
+    char text[2 * sizeof en.message + 4];
+    const struct sh_addr a = sh_stream_peer(c->stream);
+    const size_t n = sh_addr_ip_print(&a, peer);
+    const enum sh_refusal why =
+        sh_guard_admits(c->srv->o.guard, &c->who, sh_str_of(peer, n), SH_DOOR_OTHER);
+    if (why == SH_REFUSED_NOT) {
+        return true;
+    }
+    (void)atomic_fetch_add(&c->srv->refused, 1);
+    sh_guard_refusal(why, false, &en);
+    sh_guard_refusal(why, true, &zh);
+    (void)snprintf(text, sizeof text, "%s / %s", en.message, zh.message);
+    end_with(c, "28000", text, en.remedy);
+    return false;
+}
+
 static void on_signed_in(void *ctx)
 {
     struct conn *c = ctx;
@@ -397,6 +419,9 @@ static void on_signed_in(void *ctx)
                   "用户名为令牌 ID、密码为令牌；旧令牌请重新创建。"
                 : "The password is an API token, or the user's own. / 密码为 API "
                   "令牌或用户自己的密码。");
+        return;
+    }
+    if (!admitted(c)) {
         return;
     }
     if (pg_session_init(&c->session, s->o.env, s->o.sql) != SH_OK) {

@@ -110,6 +110,34 @@ static sh_err use_devices(struct world *w)
     return sh_guard_audit(w->g, &a);
 }
 
+/* An allow list, a clone and a quarantine; what is left is loaded again. */
+static sh_err use_access(struct world *w)
+{
+    const struct sh_principal sys = sh_guard_system(w->g);
+    const struct sh_guard_at at = {&sys, SH_TENANT_ROOT, SH_STR("")};
+    char user[SH_DEVICE_ID_MAX + SH_TENANT_PATH_MAX + 2];
+    char secret[SH_SECRET_CHARS];
+    struct sh_principal p;
+    SH_TRY(sh_guard_device_secret_new(w->g, &at, SH_STR("f"), user, secret));
+    for (int i = 0; i < 6; i++) {
+        SH_TRY(sh_guard_by_secret(w->g, sh_str_c(user), sh_str_c(secret), &p));
+        if (sh_guard_admits(w->g, &p, i % 2 == 0 ? SH_STR("10.0.0.1") : SH_STR("10.0.0.2"),
+                            SH_DOOR_MQTT) != SH_REFUSED_NOT) {
+            return SH_E_DENIED;
+        }
+    }
+    sh_guard_tick(w->g);
+    json_t *list = json_pack("[s]", "10.0.0.1");
+    const sh_err err = sh_guard_device_allow(w->g, &at, SH_STR("f"), list, NULL);
+    json_decref(list);
+    SH_TRY(err);
+    SH_TRY(sh_guard_by_secret(w->g, sh_str_c(user), sh_str_c(secret), &p));
+    if (sh_guard_admits(w->g, &p, SH_STR("10.0.0.2"), SH_DOOR_MQTT) != SH_REFUSED_ADDRESS) {
+        return SH_E_INTERNAL;
+    }
+    return sh_guard_device_quarantine(w->g, &at, SH_STR("f"), SH_STR("why"));
+}
+
 static sh_err body(struct sh_test_env *t)
 {
     struct world w = {.t = t};
@@ -128,6 +156,9 @@ static sh_err body(struct sh_test_env *t)
     }
     if (err == SH_OK) {
         err = use_devices(&w);
+    }
+    if (err == SH_OK) {
+        err = use_access(&w);
     }
     sh_guard_close(w.g);
     w.g = NULL;

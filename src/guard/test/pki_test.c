@@ -304,19 +304,20 @@ static void test_device_renews_its_certificate_also_when_it_is_over(void **state
     struct sh_buf der = request(f);
     struct sh_buf pem;
     uint8_t other[SH_HASH_BYTES] = {1};
+    enum sh_refusal why = SH_REFUSED_NOT;
     sh_buf_init(&pem, &f->t.alloc, SH_PEM_MAX);
     assert_ok(issue(f, "press", 30, &info));
     f->t.wall_us += 40 * DAY_US;
     const struct sh_cert_shown shown = {info.fingerprint, "press", info.until_us, true};
     assert_int_equal(sh_guard_by_shown(f->g, &shown, &p), SH_E_DENIED); /* for nothing else */
     assert_int_equal(
-        sh_guard_device_renew(f->g, other, SH_STR(""), sh_buf_str(&der), &pem, &f->diag),
+        sh_guard_device_renew(f->g, other, SH_STR(""), sh_buf_str(&der), &pem, &why, &f->diag),
         SH_E_DENIED);
-    assert_int_equal(
-        sh_guard_device_renew(f->g, info.fingerprint, SH_STR(""), SH_STR("x"), &pem, &f->diag),
-        SH_E_INVAL);
+    assert_int_equal(sh_guard_device_renew(f->g, info.fingerprint, SH_STR(""), SH_STR("x"), &pem,
+                                           &why, &f->diag),
+                     SH_E_INVAL);
     assert_ok(sh_guard_device_renew(f->g, info.fingerprint, SH_STR("10.0.0.9"), sh_buf_str(&der),
-                                    &pem, &f->diag));
+                                    &pem, &why, &f->diag));
     assert_ok(sh_cert_parse(f->crypto, sh_buf_bytes(&pem), &next));
     assert_string_equal(next.common_name, "press");
     assert_ok(sh_guard_by_certificate(f->g, sh_buf_bytes(&pem), true, &p));
@@ -328,9 +329,9 @@ static void test_device_renews_its_certificate_also_when_it_is_over(void **state
     assert_int_equal(sh_guard_device_enroll(f->g, &nobody, sh_buf_str(&der), &pem, &f->diag),
                      SH_E_DENIED); /* not a device */
     assert_ok(revoke(f, "press", &next, SH_CRL_KEY_COMPROMISE, ""));
-    assert_int_equal(
-        sh_guard_device_renew(f->g, next.fingerprint, SH_STR(""), sh_buf_str(&der), &pem, &f->diag),
-        SH_E_DENIED);
+    assert_int_equal(sh_guard_device_renew(f->g, next.fingerprint, SH_STR(""), sh_buf_str(&der),
+                                           &pem, &why, &f->diag),
+                     SH_E_DENIED);
     sh_buf_fini(&pem);
     sh_buf_fini(&der);
 }

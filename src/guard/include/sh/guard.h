@@ -147,6 +147,9 @@ enum sh_factor_policy {
     SH_FACTOR_ALL
 };
 
+/* What to do about an identity that is used from two places in turn. */
+enum sh_clones { SH_CLONES_OFF, SH_CLONES_WARN, SH_CLONES_QUARANTINE };
+
 struct sh_guard_settings {
     struct sh_argon2 argon2;
     uint32_t password_min;     /* characters; 10 */
@@ -171,6 +174,7 @@ struct sh_guard_settings {
     uint32_t max_devices;         /* device secrets and certificates: 1,000,000 */
     uint32_t sessions_per_person; /* 50 */
     uint32_t audit_waiting;       /* posted audit entries not yet written; 4096 */
+    enum sh_clones clones;        /* SH_CLONES_WARN */
     uint32_t device_days;         /* of a device's certificate, where nobody says it; 1825 */
     /* Where this node is reached, for certificates to say where to ask about them:
      * "http://host:port" without a slash behind; "" = they do not say. */
@@ -394,6 +398,23 @@ struct sh_cert_shown {
 SH_MUST_CHECK sh_err sh_guard_by_shown(struct sh_guard *g, const struct sh_cert_shown *shown,
                                        struct sh_principal *out);
 
+/* By what way a device comes. */
+enum sh_door {
+    SH_DOOR_MQTT,
+    SH_DOOR_INGEST, /* HTTP, to bring samples */
+    SH_DOOR_EST,
+    SH_DOOR_OTHER /* admitted or not, but no sign of a clone */
+};
+enum sh_refusal { SH_REFUSED_NOT, SH_REFUSED_ADDRESS, SH_REFUSED_QUARANTINE };
+/* Whoever has proved to be a principal by one of these calls, at each connection and request: is it
+ * admitted from this address (numeric, without a port; an IPv4 address inside IPv6 is that)? Only
+ * what is bound to a device can be refused. A refusal is counted, and audited and logged at most
+ * once a minute for a device. From where it comes is remembered: see admit.c on clones. Fast. */
+enum sh_refusal sh_guard_admits(struct sh_guard *g, const struct sh_principal *p,
+                                struct sh_str peer, enum sh_door door);
+/* Words for it in Chinese or English. */
+void sh_guard_refusal(enum sh_refusal why, bool chinese, struct sh_diag *diag);
+
 /* MQTT CONNECT and HTTP Basic in one: a token as user name with an empty password, device and
  * secret, person and password, or the certificate alone. Fast. SH_OK: *out; SH_E_DENIED;
  * SH_E_LIMIT: locked or too many waiting; SH_E_AGAIN: a password has to be hashed, done(ctx, err,
@@ -565,11 +586,38 @@ SH_MUST_CHECK sh_err sh_guard_device_enroll(struct sh_guard *g, const struct sh_
                                             struct sh_diag *diag);
 /* The same for whoever has proved (TLS) to have the key of this certificate of the device CA, also
  * when its time is over: for renewal it is admitted, for nothing else. SH_E_DENIED: not issued
- * here, or revoked. May block. */
+ * here, or revoked, or (*why) not admitted from there. May block. */
 SH_MUST_CHECK sh_err sh_guard_device_renew(struct sh_guard *g,
                                            const uint8_t fingerprint[SH_HASH_BYTES],
                                            struct sh_str peer, struct sh_str request,
-                                           struct sh_buf *cert_pem, struct sh_diag *diag);
+                                           struct sh_buf *cert_pem, enum sh_refusal *why,
+                                           struct sh_diag *diag);
+/* ---- from where a device is admitted; clones; quarantine (devices.write in at->tenant) ---- */
+
+/* The addresses that its credentials and tokens bound to it are admitted from: an array of at most
+ * 16 texts, addresses or ranges (RFC 4632, RFC 4291); empty = every address. Its connections end
+ * and are judged anew. SH_E_INVAL (diag: which entry). May block. */
+SH_MUST_CHECK sh_err sh_guard_device_allow(struct sh_guard *g, const struct sh_guard_at *at,
+                                           struct sh_str device, const json_t *list,
+                                           struct sh_diag *diag);
+/* From now on all its credentials, and tokens bound to it, are good for nothing, and connections
+ * that they opened end. SH_E_EXISTS: it is already; SH_E_INVAL: the reason is empty, longer than
+ * 200 bytes or not one line. May block. */
+SH_MUST_CHECK sh_err sh_guard_device_quarantine(struct sh_guard *g, const struct sh_guard_at *at,
+                                                struct sh_str device, struct sh_str reason);
+/* Lets it out again. SH_E_NOTFOUND: it is not in quarantine. May block. */
+SH_MUST_CHECK sh_err sh_guard_device_release(struct sh_guard *g, const struct sh_guard_at *at,
+                                             struct sh_str device);
+/* Takes the mark of a clone away. SH_E_NOTFOUND: there is none. May block. */
+SH_MUST_CHECK sh_err sh_guard_device_clone_dismiss(struct sh_guard *g, const struct sh_guard_at *at,
+                                                   struct sh_str device);
+/* Members allow, refused, clone, quarantine, clones into the caller's open object. Fast. */
+SH_MUST_CHECK sh_err sh_guard_device_access_write(struct sh_guard *g, const struct sh_guard_at *at,
+                                                  struct sh_str device, struct sh_jw *w);
+/* Devices of the tenant with the mark of a clone, and in quarantine. Lock-free. */
+void sh_guard_devices_watched(const struct sh_guard *g, uint32_t tenant, uint32_t *cloned,
+                              uint32_t *quarantined);
+
 /* ---- provisioning keys: a new device gets its identity by itself ---- */
 
 /* body: name, pattern of device ids ("line3-*", "cnc-??"; "*"), thing, asset, uses (1 to 1,000,000;
@@ -726,6 +774,7 @@ struct sh_guard_stats {
     uint64_t people, roles, tenants, tokens, sessions, devices;
     uint64_t sign_ins, failures, locked, password_hashes, password_cache_hits;
     uint64_t audit_entries, audit_dropped;
+    uint64_t refused_address, refused_quarantine, clones; /* marks raised */
 };
 void sh_guard_stats(struct sh_guard *g, struct sh_guard_stats *out);
 
