@@ -255,6 +255,15 @@ export interface Certificate {
   key?: string;
   ca?: string;
 }
+/** GET devices/{id}/access. */
+export type Door = 'mqtt' | 'http' | 'est' | 'api';
+export interface DeviceAccess {
+  allow: string[];
+  refused: { count: number; last: string; address: string; why: 'address' | 'quarantine'; how: Door } | null;
+  clone: { addresses: string[]; first: string; last: string; times: number; how: Door } | null;
+  quarantine: { since: string; reason: string; by: string } | null;
+  clones: 'off' | 'warn' | 'quarantine';
+}
 export interface Certificates {
   items: Certificate[];
   common_names: string[];

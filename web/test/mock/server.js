@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import { existsSync, readFileSync } from 'node:fs';
 import { extname, join, normalize } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { accessRoutes } from './access.js';
 import { accountRoutes } from './account.js';
 import { deviceRoutes } from './devices.js';
 import { answer, id8, notFound, Refusal } from './answer.js';
@@ -196,6 +197,7 @@ export class Mock {
       if (this.account.second_factor && !this.account.keys?.some((k) => k.id === assertion?.id)) this.checkCode(code);
       return this.enter(res, req.headers['user-agent']);
     }
+    if (path[0] === 'ingest' && req.headers.authorization) return this.deviceIngest(req, res);
     const session = this.session(req);
     const call = { req, res, url, q: url.searchParams, json, raw, session, rest: path.slice(1) };
     const handler = this[`on_${path[0].replace(/[^a-z]/g, '_')}`];
@@ -349,6 +351,7 @@ export class Mock {
       return answer(res, 200, { user: device.id, password: randomBytes(18).toString('base64url') });
     }
     if (act === 'certificates') return this.certificates(device, { req, res, rest, json, q });
+    if (['access', 'clone', 'quarantine'].includes(act)) return this.accessAct({ req, res, json }, device, act);
     if (act === 'rename') {
       const { to } = json();
       if (this.devices.has(to)) throw new Refusal(409, 'exists', `设备标识 ${to} 已被使用`, '换一个标识。');
@@ -557,7 +560,7 @@ export class Mock {
   }
 }
 
-Object.assign(Mock.prototype, accountRoutes, deviceRoutes);
+Object.assign(Mock.prototype, accountRoutes, deviceRoutes, accessRoutes);
 
 /** Grants as the server answers them. */
 function given(person) {

@@ -1,8 +1,8 @@
 import { Tabs } from 'antd';
 import { seg } from '../../api/client';
-import type { Device as DeviceRecord, Property, Thing } from '../../api/types';
+import type { Device as DeviceRecord, DeviceAccess, Property, Thing } from '../../api/types';
 import { useLive } from '../../api/useLive';
-import { useResource } from '../../api/useResource';
+import { useResource, type Resource } from '../../api/useResource';
 import { setQuery, usePlace } from '../../app/router';
 import { useSession } from '../../app/session';
 import { Loading } from '../../components/Loading';
@@ -14,6 +14,7 @@ import { pick, t } from '../../i18n';
 import { moment } from '../../i18n/format';
 import { locationText } from '../devices/DeviceFields';
 import { labelsText } from '../devices/labels';
+import { Access, AccessBanner, useAccess } from './Access';
 import { Actions } from './Actions';
 import { Certificates } from './Certificates';
 import { Connect } from './Connect';
@@ -56,7 +57,13 @@ function About({ device, thing }: { device: DeviceRecord; thing: Thing | null })
   );
 }
 
-function Body({ device, thing }: { device: DeviceRecord; thing: Thing | null }) {
+interface BodyProps {
+  device: DeviceRecord;
+  thing: Thing | null;
+  access: Resource<DeviceAccess>;
+}
+
+function Body({ device, thing, access }: BodyProps) {
   const { query } = usePlace();
   const model = thing?.properties ?? NONE;
   const { rows, loading, problem, reload } = usePoints(device.id, model);
@@ -77,6 +84,7 @@ function Body({ device, thing }: { device: DeviceRecord; thing: Thing | null }) 
         { key: 'connection', label: t('device.connection'), children: <Connections device={device.id} /> },
         { key: 'connect', label: t('device.connect'), children: <Connect device={device} properties={model} /> },
         { key: 'certificates', label: t('device.certificates'), children: <Certificates device={device.id} /> },
+        { key: 'access', label: t('access.tab'), children: <Access device={device.id} access={access} /> },
         { key: 'about', label: t('device.about'), children: <About device={device} thing={thing} /> },
       ]}
     />
@@ -95,6 +103,7 @@ export default function Device({ params }: { params: Record<string, string> }) {
     },
   });
   useEvery(STATE_MS, device.reload); // also what the stream does not tell: revision, aliases
+  const access = useAccess(id);
   const { data } = device;
   const parent = { path: '/devices', title: t('nav.devices') };
   if (!data) {
@@ -130,7 +139,8 @@ export default function Device({ params }: { params: Record<string, string> }) {
         }
         actions={may('devices.write') ? <Actions device={data} etag={device.etag} reload={device.reload} /> : null}
       />
-      <Body device={data} thing={thing.data} />
+      <AccessBanner access={access.data} />
+      <Body device={data} thing={thing.data} access={access} />
     </div>
   );
 }
