@@ -174,6 +174,21 @@ SH_MUST_CHECK sh_err sh_cert_parse(const struct sh_crypto *c, struct sh_bytes ce
 SH_MUST_CHECK sh_err sh_cert_issued_by(const struct sh_crypto *c, struct sh_bytes cert,
                                        struct sh_bytes ca);
 
+/* ---- signatures ----------------------------------------------------------------------------- */
+
+enum { SH_SIGNATURE_BYTES = 64 };
+/* Appends a new Ed25519 private key (RFC 8032) as PEM (PKCS #8, RFC 8410, not encrypted). */
+SH_MUST_CHECK sh_err sh_sign_new_key(const struct sh_crypto *c, struct sh_buf *pem);
+/* Appends its public half as PEM (SubjectPublicKeyInfo). SH_E_PROTO: not such a key. */
+SH_MUST_CHECK sh_err sh_sign_public(const struct sh_crypto *c, struct sh_str key_pem,
+                                    struct sh_buf *pem);
+/* SH_E_PROTO: not such a key. */
+SH_MUST_CHECK sh_err sh_sign_make(const struct sh_crypto *c, struct sh_str key_pem,
+                                  struct sh_bytes message, uint8_t out[SH_SIGNATURE_BYTES]);
+/* SH_E_DENIED: not signed by that key; SH_E_PROTO: not a public Ed25519 key in PEM. */
+SH_MUST_CHECK sh_err sh_sign_check(const struct sh_crypto *c, struct sh_str public_pem,
+                                   struct sh_bytes message, struct sh_bytes signature);
+
 /* ---- the node's key ------------------------------------------------------------------------- */
 
 /* Reads `path`, or makes it (0600, durable) with 256 random bits when it is missing and `create`.
