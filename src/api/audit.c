@@ -61,6 +61,25 @@ int api_audit_list(struct api_req *r)
     return 200;
 }
 
+/* About the whole node, as the self check is. */
+int api_audit_checkpoint(struct api_req *r)
+{
+    struct sh_checkpoint cp;
+    if (r->who.tenant != SH_TENANT_ROOT) {
+        return api_problem(r, 403, "denied", "a checkpoint is about the whole node",
+                           "检查点涉及整个节点，仅限根租户");
+    }
+    const sh_err err = sh_guard_checkpoint(r->api->o.guard, &cp);
+    if (err != SH_OK) {
+        return api_error(r, err, NULL);
+    }
+    sh_http_header_c(r->http, "Content-Disposition", "attachment; filename=\"checkpoint.json\"");
+    sh_jw_obj(&r->w);
+    sh_checkpoint_write(&cp, &r->w);
+    sh_jw_obj_end(&r->w);
+    return 200;
+}
+
 /* ---- export ---- */
 
 static const char *const columns[COLUMNS] = {"seq",    "time",   "principal", "tenant", "act",

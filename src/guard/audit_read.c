@@ -244,6 +244,55 @@ sh_err sh_guard_audit_list(struct sh_guard *g, const struct sh_guard_at *at, uin
     return sh_guard_audit_each(g, at, before, find, limit, write_entry, w, next);
 }
 
+/* ---- handing on ---- */
+
+struct handing {
+    struct sh_guard *g;
+    sh_audit_entry_fn *fn;
+    void *ctx;
+};
+
+static sh_err hand_on(void *ctx, struct sh_str key, struct sh_str value)
+{
+    const struct handing *h = ctx;
+    struct guard_audit_entry e;
+    struct sh_audit_entry out = {.damaged = true};
+    struct sh_str digits = key;
+    while (digits.n > 1 && digits.p[0] == '0') {
+        digits = sh_str_sub(digits, 1, digits.n);
+    }
+    if (sh_u64_parse(digits, &out.seq) != SH_OK) {
+        return SH_OK; /* not a key of ours; the verifier names it */
+    }
+    sh_err err = guard_audit_parse(h->g->crypto, key, value, &e);
+    if (err == SH_E_CORRUPT) {
+        return h->fn(h->ctx, &out);
+    }
+    if (err != SH_OK) {
+        return err;
+    }
+    out.damaged = sh_time_parse(sh_json_get_str(e.body, "time"), &out.time_us) != SH_OK;
+    out.principal = sh_json_get_str(e.body, "principal");
+    out.tenant = sh_json_get_str(e.body, "tenant");
+    out.act = sh_json_get_str(e.body, "act");
+    out.object = sh_json_get_str(e.body, "object");
+    out.result = sh_json_get_str(e.body, "result");
+    out.detail = sh_json_get_str(e.body, "detail");
+    out.peer = sh_json_get_str(e.body, "peer");
+    memcpy(out.hash, e.hash, sizeof out.hash);
+    err = h->fn(h->ctx, &out);
+    guard_audit_entry_fini(&e);
+    return err;
+}
+
+sh_err sh_guard_audit_after(struct sh_guard *g, uint64_t after, sh_audit_entry_fn *fn, void *ctx)
+{
+    char key[24];
+    struct handing h = {.g = g, .fn = fn, .ctx = ctx};
+    (void)guard_print(key, sizeof key, "%020llu", (unsigned long long)after);
+    return g->store->ops->each(g->store, GUARD_AUDIT, sh_str_c(key), false, hand_on, &h);
+}
+
 /* ---- verify ---- */
 
 struct verifying {
@@ -252,6 +301,8 @@ struct verifying {
     uint64_t expect;
     uint8_t hash[SH_HASH_BYTES];
     bool head_met;
+    const struct sh_checkpoint *seen; /* NULL: none */
+    bool seen_met;
     struct sh_audit_report *report;
 };
 
@@ -285,7 +336,12 @@ static sh_err verify_one(void *ctx, struct sh_str key, struct sh_str value)
             answer = bad(v, "it is not the entry that was sealed");
         }
     }
+    if (answer == SH_OK && v->seen != NULL && v->seen->seq == e.seq) {
+        v->seen_met = memcmp(v->seen->hash, e.hash, sizeof e.hash) == 0;
+        answer = v->seen_met ? SH_OK : bad(v, "it is not the entry that the checkpoint saw");
+    }
     memcpy(v->hash, e.hash, sizeof v->hash);
+    v->report->bytes += value.n;
     guard_audit_entry_fini(&e);
     if (answer == SH_OK) {
         v->report->entries++;
@@ -310,6 +366,9 @@ static sh_err verify_end(struct verifying *v, sh_err head_err)
     if (v->head != NULL && v->head->seq > 0 && !v->head_met) {
         return bad(v, "it is missing although it was sealed: the end was cut");
     }
+    if (v->seen != NULL && !v->seen_met) {
+        return bad(v, "it is missing although the checkpoint saw it: the end was cut");
+    }
     (void)snprintf(r->text, sizeof r->text, "All %llu entries fit.",
                    (unsigned long long)r->entries);
     return SH_OK;
@@ -317,6 +376,13 @@ static sh_err verify_end(struct verifying *v, sh_err head_err)
 
 sh_err sh_audit_verify(const struct sh_env *env, const struct sh_crypto *c,
                        struct guard_store *store, const char *dir, struct sh_audit_report *out)
+{
+    return sh_audit_verify_seen(env, c, store, dir, NULL, out);
+}
+
+sh_err sh_audit_verify_seen(const struct sh_env *env, const struct sh_crypto *c,
+                            struct guard_store *store, const char *dir,
+                            const struct sh_checkpoint *seen, struct sh_audit_report *out)
 {
     uint8_t master[SH_KEY_BYTES];
     char path[512];
@@ -338,6 +404,7 @@ sh_err sh_audit_verify(const struct sh_env *env, const struct sh_crypto *c,
     struct verifying v = {
         .crypto = c,
         .head = head_err == SH_OK ? &head : NULL,
+        .seen = seen,
         .expect = 1,
         .report = out,
     };

@@ -247,6 +247,7 @@ static sh_err open_parts(struct sh_guard *g, bool accept, struct sh_diag *diag)
     SH_TRY(check_node(g, meta.check, accept, &replaced, diag));
     SH_TRY(make_fixed_subjects(g));
     SH_TRY(guard_audit_open(g));
+    guard_checkpoint_open(g);
     SH_TRY(load_all(g));
     if (replaced) {
         SH_TRY(audit_new_key(g));
@@ -435,6 +436,7 @@ void sh_guard_tick(struct sh_guard *g)
     guard_grants_tick(g);
     guard_pki_tick(g);
     guard_marks_store(g);
+    guard_checkpoint_tick(g);
     guard_audit_flush(g);
 }
 

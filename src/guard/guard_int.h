@@ -473,7 +473,11 @@ struct sh_guard {
     /* Under `change`. */
     uint64_t audit_seq;
     uint8_t audit_hash[SH_HASH_BYTES];
-    uint64_t revision; /* the next one; grows over the whole node */
+    uint64_t checkpoint_seq; /* of the newest checkpoint; 0 = none */
+    uint64_t checkpoint_done; /* up to here no further one is due */
+    int64_t checkpoint_us;
+    int64_t checkpoint_due_us; /* used by the tick alone */
+    uint64_t revision;         /* the next one; grows over the whole node */
 
     /* Constant after open. */
     uint8_t key_token[SH_KEY_BYTES];
@@ -489,6 +493,11 @@ struct sh_guard {
     sh_guard_part_fn *in_part; /* set once, before anybody is asked */
     void *in_part_ctx;
 };
+
+/* ---- checkpoint.c ---- */
+
+void guard_checkpoint_open(struct sh_guard *g);
+void guard_checkpoint_tick(struct sh_guard *g);
 
 /* ---- subject.c: slots ---- */
 

@@ -121,6 +121,10 @@ sh_err sh_guard_security(struct sh_guard *g, int64_t idle_us, struct sh_guard_se
     struct idle l = {.g = g, .since_us = guard_now(g) - idle_us};
     *out = (struct sh_guard_security){.settings = g->set};
     sh_map_init(&l.names, g->env->alloc, g->set.max_people, g->seed);
+    sh_mutex_lock(&g->change);
+    out->checkpoint_us = g->checkpoint_us;
+    out->checkpoint_seq = g->checkpoint_seq;
+    sh_mutex_unlock(&g->change);
     sh_mutex_lock(&g->lock);
     out->separated = g->separated;
     count_people(g, out);

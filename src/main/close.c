@@ -57,6 +57,7 @@ static void stop_servers(struct node *n)
     sh_timer_stop(&n->second);
     sh_guard_stop(n->guard);
     field_stop(n->field);
+    forward_stop(n->forward);
     if (n->api != NULL) {
         sh_api_stop(n->api);
     }
@@ -154,6 +155,8 @@ void node_close(struct node *n)
     sh_twin_close(n->twin);
     close_journal(n);
     free_servers(n);
+    forward_free(n->forward);
+    n->forward = NULL;
     sh_sql_close(n->sql);
     sh_history_close(n->history);
     sh_gate_free(n->gate);

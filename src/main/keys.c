@@ -60,6 +60,13 @@ const struct sh_config_key node_keys[] = {
     {"guard.clones", SH_CONFIG_TEXT, "warn", 0, 0, false, false,
      "An identity of a device that is used from two addresses in turn: off, warn (a mark) or "
      "quarantine. Behind proxies that hide addresses: off."},
+    {"audit.syslog", SH_CONFIG_TEXT, "", 0, 0, false, true,
+     "host:port of a syslog receiver (RFC 5424 over TCP) that gets every audit entry; empty = "
+     "off."},
+    {"audit.syslog_tls", SH_CONFIG_BOOL, "true", 0, 0, false, true,
+     "Over TLS (RFC 5425); false sends in clear."},
+    {"audit.syslog_ca", SH_CONFIG_TEXT, "", 0, 0, false, true,
+     "PEM file of the authority that signed the receiver's certificate; empty = the system's."},
     {"journal.segment", SH_CONFIG_SIZE, "64MiB", 1 << 20, INT64_C(1) << 30, false, false,
      "Size of a log file."},
     {"journal.queue", SH_CONFIG_SIZE, "64MiB", 1 << 20, INT64_C(4) << 30, false, false,
@@ -105,6 +112,8 @@ const struct sh_config_key node_keys[] = {
     {"backup.passphrase_file", SH_CONFIG_TEXT, "", 0, 0, false, true,
      "File whose first line is the passphrase under which keys are backed up; empty = without "
      "keys."},
+    {"security.seccomp", SH_CONFIG_BOOL, "true", 0, 0, false, false,
+     "Lets the kernel refuse system calls that the server never makes: programs, mounts, modules."},
     {"points.max", SH_CONFIG_INT, "4194304", 1024, 100000000, false, false,
      "Most points of this node."},
     {"loops", SH_CONFIG_INT, "1", 0, SH_LOOPS_MAX, false, false,

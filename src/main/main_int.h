@@ -14,6 +14,7 @@
 #include <sh/tls.h>
 
 struct node_keeper;
+struct forward;
 struct telemetry;
 struct field;
 
@@ -86,6 +87,7 @@ struct node {
     struct mqtt_counters counters;
     uint64_t in_per_s;
     uint64_t out_per_s;
+    struct forward *forward;    /* NULL: audit.syslog is empty */
     struct node_keeper *keeper; /* backups */
     struct node_proof {         /* of the audit chain, for the self check */
         struct sh_mutex lock;
@@ -204,6 +206,27 @@ sh_err keeper_ask(void *ctx, enum sh_api_backup act, struct sh_str arg, struct s
                   struct sh_diag *diag);
 void keeper_problems(void *ctx, struct sh_jw *w);
 SH_MUST_CHECK sh_err keeper_metrics(const struct node *n, struct sh_buf *out);
+
+/* forward.c: the audit chain to syslog. forward_open: before the loop serves, or on it; SH_E_INVAL
+ * and others with diag. forward_stop: on the loop; forward_free: when loops and workers are gone.
+ * NULL is accepted. The rest: any thread. */
+struct node_forward_state {
+    bool on;
+    bool connected;
+    bool tls;
+    const char *where;
+    uint64_t settled; /* up to here they are with the receiver */
+    uint64_t lag;     /* entries behind it */
+    uint64_t sent;
+    uint64_t failures;
+    char why[160]; /* of the last failure */
+};
+SH_MUST_CHECK sh_err forward_open(struct node *n, struct sh_diag *d);
+void forward_stop(struct forward *f);
+void forward_free(struct forward *f);
+void forward_state(const struct node *n, struct node_forward_state *out);
+void forward_problems(const struct node *n, struct sh_jw *w);
+SH_MUST_CHECK sh_err forward_metrics(const struct node *n, struct sh_buf *out);
 
 /* sql.c: the SQL engine; pg.listen (diag says what is wrong with it). */
 SH_MUST_CHECK sh_err node_sql_open(struct node *n);

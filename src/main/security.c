@@ -58,6 +58,18 @@ static void look_at_listeners(const struct sh_config *c, struct sh_security_fact
     f->mqtt_anonymous = sh_config_bool(c, "mqtt.anonymous");
 }
 
+static void look_at_forward(const struct sh_config *c, struct sh_security_facts *f)
+{
+    const struct sh_str where = sh_config_get(c, "audit.syslog");
+    const size_t colon = sh_str_rfind(where, ':');
+    const struct sh_str host = colon == SIZE_MAX ? where : sh_str_sub(where, 0, colon);
+    f->forward.on = where.n > 0;
+    f->forward.tls = sh_config_bool(c, "audit.syslog_tls");
+    f->forward.loopback = sh_str_eqc(host, "localhost") || sh_str_eqc(host, "[::1]") ||
+                          (host.n > 4 && memcmp(host.p, "127.", 4) == 0);
+    (void)snprintf(f->forward.where, sizeof f->forward.where, "%.*s", SH_PRI(where));
+}
+
 static void look_at_key(int folder, const char *name, struct sh_security_facts *f)
 {
     struct stat s;
@@ -237,6 +249,7 @@ static sh_err look(struct looker *l, bool running)
         l->host[0] = '\0';
     }
     look_at_listeners(l->config, f);
+    look_at_forward(l->config, f);
     look_at_files(l->dir, f);
     look_at_certificate(l->env, l->crypto, l->config, l->dir, f);
     f->disk.warn = (unsigned)sh_config_int(l->config, "disk.warn");
@@ -267,6 +280,7 @@ sh_err security_ask(void *ctx, struct sh_jw *w)
     struct node *n = ctx;
     struct sh_guard_stats g;
     struct sh_disk_state s;
+    struct node_forward_state fw;
     struct looker *l = sh_mem_new(n->env.alloc, sizeof *l);
     if (l == NULL) {
         return SH_E_NOMEM;
@@ -281,7 +295,10 @@ sh_err security_ask(void *ctx, struct sh_jw *w)
         prove(n, &l->f);
         sh_guard_stats(n->guard, &g);
         sh_disk_state(n->disk, &s);
+        forward_state(n, &fw);
         l->f.audit_dropped = g.audit_dropped;
+        l->f.forward.connected = fw.connected;
+        l->f.forward.lag = fw.lag;
         l->f.disk.known = s.total_bytes > 0;
         l->f.disk.percent = s.percent;
         sh_security_write(&l->f, w);

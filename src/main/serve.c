@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <sh/seccomp.h>
 #include <sh/version.h>
 
 #include "main_int.h"
@@ -592,11 +593,26 @@ static sh_err open_parts(struct node *n)
     return SH_OK;
 }
 
+/* From here on the kernel refuses what a server never does. Without it the node runs all the same:
+ * the self check tells. */
+static void filter_calls(const struct node *n)
+{
+    if (!sh_config_bool(n->config, "security.seccomp")) {
+        return;
+    }
+    const sh_err err = sh_seccomp_deny();
+    if (err != SH_OK) {
+        sh_log(n->env.log, SH_LOG_WARN, "main", "system calls are not filtered: %s",
+               sh_err_name(err));
+    }
+}
+
 static sh_err node_open(struct node *n)
 {
     n->start.from_us = sh_mono_us(n->env.clock);
     n->start.lap_us = n->start.from_us;
     SH_TRY(open_folder(n));
+    filter_calls(n); /* before threads start, which inherit it */
     SH_TRY(open_stores(n));
     SH_TRY(first_start(n));
     lap(n, "records");

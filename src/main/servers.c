@@ -41,6 +41,12 @@ static void add_overview(void *ctx, struct sh_jw *w, uint32_t tenant)
     sh_jw_obj_end(w);
 }
 
+static void add_problems(void *ctx, struct sh_jw *w)
+{
+    keeper_problems(ctx, w);
+    forward_problems(ctx, w);
+}
+
 static sh_err add_metrics(void *ctx, struct sh_buf *out)
 {
     struct node *n = ctx;
@@ -83,6 +89,7 @@ static sh_err add_metrics(void *ctx, struct sh_buf *out)
     SH_TRY(sh_api_metrics_put(out, list, sizeof list / sizeof list[0]));
     SH_TRY(disk_metrics(n, out));
     SH_TRY(keeper_metrics(n, out));
+    SH_TRY(forward_metrics(n, out));
     return node_pg_metrics(n, out);
 }
 
@@ -242,7 +249,7 @@ static sh_err open_api(struct node *n)
         .sbom = n->sbom,
         .assets = sh_assets,
         .seams = {.overview = add_overview,
-                  .problems = keeper_problems,
+                  .problems = add_problems,
                   .backups = keeper_ask,
                   .security = security_ask,
                   .metrics = add_metrics,
@@ -292,6 +299,10 @@ sh_err node_servers(struct node *n)
     err = node_pg_open(n, &d);
     if (err != SH_OK) {
         return node_fail(n, "pg.listen", err, &d);
+    }
+    err = forward_open(n, &d);
+    if (err != SH_OK) {
+        return node_fail(n, "audit.syslog", err, &d);
     }
     SH_TRY(listen_http(n, "http.listen", NULL));
     return listen_http(n, "https.listen", n->tls);

@@ -14,6 +14,7 @@ struct args {
     const char *user;
     const char *config;
     const char *url;
+    const char *checkpoint; /* file */
     char *sets[64];
     size_t nsets;
     bool link;
@@ -43,6 +44,8 @@ static bool parse(int argc, char **argv, struct args *a)
             a->user = argv[++i];
         } else if (strcmp(argv[i], "--url") == 0 && more) {
             a->url = argv[++i];
+        } else if (strcmp(argv[i], "--checkpoint") == 0 && more) {
+            a->checkpoint = argv[++i];
         } else if (strcmp(argv[i], "--config") == 0 && more) {
             a->config = argv[++i];
         } else if (strcmp(argv[i], "--set") == 0 && more && a->nsets < 64) {
@@ -219,16 +222,44 @@ int node_passwd(int argc, char **argv)
     return a.link ? make_link(&a) : new_password(&a);
 }
 
+/* A checkpoint that somebody kept. */
+static int read_checkpoint(const struct offline *o, const char *path, struct sh_checkpoint *out)
+{
+    struct sh_str text = {NULL, 0};
+    sh_err err = sh_fs_read_all(o->env.fs, o->env.alloc, path, 1 << 16, &text);
+    if (err != SH_OK) {
+        return say(path, err, NULL);
+    }
+    err = sh_checkpoint_parse(&o->env, o->crypto, text, out);
+    sh_str_free(o->env.alloc, &text);
+    if (err == SH_OK) {
+        return 0;
+    }
+    (void)fprintf(stderr, "songhua: %s: %s (it is what GET /api/v1/audit/checkpoint gave)\n", path,
+                  err == SH_E_DENIED ? "its signature does not fit: it was changed"
+                                     : "this is not a checkpoint");
+    return 1;
+}
+
 static int check_audit(const struct args *a)
 {
+    struct sh_checkpoint cp;
     struct offline o;
     struct sh_audit_report report = {.entries = 0};
     struct guard_store *store = NULL;
     int code = offline_open(&o, a->data);
+    code = code == 0 && a->checkpoint != NULL ? read_checkpoint(&o, a->checkpoint, &cp) : code;
     if (code == 0) {
+        const bool seen = a->checkpoint != NULL;
         sh_err err = sh_guard_store_record(&o.env, o.record, &store);
-        err = err != SH_OK ? err : sh_audit_verify(&o.env, o.crypto, store, a->data, &report);
+        err = err != SH_OK ? err
+                           : sh_audit_verify_seen(&o.env, o.crypto, store, a->data,
+                                                  seen ? &cp : NULL, &report);
         (void)printf("audit: %llu entries: %s\n", (unsigned long long)report.entries, report.text);
+        if (err == SH_OK && seen) {
+            (void)printf("checkpoint: of node %s, entry %llu: the chain still has what it saw\n",
+                         cp.node, (unsigned long long)cp.seq);
+        }
         code = err == SH_OK ? 0 : 1;
         sh_guard_store_free(store);
     }
@@ -282,6 +313,10 @@ int node_check(int argc, char **argv, char **env)
     }
     if ((a.audit || a.history || a.security) && a.data == NULL) {
         (void)fprintf(stderr, "songhua: check --audit, --history and --security need --data DIR\n");
+        return 2;
+    }
+    if (a.checkpoint != NULL && !a.audit) {
+        (void)fprintf(stderr, "songhua: check --checkpoint FILE goes with --audit\n");
         return 2;
     }
     if (!a.audit && !a.history) {

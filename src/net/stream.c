@@ -58,6 +58,11 @@ size_t sh_stream_queued(const struct sh_stream *s)
     return s->ops->queued(s);
 }
 
+size_t sh_stream_unacked(const struct sh_stream *s)
+{
+    return s->ops->unacked != NULL ? s->ops->unacked(s) : s->ops->queued(s);
+}
+
 size_t sh_stream_write_max(const struct sh_stream *s)
 {
     return s->ops->write_max(s);

@@ -12,8 +12,10 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <limits.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -134,6 +136,16 @@ static size_t tcp_queued(const struct sh_stream *s)
 {
     const struct net_out *o = tcp_of(s)->out;
     return o == NULL ? 0 : o->n - o->off;
+}
+
+/* What is queued here and what the kernel keeps until the peer has it (tcp(7), SIOCOUTQ). */
+static size_t tcp_unacked(const struct sh_stream *s)
+{
+    int kept = 0;
+    if (ioctl(tcp_of(s)->w.fd, SIOCOUTQ, &kept) != 0 || kept < 0) {
+        kept = 0;
+    }
+    return tcp_queued(s) + (size_t)kept;
 }
 
 /* The last step of a stream that was closed. */
@@ -586,6 +598,7 @@ static const struct sh_stream_ops tcp_ops = {
     .end = tcp_end,
     .close = tcp_close,
     .queued = tcp_queued,
+    .unacked = tcp_unacked,
     .write_max = tcp_write_max,
     .peer = tcp_peer,
     .local = tcp_local,

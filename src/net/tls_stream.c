@@ -228,6 +228,12 @@ static size_t tls_queued(const struct sh_stream *s)
     return t->out_n + (t->inner == NULL ? 0 : sh_stream_queued(t->inner));
 }
 
+static size_t tls_unacked(const struct sh_stream *s)
+{
+    const struct tls *t = tls_of(s);
+    return t->out_n + (t->inner == NULL ? 0 : sh_stream_unacked(t->inner));
+}
+
 static void encrypt_out(struct tls *t)
 {
     if (t->out_n == 0 || (t->n.flags & NET_CLOSING) != 0) {
@@ -602,6 +608,7 @@ static const struct sh_stream_ops tls_ops = {
     .end = tls_end,
     .close = tls_close,
     .queued = tls_queued,
+    .unacked = tls_unacked,
     .write_max = tls_write_max,
     .peer = tls_peer,
     .local = tls_local,

@@ -12,7 +12,8 @@ enum {
     DAY_MINUTES = 1440,
     CERTIFICATE_SOON_DAYS = 30,
     BACKUP_OLD_DAYS = 8,
-    REHEARSAL_OLD_DAYS = 31
+    REHEARSAL_OLD_DAYS = 31,
+    FORWARD_LAG = 4096
 };
 
 static void SH_PRINTF(2, 3) en(struct sh_control_found *o, const char *fmt, ...)
@@ -390,11 +391,29 @@ void judge_chain(const struct sh_security_facts *f, struct sh_control_found *o)
        when(f->audit_us, t));
 }
 
+void judge_checkpoint(const struct sh_security_facts *f, struct sh_control_found *o)
+{
+    char t[40];
+    const int64_t at = f->guard.checkpoint_us;
+    const unsigned long long n = (unsigned long long)f->guard.checkpoint_seq;
+    if (at == 0) {
+        tell(o, SH_CONTROL_PART, "none was made yet: the first comes an hour after the start",
+             "尚未生成：首个检查点在启动一小时后生成");
+        return;
+    }
+    const bool soon = !f->running || f->audit.entries <= n + 1 || f->now_us - at < DAY_US;
+    o->state = good_or(soon, SH_CONTROL_NOT_MET);
+    en(o, "the newest of %s is signed over entry %llu", when(at, t), n);
+    zh(o, "最近一次（%s）签名至第 %llu 条", when(at, t), n);
+}
+
 void judge_audit_kept(const struct sh_security_facts *f, struct sh_control_found *o)
 {
-    SH_UNUSED(f);
-    tell(o, SH_CONTROL_MET, "entries are kept for ever: nothing removes one",
-         "永久保存：没有任何功能可删除审计记录");
+    const unsigned long long n = (unsigned long long)f->audit.entries;
+    const double mib = (double)f->audit.bytes / (1 << 20);
+    o->state = SH_CONTROL_MET;
+    en(o, "entries are kept for ever, nothing removes one: %llu entries, %.1f MiB", n, mib);
+    zh(o, "永久保存，没有任何功能可删除审计记录：%llu 条，%.1f MiB", n, mib);
 }
 
 void judge_audit_lost(const struct sh_security_facts *f, struct sh_control_found *o)
@@ -411,9 +430,26 @@ void judge_audit_lost(const struct sh_security_facts *f, struct sh_control_found
 
 void judge_audit_forward(const struct sh_security_facts *f, struct sh_control_found *o)
 {
-    SH_UNUSED(f);
-    tell(o, SH_CONTROL_PART, "nothing is sent by itself; GET /api/v1/audit and its CSV give it out",
-         "不会自动转发；可由 GET /api/v1/audit 或 CSV 导出取走");
+    const unsigned long long lag = (unsigned long long)f->forward.lag;
+    if (!f->forward.on) {
+        tell(o, SH_CONTROL_PART,
+             "audit.syslog is empty: nothing is sent by itself; GET /api/v1/audit gives it out",
+             "audit.syslog 为空：不会自动转发；可由 GET /api/v1/audit 取走");
+        return;
+    }
+    const bool safe = f->forward.tls || f->forward.loopback;
+    const bool arrives = !f->running || (f->forward.connected && lag < FORWARD_LAG);
+    o->state = good_or(arrives, SH_CONTROL_NOT_MET);
+    o->state = arrives && !safe ? SH_CONTROL_PART : o->state;
+    en(o, "audit.syslog = %s, %s", f->forward.where, f->forward.tls ? "over TLS" : "in clear");
+    zh(o, "audit.syslog = %s，%s", f->forward.where, f->forward.tls ? "TLS 加密" : "明文");
+    if (f->running) {
+        en(o, "audit.syslog = %s, %s: %s, %llu entries wait", f->forward.where,
+           f->forward.tls ? "over TLS" : "in clear",
+           f->forward.connected ? "connected" : "not connected", lag);
+        zh(o, "audit.syslog = %s，%s：%s，%llu 条待发", f->forward.where,
+           f->forward.tls ? "TLS 加密" : "明文", f->forward.connected ? "已连接" : "未连接", lag);
+    }
 }
 
 void judge_clock_kept(const struct sh_security_facts *f, struct sh_control_found *o)

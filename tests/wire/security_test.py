@@ -61,6 +61,24 @@ def fresh(s):
     expect(found, "process.user", "not_met" if os.geteuid() == 0 else "met")
 
 
+def filters(s):
+    """How many filters of system calls the kernel has for the process, and whether it may gain rights."""
+    with open(f"/proc/{s.process.pid}/status", encoding="ascii") as f:
+        status = dict(line.split(":", 1) for line in f)
+    return int(status["Seccomp"]), int(status.get("Seccomp_filters", "0")), int(status["NoNewPrivs"])
+
+
+def own_filter(s):
+    """The server filters itself, unless it is told not to."""
+    mode, with_it, no_new = filters(s)
+    if "system calls are not filtered" in s.log_text():
+        print("this sandbox allows no filter")
+        return
+    check("mode and no_new_privs", (mode, no_new), (2, 1))
+    with Songhua({"security.seccomp": "false"}) as other:
+        check("one filter less without", filters(other)[1], with_it - 1)
+
+
 def spoiled(s):
     """What is made worse while it runs."""
     s.post("/api/v1/tokens", {"name": "scada", "roles": ["ingest"]})
@@ -183,6 +201,7 @@ def main():
     with Songhua() as s:
         check("no password in the report", PASSWORD in json.dumps(s.get("/api/v1/security")), False)
         fresh(s)
+        own_filter(s)
         spoiled(s)
         rights(s)
         off_line(s)

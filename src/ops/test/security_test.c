@@ -24,10 +24,13 @@ static struct sh_security_facts good(void)
                   .administrators_with_factor = 3,
                   .tokens = 1,
                   .certificates = 1,
+                  .checkpoint_us = NOW_US - DAY_US / 24,
+                  .checkpoint_seq = 5,
                   .separated = true},
         .audit = {.entries = 7, .sealed = true, .text = "All 7 entries fit."},
         .audit_good = true,
         .audit_us = NOW_US,
+        .forward = {.on = true, .tls = true, .connected = true, .where = "logs:6514"},
         .certificate_us = NOW_US + 300 * DAY_US,
         .files = {.known = true, .dir_mode = 0700, .dir_own = true, .keys = 4},
         .backup = {.configured = true,
@@ -69,8 +72,7 @@ static struct sh_control_found judge(const struct sh_security_facts *f, const ch
 /* What this version cannot do, wherever it runs. */
 static bool is_constant(const char *id)
 {
-    static const char *const ids[] = {"data.samples",      "data.algorithms",
-                                      "audit.forward",     "operation.redundancy",
+    static const char *const ids[] = {"data.samples", "data.algorithms", "operation.redundancy",
                                       "program.read_only", "program.updates"};
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
         if (strcmp(ids[i], id) == 0) {
@@ -228,6 +230,31 @@ static void spoil_lost(struct sh_security_facts *f)
 {
     f->audit_dropped = 4;
 }
+static void spoil_checkpoint(struct sh_security_facts *f)
+{
+    f->guard.checkpoint_us = 0;
+}
+static void spoil_checkpoint_old(struct sh_security_facts *f)
+{
+    f->guard.checkpoint_us = NOW_US - 2 * DAY_US;
+}
+static void spoil_forward(struct sh_security_facts *f)
+{
+    f->forward.on = false;
+}
+static void spoil_forward_clear(struct sh_security_facts *f)
+{
+    f->forward.tls = false;
+}
+static void spoil_forward_away(struct sh_security_facts *f)
+{
+    f->forward.connected = false;
+    f->forward.lag = 12;
+}
+static void spoil_forward_lag(struct sh_security_facts *f)
+{
+    f->forward.lag = 5000;
+}
 static void spoil_clock(struct sh_security_facts *f)
 {
     f->process.clock_good = false;
@@ -287,6 +314,12 @@ static const struct fault faults[] = {
     {"audit.chain", spoil_chain, SH_CONTROL_NOT_MET, "Entry 3"},
     {"audit.chain", spoil_seal, SH_CONTROL_NOT_MET, "not sealed"},
     {"audit.lost", spoil_lost, SH_CONTROL_NOT_MET, "4 entries"},
+    {"audit.checkpoint", spoil_checkpoint, SH_CONTROL_PART, "none was made yet"},
+    {"audit.checkpoint", spoil_checkpoint_old, SH_CONTROL_NOT_MET, "over entry 5"},
+    {"audit.forward", spoil_forward, SH_CONTROL_PART, "audit.syslog is empty"},
+    {"audit.forward", spoil_forward_clear, SH_CONTROL_PART, "in clear: connected"},
+    {"audit.forward", spoil_forward_away, SH_CONTROL_NOT_MET, "not connected, 12 entries wait"},
+    {"audit.forward", spoil_forward_lag, SH_CONTROL_NOT_MET, "5000 entries wait"},
     {"audit.clock", spoil_clock, SH_CONTROL_NOT_MET, "not kept"},
     {"operation.backup", spoil_backup, SH_CONTROL_NOT_MET, "no backups are made"},
     {"operation.backup", spoil_backup_old, SH_CONTROL_PART, "40 days old"},

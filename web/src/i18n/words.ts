@@ -169,6 +169,8 @@ const table = {
   'remedy.backup_failed': ['原因和处理办法见“备份”页；排除后会自动重试。', 'Backups says why and what helps; it is tried again by itself.'],
   'trouble.rehearsal_failed': ['最近的备份没有通过恢复演练，不能依靠它', 'The newest backup did not pass its rehearsal: do not rely on it'],
   'remedy.rehearsal_failed': ['立即再做一次备份，并检查备份所在的磁盘；更早的备份会保留。', 'Make another one now and check the disk it lies on. Older ones are kept.'],
+  'trouble.audit_forward': ['审计记录未能转发到日志平台', 'Audit entries do not reach the syslog receiver'],
+  'remedy.audit_forward': ['检查 audit.syslog 所指的日志平台是否运行、网络与证书（audit.syslog_ca）是否正确。记录保留在审计链中，恢复后自动补发。', 'Check that the receiver that audit.syslog names is running, the network, and its certificate (audit.syslog_ca). Entries stay in the chain and follow when it is back.'],
   'trouble.backup_off': ['备份目录不可用，没有在做备份', 'The folder of backups cannot be used: none are made'],
   'remedy.backup_off': ['把 backup.dir 设为数据目录以外、可写且未被占用的目录，然后重启；原因见日志。', 'Set backup.dir to a folder outside the data folder that can be written and is not in use, and restart; the log says why.'],
   'overview.live': ['现场曲线', 'The plant now'],

@@ -754,8 +754,23 @@ SH_MUST_CHECK sh_err sh_guard_audit_list(struct sh_guard *g, const struct sh_gua
                                          uint64_t before, const struct sh_audit_find *find,
                                          uint32_t limit, struct sh_jw *w, uint64_t *next);
 
+/* An entry as it is stored, for what hands the chain on. Views for the call. */
+struct sh_audit_entry {
+    uint64_t seq;
+    int64_t time_us;
+    struct sh_str principal, tenant, act, object, result, detail, peer;
+    uint8_t hash[32];
+    bool damaged; /* does not fit its hash: only seq is known */
+};
+typedef sh_err sh_audit_entry_fn(void *ctx, const struct sh_audit_entry *e);
+/* Entries of all tenants behind `after`, oldest first, until fn answers something else than SH_OK,
+ * which is returned. For the node itself: no right is asked. May block. */
+SH_MUST_CHECK sh_err sh_guard_audit_after(struct sh_guard *g, uint64_t after, sh_audit_entry_fn *fn,
+                                          void *ctx);
+
 struct sh_audit_report {
     uint64_t entries;   /* read */
+    uint64_t bytes;     /* of their texts */
     uint64_t first_bad; /* sequence of the first one that does not fit; 0 = whole */
     bool sealed;        /* a head seal was there and the node key could check it */
     char text[256];     /* one sentence */
@@ -766,6 +781,33 @@ struct sh_audit_report {
 SH_MUST_CHECK sh_err sh_audit_verify(const struct sh_env *env, const struct sh_crypto *c,
                                      struct guard_store *store, const char *dir,
                                      struct sh_audit_report *out);
+
+/* A signed checkpoint of the chain (checkpoint.c). Texts are NUL-terminated. */
+struct sh_checkpoint {
+    uint64_t seq;                /* the newest entry then */
+    uint8_t hash[SH_HASH_BYTES]; /* of it */
+    int64_t time_us;
+    char node[17];        /* of the public key */
+    char text[192];       /* what is signed */
+    char signature[92];   /* base64 */
+    char public_key[160]; /* PEM */
+};
+/* Makes one of the newest entry and keeps it in keys/audit.checkpoint; the first makes the key. No
+ * right is asked. SH_E_NOTFOUND: the chain is empty. May block. */
+SH_MUST_CHECK sh_err sh_guard_checkpoint(struct sh_guard *g, struct sh_checkpoint *out);
+/* As members of the caller's open object: checkpoint, signature, public_key, node, seq, hash, time.
+ */
+void sh_checkpoint_write(const struct sh_checkpoint *cp, struct sh_jw *w);
+/* Reads that object; only checkpoint, signature and public_key count. SH_E_PROTO: not one;
+ * SH_E_DENIED: not signed by its key, or not its node. */
+SH_MUST_CHECK sh_err sh_checkpoint_parse(const struct sh_env *env, const struct sh_crypto *c,
+                                         struct sh_str json, struct sh_checkpoint *out);
+/* sh_audit_verify, and that the chain still has the entry that the checkpoint saw: SH_E_CORRUPT
+ * also when it has not. A chain that fits and has it has all entries before it as they were. */
+SH_MUST_CHECK sh_err sh_audit_verify_seen(const struct sh_env *env, const struct sh_crypto *c,
+                                          struct guard_store *store, const char *dir,
+                                          const struct sh_checkpoint *seen,
+                                          struct sh_audit_report *out);
 void sh_guard_store_free(struct guard_store *s);
 
 /* ---- metrics ---- */
@@ -797,6 +839,8 @@ struct sh_guard_security {
     uint32_t administrators_with_factor; /* of these */
     uint32_t tokens, endless, powerful;  /* that are good; without an end; with such rights */
     uint32_t certificates, ending;       /* of devices, not revoked; of these, within 30 days */
+    int64_t checkpoint_us;               /* of the newest checkpoint; 0 = none */
+    uint64_t checkpoint_seq;             /* its entry */
     bool separated;                      /* the three administrators are different people */
 };
 /* Counts over all tenants. Reads the audit chain back to the time that idle_us means. May block. */

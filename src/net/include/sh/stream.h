@@ -81,6 +81,7 @@ struct sh_stream_ops {
     void (*close)(struct sh_stream *s, sh_err reason);
     size_t (*queued)(const struct sh_stream *s);
     size_t (*write_max)(const struct sh_stream *s);
+    size_t (*unacked)(const struct sh_stream *s); /* NULL: as queued */
     struct sh_addr (*peer)(const struct sh_stream *s);
     struct sh_addr (*local)(const struct sh_stream *s);
     sh_err (*peer_cert)(const struct sh_stream *s, struct sh_peer_cert *out);
@@ -120,6 +121,9 @@ void sh_stream_close(struct sh_stream *s, sh_err reason);
 /* Bytes queued and not yet given to the system, and the limit for them. */
 size_t sh_stream_queued(const struct sh_stream *s);
 size_t sh_stream_write_max(const struct sh_stream *s);
+/* Bytes that were written and that the peer's system has not acknowledged, as far as it can be
+ * known (TCP): 0 says that they arrived there, not that its program has read them. */
+size_t sh_stream_unacked(const struct sh_stream *s);
 struct sh_addr sh_stream_peer(const struct sh_stream *s);
 struct sh_addr sh_stream_local(const struct sh_stream *s);
 /* SH_E_NOTFOUND when the peer showed no certificate (or it is not TLS). */

@@ -29,7 +29,15 @@ struct sh_security_facts {
     uint64_t audit_dropped;       /* since the start */
     struct sh_audit_report audit; /* text empty: not proved */
     bool audit_good;
-    int64_t audit_us;       /* when it was proved */
+    int64_t audit_us; /* when it was proved */
+    struct {
+        bool on; /* audit.syslog */
+        bool tls;
+        bool loopback;
+        bool connected; /* of the running node, as the next */
+        uint64_t lag;   /* entries that the receiver may not have */
+        char where[64];
+    } forward;
     bool first_password;    /* keys/first-password is there */
     int64_t certificate_us; /* end of the server's; 0 = none, or it cannot be read */
     bool certificate_own;   /* self-signed */
