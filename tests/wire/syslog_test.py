@@ -55,12 +55,13 @@ class Receiver:
         self.start()
 
     def start(self):
-        self.process = subprocess.Popen([RSYSLOGD, "-n", "-i", "none", "-f", os.path.join(self.folder, "rsyslog.conf")],
+        self.process = subprocess.Popen([RSYSLOGD, "-n", "-i", os.path.join(self.folder, "pid"), "-f", os.path.join(self.folder, "rsyslog.conf")],
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(30)
+        wait_for("its pid file to go", lambda: not os.path.exists(os.path.join(self.folder, "pid")))
 
     def close(self):
         if self.process.poll() is None:
@@ -187,6 +188,9 @@ def in_clear(folder):
         text = "\n".join(r.lines())
         check("no line was split", len(r.lines()), len(r.entries()))
         check("escaped, and no control character", ("\\\"\\]\\\\" in text, "\u240a" in text), (True, True))
+    except SystemExit:
+        print(f"came: {[e[0] for e in r.entries()]}; the receiver: {r.process.poll()}; songhua's log, end:\n{s.log_text()[-2000:]}")
+        raise
     finally:
         s.close()
         r.close()
