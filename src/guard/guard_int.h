@@ -473,7 +473,7 @@ struct sh_guard {
     /* Under `change`. */
     uint64_t audit_seq;
     uint8_t audit_hash[SH_HASH_BYTES];
-    uint64_t checkpoint_seq; /* of the newest checkpoint; 0 = none */
+    uint64_t checkpoint_seq;  /* of the newest checkpoint; 0 = none */
     uint64_t checkpoint_done; /* up to here no further one is due */
     int64_t checkpoint_us;
     int64_t checkpoint_due_us; /* used by the tick alone */
