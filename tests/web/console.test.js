@@ -176,8 +176,11 @@ describe('device page', () => {
     const cells = points.map((p) => page.locator(`[data-point="${p}"]`));
     const read = () => Promise.all(cells.map((c) => c.innerText()));
     await cells[0].waitFor();
-    const first = await until(read, (now) => now.every((text) => /\d/.test(text)), 'first values');
-    await until(read, (now) => now.join() !== first.join(), 'values that move');
+    await until(read, (now) => now.every((text) => /\d/.test(text)), 'first values');
+    // some machine of the plant stands still now and then, and then some of its values do: one that moves is enough
+    const all = () => page.locator('[data-point]').allInnerTexts();
+    const first = await all();
+    await until(all, (now) => now.join() !== first.join(), 'values that move', 20_000);
     expect(await page.locator('tbody .mark[data-quality]').count()).toBeGreaterThan(0);
     await until(() => page.locator('tbody .spark-line').first().getAttribute('d'), Boolean, 'line');
   });
