@@ -11,8 +11,28 @@ struct who {
     struct who *prev;        /* list node->guests */
     struct who *next;
     struct sh_principal guard;
-    char text[]; /* name; device, unless it is the same */
+    uint8_t held; /* bit for each of `lasting` that it came with */
+    char text[];  /* name; device, unless it is the same */
 };
+
+/* What a connection's subscriptions stand on. Who loses one of these, by a change of roles or the
+ * end of a grant, is sent away, and may come again with what is left. */
+static const enum sh_permission lasting[] = {SH_PERM_MQTT_CONNECT, SH_PERM_MQTT_ANY_TOPIC,
+                                             SH_PERM_MQTT_SYS, SH_PERM_INGEST_GATEWAY};
+enum { LASTING = sizeof lasting / sizeof lasting[0] };
+
+/* Of the asked bits, those that are held now. */
+static uint8_t held_of(const struct node *n, const struct sh_principal *g, uint8_t asked)
+{
+    uint8_t bits = 0;
+    for (unsigned i = 0; i < LASTING; i++) {
+        const uint8_t bit = (uint8_t)(1U << i);
+        if ((asked & bit) != 0 && sh_guard_check(n->guard, g, lasting[i], g->tenant) == SH_OK) {
+            bits |= bit;
+        }
+    }
+    return bits;
+}
 
 static const struct who *who_of(const struct mqtt_principal *p)
 {
@@ -33,6 +53,7 @@ static struct mqtt_principal *make(struct node *n, const struct sh_principal *g)
         return NULL;
     }
     w->guard = *g;
+    w->held = held_of(n, g, (1U << LASTING) - 1);
     memcpy(w->text, name.p, name.n);
     if (!same) {
         memcpy(w->text + name.n, device.p, device.n);
@@ -196,7 +217,7 @@ void node_auth_tick(struct node *n)
     size_t k = 0;
     node_enter(n);
     for (const struct who *w = n->guests; w != NULL && k < AT_ONCE; w = w->next) {
-        if (sh_guard_check(n->guard, &w->guard, SH_PERM_MQTT_CONNECT, w->guard.tenant) != SH_OK) {
+        if (held_of(n, &w->guard, w->held) != w->held) {
             gone[k].tenant = w->p.tenant;
             gone[k].id = w->p.id;
             k++;

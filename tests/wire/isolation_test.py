@@ -14,7 +14,7 @@ import threading
 import time
 import urllib.parse
 
-from songhua import Songhua, free_ports
+from songhua import PASSWORD, Songhua, free_ports
 
 T = 1_700_000_000_000
 WORD = "Songhua-isolation-1898"
@@ -423,6 +423,30 @@ def for_a_time(s):
     print("  for a time: ok", flush=True)
 
 
+def subscriptions_for_a_time(s):
+    """Who may use any topic until a moment hears nothing behind it, though the connection's own right stays."""
+    if shutil.which("mosquitto_sub") is None:
+        return
+    end = int(time.time() * 1000) + 4000
+    s.post("/api/v1/people", {"name": "guest", "password": WORD, "roles": ["viewer"], "grants": [{"role": "engineer", "until": end}]})
+    sub = subprocess.Popen(
+        ["stdbuf", "-oL", "mosquitto_sub", "-h", "127.0.0.1", "-p", str(s.mqtt), "-u", "guest", "-P", WORD, "-t", "x/#", "-W", "12"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    said = lambda text: subprocess.run(  # noqa: E731
+        ["mosquitto_pub", "-h", "127.0.0.1", "-p", str(s.mqtt), "-u", "admin", "-P", PASSWORD, "-t", "x/y", "-q", "1", "-m", text], check=True, timeout=20)
+    n = 0
+    while time.time() * 1000 < end:
+        said(f"before {n}")
+        n += 1
+        time.sleep(0.1)
+    time.sleep(2)  # the node looks once a second
+    said("after")
+    out, _ = sub.communicate(timeout=30)
+    check("heard before the end", "before" in out, True)
+    check("heard after the end", "after" in out, False)
+    print("  subscriptions for a time: ok", flush=True)
+
+
 def below_a_tenant(s):
     s.post("/api/v1/tenants", {"path": "other/a"})
     s.post("/api/v1/people", {"name": "regent", "password": WORD, "grants": [{"role": "administrator", "tenant": "other"}]})
@@ -443,6 +467,7 @@ with Songhua({"pg.listen": f"127.0.0.1:{pg}"}) as s:
     bound(s, plant)
     another_tenant(s, plant)
     for_a_time(s)
+    subscriptions_for_a_time(s)
     below_a_tenant(s)
     s.stop(kill=True)
     s.start()
