@@ -226,7 +226,7 @@ sh_err sh_guard_key_ask(struct sh_guard *g, const struct sh_principal *p,
         SH_TRY(guard_password_check(g, ask->user, ask->password, ask->peer, &out->retry_after_us));
     }
     sh_mutex_lock(&g->lock);
-    const struct guard_session *s = password ? NULL : guard_session_of(g, p);
+    const struct guard_session *s = password || p == NULL ? NULL : guard_session_of(g, p);
     const struct guard_person *who =
         s != NULL ? s->person : (password ? guard_person_by_user(g, ask->user) : NULL);
     const sh_err err = ask_write(g, who, host, w);

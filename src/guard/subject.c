@@ -190,9 +190,8 @@ static struct scoped scoped_of(const struct sh_guard *g, uint32_t set, uint32_t 
     struct scoped out = {.whole = 0};
     const struct guard_scopes *s = set == 0 ? NULL : guard_scopes_at(g, set);
     const int64_t now = s == NULL ? 0 : guard_now(g);
-    uint32_t turn = 1;
     while (s != NULL) {
-        turn = atomic_load(&s->turn);
+        const uint32_t turn = atomic_load(&s->turn);
         out = (struct scoped){.whole = 0};
         const uint32_t n = atomic_load(&s->n);
         for (uint32_t i = 0; i < n && i < GUARD_GRANTS_MAX; i++) {

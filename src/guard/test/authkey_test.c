@@ -95,7 +95,7 @@ static sh_err add(struct fixture *f, const struct sh_principal *who, struct toke
                   const char *origin, const char *challenge)
 {
     struct sh_jw w;
-    struct said s;
+    struct said s = {.n = 0};
     uint8_t object[600];
     size_t n = 0;
     const struct sh_guard_at at = {who, SH_TENANT_ROOT, SH_STR("10.0.0.1")};
@@ -190,7 +190,7 @@ static void test_a_key_is_added_and_opens_the_account(void **state)
     struct fixture *f = *state;
     const struct sh_sign_in in = fixture_sign_in(f, "admin", ADMIN_PASSWORD);
     struct token t = token_new(7);
-    struct said s;
+    struct said s = {.n = 0};
     char challenge[100];
     registered(f, &in.who, &t);
     assert_true(fixture_has(f, "recovery_codes\":[\""));
@@ -220,7 +220,7 @@ static void test_what_does_not_open_it(void **state)
     const struct sh_sign_in in = fixture_sign_in(f, "admin", ADMIN_PASSWORD);
     struct token t = token_new(7);
     struct token other = token_new(7);
-    struct said s;
+    struct said s = {.n = 0};
     char challenge[100];
     char create[100];
     registered(f, &in.who, &t);

@@ -214,6 +214,7 @@ function useImport(onDone: () => void) {
   };
   useEffect(() => {
     if (!ready) return undefined;
+    setPhase('trying'); // what was told of the old mapping holds no more, and nothing is imported before the new trial
     const timer = setTimeout(() => void go(true), TRIAL_MS);
     return () => clearTimeout(timer);
   }, [rows, ready]);
