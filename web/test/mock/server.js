@@ -322,7 +322,7 @@ export class Mock {
       .sort((a, b) => (String(a[sort] ?? '') < String(b[sort] ?? '') ? -sign : sign));
   }
 
-  deviceAct({ req, res, rest, json }, device, act) {
+  deviceAct({ req, res, rest, json, q }, device, act) {
     const now = Date.now();
     if (act === 'latest') {
       const points = Object.fromEntries(
