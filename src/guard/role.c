@@ -88,7 +88,11 @@ static const struct guard_person *person_of(const struct sh_guard *g, const stru
 
 static bool may_give_all(const struct sh_guard *g, const struct sh_principal *by, uint32_t tenant)
 {
-    return sh_guard_check(g, by, SH_PERM_RIGHTS_GRANT, tenant) == SH_OK && person_of(g, by) != NULL;
+    /* for good: who may give for a day would else give himself friends for ever */
+    const bool lasts =
+        (guard_subject_lasting(g, by, tenant) & sh_permission_bit(SH_PERM_RIGHTS_GRANT)) != 0;
+    return lasts && sh_guard_check(g, by, SH_PERM_RIGHTS_GRANT, tenant) == SH_OK &&
+           person_of(g, by) != NULL;
 }
 
 sh_err guard_may_give(const struct sh_guard *g, const struct sh_principal *by,

@@ -192,7 +192,7 @@ static sh_err plan(struct sh_guard *g, const struct sh_guard_at *at, struct sepa
         return SH_E_STATE;
     }
     if (own == NULL || own->person->tenant != SH_TENANT_ROOT ||
-        (guard_subject_permissions(g, at->by) & all) != all) {
+        (guard_subject_lasting(g, at->by, SH_TENANT_ROOT) & all) != all) {
         sh_diag_set(diag, "Only an administrator of the root tenant, signed in, can do this.");
         return SH_E_DENIED;
     }

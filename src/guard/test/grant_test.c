@@ -148,7 +148,10 @@ static void test_a_right_in_part_or_for_a_time_is_not_passed_on(void **state)
     assert_int_equal(fixture_put(f, &in.who, "", SH_GUARD_TOKENS, "",
                                  "{\"name\":\"t\",\"permissions\":[\"devices.write\"]}"),
                      SH_E_DENIED);
-    /* rights.grant for a time is rights.grant: but never to oneself */
+    /* nor by rights.grant that is held for a time: not to others, not to oneself */
+    assert_int_equal(
+        fixture_put(f, &in.who, "", SH_GUARD_PEOPLE, "evil", "{\"roles\":[\"administrator\"]}"),
+        SH_E_DENIED);
     assert_int_equal(
         fixture_put(f, &in.who, "", SH_GUARD_PEOPLE, "li", "{\"roles\":[\"administrator\"]}"),
         SH_E_DENIED);
