@@ -290,8 +290,9 @@ api_handler api_latest, api_latest_post, api_points_list, api_points_patch, api_
 api_handler api_types_list, api_types_post, api_types_get, api_types_put, api_types_delete;
 api_handler api_records_list, api_records_post, api_records_get, api_records_put,
     api_records_delete, api_records_revisions, api_changes, api_blob_post, api_blob_get;
-api_handler api_overview, api_healthz, api_readyz, api_metrics, api_openapi, api_config,
-    api_security, api_sbom;
+api_handler api_overview, api_healthz, api_readyz, api_metrics, api_openapi, api_security, api_sbom;
+api_handler api_config, api_config_check, api_config_patch, api_config_history, api_config_rollback,
+    api_logs, api_health;
 api_handler api_things_list, api_things_post, api_things_get, api_things_put, api_things_delete,
     api_things_import, api_things_export;
 api_handler api_devices_list, api_devices_post, api_devices_get, api_devices_put, api_devices_patch,

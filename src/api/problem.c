@@ -85,6 +85,9 @@ static const struct api_words table[] = {
     {"partial_write", "Some lines were refused", "部分数据被拒绝",
      "The other lines were stored; correct the listed ones and send only those again.",
      "其余数据已保存；请改正所列部分后只重发这些。"},
+    {"config_invalid", "The settings were not changed", "配置未修改",
+     "Correct the keys that the detail names; POST config/check says for each what fits.",
+     "请改正详情所列的配置项；POST config/check 会逐项说明正确写法。"},
     {"unsupported", "Not supported", "不支持", "See the detail.", "请看详情。"},
     {"bad_certificate", "The certificate is not usable", "证书不可用",
      "Send days (1 to 3650) alone, or csr: a PKCS #10 request in PEM signed with its own key "

@@ -515,7 +515,7 @@ static sh_err write_metrics(struct sh_api *a, struct sh_buf *out)
         {"net_streams", "gauge", "Open connections.", (double)net.streams},
         {"net_bytes_in_total", "counter", "Bytes received.", (double)net.bytes_in},
         {"net_bytes_out_total", "counter", "Bytes sent.", (double)net.bytes_out},
-        {"net_loop_lag_seconds_max", "gauge", "Longest turn of a loop.",
+        {"net_loop_lag_seconds_max", "gauge", "Longest turn of a loop in the last five seconds.",
          (double)net.lag_max_us / 1e6},
         {"workers_queued", "gauge", "Jobs waiting for a worker.",
          (double)sh_workers_queued(a->o.workers)},
@@ -539,35 +539,6 @@ int api_metrics(struct api_req *r)
         return api_error(r, err, NULL);
     }
     sh_http_header_c(r->http, "Content-Type", "text/plain; version=0.0.4; charset=utf-8");
-    return 200;
-}
-
-int api_config(struct api_req *r)
-{
-    static const char *const sources[] = {"default", "file", "environment", "set"};
-    sh_jw_obj(&r->w);
-    sh_jw_key(&r->w, "items");
-    sh_jw_arr(&r->w);
-    for (const struct sh_config_key *k = sh_config_keys(r->api->o.config); k->name != NULL; k++) {
-        sh_jw_obj(&r->w);
-        sh_jw_key(&r->w, "key");
-        sh_jw_c(&r->w, k->name);
-        sh_jw_key(&r->w, "value");
-        sh_jw_str(&r->w, sh_config_get(r->api->o.config, k->name));
-        sh_jw_key(&r->w, "default");
-        sh_jw_c(&r->w, k->dflt);
-        sh_jw_key(&r->w, "source");
-        sh_jw_c(&r->w, sources[(size_t)sh_config_source(r->api->o.config, k->name)]);
-        sh_jw_key(&r->w, "live");
-        sh_jw_bool(&r->w, k->live);
-        sh_jw_key(&r->w, "help");
-        sh_jw_c(&r->w, k->help);
-        sh_jw_obj_end(&r->w);
-    }
-    sh_jw_arr_end(&r->w);
-    sh_jw_key(&r->w, "next");
-    sh_jw_null(&r->w);
-    sh_jw_obj_end(&r->w);
     return 200;
 }
 

@@ -1,6 +1,6 @@
 /* config.c - settings from a table of keys and four sources.
  * Invariant: values[i] belongs to keys[i] and always holds a valid text and its parsed number; a
- * source never overrides one that ranks higher (default < file < environment < --set).
+ * source never overrides one that ranks higher (default < file < console < environment < --set).
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
@@ -29,6 +29,7 @@ static const char *type_words(enum sh_config_type t)
         [SH_CONFIG_SIZE] = "a size such as 64MiB",
         [SH_CONFIG_DURATION] = "a duration such as 500ms, 10s or 7d",
         [SH_CONFIG_LISTEN] = "address:port such as 127.0.0.1:8080, [::1]:8080, or empty for off",
+        [SH_CONFIG_CHOICE] = "one of its choices",
     };
     return words[(size_t)t];
 }
@@ -44,11 +45,21 @@ static bool listen_valid(struct sh_str s)
            port <= 65535;
 }
 
-static bool parse_value(enum sh_config_type type, struct sh_str s, int64_t *out)
+static bool is_choice(struct sh_str choices, struct sh_str s)
+{
+    while (choices.p != NULL && choices.n > 0) {
+        if (sh_str_eq(sh_str_cut(choices, ',', &choices), s)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool parse_value(const struct sh_config_key *k, struct sh_str s, int64_t *out)
 {
     uint64_t u = 0;
     *out = 0;
-    switch (type) {
+    switch (k->type) {
     case SH_CONFIG_TEXT:
         return sh_utf8_valid(s);
     case SH_CONFIG_BOOL:
@@ -66,6 +77,8 @@ static bool parse_value(enum sh_config_type type, struct sh_str s, int64_t *out)
         return sh_duration_parse(s, out) == SH_OK;
     case SH_CONFIG_LISTEN:
         return listen_valid(s);
+    case SH_CONFIG_CHOICE:
+        return is_choice(sh_str_c(k->choices), s);
     default:
         return false;
     }
@@ -96,7 +109,7 @@ sh_err sh_config_new(const struct sh_env *env, const struct sh_config_key *keys,
             sh_config_free(c);
             return SH_E_NOMEM;
         }
-        SH_ASSERT(parse_value(keys[i].type, c->values[i].text, &c->values[i].number));
+        SH_ASSERT(parse_value(&keys[i], c->values[i].text, &c->values[i].number));
     }
     *out = c;
     return SH_OK;
@@ -162,6 +175,16 @@ static const char *nearest(const struct sh_config *c, struct sh_str name)
     return best;
 }
 
+const struct sh_config_key *sh_config_find(const struct sh_config *c, struct sh_str name,
+                                           const char **near)
+{
+    const size_t i = index_of(c, name);
+    if (i == SIZE_MAX && near != NULL) {
+        *near = nearest(c, name);
+    }
+    return i == SIZE_MAX ? NULL : &c->keys[i];
+}
+
 struct place {
     const char *file;
     int line;
@@ -178,6 +201,23 @@ static sh_err refuse(const struct place *at, struct sh_diag *d)
     return SH_E_INVAL;
 }
 
+static enum sh_config_fault judge(const struct sh_config_key *k, struct sh_str text,
+                                  int64_t *number)
+{
+    if (!parse_value(k, text, number)) {
+        return k->type == SH_CONFIG_CHOICE ? SH_CONFIG_BAD_CHOICE : SH_CONFIG_BAD_TYPE;
+    }
+    const bool out =
+        bounded(k->type) && (k->min != 0 || k->max != 0) && (*number < k->min || *number > k->max);
+    return out ? SH_CONFIG_BAD_RANGE : SH_CONFIG_GOOD;
+}
+
+enum sh_config_fault sh_config_try(const struct sh_config_key *key, struct sh_str value)
+{
+    int64_t number = 0;
+    return judge(key, value, &number);
+}
+
 static sh_err assign(struct sh_config *c, struct sh_str name, struct sh_str text,
                      enum sh_config_source from, const struct place *at)
 {
@@ -190,16 +230,23 @@ static sh_err assign(struct sh_config *c, struct sh_str name, struct sh_str text
     }
     const struct sh_config_key *k = &c->keys[i];
     int64_t number = 0;
-    if (!parse_value(k->type, text, &number)) {
+    switch (judge(k, text, &number)) {
+    case SH_CONFIG_BAD_TYPE:
         sh_diag_set(&d, "%s = '%.*s' is not valid", k->name, SH_PRI(text));
         sh_diag_remedy(&d, "write %s", type_words(k->type));
         return refuse(at, &d);
-    }
-    if (bounded(k->type) && (k->min != 0 || k->max != 0) && (number < k->min || number > k->max)) {
+    case SH_CONFIG_BAD_CHOICE:
+        sh_diag_set(&d, "%s = '%.*s' is not valid", k->name, SH_PRI(text));
+        sh_diag_remedy(&d, "write one of %s", k->choices);
+        return refuse(at, &d);
+    case SH_CONFIG_BAD_RANGE:
         sh_diag_set(&d, "%s = '%.*s' is out of range", k->name, SH_PRI(text));
         sh_diag_remedy(&d, "it must lie between %lld and %lld", (long long)k->min,
                        (long long)k->max);
         return refuse(at, &d);
+    case SH_CONFIG_GOOD:
+    default:
+        break;
     }
     struct value *v = &c->values[i];
     if (from < v->from) {
@@ -227,6 +274,48 @@ sh_err sh_config_set(struct sh_config *c, struct sh_str assignment, enum sh_conf
         return refuse(&at, &d);
     }
     return assign(c, name, sh_str_trim(text), from, &at);
+}
+
+sh_err sh_config_put(struct sh_config *c, struct sh_str name, struct sh_str value,
+                     enum sh_config_source from, const char *place, sh_config_problem *fn,
+                     void *ctx)
+{
+    const struct place at = {place, 0, fn, ctx};
+    return assign(c, name, value, from, &at);
+}
+
+sh_err sh_config_take(struct sh_config *c, const struct sh_config *from,
+                      const struct sh_config_key *key)
+{
+    const size_t i = (size_t)(key - c->keys);
+    SH_ASSERT(c->keys == from->keys && i < c->n);
+    const struct sh_str copy = sh_str_dup(c->alloc, from->values[i].text);
+    if (copy.p == NULL) {
+        return SH_E_NOMEM;
+    }
+    sh_str_free(c->alloc, &c->values[i].text);
+    c->values[i] = (struct value){copy, from->values[i].number, from->values[i].from};
+    return SH_OK;
+}
+
+sh_err sh_config_dup(const struct sh_config *c, struct sh_config **out)
+{
+    struct sh_config *d = sh_mem_new(c->alloc, sizeof *d + c->n * sizeof d->values[0]);
+    if (d == NULL) {
+        return SH_E_NOMEM;
+    }
+    d->alloc = c->alloc;
+    d->keys = c->keys;
+    d->n = c->n;
+    for (size_t i = 0; i < c->n; i++) {
+        const sh_err err = sh_config_take(d, c, &c->keys[i]);
+        if (err != SH_OK) {
+            sh_config_free(d);
+            return err;
+        }
+    }
+    *out = d;
+    return SH_OK;
 }
 
 /* A '#' starts a comment at the front of a line or after white space. */

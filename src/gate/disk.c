@@ -27,7 +27,7 @@ struct mark {
 struct sh_disk {
     const struct sh_env *env;
     char dir[DIR_CHARS];
-    double at[4]; /* percent, by level */
+    atomic_uint at[4]; /* percent, by level */
     struct mark kept[KEPT];
     size_t n;    /* kept */
     size_t next; /* where the next goes */
@@ -40,12 +40,28 @@ struct sh_disk {
     atomic_ullong errors;
 };
 
+static bool marks_ok(unsigned warn, unsigned act, unsigned stop)
+{
+    return warn > 0 && warn <= act && act <= stop && stop <= 100;
+}
+
+sh_err sh_disk_set_marks(struct sh_disk *d, unsigned warn, unsigned act, unsigned stop)
+{
+    if (!marks_ok(warn, act, stop)) {
+        return SH_E_INVAL;
+    }
+    atomic_store(&d->at[SH_DISK_WARN], warn);
+    atomic_store(&d->at[SH_DISK_ACT], act);
+    atomic_store(&d->at[SH_DISK_STOP], stop);
+    return SH_OK;
+}
+
 sh_err sh_disk_new(const struct sh_env *env, const struct sh_disk_options *o, struct sh_disk **out)
 {
     const unsigned warn = o->warn == 0 ? 80 : o->warn;
     const unsigned act = o->act == 0 ? 90 : o->act;
     const unsigned stop = o->stop == 0 ? 97 : o->stop;
-    if (o->dir == NULL || strlen(o->dir) >= DIR_CHARS || warn > act || act > stop || stop > 100) {
+    if (o->dir == NULL || strlen(o->dir) >= DIR_CHARS || !marks_ok(warn, act, stop)) {
         return SH_E_INVAL;
     }
     struct sh_disk *d = sh_mem_new(env->alloc, sizeof *d);
@@ -55,11 +71,8 @@ sh_err sh_disk_new(const struct sh_env *env, const struct sh_disk_options *o, st
     d->env = env;
     d->start_us = sh_mono_us(env->clock);
     (void)snprintf(d->dir, sizeof d->dir, "%s", o->dir);
-    d->at[SH_DISK_WARN] = warn;
-    d->at[SH_DISK_ACT] = act;
-    d->at[SH_DISK_STOP] = stop;
     *out = d;
-    return SH_OK;
+    return sh_disk_set_marks(d, warn, act, stop);
 }
 
 void sh_disk_free(struct sh_disk *d)
@@ -78,7 +91,7 @@ static enum sh_disk_level level_of(const struct sh_disk *d, enum sh_disk_level w
 {
     enum sh_disk_level l = SH_DISK_OK;
     for (int i = SH_DISK_WARN; i <= SH_DISK_STOP; i++) {
-        const double mark = d->at[i] - ((int)was >= i ? 1 : 0);
+        const double mark = (double)atomic_load(&d->at[i]) - ((int)was >= i ? 1 : 0);
         l = percent >= mark ? (enum sh_disk_level)i : l;
     }
     return l;
@@ -103,7 +116,7 @@ static int64_t when_full(struct sh_disk *d, uint64_t used, uint64_t total, bool 
         d->n += d->n < KEPT;
     }
     const struct mark *then = &d->kept[(d->next + KEPT - d->n) % KEPT];
-    const double limit = d->at[SH_DISK_STOP] / 100 * (double)total;
+    const double limit = (double)atomic_load(&d->at[SH_DISK_STOP]) / 100 * (double)total;
     if (now - then->mono_us < (urgent ? LEAST_URGENT_US : LEAST_US) || used <= then->used ||
         (double)used >= limit) {
         return 0;

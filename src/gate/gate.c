@@ -21,6 +21,7 @@ struct sh_gate {
     const struct sh_env *env;
     struct sh_gate_options o;
     struct sh_journal *journal;
+    atomic_llong max_future_us;
     atomic_bool closed; /* the disk has passed its last mark */
     atomic_ullong samples;
     atomic_ullong encoded;
@@ -39,11 +40,14 @@ sh_err sh_gate_new(const struct sh_env *env, const struct sh_gate_options *o, st
     }
     g->env = env;
     g->o = *o;
-    if (g->o.max_future_us == 0) {
-        g->o.max_future_us = US_PER_DAY;
-    }
+    sh_gate_set_max_future(g, o->max_future_us);
     *out = g;
     return SH_OK;
+}
+
+void sh_gate_set_max_future(struct sh_gate *g, int64_t us)
+{
+    atomic_store(&g->max_future_us, us == 0 ? US_PER_DAY : us);
 }
 
 void sh_gate_attach(struct sh_gate *g, struct sh_journal *j)
@@ -190,7 +194,7 @@ int64_t sh_gate_min_time(const struct sh_gate *g)
 
 int64_t sh_gate_max_time(const struct sh_gate *g)
 {
-    return sh_wall_us(g->env->clock) + g->o.max_future_us;
+    return sh_wall_us(g->env->clock) + atomic_load(&g->max_future_us);
 }
 
 /* ---- batches ---- */

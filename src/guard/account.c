@@ -34,9 +34,9 @@ sh_err sh_guard_account_write(struct sh_guard *g, const struct sh_principal *p, 
         who->password_us == 0 ? sh_jw_null(w) : sh_jw_time(w, who->password_us);
         sh_jw_key(w, "password_expires");
         ends == INT64_MAX ? sh_jw_null(w) : sh_jw_time(w, ends);
-        if (s != NULL && g->set.confirm_us != 0) {
+        if (s != NULL && guard_set(g)->confirm_us != 0) {
             sh_jw_key(w, "confirmed_until");
-            sh_jw_time(w, s->confirmed_us + g->set.confirm_us);
+            sh_jw_time(w, s->confirmed_us + guard_set(g)->confirm_us);
         }
     }
     sh_mutex_unlock(&g->lock);
@@ -306,8 +306,8 @@ bool sh_guard_confirmed(struct sh_guard *g, const struct sh_principal *p)
 {
     sh_mutex_lock(&g->lock);
     const struct guard_session *s = guard_session_of(g, p);
-    const bool good =
-        s == NULL || g->set.confirm_us == 0 || guard_now(g) < s->confirmed_us + g->set.confirm_us;
+    const bool good = s == NULL || guard_set(g)->confirm_us == 0 ||
+                      guard_now(g) < s->confirmed_us + guard_set(g)->confirm_us;
     sh_mutex_unlock(&g->lock);
     return good;
 }

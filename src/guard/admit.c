@@ -245,7 +245,7 @@ static bool raise_mark(struct sh_guard *g, struct guard_device *d, const struct 
     guard_mark_set(g, d, &m);
     d->access->mark_new = d->access->mark_new || fresh;
     g->stats.clones += fresh ? 1 : 0;
-    const bool shut = g->set.clones == SH_CLONES_QUARANTINE && !guard_device_shut(d);
+    const bool shut = guard_set(g)->clones == SH_CLONES_QUARANTINE && !guard_device_shut(d);
     if (shut) {
         char reason[2 * GUARD_IP_CHARS + 48];
         char ip[2][GUARD_IP_CHARS];
@@ -432,7 +432,8 @@ static bool watch(struct sh_guard *g, struct guard_device **d, const struct guar
                   struct guard_seen *seen, const struct guard_ip *ip, enum sh_door door)
 {
     struct guard_ip before;
-    if (g->set.clones == SH_CLONES_OFF || door == SH_DOOR_OTHER || !see(g, seen, ip, &before)) {
+    if (guard_set(g)->clones == SH_CLONES_OFF || door == SH_DOOR_OTHER ||
+        !see(g, seen, ip, &before)) {
         return false;
     }
     if (*d == NULL && (token == NULL ||

@@ -268,12 +268,12 @@ void sh_guard_audit_post(struct sh_guard *g, const struct sh_audit *a)
     }
     bool wake = false;
     sh_mutex_lock(&g->lock);
-    if (item == NULL || g->posted_n == g->set.audit_waiting) {
+    if (item == NULL || g->posted_n == guard_set(g)->audit_waiting) {
         sh_mem_free(g->env->alloc, item);
         g->posted_lost++;
         g->stats.audit_dropped++;
     } else {
-        g->posted[(g->posted_head + g->posted_n) % g->set.audit_waiting] = item;
+        g->posted[(g->posted_head + g->posted_n) % guard_set(g)->audit_waiting] = item;
         g->posted_n++;
         wake = g->workers != NULL && !g->flush_queued;
         g->flush_queued = g->flush_queued || wake;
@@ -291,7 +291,7 @@ static size_t copy_posted(struct sh_guard *g, struct guard_audit_item *out)
 {
     size_t n = 0;
     while (n < FLUSH_MAX - 1 && n < g->posted_n) {
-        out[n] = *g->posted[(g->posted_head + n) % g->set.audit_waiting];
+        out[n] = *g->posted[(g->posted_head + n) % guard_set(g)->audit_waiting];
         n++;
     }
     return n;
@@ -317,7 +317,7 @@ static void drop_posted(struct sh_guard *g, size_t n)
     for (size_t i = 0; i < n; i++) {
         sh_mem_free(g->env->alloc, g->posted[g->posted_head]);
         g->posted[g->posted_head] = NULL;
-        g->posted_head = (g->posted_head + 1) % g->set.audit_waiting;
+        g->posted_head = (g->posted_head + 1) % guard_set(g)->audit_waiting;
     }
     g->posted_n -= n;
 }

@@ -35,7 +35,7 @@ sh_err guard_device_add(struct sh_guard *g, uint32_t tenant, struct sh_str devic
 {
     char key[GUARD_KEY_MAX];
     SH_TRY(device_key(key, tenant, device));
-    if (g->devices.n >= g->set.max_devices) {
+    if (g->devices.n >= guard_set(g)->max_devices) {
         return SH_E_LIMIT;
     }
     struct guard_device *d = sh_mem_new(g->env->alloc, sizeof *d);

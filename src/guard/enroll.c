@@ -18,7 +18,7 @@ static sh_err worth(struct sh_guard *g, const struct sh_principal *by, struct sh
             sh_permission_bit(SH_PERM_INGEST_GATEWAY) | sh_permission_bit(SH_PERM_INGEST_PROVISION);
     }
     sh_mutex_unlock(&g->lock);
-    *valid_us = g->set.device_days * DAY_US;
+    *valid_us = guard_set(g)->device_days * DAY_US;
     if (expires_us != INT64_MAX && expires_us - guard_now(g) < *valid_us) {
         *valid_us = expires_us - guard_now(g);
     }

@@ -2,34 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "guard_int.h"
 
-struct sh_guard_settings sh_guard_settings_default(void)
-{
-    return (struct sh_guard_settings){
-        .argon2 = sh_argon2_default(),
-        .password_min = 10,
-        .password_history = 5,
-        .second_factor = SH_FACTOR_CHOICE,
-        .confirm_us = INT64_C(900) * 1000000,
-        .password_waiting = 16,
-        .lock_after = 5,
-        .lock_address_after = 20,
-        .lock_first_us = 1000000,
-        .lock_max_us = INT64_C(900) * 1000000,
-        .session_idle_us = INT64_C(12) * 3600 * 1000000,
-        .session_max_us = INT64_C(7) * 86400 * 1000000,
-        .max_tenants = 4096,
-        .max_people = 10000,
-        .max_roles = 256,
-        .max_tokens = 100000,
-        .max_sessions = 20000,
-        .max_devices = 1000000,
-        .sessions_per_person = 50,
-        .audit_waiting = 4096,
-        .clones = SH_CLONES_WARN,
-        .device_days = 1825,
-    };
-}
-
 bool guard_path(const struct sh_guard *g, const char *name, char *out, size_t cap)
 {
     return guard_print(out, cap, "%s/%s", g->dir, name);
@@ -261,7 +233,7 @@ static sh_err open_parts(struct sh_guard *g, bool accept, struct sh_diag *diag)
 static sh_err make_tables(struct sh_guard *g)
 {
     const struct sh_alloc *a = g->env->alloc;
-    const struct sh_guard_settings *s = &g->set;
+    const struct sh_guard_settings *s = guard_set(g);
     const sh_err seeded = g->env->random->fill(g->env->random->ctx, &g->seed, sizeof g->seed);
     sh_map_init(&g->tenant_by_path, a, s->max_tenants, g->seed);
     sh_map_init(&g->roles, a, s->max_roles, g->seed);
@@ -287,18 +259,9 @@ static sh_err make_tables(struct sh_guard *g)
     return whole ? seeded : SH_E_NOMEM;
 }
 
-static bool settings_ok(const struct sh_guard_settings *s)
-{
-    return s->max_tenants > 0 && s->max_people > 0 && s->max_roles >= 16 && s->max_sessions > 0 &&
-           s->sessions_per_person > 0 && s->audit_waiting > 0 && s->password_waiting > 0 &&
-           s->lock_after > 0 && s->lock_address_after > 0 && s->lock_first_us > 0 &&
-           s->device_days > 0 && (s->pki_url[0] == '\0' || sh_cert_url_ok(sh_str_c(s->pki_url))) &&
-           s->lock_max_us >= s->lock_first_us && s->session_idle_us > 0 && s->session_max_us > 0;
-}
-
 sh_err sh_guard_open(const struct sh_guard_options *o, struct sh_guard **out, struct sh_diag *diag)
 {
-    if (!settings_ok(&o->settings) || o->dir == NULL) {
+    if (!guard_settings_ok(&o->settings) || o->dir == NULL) {
         sh_guard_store_free(o->store);
         return SH_E_INVAL;
     }
@@ -311,12 +274,12 @@ sh_err sh_guard_open(const struct sh_guard_options *o, struct sh_guard **out, st
     g->crypto = o->crypto;
     g->store = o->store;
     g->workers = o->workers;
-    g->set = o->settings;
     g->jobs_end = &g->jobs;
     sh_mutex_init(&g->change);
     sh_mutex_init(&g->lock);
     sh_mutex_init(&g->hashing);
-    sh_err err = make_tables(g);
+    sh_err err = guard_settings_first(g, &o->settings);
+    err = err != SH_OK ? err : make_tables(g);
     if (err == SH_OK && !guard_copy(g->dir, 512, sh_str_c(o->dir))) {
         err = SH_E_INVAL;
     }
@@ -420,6 +383,7 @@ void sh_guard_close(struct sh_guard *g)
     sh_mem_free(a, g->posted);
     sh_mem_free(a, g->dir);
     sh_guard_store_free(g->store);
+    guard_settings_free(g);
     wipe_keys(g);
     sh_mutex_fini(&g->hashing);
     sh_mutex_fini(&g->lock);

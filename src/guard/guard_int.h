@@ -416,12 +416,20 @@ struct guard_cache_entry {
 
 struct guard_password_job;
 
+struct guard_settings {
+    struct sh_guard_settings s;
+    struct guard_settings *before;
+    uint32_t n; /* replaced so far */
+};
+
 struct sh_guard {
     const struct sh_env *env;
     const struct sh_crypto *crypto;
     struct guard_store *store;
     struct sh_workers *workers;
-    struct sh_guard_settings set;
+    /* The settings in force. They are replaced whole (settings.c); those before stay until the
+     * close, so a reader needs no lock. */
+    _Atomic(struct guard_settings *) set;
     char *dir;
 
     struct sh_mutex change;
@@ -875,6 +883,15 @@ void guard_password_run(struct sh_guard *g);
 void guard_password_cancel(struct sh_guard *g);
 /* Under lock. Microseconds until the next try is allowed; 0 = now. */
 int64_t guard_fails_wait(const struct guard_fails *f, int64_t now_us);
+/* settings.c */
+static inline const struct sh_guard_settings *guard_set(const struct sh_guard *g)
+{
+    return &atomic_load(&g->set)->s;
+}
+SH_MUST_CHECK sh_err guard_settings_first(struct sh_guard *g, const struct sh_guard_settings *s);
+void guard_settings_free(struct sh_guard *g);
+bool guard_settings_ok(const struct sh_guard_settings *s);
+
 void guard_fails_add(const struct sh_guard_settings *s, struct guard_fails *f, uint32_t after,
                      int64_t now_us);
 /* The counter of a key, made when missing. Under lock. */

@@ -147,7 +147,7 @@ struct urls {
 
 static void put_urls(const struct sh_guard *g, struct urls *u, struct sh_cert_spec *spec)
 {
-    const char *base = g->set.pki_url;
+    const char *base = guard_set(g)->pki_url;
     if (base[0] != '\0' && guard_print(u->crl, sizeof u->crl, "%s/pki/device-ca.crl", base) &&
         guard_print(u->ocsp, sizeof u->ocsp, "%s/pki/ocsp", base) &&
         guard_print(u->issuer, sizeof u->issuer, "%s/pki/device-ca.cer", base)) {

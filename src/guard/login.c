@@ -56,7 +56,8 @@ static void made_up_phc(const struct sh_guard *g, char out[SH_PHC_CHARS])
     (void)guard_print(out, SH_PHC_CHARS,
                       "$argon2id$v=19$m=%u,t=%u,p=%u$c29uZ2h1YSBub2JvZHkhIQ$"
                       "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-                      g->set.argon2.mem_kib, g->set.argon2.time, g->set.argon2.lanes);
+                      guard_set(g)->argon2.mem_kib, guard_set(g)->argon2.time,
+                      guard_set(g)->argon2.lanes);
 }
 
 /* SH_OK: go on with prove; SH_E_LIMIT: locked out; SH_E_DENIED: can not be a user. */
@@ -116,9 +117,9 @@ static void count_failure(struct sh_guard *g, const struct attempt *a, struct gu
 {
     struct guard_fails *user =
         p != NULL ? &p->fails : guard_fails_of(g, "user", sh_str_c(a->user), now);
-    guard_fails_add(&g->set, user, g->set.lock_after, now);
-    guard_fails_add(&g->set, guard_fails_of(g, a->door, sh_str_c(a->peer), now),
-                    g->set.lock_address_after, now);
+    guard_fails_add(guard_set(g), user, guard_set(g)->lock_after, now);
+    guard_fails_add(guard_set(g), guard_fails_of(g, a->door, sh_str_c(a->peer), now),
+                    guard_set(g)->lock_address_after, now);
     g->stats.failures++;
 }
 
@@ -170,7 +171,7 @@ static void audit_failure(struct sh_guard *g, const struct attempt *a, sh_err er
 static bool enter(struct sh_guard *g)
 {
     sh_mutex_lock(&g->lock);
-    const bool good = !g->stopped && g->waiting < g->set.password_waiting;
+    const bool good = !g->stopped && g->waiting < guard_set(g)->password_waiting;
     g->waiting += good ? 1 : 0;
     sh_mutex_unlock(&g->lock);
     return good;

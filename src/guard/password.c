@@ -38,17 +38,17 @@ sh_err guard_password_policy(const struct sh_guard *g, struct sh_str password, s
         chars++;
         at += n;
     }
-    if (chars < g->set.password_min) {
-        sh_diag_set(diag, "The password has fewer than %u characters.", g->set.password_min);
+    if (chars < guard_set(g)->password_min) {
+        sh_diag_set(diag, "The password has fewer than %u characters.", guard_set(g)->password_min);
         sh_diag_remedy(diag, "Four words in a row are easy to remember and long enough.");
         return SH_E_INVAL;
     }
     const unsigned kinds = (classes & 1) + (classes >> 1 & 1) + (classes >> 2 & 1) + (classes >> 3);
-    if (kinds < g->set.password_classes) {
+    if (kinds < guard_set(g)->password_classes) {
         sh_diag_set(diag,
                     "The password needs characters of %u kinds: capitals, small letters, "
                     "digits, others.",
-                    g->set.password_classes);
+                    guard_set(g)->password_classes);
         sh_diag_remedy(diag,
                        "Add a capital, a digit or a sign; Chinese characters count as others.");
         return SH_E_INVAL;
@@ -65,8 +65,9 @@ sh_err guard_password_policy(const struct sh_guard *g, struct sh_str password, s
 static sh_err check_past(struct sh_guard *g, const struct guard_person *p, struct sh_str password,
                          struct sh_diag *diag)
 {
-    const uint32_t n = p->npast < g->set.password_history ? p->npast : g->set.password_history;
-    for (uint32_t i = 0; g->set.password_history > 0 && i <= n; i++) {
+    const uint32_t n =
+        p->npast < guard_set(g)->password_history ? p->npast : guard_set(g)->password_history;
+    for (uint32_t i = 0; guard_set(g)->password_history > 0 && i <= n; i++) {
         const char *phc = i == 0 ? p->phc : p->past[i - 1];
         if (phc[0] == '\0') {
             continue;
@@ -77,7 +78,8 @@ static sh_err check_past(struct sh_guard *g, const struct guard_person *p, struc
         if (err == SH_OK) {
             sh_diag_at(diag, SH_STR("/password"), 0);
             sh_diag_set(diag, "This password was used before.");
-            sh_diag_remedy(diag, "Take one that is none of the last %u.", g->set.password_history);
+            sh_diag_remedy(diag, "Take one that is none of the last %u.",
+                           guard_set(g)->password_history);
             return SH_E_INVAL;
         }
         if (err != SH_E_DENIED && err != SH_E_PROTO) {
@@ -103,7 +105,7 @@ void guard_password_set(const struct sh_guard *g, struct guard_person *form,
 sh_err guard_password_hash(struct sh_guard *g, struct sh_str password, char phc[SH_PHC_CHARS])
 {
     sh_mutex_lock(&g->hashing);
-    const sh_err err = sh_password_hash(g->env->random, &g->set.argon2, password, phc);
+    const sh_err err = sh_password_hash(g->env->random, &guard_set(g)->argon2, password, phc);
     sh_mutex_unlock(&g->hashing);
     return err;
 }
@@ -139,8 +141,9 @@ static bool is_administrator(const struct guard_person *p)
 int64_t guard_password_ends(const struct sh_guard *g, const struct guard_person *p)
 {
     const int64_t set = p->password_us != 0 ? p->password_us : p->created_us;
-    return g->set.password_age_us == 0 || p->phc[0] == '\0' ? INT64_MAX
-                                                            : set + g->set.password_age_us;
+    return guard_set(g)->password_age_us == 0 || p->phc[0] == '\0'
+               ? INT64_MAX
+               : set + guard_set(g)->password_age_us;
 }
 
 uint8_t guard_person_must(const struct sh_guard *g, const struct guard_person *p)
@@ -150,8 +153,8 @@ uint8_t guard_person_must(const struct sh_guard *g, const struct guard_person *p
         must |= GUARD_MUST_PASSWORD;
     }
     if (!guard_has_factor(p) &&
-        (g->set.second_factor == SH_FACTOR_ALL ||
-         (g->set.second_factor == SH_FACTOR_ADMINISTRATORS && is_administrator(p)))) {
+        (guard_set(g)->second_factor == SH_FACTOR_ALL ||
+         (guard_set(g)->second_factor == SH_FACTOR_ADMINISTRATORS && is_administrator(p)))) {
         must |= GUARD_MUST_FACTOR;
     }
     return must;

@@ -50,6 +50,7 @@ static const struct sh_permission_info table[SH_PERMISSIONS] = {
     [SH_PERM_AUDIT_READ] = {"audit.read", "read the audit chain", "查看审计"},
     [SH_PERM_CONFIG_READ] = {"config.read", "see the configuration", "查看配置"},
     [SH_PERM_CONFIG_WRITE] = {"config.write", "change the configuration", "修改配置"},
+    [SH_PERM_CONFIG_SECURITY] = {"config.security", "change security settings", "修改安全设置"},
     [SH_PERM_METRICS_READ] = {"metrics.read", "read metrics", "读取运行指标"},
     [SH_PERM_BACKUP_RUN] = {"backup.run", "back up and restore", "备份和恢复"},
 };
@@ -132,12 +133,12 @@ static const char *const auditor[] = {
 };
 /* Of the three administrators; the third is the auditor. */
 static const char *const system_administrator[] = {
-    "overview.read", "config.*",   "tenants.*", "backup.run", "metrics.read",
-    "people.read",   "roles.read", "mqtt.sys",  NULL,
+    "overview.read", "config.read", "config.write", "tenants.*", "backup.run",
+    "metrics.read",  "people.read", "roles.read",   "mqtt.sys",  NULL,
 };
 static const char *const security_administrator[] = {
-    "overview.read", "people.*",     "roles.*",     "rights.grant",
-    "tokens.*",      "tenants.read", "config.read", NULL,
+    "overview.read", "people.*",    "roles.*",         "rights.grant", "tokens.*",
+    "tenants.read",  "config.read", "config.security", NULL,
 };
 static const char *const device[] = {"ingest.write", "mqtt.connect", NULL};
 static const char *const ingest[] = {"ingest.write", "ingest.provision", "ingest.gateway",

@@ -20,8 +20,8 @@ void guard_pki_init(struct sh_guard *g)
 {
     struct guard_pki *p = &g->pki;
     sh_mutex_init(&p->making);
-    sh_map_init(&p->revoked, g->env->alloc, g->set.max_devices, g->seed);
-    sh_map_init(&p->issued, g->env->alloc, g->set.max_devices, g->seed);
+    sh_map_init(&p->revoked, g->env->alloc, guard_set(g)->max_devices, g->seed);
+    sh_map_init(&p->issued, g->env->alloc, guard_set(g)->max_devices, g->seed);
     sh_buf_init(&p->crl, g->env->alloc, CRL_MAX);
 }
 
@@ -328,7 +328,7 @@ sh_err sh_guard_ocsp(struct sh_guard *g, struct sh_bytes request, struct sh_buf 
 
 int64_t sh_guard_device_days(const struct sh_guard *g)
 {
-    return g->set.device_days;
+    return guard_set(g)->device_days;
 }
 
 /* ---- what is due ---- */

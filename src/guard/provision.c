@@ -423,6 +423,6 @@ sh_err sh_guard_provision_certificate(struct sh_guard *g, const struct sh_guard_
 {
     const struct sh_guard_at at = {.by = &g->system, .tenant = p->tenant, .peer = peer};
     const struct guard_cause cause = {.own = true, .provision = sh_str_c(p->id)};
-    o->valid_us = g->set.device_days * DAY_US;
+    o->valid_us = guard_set(g)->device_days * DAY_US;
     return guard_cert_issue(g, &at, o, &cause, cert_pem, key_pem, diag);
 }

@@ -456,7 +456,7 @@ sh_err sh_guard_device_access_write(struct sh_guard *g, const struct sh_guard_at
     show_refused(a, w);
     show_clone(&a->mark, w);
     show_quarantine(a, w);
-    put_text(w, "clones", modes[g->set.clones]);
+    put_text(w, "clones", modes[guard_set(g)->clones]);
     sh_mutex_unlock(&g->lock);
     return SH_OK;
 }

@@ -119,8 +119,8 @@ static sh_err idle_entry(void *ctx, struct sh_str key, struct sh_str value)
 sh_err sh_guard_security(struct sh_guard *g, int64_t idle_us, struct sh_guard_security *out)
 {
     struct idle l = {.g = g, .since_us = guard_now(g) - idle_us};
-    *out = (struct sh_guard_security){.settings = g->set};
-    sh_map_init(&l.names, g->env->alloc, g->set.max_people, g->seed);
+    *out = (struct sh_guard_security){.settings = *guard_set(g)};
+    sh_map_init(&l.names, g->env->alloc, guard_set(g)->max_people, g->seed);
     sh_mutex_lock(&g->change);
     out->checkpoint_us = g->checkpoint_us;
     out->checkpoint_seq = g->checkpoint_seq;

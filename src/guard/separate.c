@@ -10,15 +10,17 @@ enum { GROUPS = 3 };
 static const struct {
     const char *member; /* of the request */
     const char *role;
-    enum sh_permission powers[3];
+    enum sh_permission powers[4];
 } groups[GROUPS] = {
     {"system",
      "system_administrator",
-     {SH_PERM_CONFIG_WRITE, SH_PERM_TENANTS_WRITE, SH_PERM_BACKUP_RUN}},
+     {SH_PERM_CONFIG_WRITE, SH_PERM_TENANTS_WRITE, SH_PERM_BACKUP_RUN, SH_PERM_BACKUP_RUN}},
     {"security",
      "security_administrator",
-     {SH_PERM_PEOPLE_WRITE, SH_PERM_ROLES_WRITE, SH_PERM_RIGHTS_GRANT}},
-    {"audit", "auditor", {SH_PERM_AUDIT_READ, SH_PERM_AUDIT_READ, SH_PERM_AUDIT_READ}},
+     {SH_PERM_PEOPLE_WRITE, SH_PERM_ROLES_WRITE, SH_PERM_RIGHTS_GRANT, SH_PERM_CONFIG_SECURITY}},
+    {"audit",
+     "auditor",
+     {SH_PERM_AUDIT_READ, SH_PERM_AUDIT_READ, SH_PERM_AUDIT_READ, SH_PERM_AUDIT_READ}},
 };
 
 static uint64_t powers(size_t group)

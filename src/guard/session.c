@@ -19,8 +19,8 @@ static struct sh_str hash_key(const uint8_t hash[SH_HASH_BYTES])
 
 int64_t guard_session_ends(const struct sh_guard *g, const struct guard_session *s)
 {
-    const int64_t idle = s->used_us + g->set.session_idle_us;
-    const int64_t last = s->created_us + g->set.session_max_us;
+    const int64_t idle = s->used_us + guard_set(g)->session_idle_us;
+    const int64_t last = s->created_us + guard_set(g)->session_max_us;
     return idle < last ? idle : last;
 }
 
@@ -188,10 +188,10 @@ static struct guard_session *find_excess(struct sh_guard *g, const struct guard_
             oldest_own = oldest_own == NULL || s->used_us < oldest_own->used_us ? s : oldest_own;
         }
     }
-    if (own >= g->set.sessions_per_person) {
+    if (own >= guard_set(g)->sessions_per_person) {
         return oldest_own;
     }
-    return g->sessions.n >= g->set.max_sessions ? oldest : NULL;
+    return g->sessions.n >= guard_set(g)->max_sessions ? oldest : NULL;
 }
 
 struct new_session {

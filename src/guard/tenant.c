@@ -333,7 +333,7 @@ static sh_err reserve(struct sh_guard *g, uint32_t id, struct sh_str path,
         (path.n == 0) != (id == SH_TENANT_ROOT)) {
         return SH_E_INVAL;
     }
-    if (id > g->set.max_tenants || id / TENANT_CHUNK >= TENANT_CHUNKS) {
+    if (id > guard_set(g)->max_tenants || id / TENANT_CHUNK >= TENANT_CHUNKS) {
         return SH_E_LIMIT;
     }
     if (path.n > 0 && guard_tenant_by_path(g, parent_path(path)) == NULL) {
@@ -476,7 +476,7 @@ static sh_err plan_put(struct sh_guard *g, const struct guard_put_args *a, struc
     }
     f->id = t == NULL ? atomic_load(&g->ntenants) + 1 : t->id;
     f->path = a->name;
-    if (t == NULL && f->id > g->set.max_tenants) {
+    if (t == NULL && f->id > guard_set(g)->max_tenants) {
         return SH_E_LIMIT;
     }
     if (t != NULL) {

@@ -296,8 +296,8 @@ static sh_err plan_token(struct sh_guard *g, const struct guard_put_args *a, str
 {
     char id[SH_SECRET_CHARS];
     SH_TRY(sh_guard_check(g, a->at->by, SH_PERM_TOKENS_WRITE, a->at->tenant));
-    if (g->tokens.n >= g->set.max_tokens) {
-        sh_diag_set(a->diag, "There are %u tokens already.", g->set.max_tokens);
+    if (g->tokens.n >= guard_set(g)->max_tokens) {
+        sh_diag_set(a->diag, "There are %u tokens already.", guard_set(g)->max_tokens);
         return SH_E_LIMIT;
     }
     f->tenant = a->at->tenant;

@@ -491,10 +491,11 @@ static bool cold_due(struct sh_history *h, struct segment *const *segs, size_t n
 {
     const int64_t begin = history_partition(h, segs[0]->info.t_min) * h->o.partition_us;
     const int64_t now = sh_wall_us(h->env->clock);
-    const int64_t quiet = h->o.cold_after_us < QUIET_US ? h->o.cold_after_us : QUIET_US;
+    const int64_t cold_after = atomic_load(&h->cold_after_us);
+    const int64_t quiet = cold_after < QUIET_US ? cold_after : QUIET_US;
     uint64_t cold = 0;
     uint64_t other = 0;
-    if (now - begin - h->o.partition_us < h->o.cold_after_us) {
+    if (now - begin - h->o.partition_us < cold_after) {
         return false;
     }
     for (size_t i = 0; i < n; i++) {
@@ -509,7 +510,7 @@ static bool cold_due(struct sh_history *h, struct segment *const *segs, size_t n
 static sh_err cool_some(struct sh_history *h, const struct view *v, bool *did)
 {
     struct segment *segs[MERGE_MAX];
-    for (uint32_t i = 0; h->o.cold_after_us != INT64_MAX && i < v->n; i++) {
+    for (uint32_t i = 0; atomic_load(&h->cold_after_us) != INT64_MAX && i < v->n; i++) {
         const size_t n = v->segs[i]->info.unsplit ? 0 : partition_segments(h, v, i, segs);
         if (n > 0 && n < MERGE_MAX && cold_due(h, segs, n)) {
             *did = true;

@@ -298,6 +298,7 @@ static sh_err options_check(struct sh_history *h, const struct sh_history_option
     (void)snprintf(h->dir, sizeof h->dir, "%s", o->dir);
     n->dir = h->dir;
     atomic_init(&h->retention_us, n->retention_us);
+    atomic_init(&h->cold_after_us, n->cold_after_us);
     atomic_init(&h->dropped_us, INT64_MIN);
     return SH_OK;
 }
@@ -476,6 +477,11 @@ int64_t sh_history_floor(struct sh_history *h)
     const int64_t retained = history_retained(h);
     const int64_t dropped = atomic_load(&h->dropped_us);
     return retained > dropped ? retained : dropped;
+}
+
+void sh_history_set_cold_after(struct sh_history *h, int64_t cold_after_us)
+{
+    atomic_store(&h->cold_after_us, cold_after_us <= 0 ? INT64_MAX : cold_after_us);
 }
 
 void sh_history_set_retention(struct sh_history *h, int64_t retention_us)

@@ -127,6 +127,7 @@ struct sh_history {
     unsigned nshards;
     struct shard shards[HISTORY_MAX_SHARDS];
     atomic_llong retention_us;
+    atomic_llong cold_after_us;
     atomic_llong dropped_us; /* end of what sh_history_drop_oldest removed; INT64_MIN: nothing */
 
     struct sh_mutex apply_lock;

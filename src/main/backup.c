@@ -84,7 +84,16 @@ bool node_backup_inside(const char *dir, const char *folder)
 {
     char a[PATH_MAX];
     char b[PATH_MAX];
-    if (realpath(dir, a) == NULL || realpath(folder, b) == NULL) {
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof path, "%s", folder);
+    while (realpath(path, b) == NULL) { /* it may not be there yet: then what it will lie in */
+        char *slash = strrchr(path, '/');
+        if (slash == NULL || slash == path) {
+            return false;
+        }
+        *slash = '\0';
+    }
+    if (realpath(dir, a) == NULL) {
         return false;
     }
     const size_t n = strlen(a);

@@ -168,6 +168,8 @@ void node_close(struct node *n)
     sh_record_close(n->record);
     sh_crypto_free(n->crypto);
     sh_workers_free(n->workers);
+    health_close(n);
+    console_close(n);
     sh_mutex_fini(&n->counters_lock);
     sh_mutex_fini(&n->journal_lock);
     sh_mutex_fini(&n->proof.lock);

@@ -383,6 +383,12 @@ static sh_err parse_where(struct forward *f, struct sh_str s, bool tls, struct s
     return SH_OK;
 }
 
+bool forward_where_ok(struct sh_str s)
+{
+    struct forward f = {.port = 0};
+    return parse_where(&f, s, true, NULL) == SH_OK;
+}
+
 static sh_err open_tls(struct forward *f, struct sh_diag *d)
 {
     const struct sh_env *env = &f->n->env;

@@ -191,14 +191,36 @@ static sh_err take_folder(struct node_keeper *nk)
     return SH_OK;
 }
 
-static sh_err start(struct node_keeper *nk)
+bool keeper_time_ok(struct sh_str s)
 {
-    struct node *n = nk->n;
-    int at = minute_of(sh_config_get(n->config, "backup.at"));
+    return minute_of(s) != -2;
+}
+
+static struct sh_keeper_plan plan_of(const struct node *n, const struct sh_config *c)
+{
+    int at = minute_of(sh_config_get(c, "backup.at"));
     if (at == -2) {
         sh_log(n->env.log, SH_LOG_ERROR, "backup", "backup.at is not a time like 02:30: left out");
         at = -1;
     }
+    return (struct sh_keeper_plan){.every_us = sh_config_int(c, "backup.every"),
+                                   .at_minute = at,
+                                   .keep = (uint32_t)sh_config_int(c, "backup.keep"),
+                                   .rehearse = sh_config_bool(c, "backup.rehearse"),
+                                   .rate = (uint64_t)sh_config_int(c, "backup.rate")};
+}
+
+void keeper_set(const struct node *n, const struct sh_config *c)
+{
+    if (n->keeper != NULL && n->keeper->k != NULL) {
+        const struct sh_keeper_plan p = plan_of(n, c);
+        sh_keeper_set_plan(n->keeper->k, &p);
+    }
+}
+
+static sh_err start(struct node_keeper *nk)
+{
+    struct node *n = nk->n;
     SH_TRY(take_folder(nk));
     const unsigned stop = (unsigned)sh_config_int(n->config, "disk.stop");
     const struct sh_keeper_options o = {
@@ -213,13 +235,9 @@ static sh_err start(struct node_keeper *nk)
                    .journal = n->journal,
                    .save = save,
                    .ctx = nk,
-                   .rate = (uint64_t)sh_config_int(n->config, "backup.rate"),
                    .reserve = stop >= 100 ? 0 : 100 - stop},
         .passphrase_file = nk->passphrase_file[0] == '\0' ? NULL : nk->passphrase_file,
-        .every_us = sh_config_int(n->config, "backup.every"),
-        .at_minute = at,
-        .keep = (uint32_t)sh_config_int(n->config, "backup.keep"),
-        .rehearse = sh_config_bool(n->config, "backup.rehearse"),
+        .plan = plan_of(n, n->config),
         .event = told,
         .may = may_run,
         .ctx = nk};

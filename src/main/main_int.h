@@ -13,7 +13,10 @@
 #include <sh/pg.h>
 #include <sh/tls.h>
 
+struct node_console;
+struct node_health;
 struct node_keeper;
+struct node_logs;
 struct forward;
 struct telemetry;
 struct field;
@@ -23,7 +26,10 @@ struct who;
 
 struct node {
     struct sh_env env;
-    struct sh_config *config;
+    struct node_logs *logs;
+    _Atomic(struct sh_config *) config; /* console.c: replaced whole, never freed while it runs */
+    struct node_console *console;
+    struct node_health *health;
     const char *dir;
     struct node_start { /* how long each phase took: the log's one line about it */
         int64_t from_us;
@@ -134,7 +140,32 @@ SH_MUST_CHECK sh_err node_tls(struct node *n);
 /* run.c: until a signal ends it. */
 SH_MUST_CHECK sh_err node_run(struct node *n);
 
-/* settings.c */
+/* settings.c: what a configuration is made of. Views and borrowed. */
+struct settings_from {
+    struct sh_str text; /* of the file */
+    const char *file;   /* its path; NULL: there is none */
+    char *const *sets;
+    size_t nsets;
+    char **environ_vars;
+};
+/* Prints a problem to stderr and counts it: ctx is an unsigned. */
+void settings_print(void *ctx, const struct sh_diag *d);
+/* The file's text, freed with sh_str_free; file may be NULL. */
+SH_MUST_CHECK sh_err settings_read(const struct sh_env *env, const char *file, struct sh_str *text);
+/* A configuration; what is not valid is told to fn and left out. SH_E_NOMEM. */
+SH_MUST_CHECK sh_err settings_build(const struct sh_env *env, const struct settings_from *from,
+                                    sh_config_problem *fn, void *ctx, struct sh_config **out);
+/* Values that are valid each and do not go together, or that only their user can judge. */
+struct settings_fault {
+    const char *key;
+    const char *code;
+    const char *english;
+    const char *chinese;
+    const char *remedy_english;
+    const char *remedy_chinese;
+};
+typedef void settings_fault_fn(void *ctx, const struct settings_fault *f);
+void settings_judge(const struct sh_config *c, settings_fault_fn *fn, void *ctx);
 /* Reads file, environment and --set; prints problems to stderr. *bad counts them. */
 struct sh_config *node_config(const struct sh_env *env, const char *file, char *const *sets,
                               size_t nsets, char **environ_vars, unsigned *bad);
@@ -200,6 +231,9 @@ SH_MUST_CHECK sh_err disk_metrics(const struct node *n, struct sh_buf *out);
 /* keeper.c: the node's backups. Opened last; stopped while loop and workers still run. */
 struct node_keeper;
 SH_MUST_CHECK sh_err keeper_open(struct node *n);
+/* The plan of backups by another configuration; is that a time of day, or empty? */
+void keeper_set(const struct node *n, const struct sh_config *c);
+bool keeper_time_ok(struct sh_str s);
 void keeper_stop(struct node *n);
 void keeper_free(struct node *n);
 sh_err keeper_ask(void *ctx, enum sh_api_backup act, struct sh_str arg, struct sh_jw *w,
@@ -222,11 +256,36 @@ struct node_forward_state {
     char why[160]; /* of the last failure */
 };
 SH_MUST_CHECK sh_err forward_open(struct node *n, struct sh_diag *d);
+/* Is that host:port of a receiver? */
+bool forward_where_ok(struct sh_str s);
 void forward_stop(struct forward *f);
 void forward_free(struct forward *f);
 void forward_state(const struct node *n, struct node_forward_state *out);
 void forward_problems(const struct node *n, struct sh_jw *w);
 SH_MUST_CHECK sh_err forward_metrics(const struct node *n, struct sh_buf *out);
+
+/* logs.c: the log of all parts, from here on; its level; lines written since the start. */
+SH_MUST_CHECK sh_err logs_open(struct node *n);
+void logs_level(struct node_logs *l, enum sh_log_level level);
+uint64_t logs_count(const struct node_logs *l, enum sh_log_level level);
+sh_err logs_ask(void *ctx, const struct sh_api_logs_ask *ask, struct sh_jw *w);
+void logs_close(struct node *n);
+
+/* console.c: settings made in the console, and reading the file again. console_open: once records
+ * are open, before anything else reads a key; `from` without what lives shorter than the node. */
+SH_MUST_CHECK sh_err console_open(struct node *n, const struct settings_from *from);
+void console_close(struct node *n); /* frees all configurations but the one that runs */
+/* A bad file leaves everything as it was. Blocks: not on the loop. */
+void console_reload(struct node *n);
+sh_err console_ask(void *ctx, const struct sh_api_config_ask *ask, struct sh_jw *w);
+/* Keys whose value waits for the next start. */
+unsigned console_waiting(const struct node *n);
+
+/* health.c: measured each second that is due (worker). */
+SH_MUST_CHECK sh_err health_open(struct node *n);
+void health_tick(struct node *n, unsigned seconds);
+sh_err health_ask(void *ctx, struct sh_jw *w);
+void health_close(struct node *n);
 
 /* sql.c: the SQL engine; pg.listen (diag says what is wrong with it). */
 SH_MUST_CHECK sh_err node_sql_open(struct node *n);

@@ -61,6 +61,7 @@ static void tend(void *ctx)
     struct node *n = ctx;
     const unsigned seconds = atomic_load(&n->seconds);
     disk_tick(n);
+    health_tick(n, seconds);
     sh_err err = sh_twin_tick(n->twin);
     if (seconds % TICKS_PER_GUARD == 0) {
         sh_guard_tick(n->guard);
@@ -127,6 +128,7 @@ static void wait_for_signal(void *ctx)
     for (;;) {
         int sig = 0;
         if (sigwait(&s->set, &sig) != 0 || sig == SIGHUP) {
+            console_reload(s->n);
             if (s->tls && node_tls(s->n) == SH_OK) {
                 sh_log(s->n->env.log, SH_LOG_INFO, "main", "certificates were read again");
             }

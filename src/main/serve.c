@@ -15,17 +15,6 @@
 
 enum { QUERY_THREADS = 8 };
 
-static enum sh_log_level log_level(struct sh_str s)
-{
-    static const char *const words[] = {"error", "warn", "info", "debug"};
-    for (unsigned i = 0; i < 4; i++) {
-        if (sh_str_eqc(s, words[i])) {
-            return (enum sh_log_level)i;
-        }
-    }
-    return SH_LOG_INFO;
-}
-
 /* ---- callbacks between the parts ---- */
 
 static void journal_report(void *ctx, const struct sh_journal_report *r)
@@ -288,7 +277,7 @@ sh_err node_guard_settings(const struct sh_config *c, struct sh_guard_settings *
     return clone_settings(c, s, d);
 }
 
-static sh_err open_stores(struct node *n)
+static sh_err open_stores(struct node *n, const struct settings_from *from)
 {
     struct sh_diag d = {0};
     char db[4096];
@@ -299,14 +288,19 @@ static sh_err open_stores(struct node *n)
     if (err != SH_OK) {
         return node_fail(n, "crypto", err, NULL);
     }
-    err = sh_workers_new(&n->env, (unsigned)sh_config_int(n->config, "workers"), 4096, &n->workers);
-    if (err != SH_OK) {
-        return node_fail(n, "workers", err, NULL);
-    }
     const struct sh_record_config rc = {.path = db, .blob_dir = blobs};
     err = sh_record_open(&n->env, NULL, &rc, &n->record, &d);
     if (err != SH_OK) {
         return node_fail(n, "records", err, &d);
+    }
+    err = console_open(n, from);
+    if (err != SH_OK) {
+        return node_fail(n, "settings", err, NULL);
+    }
+    n->mqtt_anonymous = sh_config_bool(n->config, "mqtt.anonymous");
+    err = sh_workers_new(&n->env, (unsigned)sh_config_int(n->config, "workers"), 4096, &n->workers);
+    if (err != SH_OK) {
+        return node_fail(n, "workers", err, NULL);
     }
     struct guard_store *store = NULL;
     err = sh_guard_store_record(&n->env, n->record, &store);
@@ -607,13 +601,13 @@ static void filter_calls(const struct node *n)
     }
 }
 
-static sh_err node_open(struct node *n)
+static sh_err node_open(struct node *n, const struct settings_from *from)
 {
     n->start.from_us = sh_mono_us(n->env.clock);
     n->start.lap_us = n->start.from_us;
     SH_TRY(open_folder(n));
     filter_calls(n); /* before threads start, which inherit it */
-    SH_TRY(open_stores(n));
+    SH_TRY(open_stores(n, from));
     SH_TRY(first_start(n));
     lap(n, "records");
     SH_TRY(open_parts(n));
@@ -626,6 +620,7 @@ static sh_err node_open(struct node *n)
     field_load(n->field);
     mappings_load(n);
     SH_TRY(keeper_open(n));
+    SH_TRY(health_open(n));
     lap(n, "servers");
     /* Flushing what was replayed, and merging, would only slow the start down. */
     const sh_err err = sh_history_start(n->history);
@@ -697,6 +692,45 @@ static void block_signals(void)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
+/* What is not valid is printed and left out. */
+static bool read_settings(struct node *n, struct settings_from *from, struct sh_config **out)
+{
+    unsigned bad = 0;
+    const sh_err read = settings_read(&n->env, from->file, &from->text);
+    if (read != SH_OK) {
+        (void)fprintf(stderr, "songhua: %s cannot be read: %s\n", from->file, sh_err_name(read));
+        bad++;
+    }
+    if (settings_build(&n->env, from, settings_print, &bad, out) != SH_OK) {
+        return false;
+    }
+    if (bad > 0) {
+        sh_log(n->env.log, SH_LOG_WARN, "main",
+               "%u settings were not valid and were left out; see above", bad);
+    }
+    return true;
+}
+
+static int no_folder(void)
+{
+    (void)fprintf(stderr, "songhua: serve needs a data folder: songhua serve --data DIR\n");
+    return 2;
+}
+
+static int serve(struct node *n, const struct settings_from *from)
+{
+    sh_err err = node_open(n, from);
+    if (n->admin_password != NULL) {
+        memset(n->admin_password, 0, strlen(n->admin_password));
+        sh_mem_free(n->env.alloc, n->admin_password);
+    }
+    if (err == SH_OK) {
+        err = node_run(n);
+    }
+    node_close(n);
+    return err == SH_OK ? 0 : 1;
+}
+
 int node_serve(int argc, char **argv, char **env)
 {
     struct args a = {.config = NULL};
@@ -709,35 +743,17 @@ int node_serve(int argc, char **argv, char **env)
     sh_mutex_init(&n.journal_lock);
     sh_mutex_init(&n.proof.lock);
     take_password(&n, env);
-    unsigned bad = 0;
-    n.config = node_config(&n.env, a.config, a.sets, a.nsets, env, &bad);
-    if (n.config == NULL) {
-        return 1;
-    }
-    if (bad > 0) {
-        sh_log(n.env.log, SH_LOG_WARN, "main",
-               "%u settings were not valid and were left out; see above", bad);
-    }
-    const struct sh_str dir = sh_config_get(n.config, "data");
-    if (dir.n == 0) {
-        (void)fprintf(stderr, "songhua: serve needs a data folder: songhua serve --data DIR\n");
+    int code = 1;
+    struct sh_config *config = NULL;
+    struct settings_from from = {
+        .file = a.config, .sets = a.sets, .nsets = a.nsets, .environ_vars = env};
+    if (logs_open(&n) == SH_OK && read_settings(&n, &from, &config)) {
+        n.config = config;
+        n.dir = sh_config_get(config, "data").p;
+        code = n.dir[0] == '\0' ? no_folder() : serve(&n, &from);
         sh_config_free(n.config);
-        return 2;
     }
-    struct sh_log log = *n.env.log;
-    log.level = log_level(sh_config_get(n.config, "log.level"));
-    n.env.log = &log;
-    n.dir = dir.p;
-    n.mqtt_anonymous = sh_config_bool(n.config, "mqtt.anonymous");
-    sh_err err = node_open(&n);
-    if (n.admin_password != NULL) {
-        memset(n.admin_password, 0, strlen(n.admin_password));
-        sh_mem_free(n.env.alloc, n.admin_password);
-    }
-    if (err == SH_OK) {
-        err = node_run(&n);
-    }
-    node_close(&n);
-    sh_config_free(n.config);
-    return err == SH_OK ? 0 : 1;
+    sh_str_free(n.env.alloc, &from.text);
+    logs_close(&n);
+    return code;
 }

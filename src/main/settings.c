@@ -1,4 +1,5 @@
-/* settings.c - the configuration: file, then environment, then --set; each problem is printed.
+/* settings.c - the configuration: file, then what was set in the console, then environment, then
+ * --set; and whether its values go together.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
@@ -6,7 +7,7 @@
 
 enum { CONFIG_MAX = 1 << 20 };
 
-static void print_problem(void *ctx, const struct sh_diag *d)
+void settings_print(void *ctx, const struct sh_diag *d)
 {
     (*(unsigned *)ctx)++;
     (void)fprintf(stderr, "songhua: %s", d->path);
@@ -20,33 +21,143 @@ static void print_problem(void *ctx, const struct sh_diag *d)
     (void)fputc('\n', stderr);
 }
 
+sh_err settings_read(const struct sh_env *env, const char *file, struct sh_str *text)
+{
+    *text = (struct sh_str){NULL, 0};
+    return file == NULL ? SH_OK : sh_fs_read_all(env->fs, env->alloc, file, CONFIG_MAX, text);
+}
+
+/* What is not valid is told and left out: an error is a lack of memory. */
+static sh_err no_memory_only(sh_err err)
+{
+    return err == SH_E_NOMEM ? err : SH_OK;
+}
+
+sh_err settings_build(const struct sh_env *env, const struct settings_from *from,
+                      sh_config_problem *fn, void *ctx, struct sh_config **out)
+{
+    struct sh_config *c = NULL;
+    SH_TRY(sh_config_new(env, node_keys, &c));
+    sh_err err = no_memory_only(sh_config_text(c, from->text, from->file, fn, ctx));
+    if (err == SH_OK) {
+        err = no_memory_only(sh_config_environ(c, from->environ_vars, fn, ctx));
+    }
+    for (size_t i = 0; err == SH_OK && i < from->nsets; i++) {
+        err =
+            no_memory_only(sh_config_set(c, sh_str_c(from->sets[i]), SH_CONFIG_FROM_SET, fn, ctx));
+    }
+    if (err != SH_OK) {
+        sh_config_free(c);
+        return err;
+    }
+    *out = c;
+    return SH_OK;
+}
+
 struct sh_config *node_config(const struct sh_env *env, const char *file, char *const *sets,
                               size_t nsets, char **environ_vars, unsigned *bad)
 {
     struct sh_config *c = NULL;
+    struct settings_from from = {
+        .file = file, .sets = sets, .nsets = nsets, .environ_vars = environ_vars};
     *bad = 0;
-    if (sh_config_new(env, node_keys, &c) != SH_OK) {
-        return NULL;
-    }
-    struct sh_str text = {NULL, 0};
-    if (file != NULL) {
-        const sh_err err = sh_fs_read_all(env->fs, env->alloc, file, CONFIG_MAX, &text);
-        if (err != SH_OK) {
-            (void)fprintf(stderr, "songhua: %s cannot be read: %s\n", file, sh_err_name(err));
-            (*bad)++;
-        } else if (sh_config_text(c, text, file, print_problem, bad) == SH_E_NOMEM) {
-            (*bad)++;
-        }
-        sh_str_free(env->alloc, &text);
-    }
-    if (sh_config_environ(c, environ_vars, print_problem, bad) == SH_E_NOMEM) {
+    const sh_err read = settings_read(env, file, &from.text);
+    if (read != SH_OK) {
+        (void)fprintf(stderr, "songhua: %s cannot be read: %s\n", file, sh_err_name(read));
         (*bad)++;
     }
-    for (size_t i = 0; i < nsets; i++) {
-        if (sh_config_set(c, sh_str_c(sets[i]), SH_CONFIG_FROM_SET, print_problem, bad) ==
-            SH_E_NOMEM) {
-            (*bad)++;
+    const sh_err err = settings_build(env, &from, settings_print, bad, &c);
+    sh_str_free(env->alloc, &from.text);
+    return err == SH_OK ? c : NULL;
+}
+
+/* ---- do they go together? ---- */
+
+static void tell(settings_fault_fn *fn, void *ctx, const char *key, const char *code,
+                 const char *const words[4])
+{
+    const struct settings_fault f = {key, code, words[0], words[1], words[2], words[3]};
+    fn(ctx, &f);
+}
+
+static void judge_disk(const struct sh_config *c, settings_fault_fn *fn, void *ctx)
+{
+    static const char *const words[] = {
+        "the marks are not in the order disk.warn, disk.act, disk.stop",
+        "三个界限应依次为 disk.warn ≤ disk.act ≤ disk.stop",
+        "let each be at least as large as the one before", "调整数值，使后一个不小于前一个"};
+    const int64_t act = sh_config_int(c, "disk.act");
+    if (sh_config_int(c, "disk.warn") > act || act > sh_config_int(c, "disk.stop")) {
+        tell(fn, ctx, "disk.act", "disk_marks", words);
+    }
+}
+
+static void judge_backup(const struct sh_config *c, settings_fault_fn *fn, void *ctx)
+{
+    static const char *const time[] = {"not a time of day", "不是一天中的时刻",
+                                       "write it like 02:30, or leave it empty",
+                                       "写作 02:30 这样的形式，或留空"};
+    static const char *const inside[] = {"the folder lies in the data folder",
+                                         "该文件夹位于数据文件夹之内",
+                                         "name a folder outside of it, best on another disk",
+                                         "请指定数据文件夹之外的文件夹，最好在另一块磁盘上"};
+    static const char *const relative[] = {"not an absolute path", "不是绝对路径",
+                                           "write the whole path from / on",
+                                           "请写出以 / 开头的完整路径"};
+    const struct sh_str folder = sh_config_get(c, "backup.dir");
+    const struct sh_str data = sh_config_get(c, "data");
+    if (!keeper_time_ok(sh_config_get(c, "backup.at"))) {
+        tell(fn, ctx, "backup.at", "backup_time", time);
+    }
+    if (sh_config_source(c, "backup.dir") == SH_CONFIG_FROM_CONSOLE && folder.n > 0 &&
+        folder.p[0] != '/') {
+        tell(fn, ctx, "backup.dir", "backup_relative", relative);
+    } else if (folder.n > 0 && data.n > 0 && node_backup_inside(data.p, folder.p)) {
+        tell(fn, ctx, "backup.dir", "backup_inside", inside);
+    }
+}
+
+static void judge_addresses(const struct sh_config *c, settings_fault_fn *fn, void *ctx)
+{
+    static const char *const words[] = {
+        "not an address of this machine with a port", "不是本机地址加端口的形式",
+        "write 127.0.0.1:8080, 0.0.0.0:8080, [::]:8080, or leave it "
+        "empty",
+        "写作 127.0.0.1:8080、0.0.0.0:8080、[::]:8080，或留空"};
+    for (const struct sh_config_key *k = sh_config_keys(c); k->name != NULL; k++) {
+        struct sh_addr a;
+        const struct sh_str s = sh_config_get(c, k->name);
+        if (k->type == SH_CONFIG_LISTEN && s.n > 0 && sh_addr_parse(s, &a) != SH_OK) {
+            tell(fn, ctx, k->name, "address", words);
         }
     }
-    return c;
+}
+
+static void judge_outside(const struct sh_config *c, settings_fault_fn *fn, void *ctx)
+{
+    static const char *const url[] = {"not a web address", "不是网址",
+                                      "write http://host:port as devices reach this node, or leave "
+                                      "it empty",
+                                      "写作设备访问本节点的 http://主机:端口，或留空"};
+    static const char *const syslog[] = {
+        "not host:port", "不是 主机:端口 的形式",
+        "write the receiver's address, e.g. logs.plant.cn:6514, or "
+        "leave it empty",
+        "写作接收方的地址，例如 logs.plant.cn:6514，或留空"};
+    struct sh_guard_settings s = sh_guard_settings_default();
+    const struct sh_str where = sh_config_get(c, "audit.syslog");
+    if (node_guard_settings(c, &s, NULL) != SH_OK) {
+        tell(fn, ctx, "pki.url", "pki_url", url);
+    }
+    if (where.n > 0 && !forward_where_ok(where)) {
+        tell(fn, ctx, "audit.syslog", "syslog", syslog);
+    }
+}
+
+void settings_judge(const struct sh_config *c, settings_fault_fn *fn, void *ctx)
+{
+    judge_addresses(c, fn, ctx);
+    judge_disk(c, fn, ctx);
+    judge_backup(c, fn, ctx);
+    judge_outside(c, fn, ctx);
 }

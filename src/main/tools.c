@@ -286,6 +286,14 @@ static int check_security(const struct args *a, const struct sh_config *c)
     return code;
 }
 
+static void print_fault(void *ctx, const struct settings_fault *f)
+{
+    const bool zh = node_speaks_chinese();
+    (*(unsigned *)ctx)++;
+    (void)fprintf(stderr, "songhua: %s: %s (%s)\n", f->key, zh ? f->chinese : f->english,
+                  zh ? f->remedy_chinese : f->remedy_english);
+}
+
 /* The configuration, and by it the node's security when that is asked for. */
 static int check_config(const struct args *a, char **env)
 {
@@ -293,6 +301,9 @@ static int check_config(const struct args *a, char **env)
     unsigned bad = 0;
     int code = 0;
     struct sh_config *c = node_config(&e, a->config, a->sets, a->nsets, env, &bad);
+    if (c != NULL) {
+        settings_judge(c, print_fault, &bad);
+    }
     if (c == NULL || bad > 0) {
         (void)fprintf(stderr, "songhua: %u problems\n", bad);
         code = 1;

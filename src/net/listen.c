@@ -251,6 +251,17 @@ static int bound_socket(const struct sh_addr *a, bool reuse_port, sh_err *e)
     return fd;
 }
 
+bool sh_listen_free(struct sh_str address)
+{
+    struct sh_addr a;
+    sh_err e = SH_OK;
+    const int fd = sh_addr_parse(address, &a) == SH_OK ? bound_socket(&a, false, &e) : -1;
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return fd >= 0;
+}
+
 static void ended(void *ctx)
 {
     unref(ctx);

@@ -87,7 +87,7 @@ int64_t sh_keeper_due(int64_t last_us, int64_t now_us, int64_t every_us, int at_
 static int64_t due(const struct sh_keeper *k)
 {
     const int64_t last = k->n == 0 ? 0 : k->items[k->n - 1].info.started_us;
-    const int64_t at = sh_keeper_due(last, k->since_us, k->o.every_us, k->o.at_minute);
+    const int64_t at = sh_keeper_due(last, k->since_us, k->o.plan.every_us, k->o.plan.at_minute);
     return at < k->not_before_us ? k->not_before_us : at;
 }
 
@@ -138,6 +138,14 @@ static void read_folder(struct sh_keeper *k)
 
 /* ---- one after the other ---- */
 
+static struct sh_keeper_plan plan_of(struct sh_keeper *k)
+{
+    sh_mutex_lock(&k->lock);
+    const struct sh_keeper_plan p = k->o.plan;
+    sh_mutex_unlock(&k->lock);
+    return p;
+}
+
 static void tell(struct sh_keeper *k, enum sh_keeper_event_kind kind, const char *id,
                  const char *by, const char *text, const char *remedy)
 {
@@ -162,9 +170,10 @@ static void begin(struct sh_keeper *k, const char *what)
 static void failed(struct sh_keeper *k, sh_err err, const struct sh_diag *d, const char *by)
 {
     const int64_t now = sh_wall_us(k->env->clock);
-    const int64_t pause = k->o.every_us > 0 && k->o.every_us < RETRY_US ? k->o.every_us : RETRY_US;
     const bool canceled = err == SH_E_CANCELED;
     sh_mutex_lock(&k->lock);
+    const int64_t every = k->o.plan.every_us;
+    const int64_t pause = every > 0 && every < RETRY_US ? every : RETRY_US;
     k->not_before_us = now + pause;
     if (!canceled) {
         k->failed = true;
@@ -206,6 +215,7 @@ static sh_err make(struct sh_keeper *k, struct sh_backup_info *info, struct sh_d
     }
     sh_err err = passphrase(k, &text, &line, d);
     if (err == SH_OK) {
+        o.rate = plan_of(k).rate;
         o.passphrase = line;
         o.progress = &k->progress;
         err = sh_backup_run(&o, info, d);
@@ -224,7 +234,7 @@ static void rehearse(struct sh_keeper *k, const char *id, const char *by)
                                            .folder = k->o.backup.to,
                                            .id = id,
                                            .history = k->o.backup.history,
-                                           .rate = k->o.backup.rate,
+                                           .rate = plan_of(k).rate,
                                            .reserve = k->o.backup.reserve,
                                            .progress = &k->progress};
     const sh_err err = sh_rehearse(&o, &r, &d);
@@ -258,7 +268,7 @@ static void tidy(struct sh_keeper *k)
         sh_mutex_lock(&k->lock);
         const struct item *last = k->n == 0 ? NULL : &k->items[k->n - 1];
         const bool bad = last != NULL && last->rehearsed && !last->report.good;
-        const bool many = k->o.keep > 0 && k->n > k->o.keep && !bad;
+        const bool many = k->o.plan.keep > 0 && k->n > k->o.plan.keep && !bad;
         if (many && last != NULL) {
             memcpy(id, k->items[0].info.id, sizeof id);
         }
@@ -299,7 +309,7 @@ static void one(struct sh_keeper *k, const char *by)
         sh_mutex_unlock(&k->lock);
         read_folder(k);
         tell(k, SH_KEEPER_MADE, info.id, by, text, "");
-        if (k->o.rehearse) {
+        if (plan_of(k).rehearse) {
             rehearse(k, info.id, by);
             read_folder(k);
         }
@@ -340,6 +350,14 @@ static void keep(void *ctx)
 }
 
 /* ---- asked from outside ---- */
+
+void sh_keeper_set_plan(struct sh_keeper *k, const struct sh_keeper_plan *p)
+{
+    sh_mutex_lock(&k->lock);
+    k->o.plan = *p;
+    sh_cond_signal(&k->wake);
+    sh_mutex_unlock(&k->lock);
+}
 
 sh_err sh_keeper_begin(struct sh_keeper *k, struct sh_str by)
 {
@@ -469,12 +487,12 @@ void sh_keeper_write(struct sh_keeper *k, struct sh_jw *w)
     sh_jw_c(w, k->o.backup.to);
     put_running(k, w);
     sh_jw_key(w, "due");
-    if (k->o.every_us > 0) {
+    if (k->o.plan.every_us > 0) {
         sh_jw_time(w, due(k));
     } else {
         sh_jw_null(w);
     }
-    put_u64(w, "keep", k->o.keep);
+    put_u64(w, "keep", k->o.plan.keep);
     sh_jw_key(w, "last_failure");
     if (k->failed) {
         sh_jw_obj(w);

@@ -1,12 +1,14 @@
 #include <sh/test.h>
 
 static const struct sh_config_key keys[] = {
-    {"http.listen", SH_CONFIG_LISTEN, "127.0.0.1:8080", 0, 0, false, true, ""},
-    {"mqtt.anonymous", SH_CONFIG_BOOL, "false", 0, 0, true, true, ""},
-    {"net.loops", SH_CONFIG_INT, "1", 1, 64, false, false, ""},
-    {"journal.segment", SH_CONFIG_SIZE, "64MiB", 1 << 20, INT64_C(1) << 30, false, false, ""},
-    {"history.max_future", SH_CONFIG_DURATION, "1d", 0, 0, true, false, ""},
-    {NULL, SH_CONFIG_TEXT, NULL, 0, 0, false, false, NULL},
+    {"http.listen", SH_CONFIG_LISTEN, "127.0.0.1:8080", 0, 0, false, true, false, "", "", NULL},
+    {"mqtt.anonymous", SH_CONFIG_BOOL, "false", 0, 0, true, true, false, "", "", NULL},
+    {"net.loops", SH_CONFIG_INT, "1", 1, 64, false, false, false, "", "", NULL},
+    {"journal.segment", SH_CONFIG_SIZE, "64MiB", 1 << 20, INT64_C(1) << 30, false, false, false, "",
+     "", NULL},
+    {"history.max_future", SH_CONFIG_DURATION, "1d", 0, 0, true, false, false, "", "", NULL},
+    {"log.level", SH_CONFIG_CHOICE, "info", 0, 0, true, false, false, "", "", "warn,info,debug"},
+    {NULL, SH_CONFIG_TEXT, NULL, 0, 0, false, false, false, NULL, NULL, NULL},
 };
 
 struct seen {
@@ -66,8 +68,77 @@ static void test_sources_rank_and_bad_lines_are_named(void **state)
     sh_test_env_fini(&t);
 }
 
+static void test_console_ranks_between_file_and_environment(void **state)
+{
+    SH_UNUSED(state);
+    struct sh_test_env t;
+    sh_test_env_init(&t, NULL);
+    struct sh_config *c = NULL;
+    struct sh_config *d = NULL;
+    struct seen seen = {0};
+    char loops[] = "SONGHUA_NET_LOOPS=3";
+    char *env[] = {loops, NULL};
+    assert_ok(sh_config_new(&t.env, keys, &c));
+    assert_ok(sh_config_put(c, SH_STR("net.loops"), SH_STR("2"), SH_CONFIG_FROM_CONSOLE, "console",
+                            collect, &seen));
+    assert_ok(sh_config_put(c, SH_STR("log.level"), SH_STR("debug"), SH_CONFIG_FROM_CONSOLE,
+                            "console", collect, &seen));
+    assert_ok(
+        sh_config_text(c, SH_STR("[net]\nloops = 4\n[log]\nlevel = warn\n"), "f", collect, &seen));
+    assert_int_equal(sh_config_int(c, "net.loops"), 2);
+    assert_ok(sh_config_environ(c, env, collect, &seen));
+    assert_int_equal(sh_config_int(c, "net.loops"), 3);
+    assert_str(sh_config_get(c, "log.level"), "debug");
+    assert_int_equal(sh_config_source(c, "log.level"), SH_CONFIG_FROM_CONSOLE);
+    assert_int_equal(sh_config_put(c, SH_STR("log.level"), SH_STR("info,debug"), SH_CONFIG_FROM_SET,
+                                   "console", collect, &seen),
+                     SH_E_INVAL);
+    assert_string_equal(seen.last.path, "console");
+    assert_string_equal(seen.last.remedy, "write one of warn,info,debug");
+    assert_ok(sh_config_dup(c, &d));
+    assert_ok(sh_config_set(c, SH_STR("net.loops=9"), SH_CONFIG_FROM_SET, NULL, NULL));
+    assert_int_equal(sh_config_int(d, "net.loops"), 3);
+    assert_int_equal(sh_config_source(d, "net.loops"), SH_CONFIG_FROM_ENV);
+    assert_ok(sh_config_take(d, c, sh_config_find(c, SH_STR("net.loops"), NULL)));
+    assert_int_equal(sh_config_int(d, "net.loops"), 9);
+    assert_int_equal(sh_config_source(d, "net.loops"), SH_CONFIG_FROM_SET);
+    sh_config_free(c);
+    sh_config_free(d);
+    sh_test_env_fini(&t);
+}
+
+static void test_what_is_wrong_with_a_value(void **state)
+{
+    SH_UNUSED(state);
+    struct sh_test_env t;
+    sh_test_env_init(&t, NULL);
+    struct sh_config *c = NULL;
+    const char *near = NULL;
+    assert_ok(sh_config_new(&t.env, keys, &c));
+    const struct sh_config_key *loops = sh_config_find(c, SH_STR("net.loops"), &near);
+    const struct sh_config_key *level = sh_config_find(c, SH_STR("log.level"), &near);
+    assert_null(near);
+    assert_null(sh_config_find(c, SH_STR("log.lvel"), &near));
+    assert_string_equal(near, "log.level");
+    assert_int_equal(sh_config_try(loops, SH_STR("64")), SH_CONFIG_GOOD);
+    assert_int_equal(sh_config_try(loops, SH_STR("65")), SH_CONFIG_BAD_RANGE);
+    assert_int_equal(sh_config_try(loops, SH_STR("many")), SH_CONFIG_BAD_TYPE);
+    assert_int_equal(sh_config_try(loops, SH_STR("")), SH_CONFIG_BAD_TYPE);
+    assert_int_equal(sh_config_try(level, SH_STR("warn")), SH_CONFIG_GOOD);
+    assert_int_equal(sh_config_try(level, SH_STR("debug")), SH_CONFIG_GOOD);
+    assert_int_equal(sh_config_try(level, SH_STR("")), SH_CONFIG_BAD_CHOICE);
+    assert_int_equal(sh_config_try(level, SH_STR("inf")), SH_CONFIG_BAD_CHOICE);
+    assert_int_equal(sh_config_try(level, SH_STR("warn,info")), SH_CONFIG_BAD_CHOICE);
+    sh_config_free(c);
+    sh_test_env_fini(&t);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sources_rank_and_bad_lines_are_named)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sources_rank_and_bad_lines_are_named),
+        cmocka_unit_test(test_console_ranks_between_file_and_environment),
+        cmocka_unit_test(test_what_is_wrong_with_a_value),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -216,6 +216,29 @@ static void test_marks_out_of_order_are_refused(void **state)
     sh_test_env_fini(&t);
 }
 
+static void test_marks_change_while_it_measures(void **state)
+{
+    (void)state;
+    struct liar l;
+    struct sh_disk_state is;
+    bool changed = false;
+    begin(&l, 1000);
+    assert_ok(measure(&l, 600, SH_OK, &changed));
+    assert_ok(sh_disk_set_marks(l.d, 50, 70, 100));
+    assert_ok(measure(&l, 600, SH_OK, &changed));
+    sh_disk_state(l.d, &is);
+    assert_true(changed);
+    assert_int_equal(is.level, SH_DISK_WARN);
+    assert_int_equal(sh_disk_set_marks(l.d, 0, 90, 97), SH_E_INVAL);
+    assert_int_equal(sh_disk_set_marks(l.d, 91, 90, 97), SH_E_INVAL);
+    assert_int_equal(sh_disk_set_marks(l.d, 80, 90, 101), SH_E_INVAL);
+    assert_ok(sh_disk_set_marks(l.d, 80, 90, 97));
+    assert_ok(measure(&l, 600, SH_OK, &changed));
+    sh_disk_state(l.d, &is);
+    assert_int_equal(is.level, SH_DISK_OK);
+    end(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +248,7 @@ int main(void)
         cmocka_unit_test(test_date_waits_for_ten_minutes_below_the_first_mark),
         cmocka_unit_test(test_a_failed_measurement_keeps_the_state),
         cmocka_unit_test(test_marks_out_of_order_are_refused),
+        cmocka_unit_test(test_marks_change_while_it_measures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -487,6 +487,32 @@ static void test_dangerous_acts_ask_again(void **state)
     assert_true(sh_guard_confirmed(f->g, &in.who));
 }
 
+static void test_settings_change_while_it_runs(void **state)
+{
+    struct fixture *f = *state;
+    static const char li[] = "{\"roles\":[\"engineer\"],\"password\":\"seventeen letters\"}";
+    const struct sh_principal sys = sh_guard_system(f->g);
+    struct sh_guard_settings s = f->set;
+    struct sh_sign_in in;
+    s.password_min = 18;
+    s.max_people = 1; /* what sizes a table stays */
+    assert_ok(sh_guard_set_settings(f->g, &s));
+    assert_int_equal(fixture_put(f, &sys, "", SH_GUARD_PEOPLE, "li", li), SH_E_INVAL);
+    s.password_min = 17;
+    assert_ok(sh_guard_set_settings(f->g, &s));
+    assert_ok(fixture_put(f, &sys, "", SH_GUARD_PEOPLE, "li", li));
+    s.lock_after = 0;
+    assert_int_equal(sh_guard_set_settings(f->g, &s), SH_E_INVAL);
+    assert_ok(sign_in(f, "li", "seventeen letters", "", &in));
+    assert_ok(sh_guard_by_session(f->g, sh_str_c(in.token), &in.who, NULL, NULL));
+    s.lock_after = 5;
+    s.session_idle_us = 60 * sec;
+    assert_ok(sh_guard_set_settings(f->g, &s));
+    sh_test_advance(&f->t, 61 * sec);
+    assert_int_equal(sh_guard_by_session(f->g, sh_str_c(in.token), &in.who, NULL, NULL),
+                     SH_E_DENIED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -504,6 +530,7 @@ int main(void)
         FIXTURE_TEST(test_kinds_of_characters),
         FIXTURE_TEST(test_sessions_are_listed_and_ended),
         FIXTURE_TEST(test_dangerous_acts_ask_again),
+        FIXTURE_TEST(test_settings_change_while_it_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -115,19 +115,17 @@ static struct sh_keeper *start(struct fix *f, int64_t every, uint32_t keep, bool
     struct sh_keeper *k = NULL;
     static char node[128];
     (void)snprintf(node, sizeof node, "%s/node", f->dir);
-    const struct sh_keeper_options o = {.backup = {.env = &f->env,
-                                                   .crypto = f->crypto,
-                                                   .dir = node,
-                                                   .to = f->to,
-                                                   .version = "1",
-                                                   .record = f->record},
-                                        .every_us = every,
-                                        .at_minute = -1,
-                                        .keep = keep,
-                                        .rehearse = rehearse,
-                                        .event = told,
-                                        .may = may,
-                                        .ctx = f};
+    const struct sh_keeper_options o = {
+        .backup = {.env = &f->env,
+                   .crypto = f->crypto,
+                   .dir = node,
+                   .to = f->to,
+                   .version = "1",
+                   .record = f->record},
+        .plan = {.every_us = every, .at_minute = -1, .keep = keep, .rehearse = rehearse},
+        .event = told,
+        .may = may,
+        .ctx = f};
     assert_ok(sh_keeper_new(&o, &k));
     return k;
 }
@@ -170,6 +168,24 @@ static void test_by_the_clock_they_are_made_rehearsed_and_tidied(void **state)
     json_decref(o);
     assert_int_equal(f->events[SH_KEEPER_FAILED], 0);
     assert_int_equal(sh_keeper_begin(k, SH_STR("x")), SH_E_CLOSED);
+    sh_keeper_free(k);
+}
+
+static void test_another_plan_holds_at_once(void **state)
+{
+    struct fix *f = *state;
+    struct sh_keeper *k = start(f, 0, 2, false); /* by hand only */
+    json_t *o = written(k, false);
+    assert_true(json_is_null(json_object_get(o, "due")));
+    json_decref(o);
+    sh_keeper_set_plan(k, &(struct sh_keeper_plan){
+                              .every_us = 1000, .at_minute = -1, .keep = 1, .rehearse = true});
+    until(f, SH_KEEPER_REMOVED, 1);
+    sh_keeper_stop(k);
+    o = written(k, false);
+    assert_int_equal(json_integer_value(json_object_get(o, "keep")), 1);
+    json_decref(o);
+    assert_true(f->events[SH_KEEPER_REHEARSED] > 0);
     sh_keeper_free(k);
 }
 
@@ -244,6 +260,7 @@ int main(void)
         cmocka_unit_test(test_due_follows_the_interval_and_the_time_of_day),
         cmocka_unit_test_setup_teardown(test_by_the_clock_they_are_made_rehearsed_and_tidied, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_another_plan_holds_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_failure_is_a_problem_until_one_is_made, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_rehearsal_finds_what_is_wrong, setup, teardown),

@@ -37,6 +37,39 @@ enum sh_api_backup {
     SH_API_BACKUP_REMOVE
 };
 
+/* What is asked of the configuration; each answer is members of an open object (docs/api.md). */
+enum sh_api_config {
+    SH_API_CONFIG_SHOW,
+    SH_API_CONFIG_CHECK,          /* `set`, without doing it */
+    SH_API_CONFIG_CHANGE,         /* `set` */
+    SH_API_CONFIG_HISTORY,        /* revisions below `to` (0 = from the newest) */
+    SH_API_CONFIG_ROLLBACK_CHECK, /* to revision `to`, without doing it */
+    SH_API_CONFIG_ROLLBACK
+};
+struct sh_api_config_ask {
+    enum sh_api_config act;
+    const json_t *set; /* key -> text, number, boolean; null: no longer set in the console */
+    uint64_t revision; /* that the settings must have; SH_RECORD_ANY */
+    uint64_t to;
+    uint32_t limit;
+    struct sh_str by;
+    struct sh_str note;
+    bool chinese;
+    bool (*may)(void *ctx, bool security); /* has who asks the right to these keys? */
+    void *ctx;
+};
+
+/* Which of the newest log lines: up to `level` (0 error .. 3 debug), of a module, with a text in
+ * them; newest first, below `before` (0 = from the newest) and above `after`. */
+struct sh_api_logs_ask {
+    unsigned level;
+    struct sh_str module; /* empty: all */
+    struct sh_str find;
+    uint64_t before;
+    uint64_t after;
+    uint32_t limit;
+};
+
 /* Numbers of parts that the API does not use itself; each member may be NULL. Called on a worker or
  * the loop; must not block. */
 /* One metric of /metrics: "songhua_<name>". Texts are borrowed. */
@@ -60,6 +93,13 @@ struct sh_api_seams {
                       struct sh_diag *diag);
     /* The security self check as members of an open object. Worker; may block long. */
     sh_err (*security)(void *ctx, struct sh_jw *w);
+    /* Worker. SH_E_INVAL: the errors were written; SH_E_CONFLICT: another revision; SH_E_STATE:
+     * settings of the console are off; SH_E_NOTFOUND: no such revision. */
+    sh_err (*config)(void *ctx, const struct sh_api_config_ask *ask, struct sh_jw *w);
+    /* Members items, last, level, next. */
+    sh_err (*logs)(void *ctx, const struct sh_api_logs_ask *ask, struct sh_jw *w);
+    /* How the node fares: process, loops, workers, disk, the last quarter of an hour. Worker. */
+    sh_err (*health)(void *ctx, struct sh_jw *w);
     /* Appends Prometheus text. */
     sh_err (*metrics)(void *ctx, struct sh_buf *out);
     /* Writes the connection counters of a device as an object. SH_E_NOTFOUND: none. */
@@ -98,7 +138,6 @@ struct sh_api_options {
     struct sh_gate *gate;
     const struct sh_disk *disk; /* may be NULL (tests): nothing is known of the disk */
     struct sh_bus *bus;
-    const struct sh_config *config;
     const char *data_dir;
     const char *version;
     const char *sbom;                  /* path of the bill of materials; NULL or missing: 404 */

@@ -28,6 +28,9 @@ struct sh_disk_options {
 SH_MUST_CHECK sh_err sh_disk_new(const struct sh_env *env, const struct sh_disk_options *o,
                                  struct sh_disk **out);
 void sh_disk_free(struct sh_disk *d); /* NULL is accepted */
+/* Other marks, from the next measurement on. SH_E_INVAL as above. Any thread. */
+SH_MUST_CHECK sh_err sh_disk_set_marks(struct sh_disk *d, unsigned warn, unsigned act,
+                                       unsigned stop);
 
 struct sh_disk_state {
     enum sh_disk_level level;

@@ -98,6 +98,9 @@ enum sh_gate_refusal sh_gate_point(struct sh_gate *g, const struct sh_gate_who *
 int64_t sh_gate_min_time(const struct sh_gate *g);
 int64_t sh_gate_max_time(const struct sh_gate *g);
 
+/* Another max_future_us. Any thread. */
+void sh_gate_set_max_future(struct sh_gate *g, int64_t us);
+
 /* The disk's last mark was passed (disk.h), or is no longer: samples are refused with SH_E_FULL
  * until then. Edits are not. Any thread. */
 void sh_gate_close(struct sh_gate *g, bool closed);

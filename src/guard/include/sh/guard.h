@@ -204,6 +204,12 @@ SH_MUST_CHECK sh_err sh_guard_store_record(const struct sh_env *env, struct sh_r
  */
 SH_MUST_CHECK sh_err sh_guard_open(const struct sh_guard_options *o, struct sh_guard **out,
                                    struct sh_diag *diag);
+/* Other settings from now on. What sizes a table (max_*, audit_waiting) and argon2 stay as they
+ * were at the open. What is stricter holds for what comes after: a password that is too short now
+ * is good until it is changed. SH_E_INVAL; SH_E_LIMIT after SH_GUARD_SETTINGS changes. Any thread.
+ */
+enum { SH_GUARD_SETTINGS = 10000 };
+SH_MUST_CHECK sh_err sh_guard_set_settings(struct sh_guard *g, const struct sh_guard_settings *s);
 /* Closing down begins: passwords that wait to be hashed are answered SH_E_CANCELED here and now,
  * later ones SH_E_LIMIT; the one being hashed is finished. Any thread. NULL is accepted. */
 void sh_guard_stop(struct sh_guard *g);

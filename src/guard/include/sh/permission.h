@@ -53,9 +53,10 @@ enum sh_permission {
     SH_PERM_CONFIG_READ,
     SH_PERM_CONFIG_WRITE,
     SH_PERM_METRICS_READ,
-    SH_PERM_BACKUP_RUN
+    SH_PERM_BACKUP_RUN,
+    SH_PERM_CONFIG_SECURITY /* settings about who comes in, and the audit */
 };
-enum { SH_PERMISSIONS = SH_PERM_BACKUP_RUN + 1 };
+enum { SH_PERMISSIONS = SH_PERM_CONFIG_SECURITY + 1 };
 _Static_assert(SH_PERMISSIONS <= 64, "a permission set is one 64-bit word");
 
 struct sh_permission_info {

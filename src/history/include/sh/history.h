@@ -139,8 +139,9 @@ struct sh_history_dropped {
 };
 SH_MUST_CHECK sh_err sh_history_drop_oldest(struct sh_history *h, int64_t before_us,
                                             struct sh_history_dropped *out);
-/* Live: new retention (0 = keep all). */
+/* Live: new retention (0 = keep all); a new age at which days are stored smaller (0 = never). */
 void sh_history_set_retention(struct sh_history *h, int64_t retention_us);
+void sh_history_set_cold_after(struct sh_history *h, int64_t cold_after_us);
 
 /* ---- queries ----------------------------------------------------------------------------------
  */

@@ -155,6 +155,9 @@ struct sh_listen_opts {
     struct sh_stream_opts stream;
 };
 
+/* Could somebody listen there now? Any thread; by the time of sh_listen it may be otherwise. */
+bool sh_listen_free(struct sh_str address);
+
 struct sh_listener;
 /* on_accept gets an open stream (TLS: after its handshake) on the thread of stream->loop; it must
  * call sh_stream_start or sh_stream_close on it. SH_E_INVAL (address), SH_E_EXISTS (address in

@@ -29,14 +29,20 @@ struct sh_keeper_event {
     const char *remedy;
 };
 
+/* When backups are made and what becomes of them. */
+struct sh_keeper_plan {
+    int64_t every_us; /* 0 = only by hand */
+    int at_minute;    /* of the local day, -1 = at any time */
+    uint32_t keep;    /* backups; 0 = all */
+    bool rehearse;
+    uint64_t rate; /* bytes a second that are read at most; 0 = as fast as it goes */
+};
+
 struct sh_keeper_options {
     struct sh_backup_options
-        backup;                  /* passphrase and progress are the keeper's; the rest is kept */
+        backup; /* passphrase, rate and progress are the keeper's; the rest is kept */
     const char *passphrase_file; /* its first line, read for each backup; NULL = without keys */
-    int64_t every_us;            /* 0 = only by hand */
-    int at_minute;               /* of the local day, -1 = at any time */
-    uint32_t keep;               /* backups; 0 = all */
-    bool rehearse;
+    struct sh_keeper_plan plan;
     /* Told what happened, on the keeper's thread. May be NULL. */
     void (*event)(void *ctx, const struct sh_keeper_event *e);
     /* False: not now (the disk of the data folder is at its mark). May be NULL. */
@@ -49,6 +55,8 @@ SH_MUST_CHECK sh_err sh_keeper_new(const struct sh_keeper_options *o, struct sh_
 void sh_keeper_stop(struct sh_keeper *k);
 void sh_keeper_free(struct sh_keeper *k); /* stops; NULL is accepted */
 
+/* Another plan from now on; what runs goes on as it began. */
+void sh_keeper_set_plan(struct sh_keeper *k, const struct sh_keeper_plan *p);
 /* Asks for a backup now. SH_E_BUSY: one runs or waits. */
 SH_MUST_CHECK sh_err sh_keeper_begin(struct sh_keeper *k, struct sh_str by);
 /* Ends the one that runs. SH_E_NOTFOUND: none does. */
