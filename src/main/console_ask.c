@@ -380,10 +380,11 @@ static sh_err change(struct node *n, const struct sh_api_config_ask *ask, const 
     if (err == SH_OK && !only_check && !sh_config_bool(n->config, "settings.console")) {
         err = SH_E_STATE;
     }
-    if (err == SH_OK && !only_check) {
+    const bool alters = err == SH_OK && json_equal(set, s->set) == 0;
+    if (alters && !only_check) {
         err = console_store(n, set, ask, s->revision, &revision);
     }
-    if (err == SH_OK && !only_check) {
+    if (err == SH_OK && alters && !only_check) {
         err = console_run(n, want);
         json_decref(s->set); /* stored: it holds at the latest from the next start on */
         s->set = json_incref(set);

@@ -128,6 +128,7 @@ def live(s):
     refused("somebody was faster", 412, "conflict", patch, s, {"pki.days": 100}, revision=revision)
     patch(s, {"guard.password_min": None, "pki.days": 100}, revision=revision + 1)
     check("taken back", (key(s, "guard.password_min")["value"], key(s, "guard.password_min")["source"]), ("10", "default"))
+    check("the same again is no change", patch(s, {"pki.days": 100})["revision"], revision + 2)
     changes = s.get("/api/v1/config/changes")["items"]
     check("the history of changes", [(c["revision"], c["note"], len(c["changes"])) for c in changes], [(revision + 2, "", 2), (revision + 1, "longer passwords", 4)])
     check("who", {c["who"] for c in changes}, {"person:admin"})

@@ -417,3 +417,104 @@ export interface BomComponent {
 export interface BillOfMaterials {
   components: BomComponent[];
 }
+
+export type SettingType = 'text' | 'bool' | 'int' | 'size' | 'duration' | 'listen' | 'choice';
+export interface Setting {
+  key: string;
+  /** What runs. */
+  value: string;
+  default: string;
+  source: 'default' | 'file' | 'console' | 'environment' | 'set';
+  /** What is set in the console; it may be outranked. */
+  console: string | null;
+  /** What holds from the next start on, where that is another value. */
+  next: string | null;
+  live: boolean;
+  security: boolean;
+  file_only: boolean;
+  may: boolean;
+  type: SettingType;
+  min?: number;
+  max?: number;
+  choices?: string[];
+  help: string;
+}
+export interface Settings {
+  revision: number;
+  /** False: settings of the console are left aside. */
+  console: boolean;
+  items: Setting[];
+}
+export interface SettingChange {
+  key: string;
+  from: string | null;
+  to: string | null;
+  live?: boolean;
+  warning?: string | null;
+}
+export interface SettingsCheck {
+  revision: number;
+  errors: { key: string; code: string; detail: string; remedy: string }[];
+  changes: SettingChange[];
+  outranked?: string[];
+}
+export interface SettingsRevision {
+  revision: number;
+  time: string;
+  who: string;
+  note: string;
+  changes: SettingChange[];
+}
+
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
+export interface LogLine {
+  seq: number;
+  time: string;
+  level: LogLevel;
+  module: string;
+  text: string;
+  cut: boolean;
+}
+export interface LogPage {
+  items: LogLine[];
+  last: number;
+  level: LogLevel;
+  next: string | null;
+}
+
+export interface HealthSeries {
+  time: number[];
+  cpu: number[];
+  memory_bytes: number[];
+  samples: number[];
+  commits: number[];
+  commit_ms: number[];
+  queue_bytes: number[];
+  turn_ms: number[];
+  waiting: number[];
+  connections: number[];
+  requests: number[];
+  messages: number[];
+}
+type Numbers<K extends string> = Record<K, number>;
+export interface Health {
+  process: Numbers<'pid' | 'processors' | 'cpu_seconds' | 'memory_bytes' | 'memory_most_bytes' | 'threads' | 'files' | 'files_max'>;
+  loops: Numbers<
+    'connections' | 'accepted' | 'refused' | 'failed' | 'bytes_in' | 'bytes_out' | 'queued_bytes' | 'posts_queued' | 'tls_handshakes' | 'tls_failed'
+  >[];
+  workers: Numbers<'threads' | 'waiting' | 'sql_open' | 'sql_limited' | 'sql_timeouts'>;
+  log: Numbers<'errors' | 'warnings'>;
+  journal: Numbers<
+    | 'commits' | 'commit_ms' | 'commit_p99_ms' | 'queue_bytes' | 'queue_max_bytes' | 'log_bytes' | 'files' | 'refused' | 'refused_full'
+    | 'retries' | 'sealed_files' | 'made_inline'
+  >;
+  records: Numbers<'commits' | 'commit_mean_ms' | 'queued' | 'refused' | 'queue_full' | 'blob_bytes'>;
+  history: Numbers<
+    | 'samples' | 'points' | 'segments' | 'segment_bytes' | 'cold_segments' | 'head_samples' | 'head_bytes' | 'head_max_bytes' | 'flushes'
+    | 'compactions' | 'damaged'
+  >;
+  settings_waiting: number;
+  series: HealthSeries;
+  version: string;
+  uptime_s: number;
+}

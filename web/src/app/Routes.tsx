@@ -26,6 +26,10 @@ const pages: [string, PageOf][] = [
   ['/backups', lazy(() => import('../pages/Backups'))],
   ['/security/components', lazy(() => import('../pages/Components'))],
   ['/security', lazy(() => import('../pages/Security'))],
+  ['/settings', lazy(() => import('../pages/node/Settings'))],
+  ['/settings/changes', lazy(() => import('../pages/node/Changes'))],
+  ['/health', lazy(() => import('../pages/node/Health'))],
+  ['/logs', lazy(() => import('../pages/node/Logs'))],
   ['/audit', lazy(() => import('../pages/Audit'))],
 ];
 

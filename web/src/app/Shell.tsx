@@ -3,7 +3,7 @@ import { Button, Dropdown } from 'antd';
 import { lazy, Suspense, useEffect, useState, type ReactNode } from 'react';
 import { useLive, useLiveState } from '../api/useLive';
 import { setLanguage, t, useLanguage } from '../i18n';
-import { menu, type Item } from './menu';
+import { isFor, menu, type Item } from './menu';
 import { keepTrends } from '../pages/overviewTrends';
 import { usePlace } from './router';
 import { useSession } from './session';
@@ -20,7 +20,7 @@ function Brand() {
 
 function Menu() {
   const { path } = usePlace();
-  const { may } = useSession();
+  const { may, session } = useSession();
   const here = (item: Item) =>
     item.path === '/' ? path === '/' : path === item.path || path.startsWith(`${item.path}/`);
   return (
@@ -29,7 +29,7 @@ function Menu() {
         <div key={group.word}>
           <div className="menu-group">{t(group.word)}</div>
           {group.items
-            .filter((item) => !item.needs || may(item.needs))
+            .filter((item) => isFor(item, may, session?.user.tenant))
             .map((item) => (
               <a
                 key={item.path}

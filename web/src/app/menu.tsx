@@ -1,8 +1,8 @@
 // The pages of the console, as the menu and the search know them.
 import {
   ApartmentOutlined, ApiOutlined, AreaChartOutlined, AuditOutlined, BlockOutlined,
-  DashboardOutlined, HddOutlined, IdcardOutlined, KeyOutlined, SafetyCertificateOutlined, SafetyOutlined, SaveOutlined,
-  TeamOutlined,
+  DashboardOutlined, FileTextOutlined, HddOutlined, HeartOutlined, IdcardOutlined, KeyOutlined, SafetyCertificateOutlined, SafetyOutlined, SaveOutlined,
+  SettingOutlined, TeamOutlined,
 } from '@ant-design/icons';
 import type { ReactNode } from 'react';
 import type { WordKey } from '../i18n';
@@ -12,6 +12,13 @@ export interface Item {
   word: WordKey;
   icon: ReactNode;
   needs?: string;
+  /** About the whole node: for the root tenant. */
+  node?: boolean;
+}
+
+/** Is the page for one with these rights in this tenant? */
+export function isFor(item: Item, may: (permission: string) => boolean, tenant: string | undefined): boolean {
+  return (!item.needs || may(item.needs)) && (!item.node || !tenant);
 }
 
 export const menu: { word: WordKey; items: Item[] }[] = [
@@ -32,9 +39,12 @@ export const menu: { word: WordKey; items: Item[] }[] = [
       { path: '/roles', word: 'nav.roles', icon: <SafetyOutlined />, needs: 'roles.read' },
       { path: '/tenants', word: 'nav.tenants', icon: <ApartmentOutlined />, needs: 'tenants.read' },
       { path: '/tokens', word: 'nav.tokens', icon: <KeyOutlined />, needs: 'tokens.read' },
-      { path: '/backups', word: 'nav.backups', icon: <SaveOutlined />, needs: 'backup.run' },
+      { path: '/backups', word: 'nav.backups', icon: <SaveOutlined />, needs: 'backup.run', node: true },
       { path: '/audit', word: 'nav.audit', icon: <AuditOutlined />, needs: 'audit.read' },
-      { path: '/security', word: 'nav.security', icon: <SafetyCertificateOutlined />, needs: 'config.read' },
+      { path: '/settings', word: 'nav.settings', icon: <SettingOutlined />, needs: 'config.read', node: true },
+      { path: '/health', word: 'nav.health', icon: <HeartOutlined />, needs: 'metrics.read', node: true },
+      { path: '/logs', word: 'nav.log', icon: <FileTextOutlined />, needs: 'metrics.read', node: true },
+      { path: '/security', word: 'nav.security', icon: <SafetyCertificateOutlined />, needs: 'config.read', node: true },
       { path: '/api-explorer', word: 'nav.api', icon: <ApiOutlined /> },
     ],
   },

@@ -3,7 +3,7 @@ import { Input, Modal, type InputRef } from 'antd';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { get, seg } from '../api/client';
 import type { Device, Page, Person, Point } from '../api/types';
-import { menu } from '../app/menu';
+import { isFor, menu } from '../app/menu';
 import { navigate } from '../app/router';
 import { useSession } from '../app/session';
 import { t } from '../i18n';
@@ -29,9 +29,9 @@ function has(text: string, find: string): boolean {
 }
 
 /** The pages of one who may see them, by the words of the menu or their address. */
-export function pageHits(find: string, may: (permission: string) => boolean): Hit[] {
+export function pageHits(find: string, may: (permission: string) => boolean, tenant?: string): Hit[] {
   return [
-    ...menu.flatMap((group) => group.items).filter((item) => !item.needs || may(item.needs)),
+    ...menu.flatMap((group) => group.items).filter((item) => isFor(item, may, tenant)),
     { path: '/account', word: 'account.title' as const },
   ]
     .map((item) => ({ key: `page ${item.path}`, to: item.path, label: t(item.word) }))
@@ -63,7 +63,8 @@ async function search(find: string, may: (permission: string) => boolean, signal
 }
 
 export default function Palette({ onClose }: { onClose: () => void }) {
-  const { may } = useSession();
+  const { may, session } = useSession();
+  const tenant = session?.user.tenant;
   const [text, setText] = useState('');
   const find = useDelayed(text.trim(), WAIT_MS);
   const [found, setFound] = useState<{ find: string; groups: Group[] }>({ find: '', groups: [] });
@@ -85,10 +86,10 @@ export default function Palette({ onClose }: { onClose: () => void }) {
 
   const groups = useMemo<Group[]>(
     () =>
-      [{ word: 'palette.pages' as const, hits: pageHits(text.trim(), may) }, ...(text.trim() ? found.groups : [])].filter(
+      [{ word: 'palette.pages' as const, hits: pageHits(text.trim(), may, tenant) }, ...(text.trim() ? found.groups : [])].filter(
         (group) => group.hits.length > 0,
       ),
-    [text, may, found],
+    [text, may, tenant, found],
   );
   const hits = groups.flatMap((group) => group.hits);
   const chosen = Math.min(at, hits.length - 1);

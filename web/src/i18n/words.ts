@@ -7,6 +7,7 @@ import { historyWords } from './wordsHistory';
 import { identityWords } from './wordsIdentity';
 import { securityWords } from './wordsSecurity';
 import { importWords } from './wordsImport';
+import { nodeWords } from './wordsNode';
 
 type Word = readonly [zh: string, en: string];
 
@@ -29,6 +30,9 @@ const table = {
   'nav.backups': ['备份', 'Backups'],
   'nav.audit': ['审计', 'Audit'],
   'nav.security': ['安全自查', 'Security check'],
+  'nav.settings': ['系统配置', 'Settings'],
+  'nav.health': ['运行状况', 'System health'],
+  'nav.log': ['运行日志', 'Log'],
   'nav.api': ['接口浏览', 'API explorer'],
 
   'live.connecting': ['正在连接', 'Connecting'],
@@ -504,6 +508,7 @@ const table = {
   ...historyWords,
   ...identityWords,
   ...securityWords,
+  ...nodeWords,
   ...deviceWords,
   ...importWords,
   ...accountWords,

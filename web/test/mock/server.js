@@ -10,6 +10,7 @@ import { accountRoutes } from './account.js';
 import { deviceRoutes } from './devices.js';
 import { answer, id8, notFound, Refusal } from './answer.js';
 import { Edits, querySeries, toMs } from './history.js';
+import { NodeState, nodeRoutes } from './node.js';
 import { openapi } from './openapi.js';
 import { bomComponents, securityItems } from './security.js';
 import { demoAssets, demoDevices, demoThings, qualityAt, valueAt } from './plant.js';
@@ -30,6 +31,7 @@ export class Mock {
     this.backups = [];
     this.backupSince = 0;
     this.edits = new Edits();
+    this.node = new NodeState();
     this.charts = [{ id: 'demo-water', name: { zh: '供水：流量与压力', en: 'Water: flow and pressure' }, window: '1h', points: ['pump-1/flow', 'pump-1/pressure'] }];
     this.views = [];
     this.audit = [];
@@ -560,7 +562,7 @@ export class Mock {
   }
 }
 
-Object.assign(Mock.prototype, accountRoutes, deviceRoutes, accessRoutes);
+Object.assign(Mock.prototype, accountRoutes, deviceRoutes, accessRoutes, nodeRoutes);
 
 /** Grants as the server answers them. */
 function given(person) {

@@ -43,7 +43,7 @@ describe('words', () => {
   });
 
   test('no word is unused', () => {
-    const prefixes = [...code.matchAll(/`([a-zA-Z]+\.)\$\{/g)].map((m) => m[1] as string);
+    const prefixes = [...code.matchAll(/`([a-zA-Z.]+\.)\$\{/g)].map((m) => m[1] as string);
     const unused = keys.filter(
       (key) => !code.includes(`'${key}'`) && !prefixes.some((prefix) => key.startsWith(prefix)),
     );
