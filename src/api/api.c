@@ -156,15 +156,18 @@ int api_refused(struct api_req *r, enum sh_refusal why)
     r->who = (struct sh_principal){0};
     (void)atomic_fetch_add(&r->api->denied, 1);
     sh_guard_refusal(why, r->chinese, &d);
-    return api_problem_diag(r, 403,
-                            why == SH_REFUSED_QUARANTINE ? "quarantined" : "address_refused", &d);
+    static const char *const codes[] = {[SH_REFUSED_ADDRESS] = "address_refused",
+                                        [SH_REFUSED_QUARANTINE] = "quarantined",
+                                        [SH_REFUSED_ARCHIVED] = "archived"};
+    return api_problem_diag(r, 403, codes[(size_t)why], &d);
 }
 
-/* What is bound to a device comes from where the device may: 0, or the status. */
+/* What is bound to a device comes from where the device may: 0, or the status. From where a token
+ * comes is kept. */
 static int admitted(struct api_req *r)
 {
     char peer[SH_ADDR_CHARS];
-    if (!r->who.bound) {
+    if (!r->who.bound && r->who.kind != SH_PRINCIPAL_TOKEN) {
         return 0;
     }
     const size_t n = sh_addr_ip_print(&r->http->peer, peer);

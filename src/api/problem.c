@@ -28,6 +28,8 @@ static const struct api_words table[] = {
     {"address_refused", "Not from this address", "不允许从此地址访问",
      "Come from an address on the device's allow list, or change the list.",
      "请使用白名单内的地址，或修改该设备的地址白名单。"},
+    {"archived", "The device is archived", "设备已归档",
+     "If it is in use again, bring it back on its page.", "若设备仍在使用，请在设备页恢复。"},
     {"quarantined", "The device is in quarantine", "设备已被隔离",
      "Its page says why; who may change devices lets it out.",
      "请在设备页查看原因，由有设备写权限的人员解除隔离。"},

@@ -17,6 +17,7 @@ struct sh_config {
     const struct sh_alloc *alloc;
     const struct sh_config_key *keys;
     size_t n;
+    const struct sh_config_key *unsafe;
     struct value values[];
 };
 
@@ -238,6 +239,7 @@ static sh_err assign(struct sh_config *c, struct sh_str name, struct sh_str text
     case SH_CONFIG_BAD_CHOICE:
         sh_diag_set(&d, "%s = '%.*s' is not valid", k->name, SH_PRI(text));
         sh_diag_remedy(&d, "write one of %s", k->choices);
+        c->unsafe = k->security ? k : c->unsafe;
         return refuse(at, &d);
     case SH_CONFIG_BAD_RANGE:
         sh_diag_set(&d, "%s = '%.*s' is out of range", k->name, SH_PRI(text));
@@ -444,6 +446,11 @@ bool sh_config_bool(const struct sh_config *c, const char *name)
 enum sh_config_source sh_config_source(const struct sh_config *c, const char *name)
 {
     return get(c, name)->from;
+}
+
+const struct sh_config_key *sh_config_unsafe(const struct sh_config *c)
+{
+    return c->unsafe;
 }
 
 const struct sh_config_key *sh_config_keys(const struct sh_config *c)

@@ -474,10 +474,25 @@ enum sh_refusal guard_device_admits(struct sh_guard *g, const struct sh_principa
     return why;
 }
 
+bool sh_guard_archived(struct sh_guard *g, const struct sh_principal *p)
+{
+    struct sh_principal_info info;
+    return p->bound && g->archived != NULL && sh_guard_describe(g, p, &info) == SH_OK &&
+           info.device[0] != '\0' && g->archived(g->archived_ctx, p->tenant, sh_str_c(info.device));
+}
+
 enum sh_refusal sh_guard_admits(struct sh_guard *g, const struct sh_principal *p,
                                 struct sh_str peer, enum sh_door door)
 {
-    return p->bound ? guard_device_admits(g, p, peer, door) : SH_REFUSED_NOT;
+    if (p->kind == SH_PRINCIPAL_TOKEN) {
+        sh_mutex_lock(&g->lock);
+        guard_token_came(g, p, peer);
+        sh_mutex_unlock(&g->lock);
+    }
+    if (!p->bound) {
+        return SH_REFUSED_NOT;
+    }
+    return sh_guard_archived(g, p) ? SH_REFUSED_ARCHIVED : guard_device_admits(g, p, peer, door);
 }
 
 void sh_guard_refusal(enum sh_refusal why, bool chinese, struct sh_diag *diag)
@@ -487,6 +502,13 @@ void sh_guard_refusal(enum sh_refusal why, bool chinese, struct sh_diag *diag)
         sh_diag_remedy(diag, "%s",
                        chinese ? "请在设备页查看原因，由有设备写权限的人员解除隔离。"
                                : "Its page says why; who may change devices lets it out.");
+    } else if (why == SH_REFUSED_ARCHIVED) {
+        sh_diag_set(diag, "%s",
+                    chinese ? "该设备已归档，不再接入。"
+                            : "The device is archived: it does not come in any more.");
+        sh_diag_remedy(diag, "%s",
+                       chinese ? "若设备仍在使用，请在设备页恢复。"
+                               : "If it is in use again, bring it back on its page.");
     } else if (why == SH_REFUSED_ADDRESS) {
         sh_diag_set(diag, "%s",
                     chinese ? "该设备的凭据不允许从此地址使用。"

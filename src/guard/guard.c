@@ -361,6 +361,7 @@ void sh_guard_close(struct sh_guard *g)
     guard_password_cancel(g);
     if (g->posted != NULL) {
         guard_marks_store(g);
+        guard_tokens_tick(g, true);
         guard_audit_flush(g);
         guard_audit_forget(g);
     }
@@ -397,6 +398,7 @@ void sh_guard_tick(struct sh_guard *g)
         guard_password_run(g);
     }
     guard_sessions_tick(g);
+    guard_tokens_tick(g, false);
     guard_grants_tick(g);
     guard_pki_tick(g);
     guard_marks_store(g);

@@ -283,6 +283,9 @@ struct guard_token {
     int64_t expires_us; /* INT64_MAX = never */
     int64_t created_us;
     char by[GUARD_OWNER_MAX];
+    int64_t used_us;        /* 0 = not yet */
+    int64_t saved_us;       /* used_us as the store has it */
+    char from[64];          /* address it came from then */
     struct guard_seen seen; /* only of one that is bound to a device */
 };
 
@@ -500,6 +503,8 @@ struct sh_guard {
     struct sh_principal anonymous;
     sh_guard_part_fn *in_part; /* set once, before anybody is asked */
     void *in_part_ctx;
+    sh_guard_archived_fn *archived;
+    void *archived_ctx;
 };
 
 /* ---- checkpoint.c ---- */
@@ -678,6 +683,10 @@ sh_err guard_sessions_end(struct sh_guard *g, const struct guard_person *p, cons
 /* Drops in memory what sessions_end put into the batch. Under lock. */
 void guard_sessions_drop(struct sh_guard *g, const struct guard_person *p, const uint8_t *keep);
 void guard_sessions_tick(struct sh_guard *g);
+/* Saves when tokens were last used: those that were used long since it was saved, or all. */
+void guard_tokens_tick(struct sh_guard *g, bool all);
+/* A token came from there. Under lock. */
+void guard_token_came(struct sh_guard *g, const struct sh_principal *p, struct sh_str peer);
 void guard_session_free(struct sh_guard *g, struct guard_session *s);
 sh_err guard_session_batch_end(struct guard_batch *b, const struct guard_session *s);
 /* When it ends if it is not used any more; wall clock. */

@@ -35,7 +35,7 @@ static void count_people(struct sh_guard *g, struct sh_guard_security *out)
 }
 
 /* Under lock. */
-static void count_tokens(struct sh_guard *g, struct sh_guard_security *out)
+static void count_tokens(struct sh_guard *g, int64_t idle_us, struct sh_guard_security *out)
 {
     size_t it = 0;
     struct sh_str key;
@@ -50,6 +50,7 @@ static void count_tokens(struct sh_guard *g, struct sh_guard_security *out)
         out->endless += t->expires_us == INT64_MAX ? 1 : 0;
         out->powerful +=
             ((guard_roles_bits(t->roles, t->nroles) | t->extra) & powers()) != 0 ? 1 : 0;
+        out->unused += (t->used_us != 0 ? t->used_us : t->created_us) < now - idle_us ? 1 : 0;
     }
 }
 
@@ -128,7 +129,7 @@ sh_err sh_guard_security(struct sh_guard *g, int64_t idle_us, struct sh_guard_se
     sh_mutex_lock(&g->lock);
     out->separated = g->separated;
     count_people(g, out);
-    count_tokens(g, out);
+    count_tokens(g, idle_us, out);
     count_certificates(g, out);
     sh_err err = idle_begin(&l);
     sh_mutex_unlock(&g->lock);

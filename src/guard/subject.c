@@ -307,6 +307,12 @@ static const char *bound_device(const struct sh_guard *g, const struct sh_princi
     return t == NULL ? "" : t->device;
 }
 
+void sh_guard_set_archived(struct sh_guard *g, sh_guard_archived_fn *fn, void *ctx)
+{
+    g->archived = fn;
+    g->archived_ctx = ctx;
+}
+
 void sh_guard_set_in_part(struct sh_guard *g, sh_guard_part_fn *fn, void *ctx)
 {
     g->in_part = fn;

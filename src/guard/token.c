@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "guard_int.h"
 
+enum { SAVE_S = 600, CHANGES_MAX = 1000 }; /* of when tokens were used */
+
 static struct sh_str hash_key(const uint8_t hash[SH_HASH_BYTES])
 {
     return sh_str_of((const char *)hash, SH_HASH_BYTES);
@@ -144,6 +146,12 @@ sh_err guard_token_store(const struct guard_token *t, struct sh_buf *out)
     sh_jw_i64(&w, t->created_us);
     sh_jw_key(&w, "by");
     sh_jw_c(&w, t->by);
+    if (t->used_us != 0) {
+        sh_jw_key(&w, "used");
+        sh_jw_i64(&w, t->used_us);
+        sh_jw_key(&w, "from");
+        sh_jw_c(&w, t->from);
+    }
     sh_jw_obj_end(&w);
     return sh_jw_end(&w);
 }
@@ -186,6 +194,14 @@ void guard_token_write(struct sh_guard *g, const struct guard_token *t, const ch
     sh_jw_time(w, t->created_us);
     sh_jw_key(w, "by");
     sh_jw_c(w, t->by);
+    sh_jw_key(w, "last_used");
+    if (t->used_us == 0) {
+        sh_jw_null(w);
+    } else {
+        sh_jw_time(w, t->used_us);
+    }
+    sh_jw_key(w, "last_from");
+    sh_jw_c(w, t->from);
     sh_jw_obj_end(w);
 }
 
@@ -196,12 +212,15 @@ sh_err guard_token_load(struct sh_guard *g, const json_t *o)
         .provision = sh_json_get_bool(o, "provision", false),
         .expires_us = sh_json_get_i64(o, "expires", 0),
         .created_us = sh_json_get_i64(o, "created", 0),
+        .used_us = sh_json_get_i64(o, "used", 0),
+        .saved_us = sh_json_get_i64(o, "used", 0),
     };
     struct guard_token *t = NULL;
     if (!guard_copy(f.id, sizeof f.id, sh_json_get_str(o, "id")) || f.id[0] == '\0' ||
         !guard_copy(f.name, sizeof f.name, sh_json_get_str(o, "name")) ||
         !guard_copy(f.device, sizeof f.device, sh_json_get_str(o, "device")) ||
         !guard_copy(f.by, sizeof f.by, sh_json_get_str(o, "by")) ||
+        !guard_copy(f.from, sizeof f.from, sh_json_get_str(o, "from")) ||
         guard_part_read(o, SH_STR(""), &f.part, f.what, NULL) != SH_OK ||
         !guard_hex_read(sh_json_get_str(o, "hash"), f.hash) || scram_read(o, &f.scram) != SH_OK ||
         guard_tenant_at(g, f.tenant) == NULL) {
@@ -488,13 +507,73 @@ sh_err sh_guard_by_token(struct sh_guard *g, struct sh_str token, struct sh_prin
     }
     SH_TRY(guard_hash_token(g, token, hash));
     sh_mutex_lock(&g->lock);
-    const struct guard_token *t = sh_map_get(&g->token_by_hash, hash_key(hash));
-    const bool good = t != NULL && t->expires_us > guard_now(g);
+    struct guard_token *t = sh_map_get(&g->token_by_hash, hash_key(hash));
+    const int64_t now = guard_now(g);
+    const bool good = t != NULL && t->expires_us > now;
     if (good) {
+        t->used_us = now > t->used_us ? now : t->used_us;
         *out = guard_subject_handle(g, t->slot, t->tenant, t->device[0] != '\0');
     }
     sh_mutex_unlock(&g->lock);
     return good ? SH_OK : SH_E_DENIED;
+}
+
+void guard_token_came(struct sh_guard *g, const struct sh_principal *p, struct sh_str peer)
+{
+    struct guard_token *t = guard_subject_owner(g, p, SH_PRINCIPAL_TOKEN);
+    if (t != NULL && !sh_str_eqc(peer, t->from) && !guard_copy(t->from, sizeof t->from, peer)) {
+        t->from[0] = '\0';
+    }
+}
+
+static bool to_save(const struct guard_token *t, bool all)
+{
+    return t->used_us - t->saved_us >= (all ? 1 : SAVE_S * INT64_C(1000000));
+}
+
+static sh_err batch_use(struct sh_guard *g, struct guard_batch *b, const struct guard_token *t)
+{
+    struct sh_buf text;
+    sh_buf_init(&text, g->env->alloc, GUARD_VALUE_MAX);
+    sh_err err = guard_token_store(t, &text);
+    err = err != SH_OK ? err : guard_batch_put(b, GUARD_TOKEN, sh_str_c(t->id), sh_buf_str(&text));
+    sh_buf_fini(&text);
+    return err;
+}
+
+/* In one transaction; no audit: nobody changed anything. */
+void guard_tokens_tick(struct sh_guard *g, bool all)
+{
+    struct guard_batch b;
+    size_t it = 0;
+    size_t n = 0;
+    struct sh_str key;
+    void *v = NULL;
+    sh_err err = SH_OK;
+    guard_batch_init(g, &b);
+    sh_mutex_lock(&g->change);
+    sh_mutex_lock(&g->lock);
+    while (err == SH_OK && n < CHANGES_MAX && sh_map_next(&g->tokens, &it, &key, &v)) {
+        if (to_save(v, all)) {
+            err = batch_use(g, &b, v);
+            n++;
+        }
+    }
+    sh_mutex_unlock(&g->lock);
+    if (err == SH_OK && n > 0) {
+        err = guard_batch_commit(g, &b);
+    }
+    sh_mutex_lock(&g->lock);
+    for (it = 0; err == SH_OK && n > 0 && sh_map_next(&g->tokens, &it, &key, &v);) {
+        struct guard_token *t = v; /* in the same order: under `change` none came or went */
+        if (to_save(t, all)) {
+            t->saved_us = t->used_us;
+            n--;
+        }
+    }
+    sh_mutex_unlock(&g->lock);
+    sh_mutex_unlock(&g->change);
+    guard_batch_fini(&b);
 }
 
 enum { TOKEN_ID_CHARS = 17 }; /* plan_token */

@@ -82,7 +82,7 @@ static enum mqtt_auth_result admit(struct node *n, const struct sh_principal *g,
 {
     const enum sh_refusal why = sh_guard_admits(n->guard, g, peer, SH_DOOR_MQTT);
     if (why != SH_REFUSED_NOT) {
-        return why == SH_REFUSED_QUARANTINE ? MQTT_AUTH_BANNED : MQTT_AUTH_NOT_AUTHORISED;
+        return why == SH_REFUSED_ADDRESS ? MQTT_AUTH_NOT_AUTHORISED : MQTT_AUTH_BANNED;
     }
     if (sh_guard_check(n->guard, g, SH_PERM_MQTT_CONNECT, g->tenant) != SH_OK) {
         return MQTT_AUTH_NOT_AUTHORISED;
@@ -217,7 +217,7 @@ void node_auth_tick(struct node *n)
     size_t k = 0;
     node_enter(n);
     for (const struct who *w = n->guests; w != NULL && k < AT_ONCE; w = w->next) {
-        if (held_of(n, &w->guard, w->held) != w->held) {
+        if (held_of(n, &w->guard, w->held) != w->held || sh_guard_archived(n->guard, &w->guard)) {
             gone[k].tenant = w->p.tenant;
             gone[k].id = w->p.id;
             k++;
@@ -277,6 +277,11 @@ bool node_in_part(void *ctx, uint32_t tenant, struct sh_str device, const struct
     }
     return sh_twin_device_within(n->twin, tenant, device,
                                  &(struct sh_twin_parts){.at = at, .n = parts->n});
+}
+
+bool node_archived(void *ctx, uint32_t tenant, struct sh_str device)
+{
+    return sh_twin_device_archived(((const struct node *)ctx)->twin, tenant, device);
 }
 
 bool node_may_provision(const struct node *n, const struct mqtt_principal *p)

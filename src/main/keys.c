@@ -68,7 +68,7 @@ const struct sh_config_key node_keys[] = {
     {"guard.password_age", SH_CONFIG_DURATION, "0s", 0, 0, true, false, false,
      "A password must be changed after this, e.g. 90d; 0s = never.",
      "超过此期限必须更换密码，例如 90d；0s 表示不限期。", NULL},
-    {"guard.second_factor", SH_CONFIG_CHOICE, "choice", 0, 0, true, false, false,
+    {"guard.second_factor", SH_CONFIG_CHOICE, "choice", 0, 0, true, true, false,
      "Who must set up one-time codes: choice (nobody), administrators, all.",
      "谁必须设置第二因素：choice 自愿、administrators 管理员、all 所有人。",
      "choice,administrators,all"},
@@ -83,7 +83,7 @@ const struct sh_config_key node_keys[] = {
     {"guard.confirm_after", SH_CONFIG_DURATION, "15m", 0, 0, true, false, false,
      "Dangerous acts ask for the password again when the last time is longer ago; 0s = never.",
      "距上次验证身份超过此时间，执行危险操作前须再次输入密码；0s 表示从不要求。", NULL},
-    {"guard.clones", SH_CONFIG_CHOICE, "warn", 0, 0, true, false, false,
+    {"guard.clones", SH_CONFIG_CHOICE, "warn", 0, 0, true, true, false,
      "An identity of a device that is used from two addresses in turn: off, warn (a mark) or "
      "quarantine. Behind proxies that hide addresses: off.",
      "同一设备身份先后从两个地址使用时的处理：off 不处理、warn 标记、quarantine "

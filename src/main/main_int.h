@@ -178,6 +178,7 @@ void node_auth_tick(struct node *n);
 /* May this principal make devices by sending? */
 /* Which devices a right in part is for: guard asks, twin knows. */
 bool node_in_part(void *ctx, uint32_t tenant, struct sh_str device, const struct sh_parts *parts);
+bool node_archived(void *ctx, uint32_t tenant, struct sh_str device);
 bool node_may_provision(const struct node *n, const struct mqtt_principal *p);
 
 /* close.c: closes what was opened, backwards; also after a start that failed half-way. */

@@ -531,6 +531,7 @@ static sh_err open_twin(struct node *n, const struct devices *d)
     }
     sh_err err = sh_twin_attach(n->twin, n->points, n->bus);
     sh_guard_set_in_part(n->guard, node_in_part, n);
+    sh_guard_set_archived(n->guard, node_archived, n);
     if (err != SH_OK) {
         return node_fail(n, "twin", err, NULL);
     }
@@ -702,6 +703,12 @@ static bool read_settings(struct node *n, struct settings_from *from, struct sh_
         bad++;
     }
     if (settings_build(&n->env, from, settings_print, &bad, out) != SH_OK) {
+        return false;
+    }
+    const struct sh_config_key *unsafe = sh_config_unsafe(*out);
+    if (unsafe != NULL) {
+        (void)fprintf(stderr, "songhua: it does not start with a wrong %s\n", unsafe->name);
+        sh_config_free(*out);
         return false;
     }
     if (bad > 0) {

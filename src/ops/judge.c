@@ -188,6 +188,17 @@ void judge_powerful_tokens(const struct sh_security_facts *f, struct sh_control_
     zh(o, "%u/%u 个令牌可修改人员、角色、租户或配置", f->guard.powerful, f->guard.tokens);
 }
 
+void judge_unused_tokens(const struct sh_security_facts *f, struct sh_control_found *o)
+{
+    o->state = good_or(f->guard.unused == 0, SH_CONTROL_PART);
+    if (f->guard.tokens == 0) {
+        tell(o, SH_CONTROL_NONE, "there are no tokens", "没有令牌");
+        return;
+    }
+    en(o, "%u of %u tokens were not used for 90 days", f->guard.unused, f->guard.tokens);
+    zh(o, "%u/%u 个令牌超过 90 天未使用", f->guard.unused, f->guard.tokens);
+}
+
 void judge_anonymous(const struct sh_security_facts *f, struct sh_control_found *o)
 {
     if (f->mqtt_anonymous) {

@@ -727,6 +727,15 @@ bool sh_twin_device_known(struct sh_twin *t, uint32_t tenant, struct sh_str id)
     return known;
 }
 
+bool sh_twin_device_archived(struct sh_twin *t, uint32_t tenant, struct sh_str id)
+{
+    sh_mutex_lock(&t->lock);
+    const struct twin_slot *s = twin_find(t, tenant, id);
+    const bool archived = s != NULL && s->dev != NULL && s->dev->archived;
+    sh_mutex_unlock(&t->lock);
+    return archived;
+}
+
 static void write_members(struct sh_jw *w, json_t *doc)
 {
     static const char *const members[] = {"description", "location", "driver",

@@ -1,5 +1,6 @@
 // The self check in the browser: filtered by state, searched, linked to where it is mended, printed; and what an attacker puts into names
 // is shown as text.
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { api, openPage, real, signIn, startBrowser, startPlatform, until } from './browser.js';
 
@@ -63,6 +64,15 @@ test('components are listed with version and licence', async () => {
   await page.fill('.toolbar input', '@ant-design/icons');
   await until(() => page.locator('tbody tr').count(), (n) => n >= 1 && n < 5, 'few rows');
   expect(await page.locator('tbody').innerText()).toContain('MIT');
+});
+
+test('a signed checkpoint of the audit chain is taken away as a file', async () => {
+  await go('/audit');
+  await page.waitForSelector('tbody tr');
+  const [file] = await Promise.all([page.waitForEvent('download'), page.locator('a[download="songhua-checkpoint.json"]').click()]);
+  const kept = JSON.parse(readFileSync(await file.path(), 'utf8'));
+  expect(kept.checkpoint).toContain('songhua-checkpoint');
+  expect(kept.signature.length).toBeGreaterThan(2);
 });
 
 test('it prints all controls without the frame', async () => {

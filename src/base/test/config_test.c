@@ -7,7 +7,7 @@ static const struct sh_config_key keys[] = {
     {"journal.segment", SH_CONFIG_SIZE, "64MiB", 1 << 20, INT64_C(1) << 30, false, false, false, "",
      "", NULL},
     {"history.max_future", SH_CONFIG_DURATION, "1d", 0, 0, true, false, false, "", "", NULL},
-    {"log.level", SH_CONFIG_CHOICE, "info", 0, 0, true, false, false, "", "", "warn,info,debug"},
+    {"log.level", SH_CONFIG_CHOICE, "info", 0, 0, true, true, false, "", "", "warn,info,debug"},
     {NULL, SH_CONFIG_TEXT, NULL, 0, 0, false, false, false, NULL, NULL, NULL},
 };
 
@@ -83,6 +83,7 @@ static void test_console_ranks_between_file_and_environment(void **state)
                             collect, &seen));
     assert_ok(sh_config_put(c, SH_STR("log.level"), SH_STR("debug"), SH_CONFIG_FROM_CONSOLE,
                             "console", collect, &seen));
+    assert_null(sh_config_unsafe(c));
     assert_ok(
         sh_config_text(c, SH_STR("[net]\nloops = 4\n[log]\nlevel = warn\n"), "f", collect, &seen));
     assert_int_equal(sh_config_int(c, "net.loops"), 2);
@@ -94,6 +95,7 @@ static void test_console_ranks_between_file_and_environment(void **state)
                                    "console", collect, &seen),
                      SH_E_INVAL);
     assert_string_equal(seen.last.path, "console");
+    assert_string_equal(sh_config_unsafe(c)->name, "log.level");
     assert_string_equal(seen.last.remedy, "write one of warn,info,debug");
     assert_ok(sh_config_dup(c, &d));
     assert_ok(sh_config_set(c, SH_STR("net.loops=9"), SH_CONFIG_FROM_SET, NULL, NULL));

@@ -30,6 +30,7 @@ static void test_people_and_tokens_are_counted_by_what_they_may(void **state)
     assert_int_equal(s.tokens, 2);
     assert_int_equal(s.endless, 1);
     assert_int_equal(s.powerful, 1);
+    assert_int_equal(s.unused, 0);
     assert_false(s.separated);
     assert_int_equal(s.settings.password_min, f->set.password_min);
 }

@@ -60,6 +60,47 @@ static void test_token_expires_for_handles_too(void **state)
     assert_int_equal(sh_guard_by_token(f->g, sh_str_c(token), &q), SH_E_DENIED);
 }
 
+static void look(struct fixture *f, const char *id)
+{
+    struct sh_jw w;
+    const struct sh_principal sys = sh_guard_system(f->g);
+    const struct sh_guard_at at = {&sys, SH_TENANT_ROOT, SH_STR("")};
+    sh_buf_clear(&f->text);
+    sh_jw_init(&w, &f->text);
+    assert_ok(sh_guard_get(f->g, &at, SH_GUARD_TOKENS, sh_str_c(id), &w, NULL));
+    assert_ok(sh_jw_end(&w));
+}
+
+/* When and from where, over a restart; saved now and then, not at each use. */
+static void test_the_last_use_is_kept(void **state)
+{
+    struct fixture *f = *state;
+    char token[SH_SECRET_CHARS];
+    char id[32];
+    char used[64];
+    char from[64];
+    make(f, "", "{\"name\":\"press\",\"permissions\":[\"history.read\"]}", token, id);
+    look(f, id);
+    fixture_answer(f, "last_used", used, sizeof used);
+    assert_string_equal(used, "");
+    sh_test_advance(&f->t, 700 * SECOND);
+    const struct sh_principal p = by_token(f, token);
+    assert_int_equal(sh_guard_admits(f->g, &p, SH_STR("10.1.2.3"), SH_DOOR_OTHER), SH_REFUSED_NOT);
+    assert_null(strstr(fake_disk_value(f->disk, GUARD_TOKEN, id), "10.1.2.3"));
+    sh_guard_tick(f->g);
+    assert_non_null(strstr(fake_disk_value(f->disk, GUARD_TOKEN, id), "10.1.2.3"));
+    sh_test_advance(&f->t, 10 * SECOND);
+    (void)by_token(f, token);
+    look(f, id);
+    fixture_answer(f, "last_used", used, sizeof used);
+    fixture_reopen(f); /* what a tick left is written by the close */
+    look(f, id);
+    fixture_answer(f, "last_used", from, sizeof from);
+    assert_string_equal(from, used);
+    fixture_answer(f, "last_from", from, sizeof from);
+    assert_string_equal(from, "10.1.2.3");
+}
+
 static void test_guesses_are_refused(void **state)
 {
     struct fixture *f = *state;
@@ -502,6 +543,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(test_token_works_until_it_is_revoked),
         FIXTURE_TEST(test_token_expires_for_handles_too),
+        FIXTURE_TEST(test_the_last_use_is_kept),
         FIXTURE_TEST(test_guesses_are_refused),
         FIXTURE_TEST(test_bound_token_speaks_for_its_device_only),
         FIXTURE_TEST(test_same_device_id_in_two_tenants_stays_apart),

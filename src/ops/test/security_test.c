@@ -179,6 +179,7 @@ static void spoil_tokens(struct sh_security_facts *f)
 {
     f->guard.endless = 1;
     f->guard.powerful = 1;
+    f->guard.unused = 1;
 }
 static void spoil_anonymous(struct sh_security_facts *f)
 {
@@ -302,6 +303,7 @@ static const struct fault faults[] = {
     {"people.idle", spoil_people, SH_CONTROL_NOT_MET, "2 of 3 people"},
     {"tokens.endless", spoil_tokens, SH_CONTROL_PART, "1 of 1"},
     {"tokens.powerful", spoil_tokens, SH_CONTROL_PART, "1 of 1"},
+    {"tokens.unused", spoil_tokens, SH_CONTROL_PART, "1 of 1"},
     {"devices.anonymous", spoil_anonymous, SH_CONTROL_NOT_MET, "mqtt.anonymous = true"},
     {"devices.certificates", spoil_device_certificates, SH_CONTROL_PART, "1 of 1"},
     {"network.clear", spoil_listener, SH_CONTROL_NOT_MET, "mqtt.listen = 127.0.0.1:1"},

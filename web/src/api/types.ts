@@ -223,7 +223,8 @@ export interface Token {
   label?: string;
   expires?: string | null;
   created?: string;
-  last_used?: string;
+  last_used?: string | null;
+  last_from?: string;
   provision?: boolean;
   token?: string;
 }

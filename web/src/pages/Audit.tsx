@@ -4,6 +4,7 @@ import { apiUrl } from '../api/client';
 import type { AuditEntry } from '../api/types';
 import { useList } from '../api/useList';
 import { setQuery, usePlace } from '../app/router';
+import { useSession } from '../app/session';
 import { DataTable, type Column } from '../components/DataTable';
 import { EmptyState } from '../components/EmptyState';
 import { PageHeader } from '../components/PageHeader';
@@ -49,6 +50,7 @@ function Time({ name, label }: { name: 'from' | 'to'; label: string }) {
 export default function Audit() {
   const lang = useLanguage();
   const { query } = usePlace();
+  const { session } = useSession();
   const [search, setSearch] = useState(query.get('q') ?? '');
   const [person, setPerson] = useState(query.get('who') ?? '');
   const q = useDelayed(search.trim(), 250);
@@ -69,9 +71,16 @@ export default function Audit() {
         title={t('nav.audit')}
         note={t('audit.what')}
         actions={
-          <Button href={apiUrl('audit/export', asked)} download="audit.csv">
-            {t('audit.export')}
-          </Button>
+          <>
+            {session?.user.tenant ? null : (
+              <Button href={apiUrl('audit/checkpoint')} download="songhua-checkpoint.json" title={t('audit.checkpointHint')}>
+                {t('audit.checkpoint')}
+              </Button>
+            )}
+            <Button href={apiUrl('audit/export', asked)} download="audit.csv">
+              {t('audit.export')}
+            </Button>
+          </>
         }
       />
       <div className="toolbar" role="search">

@@ -5,6 +5,7 @@ import type { Token } from '../api/types';
 import { useSession } from '../app/session';
 import { AdminTable } from '../components/AdminTable';
 import type { Column } from '../components/DataTable';
+import { Age } from '../components/Marks';
 import { AssetPicker } from '../components/Pickers';
 import { RolePicker } from '../components/RolePicker';
 import { Secret } from '../components/Secret';
@@ -50,6 +51,19 @@ function columnsOf(): Column<Token>[] {
     },
     { key: 'device', title: t('tokens.device'), width: '16%', render: (x) => x.device || partWords({ role: '', asset: x.asset, label: x.label }) },
     { key: 'created', title: t('tokens.created'), width: 150, render: (x) => moment(x.created) },
+    {
+      key: 'used',
+      title: t('tokens.lastUsed'),
+      width: 170,
+      render: (x) =>
+        x.last_used ? (
+          <span title={x.last_from}>
+            <Age time={x.last_used} /> <span className="dim">{x.last_from}</span>
+          </span>
+        ) : (
+          <span className="dim">{t('tokens.neverUsed')}</span>
+        ),
+    },
     {
       key: 'expires',
       title: t('tokens.expires'),

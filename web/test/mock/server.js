@@ -219,7 +219,8 @@ export class Mock {
     answer(res, 200, { items: [{ key: 'mqtt.listen', value: '127.0.0.1:1883', source: 'default', live: false }], next: null });
   }
 
-  on_audit({ res, q }) {
+  on_audit({ res, q, rest }) {
+    if (rest[0] === 'checkpoint') return answer(res, 200, { checkpoint: 'songhua-checkpoint-1\n', signature: 'AA==', seq: this.audit.length });
     const text = q.get('q') ?? '';
     const found = this.audit.filter(
       (e) =>

@@ -82,6 +82,9 @@ const struct sh_config_key *sh_config_find(const struct sh_config *c, struct sh_
 struct sh_str sh_config_get(const struct sh_config *c, const char *name);
 int64_t sh_config_int(const struct sh_config *c, const char *name); /* INT, SIZE, DURATION */
 bool sh_config_bool(const struct sh_config *c, const char *name);
+/* A security key that chooses a rule, given a value that is none of its choices: its default may be
+ * weaker than what was meant, so one should not go on. NULL: there is none. */
+const struct sh_config_key *sh_config_unsafe(const struct sh_config *c);
 enum sh_config_source sh_config_source(const struct sh_config *c, const char *name);
 const struct sh_config_key *sh_config_keys(const struct sh_config *c);
 

@@ -96,6 +96,9 @@ typedef bool sh_guard_part_fn(void *ctx, uint32_t tenant, struct sh_str device,
                               const struct sh_parts *parts);
 /* Who knows the plant; until it is set no right in part holds. Before requests come. */
 void sh_guard_set_in_part(struct sh_guard *g, sh_guard_part_fn *fn, void *ctx);
+/* Is the device archived? What is bound to one is not admitted. As above; not set: none is. */
+typedef bool sh_guard_archived_fn(void *ctx, uint32_t tenant, struct sh_str device);
+void sh_guard_set_archived(struct sh_guard *g, sh_guard_archived_fn *fn, void *ctx);
 /* May `p` do `perm` for at least some devices of `tenant`? Lock-free. Who goes on then asks of each
  * device: by sh_guard_check_device, or by the parts, which hold as of now. */
 SH_MUST_CHECK sh_err sh_guard_check_some(const struct sh_guard *g, const struct sh_principal *p,
@@ -411,13 +414,20 @@ enum sh_door {
     SH_DOOR_EST,
     SH_DOOR_OTHER /* admitted or not, but no sign of a clone */
 };
-enum sh_refusal { SH_REFUSED_NOT, SH_REFUSED_ADDRESS, SH_REFUSED_QUARANTINE };
+enum sh_refusal {
+    SH_REFUSED_NOT,
+    SH_REFUSED_ADDRESS,
+    SH_REFUSED_QUARANTINE,
+    SH_REFUSED_ARCHIVED /* the device is out of service */
+};
 /* Whoever has proved to be a principal by one of these calls, at each connection and request: is it
  * admitted from this address (numeric, without a port; an IPv4 address inside IPv6 is that)? Only
  * what is bound to a device can be refused. A refusal is counted, and audited and logged at most
  * once a minute for a device. From where it comes is remembered: see admit.c on clones. Fast. */
 enum sh_refusal sh_guard_admits(struct sh_guard *g, const struct sh_principal *p,
                                 struct sh_str peer, enum sh_door door);
+/* Is it bound to a device that is archived by now? Fast. */
+bool sh_guard_archived(struct sh_guard *g, const struct sh_principal *p);
 /* Words for it in Chinese or English. */
 void sh_guard_refusal(enum sh_refusal why, bool chinese, struct sh_diag *diag);
 
@@ -844,6 +854,7 @@ struct sh_guard_security {
     uint32_t administrators;           /* may change people, roles, tenants or the configuration */
     uint32_t administrators_with_factor; /* of these */
     uint32_t tokens, endless, powerful;  /* that are good; without an end; with such rights */
+    uint32_t unused;                     /* of them, made and not used for longer than idle_us */
     uint32_t certificates, ending;       /* of devices, not revoked; of these, within 30 days */
     int64_t checkpoint_us;               /* of the newest checkpoint; 0 = none */
     uint64_t checkpoint_seq;             /* its entry */

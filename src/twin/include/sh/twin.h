@@ -162,6 +162,8 @@ SH_MUST_CHECK sh_err sh_twin_device_marks(struct sh_twin *t, uint32_t tenant, st
 SH_MUST_CHECK sh_err sh_twin_device_labels(struct sh_twin *t, uint32_t tenant, struct sh_str id,
                                            struct sh_buf *out);
 bool sh_twin_device_known(struct sh_twin *t, uint32_t tenant, struct sh_str id);
+/* Is there such a device, and is it archived? Fast. */
+bool sh_twin_device_archived(struct sh_twin *t, uint32_t tenant, struct sh_str id);
 
 enum sh_twin_state { SH_TWIN_NEVER = 0, SH_TWIN_ONLINE = 1, SH_TWIN_OFFLINE = 2 };
 const char *sh_twin_state_name(enum sh_twin_state s);
