@@ -82,6 +82,40 @@ describe('axes', () => {
     await until(() => cells.allInnerTexts(), (texts) => texts.length === 2 && texts.every((text) => /\d/.test(text)), 'values');
     expect(await page.locator('.legend-cursor').innerText()).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/);
   });
+
+  test('a saved chart keeps its axes, and is deleted again', async () => {
+    await open(`last=1h&log=1&axes=${encodeURIComponent(`${encodeURIComponent(names[1])}=1`)}`);
+    await until(axes, (n) => n === '1', 'one axis');
+    await button('保存曲线').click();
+    await page.locator('.ant-modal input').fill('两条一轴');
+    await page.locator('.ant-modal .ant-btn-primary').click();
+    await page.locator('.ant-modal').waitFor({ state: 'detached' });
+    await open('last=24h');
+    await until(axes, (n) => n === '2', 'two axes');
+    await page.getByLabel('已存曲线').click();
+    await page.locator('.ant-select-item-option', { hasText: '两条一轴' }).click();
+    await until(axes, (n) => n === '1', 'its axis again');
+    expect([query().get('log'), query().get('last')]).toEqual(['1', '1h']);
+    await button('管理').click();
+    await page.locator('.saved-charts li', { hasText: '两条一轴' }).locator('button').click();
+    await page.locator('.ant-modal-confirm .ant-btn-dangerous').click();
+    await until(() => page.locator('.saved-charts li', { hasText: '两条一轴' }).count(), (n) => n === 0, 'gone');
+  });
+
+  test('export: CSV, line protocol, columnar', async () => {
+    await open('last=1h');
+    await button('导出').click();
+    const links = page.locator('.ant-dropdown a[download]');
+    await links.first().waitFor();
+    const formats = await links.evaluateAll((all) => all.map((a) => new URL(a.href).searchParams.get('format')));
+    expect(formats).toEqual(['csv', 'csv', 'lines', 'columns']);
+    if (!real) return;
+    for (const at of [1, 2, 3]) {
+      const size = await links.nth(at).evaluate(async (a) => (await (await fetch(a.href)).arrayBuffer()).byteLength);
+      expect(size).toBeGreaterThan(100);
+    }
+  });
+
 });
 
 describe('statistics of a selection', () => {

@@ -20,13 +20,14 @@ const steps = ['1s', '10s', '1m', '5m', '15m', '1h', '8h', '1d'];
 function ExportButton(props: { points: string[]; from: number; to: number; mode: Mode; step: string | null }) {
   const { points, from, to, mode, step } = props;
   const aggregated = mode !== 'auto' && mode !== 'raw';
-  const url = (withStep: boolean) =>
+  const by = step ?? stepFor({ from, to }, 1000).text;
+  const url = (format: 'csv' | 'lines' | 'columns', withStep = false) =>
     apiUrl('history/export', {
       points: points.join(','),
       from: Math.floor(from),
       to: Math.ceil(to),
-      format: 'csv',
-      step: withStep ? (step ?? stepFor({ from, to }, 1000).text) : null,
+      format,
+      step: withStep ? by : null,
       aggregate: withStep ? (aggregated ? mode : 'mean') : null,
     });
   return (
@@ -35,8 +36,10 @@ function ExportButton(props: { points: string[]; from: number; to: number; mode:
       disabled={points.length === 0}
       menu={{
         items: [
-          { key: 'raw', label: <a href={url(false)} download>{t('history.exportRaw')}</a> },
-          { key: 'step', label: <a href={url(true)} download>{t('history.exportStep')}</a> },
+          { key: 'raw', label: <a href={url('csv')} download>{t('history.exportCsv')}</a> },
+          { key: 'step', label: <a href={url('csv', true)} download>{t('history.exportStep', { step: by })}</a> },
+          { key: 'lines', label: <a href={url('lines')} download>{t('history.exportLines')}</a> },
+          { key: 'columns', label: <a href={url('columns')} download>{t('history.exportColumns')}</a> },
         ],
       }}
     >

@@ -1,8 +1,8 @@
-// Charts that were kept: records of the type "chart" {name, points, window}. Where the platform has
+// Charts that were kept: records of the type "chart" {name, points, window, look}. Where the platform has
 // no such type, or the user may not read records, nothing is shown.
-import { Button, Input, Modal, Select } from 'antd';
+import { App, Button, Input, Modal, Select } from 'antd';
 import { useState } from 'react';
-import { post } from '../../api/client';
+import { post, remove, seg } from '../../api/client';
 import { pointsText } from '../../api/points';
 import type { Page, Words } from '../../api/types';
 import { useResource } from '../../api/useResource';
@@ -17,15 +17,25 @@ interface Chart {
   name?: Words;
   points: string[];
   window?: string;
+  /** Axes, logarithmic ones, the other period: as in the address. */
+  look?: Record<string, string>;
 }
 interface ChartRow {
   id: string;
   record: Chart;
 }
 
-function open({ points, window: last }: Chart): void {
+const LOOK = ['axes', 'log', 'vs', 'mode'];
+
+function open({ points, window: last, look }: Chart): void {
   const known = lastMs(last ?? null) !== null ? last : '24h';
-  setQuery({ points: pointsText(points), last: known, from: null, to: null, home: null }, false);
+  const looks = Object.fromEntries(LOOK.map((name) => [name, typeof look?.[name] === 'string' ? look[name] : null]));
+  setQuery({ points: pointsText(points), last: known, from: null, to: null, home: null, sel: null, ...looks }, false);
+}
+
+function lookNow(): Record<string, string> {
+  const query = new URLSearchParams(location.search);
+  return Object.fromEntries(LOOK.flatMap((name) => (query.get(name) ? [[name, query.get(name) as string]] : [])));
 }
 
 function SaveDialog(props: { points: string[]; width: number; onClose: () => void; onDone: () => void }) {
@@ -33,7 +43,7 @@ function SaveDialog(props: { points: string[]; width: number; onClose: () => voi
   const { busy, problem, run } = useAct();
   const save = async () => {
     const fits = quickRanges.find(([, ms]) => ms >= props.width * 0.99) ?? quickRanges[quickRanges.length - 1];
-    const body = { name: { [language()]: name.trim() }, kind: 'line', window: fits?.[0], points: props.points };
+    const body = { name: { [language()]: name.trim() }, kind: 'line', window: fits?.[0], points: props.points, look: lookNow() };
     const ok = await run(async () => {
       await post('records/chart', body);
       return true;
@@ -69,7 +79,23 @@ export function SavedCharts({ points, width }: { points: string[]; width: number
   const { may } = useSession();
   const list = useResource<Page<ChartRow>>(may('records.read') ? 'records/chart' : null, { limit: 200 });
   const [saving, setSaving] = useState(false);
+  const [managing, setManaging] = useState(false);
+  const { modal } = App.useApp();
+  const { problem, run } = useAct();
   if (!list.data) return null;
+  const drop = (row: ChartRow) =>
+    modal.confirm({
+      title: t('action.delete'),
+      content: t('charts.deleteHint', { name: pick(row.record.name, row.id) }),
+      okText: t('action.delete'),
+      cancelText: t('action.cancel'),
+      okButtonProps: { danger: true },
+      onOk: () =>
+        run(async () => {
+          await remove(`records/chart/${seg(row.id)}`);
+          list.reload();
+        }, t('state.deleted')),
+    });
   const rows = list.data.items.filter((row) => Array.isArray(row.record?.points));
   return (
     <>
@@ -92,6 +118,26 @@ export function SavedCharts({ points, width }: { points: string[]; width: number
           {t('charts.save')}
         </Button>
       ) : null}
+      {rows.length > 0 && may('records.delete') ? (
+        <Button size="small" type="text" onClick={() => setManaging(true)}>
+          {t('charts.manage')}
+        </Button>
+      ) : null}
+      <Modal open={managing} title={t('charts.saved')} footer={null} onCancel={() => setManaging(false)} destroyOnHidden>
+        <ProblemView problem={problem} />
+        <ul className="saved-charts">
+          {rows.map((row) => (
+            <li key={row.id}>
+              <span className="grow">
+                {pick(row.record.name, row.id)} <span className="dim">{row.record.points.join(', ')}</span>
+              </span>
+              <Button size="small" type="text" danger onClick={() => drop(row)}>
+                {t('action.delete')}
+              </Button>
+            </li>
+          ))}
+        </ul>
+      </Modal>
       {saving ? (
         <SaveDialog points={points} width={width} onClose={() => setSaving(false)} onDone={list.reload} />
       ) : null}
