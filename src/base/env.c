@@ -33,7 +33,7 @@ const struct sh_log *sh_log_stderr(void)
 void sh_log(const struct sh_log *l, enum sh_log_level level, const char *module, const char *fmt,
             ...)
 {
-    if (l == NULL || level > l->level) {
+    if (l == NULL || (unsigned)level > atomic_load(&l->level)) {
         return;
     }
     char text[2048];

@@ -156,19 +156,34 @@ json_t *console_set_of(struct sh_str doc)
     return set != NULL ? set : json_object();
 }
 
-static sh_err load(struct node *n, struct node_console *s)
+static sh_err load(const struct sh_env *env, struct sh_record *record, json_t **set,
+                   uint64_t *revision)
 {
     struct sh_record_row row;
-    struct sh_arena *ar = sh_arena_new(n->env.alloc, ARENA);
+    struct sh_arena *ar = sh_arena_new(env->alloc, ARENA);
     if (ar == NULL) {
         return SH_E_NOMEM;
     }
-    sh_err err = sh_record_get(n->record, SH_RECORD_PLATFORM, CONSOLE_KIND, CONSOLE_ID, ar, &row);
-    s->set = err == SH_OK ? console_set_of(row.doc) : json_object();
-    s->revision = err == SH_OK ? row.rev : 0;
+    const sh_err err =
+        sh_record_get(record, SH_RECORD_PLATFORM, CONSOLE_KIND, CONSOLE_ID, ar, &row);
+    *set = err == SH_OK ? console_set_of(row.doc) : json_object();
+    *revision = err == SH_OK ? row.rev : 0;
     sh_arena_free(ar);
-    err = err == SH_E_NOTFOUND ? SH_OK : err;
-    return err == SH_OK && s->set == NULL ? SH_E_NOMEM : err;
+    if (err != SH_OK && err != SH_E_NOTFOUND) {
+        return err;
+    }
+    return *set == NULL ? SH_E_NOMEM : SH_OK;
+}
+
+sh_err console_overlay(const struct sh_env *env, struct sh_record *record, struct sh_config *c,
+                       sh_config_problem *fn, void *ctx)
+{
+    json_t *set = NULL;
+    uint64_t revision = 0;
+    sh_err err = load(env, record, &set, &revision);
+    err = err == SH_OK ? add_console(c, set, fn, ctx) : err;
+    json_decref(set);
+    return err;
 }
 
 sh_err console_store(struct node *n, json_t *set, const struct sh_api_config_ask *ask,
@@ -222,7 +237,7 @@ sh_err console_open(struct node *n, const struct settings_from *from)
     if (s->from.text.p == NULL) {
         return SH_E_NOMEM;
     }
-    SH_TRY(load(n, s));
+    SH_TRY(load(&n->env, n->record, &s->set, &s->revision));
     SH_TRY(add_console(n->config, s->set, log_problem, n));
     logs_level(n->logs, log_level(n->config));
     return SH_OK;

@@ -24,7 +24,6 @@ struct line {
 struct node_logs {
     struct sh_log log;   /* what the parts write to */
     struct sh_log inner; /* stderr */
-    atomic_uint level;
     atomic_ullong counts[SH_LOG_DEBUG + 1];
     struct sh_mutex lock;
     uint64_t last;
@@ -59,9 +58,6 @@ static void keep(struct node_logs *l, enum sh_log_level level, const char *modul
 static void write_line(void *ctx, enum sh_log_level level, const char *module, struct sh_str text)
 {
     struct node_logs *l = ctx;
-    if ((unsigned)level > atomic_load(&l->level)) {
-        return;
-    }
     (void)atomic_fetch_add(&l->counts[(size_t)level], 1);
     l->inner.write(l->inner.ctx, level, module, text);
     keep(l, level, module, text);
@@ -75,8 +71,7 @@ sh_err logs_open(struct node *n)
     }
     sh_mutex_init(&l->lock);
     l->inner = *n->env.log;
-    atomic_init(&l->level, SH_LOG_INFO);
-    l->log = (struct sh_log){SH_LOG_DEBUG, write_line, l};
+    l->log = (struct sh_log){SH_LOG_INFO, write_line, l};
     n->logs = l;
     n->env.log = &l->log;
     return SH_OK;
@@ -84,7 +79,7 @@ sh_err logs_open(struct node *n)
 
 void logs_level(struct node_logs *l, enum sh_log_level level)
 {
-    atomic_store(&l->level, (unsigned)level);
+    atomic_store(&l->log.level, (unsigned)level);
 }
 
 void logs_close(struct node *n)
@@ -176,7 +171,7 @@ sh_err logs_ask(void *ctx, const struct sh_api_logs_ask *ask, struct sh_jw *w)
     sh_jw_key(w, "last");
     sh_jw_u64(w, last);
     sh_jw_key(w, "level");
-    sh_jw_c(w, level_words[atomic_load(&l->level)]);
+    sh_jw_c(w, level_words[atomic_load(&l->log.level)]);
     sh_jw_key(w, "next");
     if (next == 0) {
         sh_jw_null(w);

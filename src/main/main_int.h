@@ -275,6 +275,9 @@ void logs_close(struct node *n);
 /* console.c: settings made in the console, and reading the file again. console_open: once records
  * are open, before anything else reads a key; `from` without what lives shorter than the node. */
 SH_MUST_CHECK sh_err console_open(struct node *n, const struct settings_from *from);
+/* The same for a configuration of a stopped node's folder. */
+SH_MUST_CHECK sh_err console_overlay(const struct sh_env *env, struct sh_record *record,
+                                     struct sh_config *c, sh_config_problem *fn, void *ctx);
 void console_close(struct node *n); /* frees all configurations but the one that runs */
 /* A bad file leaves everything as it was. Blocks: not on the loop. */
 void console_reload(struct node *n);

@@ -268,10 +268,15 @@ static int check_audit(const struct args *a)
 }
 
 /* By the folder and the configuration the server is started with. */
-static int check_security(const struct args *a, const struct sh_config *c)
+static int check_security(const struct args *a, struct sh_config *c)
 {
     struct offline o;
+    unsigned bad = 0;
     int code = offline_open(&o, a->data);
+    if (code == 0) {
+        const sh_err err = console_overlay(&o.env, o.record, c, settings_print, &bad);
+        code = err == SH_OK ? 0 : say("settings", err, NULL);
+    }
     code = code != 0 ? code : offline_guard(&o, a->data, c);
     if (code == 0) {
         const struct node_security_ask ask = {.env = &o.env,

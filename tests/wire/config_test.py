@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -155,6 +156,17 @@ def restart(s):
     check("in force after kill -9", (now["value"], now["next"], now["source"]), ("2MiB", None, "console"))
     check("and the live one too", key(s, "guard.session_idle")["value"], "5h")
     check("nothing waits", s.get("/api/v1/health")["settings_waiting"], 0)
+
+
+def off_line(s):
+    """The self check of a stopped node looks at what was set in the console too."""
+    patch(s, {"guard.password_classes": 4})
+    s.stop()
+    out = subprocess.run([s.path, "check", "--security", "--data", s.data, "--json"], capture_output=True, text=True, check=False, timeout=60).stdout
+    rules = next(c for c in json.loads(out)["items"] if c["id"] == "people.password_rules")
+    check("kinds of characters", "4 kinds" in rules["evidence"]["en"], True)
+    s.start()
+    patch(s, {"guard.password_classes": None})
 
 
 def rollback(s):
@@ -318,6 +330,7 @@ def main():
         faults(s)
         live(s)
         restart(s)
+        off_line(s)
         rollback(s)
         future(s)
         races(s)

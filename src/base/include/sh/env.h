@@ -4,6 +4,8 @@
 #ifndef SH_ENV_H
 #define SH_ENV_H
 
+#include <stdatomic.h>
+
 #include <sh/alloc.h>
 #include <sh/fs.h>
 
@@ -28,7 +30,7 @@ enum sh_log_level { SH_LOG_ERROR, SH_LOG_WARN, SH_LOG_INFO, SH_LOG_DEBUG };
 /* Log: one line per call; `write` is called with a complete line without the newline and may be
  * called from any thread. Secrets are never logged. */
 struct sh_log {
-    enum sh_log_level level;
+    atomic_uint level; /* enum sh_log_level: lines above it are not written; changed by its owner */
     void (*write)(void *ctx, enum sh_log_level level, const char *module, struct sh_str line);
     void *ctx;
 };
