@@ -61,6 +61,26 @@ struct api_param {
     struct sh_str value; /* p is NULL when it cannot be decoded */
 };
 
+/* What the page of one dashboard shows of the plant, as of a turn of its changes. */
+struct api_shown {
+    struct sh_str id; /* of the dashboard */
+    uint64_t turn;
+    uint32_t *points;
+    struct sh_str *names; /* as the dashboard names them */
+    size_t n;
+};
+/* The last changes of dashboards, for the streams that show them. */
+enum { API_DASHBOARD_TURNS = 64 };
+struct api_dashboard_turn {
+    uint32_t tenant;
+    size_t n;
+    char id[32];
+};
+struct api_dashboards {
+    atomic_ullong turn;                                  /* how many there were */
+    struct api_dashboard_turn last[API_DASHBOARD_TURNS]; /* under the lock of sh_api */
+};
+
 struct api_req {
     struct sh_api *api;
     struct sh_http_req *http;
@@ -74,10 +94,11 @@ struct api_req {
     uint32_t tenant;
     const struct sh_twin_parts *parts; /* the permission holds for these only; NULL = for all */
     bool chinese;
-    json_t *body;          /* parsed JSON, NULL without */
-    struct api_idem *idem; /* its Idempotency-Key is reserved; NULL = none */
-    struct sh_str etag;    /* as answered; in the arena */
-    struct sh_str factors; /* member "factors" of a problem, as JSON; empty = none */
+    json_t *body;                  /* parsed JSON, NULL without */
+    const struct api_shown *shown; /* of the stream of a dashboard */
+    struct api_idem *idem;         /* its Idempotency-Key is reserved; NULL = none */
+    struct sh_str etag;            /* as answered; in the arena */
+    struct sh_str factors;         /* member "factors" of a problem, as JSON; empty = none */
     struct sh_jw w;
 };
 
@@ -130,6 +151,7 @@ struct sh_api {
     atomic_ullong denied;
     atomic_ullong idem[API_IDEM_COUNTS];
     atomic_ullong prom[API_PROM_COUNTS];
+    struct api_dashboards dashboards;
     atomic_uint exports; /* under way */
     atomic_uint csvs;    /* SQL results being streamed */
     /* For rates: sampled once a second on the loop. */
@@ -230,6 +252,18 @@ struct sh_sign_in_ask api_sign_in_ask(struct api_req *r);
 const struct sh_guard_assertion *api_assertion(struct api_req *r);
 int api_sign_in_refused(struct api_req *r, sh_err err, const struct sh_sign_in *s);
 
+/* ---- dashboards (dashboard_load.c) ---- */
+
+/* Reads the dashboard that the query names on a worker, then comes back to api_stream on the loop.
+ * 0, or the status of a problem. */
+int api_dashboard_load(struct api_req *r);
+/* What a dashboard that the caller may see shows him. 0, or the status of a problem. Blocks. */
+int api_dashboard_shown(struct api_req *r, struct sh_str id, const struct api_shown **out);
+/* Changes are counted; was this one changed or removed since? Any thread. */
+uint64_t api_dashboards_turn(struct sh_api *a);
+void api_dashboard_changed(struct sh_api *a, uint32_t tenant, struct sh_str id);
+bool api_dashboard_newer(struct sh_api *a, uint32_t tenant, struct sh_str id, uint64_t since);
+
 /* ---- edits of samples (edits.c) ---- */
 
 struct api_edit {
@@ -301,6 +335,8 @@ api_handler api_devices_list, api_devices_post, api_devices_get, api_devices_put
     api_devices_export_picked, api_devices_bulk, api_devices_bulk_delete, api_device_command,
     api_command_get, api_device_write_enable, api_device_write_disable;
 api_handler api_views_list, api_views_post, api_views_put, api_views_delete;
+api_handler api_dashboards_list, api_dashboards_post, api_dashboards_get, api_dashboards_put,
+    api_dashboards_delete, api_dashboards_data;
 api_handler api_assets_list, api_assets_post, api_assets_put, api_assets_delete;
 api_handler api_channels_list, api_channels_post, api_channels_get, api_channels_put,
     api_channels_delete, api_drivers_list, api_mappings_get, api_mappings_put;

@@ -22,6 +22,10 @@
 #define VIEW                                                                                       \
     "{\"type\":\"object\",\"required\":[\"page\",\"name\",\"query\"],\"properties\":{"             \
     "\"page\":" TEXT ",\"name\":" TEXT ",\"shared\":{\"type\":\"boolean\"},\"query\":" OBJ "}}"
+#define DASHBOARD                                                                                  \
+    "{\"type\":\"object\",\"required\":[\"name\",\"widgets\"],\"properties\":{\"name\":" TEXT      \
+    ",\"description\":" TEXT ",\"shared\":{\"type\":\"boolean\"},\"range\":" TEXT                  \
+    ",\"widgets\":{\"type\":\"array\",\"items\":" OBJ "}}}"
 #define INGEST (API_F_RAW | API_F_INGEST | API_F_REPEAT)
 
 const struct api_route api_routes[] = {
@@ -79,7 +83,7 @@ const struct api_route api_routes[] = {
     {SH_HTTP_GET, V1 "stream", "stream", SH_PERM_HISTORY_READ,
      API_F_LOOP | API_F_OWN_TYPE | API_F_PARTS, api_stream,
      "Live values and device states (Server-Sent Events).", "实时数据与设备状态（SSE）",
-     "points,devices,overview", NULL},
+     "points,devices,overview,dashboard,missing", NULL},
     {SH_HTTP_GET, "/mqtt", "mqttWebSocket", API_PUBLIC, API_F_LOOP, api_ws_mqtt,
      "MQTT over WebSocket (subprotocol mqtt).", "MQTT over WebSocket", NULL, NULL},
 
@@ -409,6 +413,23 @@ const struct api_route api_routes[] = {
      "Replace a saved view.", "修改视图", NULL, VIEW},
     {SH_HTTP_DELETE, V1 "views/{id}", "deleteView", API_SIGNED_IN, 0, api_views_delete,
      "Remove a saved view.", "删除视图", NULL, NULL},
+    {SH_HTTP_GET, V1 "dashboards", "listDashboards", SH_PERM_DASHBOARDS_READ, 0,
+     api_dashboards_list, "Dashboards: one's own and shared ones.", "仪表板：自己的和共享的", "q",
+     NULL},
+    {SH_HTTP_POST, V1 "dashboards", "createDashboard", SH_PERM_DASHBOARDS_WRITE, 0,
+     api_dashboards_post, "Make a dashboard.", "新建仪表板", NULL, DASHBOARD},
+    {SH_HTTP_POST, V1 "dashboards/data", "dashboardData", SH_PERM_DASHBOARDS_READ, API_F_REPEAT,
+     api_dashboards_data,
+     "Units, words and newest values of points, states of devices; what is unknown is left out.",
+     "点位的单位、名称和最新值，以及设备状态；未知的略去", NULL,
+     "{\"type\":\"object\",\"properties\":{\"points\":" IDS ",\"devices\":" IDS "}}"},
+    {SH_HTTP_GET, V1 "dashboards/{id}", "getDashboard", SH_PERM_DASHBOARDS_READ, 0,
+     api_dashboards_get, "One dashboard, with what the caller may see of it.",
+     "仪表板详情（只含可查看的内容）", NULL, NULL},
+    {SH_HTTP_PUT, V1 "dashboards/{id}", "putDashboard", SH_PERM_DASHBOARDS_WRITE, 0,
+     api_dashboards_put, "Replace a dashboard.", "修改仪表板", NULL, DASHBOARD},
+    {SH_HTTP_DELETE, V1 "dashboards/{id}", "deleteDashboard", SH_PERM_DASHBOARDS_WRITE, 0,
+     api_dashboards_delete, "Remove a dashboard.", "删除仪表板", NULL, NULL},
     {SH_HTTP_GET, V1 "assets", "listAssets", SH_PERM_ASSETS_READ, API_F_PARTS, api_assets_list,
      "The asset tree.", "资产树", "parent", NULL},
     {SH_HTTP_POST, V1 "assets", "createAsset", SH_PERM_ASSETS_WRITE, 0, api_assets_post,

@@ -164,10 +164,15 @@ static bool same_parts(struct client *c)
     return true;
 }
 
-/* A right that was taken away, changed or is over ends the stream: who still may opens it anew. */
+/* A right that was taken away, changed or is over ends the stream: who still may opens it anew. So
+ * does a change of the dashboard that it is for. */
 static bool still_may(struct api_streams *s, struct client *c)
 {
     const struct sh_guard *g = s->a->o.guard;
+    const struct api_shown *d = c->r->shown;
+    if (d != NULL && api_dashboard_newer(s->a, c->r->tenant, d->id, d->turn)) {
+        return false;
+    }
     if (sh_guard_live(g, &c->r->who) != SH_OK) {
         return false;
     }
@@ -354,6 +359,33 @@ static int add_devices(struct client *c, struct sh_str list)
     return 0;
 }
 
+/* 0 with a status of 0: is to be left out. */
+static uint32_t find_point(struct api_req *r, struct sh_str name, bool skip, int *status)
+{
+    const uint32_t id = sh_points_resolve(r->api->o.points, r->tenant, name);
+    const bool known = id != 0 && api_sees(r, sh_points_get(r->api->o.points, id)->device);
+    return skip && !known ? 0 : api_point(r, name, status);
+}
+
+static int add_named(struct client *c, struct sh_str list)
+{
+    struct api_req *r = c->r;
+    const bool skip = sh_str_eqc(api_query(r, "missing"), "skip");
+    while (list.p != NULL && list.n > 0) {
+        const struct sh_str name = sh_str_cut(list, ',', &list);
+        int status = 0;
+        const uint32_t id = find_point(r, name, skip, &status);
+        if (status != 0) {
+            return status;
+        }
+        if (id != 0 && add_point(c, id, name) != SH_OK) {
+            return api_problem(r, 422, "limit", "a stream shows at most 2000 points",
+                               "一个实时流最多 2000 个点位");
+        }
+    }
+    return 0;
+}
+
 static int fill_client(struct client *c)
 {
     struct api_req *r = c->r;
@@ -363,18 +395,12 @@ static int fill_client(struct client *c)
     if (c->points == NULL || c->seen_us == NULL || c->names == NULL) {
         return api_error(r, SH_E_NOMEM, NULL);
     }
-    struct sh_str list = api_query(r, "points");
-    while (list.p != NULL && list.n > 0) {
-        const struct sh_str name = sh_str_cut(list, ',', &list);
-        int status = 0;
-        const uint32_t id = api_point(r, name, &status);
-        if (id == 0) {
-            return status;
-        }
-        if (add_point(c, id, name) != SH_OK) {
-            return api_problem(r, 422, "limit", "a stream shows at most 2000 points",
-                               "一个实时流最多 2000 个点位");
-        }
+    for (size_t i = 0; r->shown != NULL && i < r->shown->n; i++) {
+        (void)add_point(c, r->shown->points[i], r->shown->names[i]); /* has room: it is the first */
+    }
+    const int status = add_named(c, api_query(r, "points"));
+    if (status != 0) {
+        return status;
     }
     const struct sh_str overview = api_query(r, "overview");
     c->overview = overview.n > 0 && !sh_str_eqc(overview, "0") &&
@@ -395,6 +421,9 @@ static bool count_in(struct sh_api *a)
 int api_stream(struct api_req *r)
 {
     static const struct sh_http_stream_handler handler = {.on_gone = on_gone};
+    if (r->shown == NULL && api_query(r, "dashboard").n > 0) {
+        return api_dashboard_load(r);
+    }
     struct api_streams *s = streams_of(r);
     struct client *c = sh_arena_get(r->arena, sizeof *c);
     if (c == NULL) {

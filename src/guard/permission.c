@@ -23,6 +23,9 @@ static const struct sh_permission_info table[SH_PERMISSIONS] = {
     [SH_PERM_INGEST_PROVISION] = {"ingest.provision", "make devices by sending samples",
                                   "写入时自动建设备"},
     [SH_PERM_INGEST_GATEWAY] = {"ingest.gateway", "speak for other devices", "代其他设备上报"},
+    [SH_PERM_DASHBOARDS_READ] = {"dashboards.read", "see dashboards", "查看仪表板"},
+    [SH_PERM_DASHBOARDS_WRITE] = {"dashboards.write", "make and change dashboards",
+                                  "新建和修改仪表板"},
     [SH_PERM_RECORDS_READ] = {"records.read", "see records", "查看业务记录"},
     [SH_PERM_RECORDS_WRITE] = {"records.write", "change records", "修改业务记录"},
     [SH_PERM_RECORDS_DELETE] = {"records.delete", "delete records", "删除业务记录"},
@@ -89,7 +92,7 @@ uint64_t sh_permission_bits(struct sh_str pattern)
 static const char *const in_part[] = {
     "overview.read", "devices.*", "assets.read", "points.*", "history.*", NULL,
 };
-static const char *const beside_part[] = {"things.read", NULL};
+static const char *const beside_part[] = {"things.read", "dashboards.*", NULL};
 
 static uint64_t bits_of(const char *const *patterns)
 {
@@ -112,20 +115,21 @@ uint64_t sh_permissions_beside_part(void)
 
 static const char *const administrator[] = {"*", NULL};
 static const char *const engineer[] = {
-    "overview.read", "devices.*", "things.*",  "assets.*",    "channels.*",   "points.*",
-    "history.*",     "ingest.*",  "records.*", "types.*",     "flows.*",      "models.*",
-    "apps.read",     "mqtt.*",    "tokens.*",  "config.read", "metrics.read", NULL,
+    "overview.read", "devices.*",   "things.*",     "assets.*",     "channels.*",
+    "points.*",      "history.*",   "ingest.*",     "dashboards.*", "records.*",
+    "types.*",       "flows.*",     "models.*",     "apps.read",    "mqtt.*",
+    "tokens.*",      "config.read", "metrics.read", NULL,
 };
 static const char *const operators[] = {
-    "overview.read", "devices.read",  "devices.command", "things.read",
-    "assets.read",   "channels.read", "points.read",     "history.read",
-    "records.read",  "records.write", "types.read",      "flows.read",
-    "models.read",   "apps.read",     "mqtt.connect",    NULL,
+    "overview.read", "devices.read", "devices.command", "things.read",  "assets.read",
+    "channels.read", "points.read",  "history.read",    "records.read", "records.write",
+    "types.read",    "flows.read",   "models.read",     "apps.read",    "mqtt.connect",
+    "dashboards.*",  NULL,
 };
 static const char *const viewer[] = {
-    "overview.read", "devices.read", "things.read",  "assets.read", "channels.read",
-    "points.read",   "history.read", "records.read", "types.read",  "flows.read",
-    "models.read",   "apps.read",    "mqtt.connect", NULL,
+    "overview.read", "devices.read", "things.read",  "assets.read",     "channels.read",
+    "points.read",   "history.read", "records.read", "types.read",      "flows.read",
+    "models.read",   "apps.read",    "mqtt.connect", "dashboards.read", NULL,
 };
 static const char *const auditor[] = {
     "overview.read", "audit.read",  "people.read",  "roles.read", "tokens.read",

@@ -1,7 +1,7 @@
 // Accessibility of every page in both looks (axe-core finds nothing serious), and what comes over the wire.
 import { readFileSync } from 'node:fs';
 import { get } from 'node:http';
-import { axePath, historyPath, openPage, pickDevice, signIn, startBrowser, startPlatform } from './browser.js';
+import { api, axePath, historyPath, openPage, pickDevice, signIn, startBrowser, startPlatform } from './browser.js';
 
 const FIRST_PAGE_MAX = 350 * 1024; // bytes over the wire until the overview is there
 const PART_MAX = 120 * 1024; // each later part, compressed
@@ -63,7 +63,7 @@ test('the first page keeps its budget', async () => {
   process.stdout.write(`first page: ${Math.round(total / 1024)} KB compressed in ${sizes.size} files\n`);
   expect(total).toBeGreaterThan(50 * 1024);
   expect(total).toBeLessThan(FIRST_PAGE_MAX);
-  for (const path of ['/devices', '/devices?tree=1', '/compare?devices=a,b', '/history', '/things/+', '/api-explorer', '/tokens', '/provisioning', '/people', '/account', '/roles', '/tenants', '/backups']) {
+  for (const path of ['/devices', '/devices?tree=1', '/compare?devices=a,b', '/history', '/dashboards', '/dashboards/none', '/things/+', '/api-explorer', '/tokens', '/provisioning', '/people', '/account', '/roles', '/tenants', '/backups']) {
     const before = new Set(sizes.keys());
     await page.goto(platform.url + path);
     await page.waitForSelector('h1');
@@ -81,8 +81,19 @@ for (const theme of ['light', 'dark']) {
       await signIn(page, platform.url);
       await page.evaluate((look) => localStorage.setItem('songhua.theme', look), theme);
       const { device, points } = await pickDevice(page);
+      const made = await api(page, 'POST', 'dashboards', {
+        name: `axe ${theme}`,
+        range: '15m',
+        widgets: ['chart', 'value', 'gauge', 'table', 'devices', 'text'].map((kind, i) => ({
+          id: `w${i}`, kind, x: (i % 3) * 4, y: Math.floor(i / 3) * 6, w: 4, h: 6,
+          ...(kind === 'text' ? { text: '# a\n- [b](/devices)' } : kind === 'devices' ? { devices: [device.id] } : { points: [`${device.id}/${points[0]}`] }),
+        })),
+      });
+      const board = `/dashboards/${made.data.id}`;
       const of = `/devices/${encodeURIComponent(device.id)}`;
       paths = {
+        board: [board, '.u-over'],
+        boardEditor: [`${board}?edit=1`, '.board.editing .u-over'],
         device: [of, 'tbody tr'],
         comparison: [`/compare?devices=${encodeURIComponent(encodeURIComponent(device.id))},nosuch`, '.compare tbody tr'],
         connection: [`${of}?tab=connect`, '.code'],
@@ -98,6 +109,9 @@ for (const theme of ['light', 'dark']) {
       ['devices', '/devices', 'tbody tr'],
       ['asset tree', '/devices?tree=1', '[role=treeitem]'],
       ['comparison', null],
+      ['dashboards', '/dashboards', 'tbody tr'],
+      ['board', null],
+      ['boardEditor', null],
       ['device', null],
       ['connection', null],
       ['deviceHistory', null],

@@ -77,6 +77,9 @@ class Plant:
         s.post("/api/v1/types", {"name": "order", "schema": {"type": "object"}})
         s.post("/api/v1/records/order?id=o1", {"title": MARK})
         self.view = s.post("/api/v1/views", {"page": "devices", "name": MARK, "query": {"q": MARK}})["id"]
+        self.board = s.post("/api/v1/dashboards", {"name": "hall", "shared": True, "widgets": [
+            {"id": "a", "kind": "chart", "x": 0, "y": 0, "w": 6, "h": 4, "points": [f"{FAR}/f", f"TAG-{MARK}"]},
+            {"id": "b", "kind": "table", "x": 6, "y": 0, "w": 6, "h": 4, "devices": [FAR], "properties": ["f", "s"]}]})["id"]
         self.blob = s.post("/api/v1/blobs", f"a file of {MARK}", "text/plain")["hash"]
         self.command = s.post(f"/api/v1/devices/{FAR}/commands", {"property": "f", "value": 3, "id": f"c-{MARK}", "timeout_ms": 600_000})["id"]
         s.post("/api/v1/history/correct", {"point": f"{FAR}/f", "samples": [{"time": T, "value": 7}], "reason": MARK})
@@ -100,6 +103,7 @@ class Plant:
             [c["fingerprint"] for c in s.get(f"/api/v1/devices/{FAR}/certificates")["items"] if not c.get("revoked")],
             s.get(f"/api/v1/history/edits?point={FAR}/f")["items"],
             s.get("/api/v1/records/order/o1"),
+            s.get(f"/api/v1/dashboards/{self.board}"),
             [a for a in s.get("/api/v1/assets")["items"] if a["id"].startswith("line2")],
             [t["id"] for t in s.get("/api/v1/tokens?limit=100")["items"] if t["name"] == MARK],
         ]
@@ -110,7 +114,7 @@ def requests_of(s, plant):
     ids = {
         "devices": FAR, "channels": "line", "commands": plant.command, "assets": f"line2-{MARK}", "things": "pump", "tokens": plant.token,
         "edits": plant.edit, "records": "o1", "people": f"p-{MARK}", "roles": f"role-{MARK.lower()}", "sessions": "x",
-        "views": plant.view,
+        "views": plant.view, "dashboards": plant.board,
     }
     named = {"type": "order", "hash": plant.blob, "fingerprint": plant.certificate, "device": "near", "relation": "feeds", "property": "f", "path": "none"}
     points = [f"{FAR}/f", f"{FAR}/s"]
@@ -124,6 +128,7 @@ def requests_of(s, plant):
         "putAsset": {"kind": "line", "name": "stolen", "parent": "site"}, "putRecord": {"title": "stolen"}, "createDevice": {"id": FAR, "name": "stolen"},
         "addCommonName": {"name": "stolen"}, "importDevices": f"id,name\n{FAR},stolen\n", "putThing": {"id": "pump", "properties": []},
         "changeDevices": {"filter": {"q": MARK}, "change": {"labels": {"x": "stolen"}}}, "deleteDevices": {"filter": {"q": MARK}},
+        "dashboardData": {"points": points + [f"TAG-{MARK}"], "devices": [FAR]}, "putDashboard": {"name": "stolen", "widgets": []},
         "selectionExport": {"filter": {}}, "putView": {"page": "devices", "name": "stolen", "query": {}},
         "postSql": {"sql": "SELECT * FROM devices"}, "writeLines": f"{FAR} f=99 {T}000000", "writeLinesV2": f"{FAR} f=99 {T}000000",
         "ingest": {"ts": T, "values": {"f": 99}}, "putMappings": {"items": []},
@@ -349,7 +354,7 @@ def in_part(s, plant):
         s.post("/api/v1/people", {"name": who, "password": WORD, "grants": [grant]})
         token = sign_in(s, who)
         me = ok(s, "GET", "/api/v1/sessions/current", token)
-        check(f"{who}: whole", me["permissions"], ["things.read"])
+        check(f"{who}: whole", me["permissions"], ["things.read", "dashboards.read", "dashboards.write"])
         check(f"{who}: in part", "devices.write" in me["in_part"] and "audit.read" not in me["in_part"], True)
         sees_its_own(s, who, token)
         changes_its_own(s, who, token, inside)

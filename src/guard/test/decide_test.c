@@ -14,14 +14,14 @@ static const struct {
      "history.read history.correct ingest.write ingest.provision ingest.gateway records.read "
      "records.write records.delete types.read types.write flows.read flows.write models.read "
      "models.write apps.read mqtt.connect mqtt.any_topic mqtt.sys tokens.read tokens.write "
-     "config.read metrics.read"},
+     "config.read metrics.read dashboards.read dashboards.write"},
     {"operator",
      "overview.read devices.read devices.command things.read assets.read channels.read points.read "
      "history.read records.read records.write types.read flows.read models.read apps.read "
-     "mqtt.connect"},
+     "mqtt.connect dashboards.read dashboards.write"},
     {"viewer", "overview.read devices.read things.read assets.read channels.read points.read "
                "history.read records.read types.read flows.read models.read apps.read "
-               "mqtt.connect"},
+               "mqtt.connect dashboards.read"},
     {"auditor", "overview.read audit.read people.read roles.read tokens.read tenants.read "
                 "config.read metrics.read"},
     {"device", "ingest.write mqtt.connect"},

@@ -16,6 +16,8 @@ export interface Watch {
   points?: string[];
   /** Devices of which every point is followed. */
   devices?: string[];
+  /** A stored dashboard: all points it shows, without naming them in the address. One at a time. */
+  dashboard?: string;
   /** Ask for the overview once a second. */
   overview?: boolean;
   onSamples?: (samples: Record<string, LiveSample[]>) => void;
@@ -63,8 +65,12 @@ export class LiveStream {
     const union = (pick: (w: Watch) => string[] | undefined) =>
       [...new Set([...this.watches].flatMap((w) => pick(w) ?? []))].sort().join(',');
     const overview = [...this.watches].some((w) => w.overview);
+    const points = union((w) => w.points?.filter((p) => !p.includes(',')));
     return apiUrl('stream', {
-      points: union((w) => w.points?.filter((p) => !p.includes(','))),
+      points,
+      // One that is gone does not take the others with it.
+      missing: points ? 'skip' : null,
+      dashboard: [...this.watches].find((w) => w.dashboard)?.dashboard,
       devices: union((w) => w.devices),
       overview: overview ? 1 : null,
     });

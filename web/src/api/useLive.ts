@@ -8,17 +8,19 @@ export function useLive(watch: Watch): void {
   const points = (watch.points ?? []).join(',');
   const devices = (watch.devices ?? []).join(',');
   const overview = watch.overview ?? false;
+  const dashboard = watch.dashboard ?? '';
   useEffect(
     () =>
       live.watch({
         overview,
+        dashboard: dashboard || undefined,
         points: points ? points.split(',') : [],
         devices: devices ? devices.split(',') : [],
         onSamples: (samples) => handlers.current.onSamples?.(samples),
         onDevice: (event) => handlers.current.onDevice?.(event),
         onOverview: (overview) => handlers.current.onOverview?.(overview),
       }),
-    [points, devices, overview],
+    [points, devices, overview, dashboard],
   );
 }
 

@@ -1,6 +1,6 @@
 // The pages of the console, as the menu and the search know them.
 import {
-  ApartmentOutlined, ApiOutlined, AreaChartOutlined, AuditOutlined, BlockOutlined,
+  ApartmentOutlined, ApiOutlined, AppstoreOutlined, AreaChartOutlined, AuditOutlined, BlockOutlined,
   DashboardOutlined, FileTextOutlined, HddOutlined, HeartOutlined, IdcardOutlined, KeyOutlined, SafetyCertificateOutlined, SafetyOutlined, SaveOutlined,
   SettingOutlined, TeamOutlined,
 } from '@ant-design/icons';
@@ -26,6 +26,7 @@ export const menu: { word: WordKey; items: Item[] }[] = [
     word: 'nav.plant',
     items: [
       { path: '/', word: 'nav.overview', icon: <DashboardOutlined /> },
+      { path: '/dashboards', word: 'nav.dashboards', icon: <AppstoreOutlined />, needs: 'dashboards.read' },
       { path: '/devices', word: 'nav.devices', icon: <HddOutlined />, needs: 'devices.read' },
       { path: '/provisioning', word: 'nav.provisioning', icon: <IdcardOutlined />, needs: 'devices.read' },
       { path: '/things', word: 'nav.things', icon: <BlockOutlined />, needs: 'things.read' },

@@ -18,12 +18,42 @@ function changed(): void {
   listeners.forEach((listener) => listener());
 }
 
-window.addEventListener('popstate', changed);
+/** Somebody has unsaved work on this page: asked before the page is left. Calls `go` when it may. */
+export type LeaveGuard = (go: () => void) => void;
+let guard: LeaveGuard | null = null;
+let here = location.pathname + location.search + location.hash; // where Back came from
+
+export function setLeaveGuard(next: LeaveGuard | null): void {
+  guard = next;
+}
+
+window.addEventListener('popstate', () => {
+  const to = location.pathname + location.search + location.hash;
+  if (guard && location.pathname !== place.path) {
+    const ask = guard;
+    history.pushState(null, '', here); // stay while the question is open
+    ask(() => {
+      guard = null;
+      navigate(to);
+    });
+    return;
+  }
+  here = to;
+  changed();
+});
 
 export function navigate(to: string, replace = false): void {
   if (to === location.pathname + location.search) return;
   const leave = new URL(to, location.href).pathname !== location.pathname;
+  if (guard && leave) {
+    guard(() => {
+      guard = null;
+      navigate(to, replace);
+    });
+    return;
+  }
   history[replace ? 'replaceState' : 'pushState'](null, '', to);
+  here = location.pathname + location.search + location.hash;
   changed();
   if (leave && !replace) document.getElementById('main')?.scrollTo(0, 0);
 }

@@ -31,6 +31,8 @@ interface Props {
   selecting?: boolean;
   selection?: Range | null;
   onSelect?: (range: Range) => void;
+  /** The wheel zooms; false where it must scroll the page. */
+  wheel?: boolean;
   /** Vertical lines with words. */
   marks?: Mark[];
   onRange?: (range: Range) => void;
@@ -288,8 +290,8 @@ function placeBand(u: uPlot, selection: Range | null) {
 function bindMoves(u: uPlot, now: () => Props): () => void {
   const over = u.over;
   const onWheel = (event: WheelEvent) => {
-    const { range, onRange } = now();
-    if (!onRange) return;
+    const { range, onRange, wheel = true } = now();
+    if (!onRange || !wheel) return;
     event.preventDefault();
     const at = u.posToVal(event.clientX - over.getBoundingClientRect().left, 'x') * 1000;
     onRange(zoom(range, at, event.deltaY > 0 ? 1.25 : 0.8));

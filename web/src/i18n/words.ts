@@ -2,6 +2,7 @@
 // missing, unused, or not the one word the product has for a thing.
 import { accountWords } from './wordsAccount';
 import { backupWords } from './wordsBackups';
+import { dashboardWords } from './wordsDashboards';
 import { deviceWords } from './wordsDevices';
 import { historyWords } from './wordsHistory';
 import { identityWords } from './wordsIdentity';
@@ -515,6 +516,7 @@ const table = {
   ...identityWords,
   ...securityWords,
   ...nodeWords,
+  ...dashboardWords,
   ...deviceWords,
   ...importWords,
   ...accountWords,

@@ -7,6 +7,7 @@ import { extname, join, normalize } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { accessRoutes } from './access.js';
 import { accountRoutes } from './account.js';
+import { dashboardRoutes, demoBoard } from './dashboards.js';
 import { deviceRoutes } from './devices.js';
 import { answer, id8, notFound, Refusal } from './answer.js';
 import { Edits, querySeries, toMs } from './history.js';
@@ -40,6 +41,8 @@ export class Mock {
     this.confirmed = true;
     this.links = new Set(['welcome']);
     this.streams = new Set();
+    this.boards = new Map();
+    this.storeBoard(demoBoard(), 'demo');
     this.started = Date.now();
     this.total = 48_211_930;
     this.log('system', 'platform.start', '');
@@ -239,7 +242,8 @@ export class Mock {
       const device = this.devices.get(id);
       return device ? this.properties(device).map((p) => `${id}/${p.id}`) : [];
     });
-    const stream = { res, points: [...list('points'), ...ofDevices], overview: q.has('overview') };
+    const board = this.boards.get(q.get('dashboard'));
+    const stream = { res, dashboard: board?.id, points: [...list('points'), ...ofDevices, ...shownBy(board)], overview: q.has('overview') };
     this.streams.add(stream);
     send(res, 'ping', {});
     req.on('close', () => this.streams.delete(stream));
@@ -563,12 +567,18 @@ export class Mock {
   }
 }
 
-Object.assign(Mock.prototype, accountRoutes, deviceRoutes, accessRoutes, nodeRoutes);
+Object.assign(Mock.prototype, accountRoutes, deviceRoutes, accessRoutes, nodeRoutes, dashboardRoutes);
 
 /** Grants as the server answers them. */
 function given(person) {
   const state = (g) => (g.until && g.until < new Date().toISOString() ? 'ended' : g.from && g.from > new Date().toISOString() ? 'coming' : 'active');
   return person.grants ? { ...person, grants: person.grants.map((g) => ({ tenant: '', ...g, state: state(g), by: 'admin', given: new Date().toISOString() })) } : person;
+}
+
+/** The points of a dashboard. */
+function shownBy(board) {
+  const grid = (w) => (w.devices ?? []).flatMap((d) => (w.properties ?? []).map((p) => `${d}/${p}`));
+  return (board?.widgets ?? []).flatMap((w) => [...(w.points ?? []), ...grid(w)]);
 }
 
 function page(items, q) {

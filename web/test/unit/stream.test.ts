@@ -40,7 +40,7 @@ describe('live stream', () => {
     stream.watch({ points: ['a/x'], devices: ['d'] });
     vi.advanceTimersByTime(100);
     expect(FakeSource.all).toHaveLength(1);
-    expect(decodeURIComponent(last().url)).toBe('/api/v1/stream?points=a/x,b/y&devices=d');
+    expect(decodeURIComponent(last().url)).toBe('/api/v1/stream?points=a/x,b/y&missing=skip&devices=d');
   });
   test('a watcher that comes later reopens once, and one that goes too', () => {
     const stream = fresh();
@@ -55,6 +55,13 @@ describe('live stream', () => {
     expect(open()).toBe(1);
     expect(last().url).not.toContain('b');
   });
+  test('a dashboard stands by its id, not by its points', () => {
+    const stream = fresh();
+    stream.watch({ dashboard: 'd1' });
+    stream.watch({ overview: true });
+    vi.advanceTimersByTime(100);
+    expect(last().url).toBe('/api/v1/stream?dashboard=d1&overview=1');
+  });
   test('the overview is asked for by those who show it', () => {
     const stream = fresh();
     stream.watch({});
@@ -66,7 +73,7 @@ describe('live stream', () => {
     const stream = fresh();
     stream.watch({ points: ['a,b/x', 'c/x'] });
     vi.advanceTimersByTime(100);
-    expect(decodeURIComponent(last().url)).toBe('/api/v1/stream?points=c/x');
+    expect(decodeURIComponent(last().url)).toBe('/api/v1/stream?points=c/x&missing=skip');
   });
   test('samples reach every watcher', () => {
     const stream = fresh();

@@ -26,6 +26,8 @@ enum sh_permission {
     SH_PERM_INGEST_WRITE,
     SH_PERM_INGEST_PROVISION, /* unknown devices are made from what comes in */
     SH_PERM_INGEST_GATEWAY,   /* a bound principal may speak for other devices */
+    SH_PERM_DASHBOARDS_READ,
+    SH_PERM_DASHBOARDS_WRITE,
     SH_PERM_RECORDS_READ,
     SH_PERM_RECORDS_WRITE,
     SH_PERM_RECORDS_DELETE,

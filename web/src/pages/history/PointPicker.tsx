@@ -15,6 +15,7 @@ interface Props {
   onChange: (points: string[]) => void;
   /** Only the points of this device. */
   device?: string;
+  max?: number;
 }
 
 export const MAX_POINTS = 12;
@@ -27,12 +28,12 @@ function grouped(points: Point[]): [string, Point[]][] {
   return [...groups];
 }
 
-export function PointPicker({ chosen, onChange, device }: Props) {
+export function PointPicker({ chosen, onChange, device, max = MAX_POINTS }: Props) {
   const [search, setSearch] = useState('');
   const q = useDelayed(search.trim(), 200);
   const list = useList<Point>('points', { q, device, limit: 200 });
   const groups = useMemo(() => grouped(list.items), [list.items]);
-  const full = chosen.length >= MAX_POINTS;
+  const full = chosen.length >= max;
 
   const row = (point: Point) => {
     const name = joinPoint(point.device, point.property);
@@ -60,7 +61,7 @@ export function PointPicker({ chosen, onChange, device }: Props) {
         placeholder={t('history.searchPoints')}
         onChange={(e) => setSearch(e.target.value)}
       />
-      {full ? <p className="dim">{t('history.fullPick', { n: MAX_POINTS })}</p> : null}
+      {full ? <p className="dim">{t('history.fullPick', { n: max })}</p> : null}
       <ProblemView problem={list.problem} retry={list.reload} />
       <div className="pick-list" tabIndex={0} role="group" aria-label={t('history.points')}>
         {groups.map(([of, points]) => (
