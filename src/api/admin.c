@@ -1,7 +1,7 @@
 /* admin.c - people, roles, tokens and tenants: thin over guard, which checks the
  * permission again, never grants what the caller lacks, and audits.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "api_int.h"
+#include "dashboard.h"
 
 static int list(struct api_req *r, enum sh_guard_noun noun)
 {
@@ -93,6 +93,16 @@ int api_tokens_list(struct api_req *r)
 
 int api_tokens_post(struct api_req *r)
 {
+    const struct sh_str dashboard = sh_json_get_str(r->body, "dashboard");
+    if (dashboard.n > 0) { /* whoever makes it sees that dashboard */
+        struct sh_record_row row;
+        json_t *doc = NULL;
+        const int status = dashboard_find(r, dashboard, &row, &doc);
+        json_decref(doc);
+        if (status != 0) {
+            return status;
+        }
+    }
     return put(r, SH_GUARD_TOKENS, (struct sh_str){NULL, 0}, SH_PUT_CREATE);
 }
 

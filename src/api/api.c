@@ -180,6 +180,14 @@ static int admitted(struct api_req *r)
     return why == SH_REFUSED_NOT ? 0 : api_refused(r, why);
 }
 
+static sh_err by_panel(struct api_req *r, struct sh_str token)
+{
+    char id[SH_DASHBOARD_ID_MAX + 1];
+    SH_TRY(sh_guard_by_panel(r->api->o.guard, token, &r->who, id));
+    r->panel = sh_arena_str(r->arena, sh_str_c(id));
+    return r->panel.p == NULL ? SH_E_NOMEM : SH_OK;
+}
+
 static int authenticate(struct api_req *r)
 {
     const struct sh_str field = sh_http_field_of(r->http, "Authorization");
@@ -192,6 +200,7 @@ static int authenticate(struct api_req *r)
     sh_err err = sh_auth_header_parse(field, &scratch, &h);
     if (err == SH_OK && h.scheme == SH_AUTH_TOKEN) {
         err = sh_guard_by_token(r->api->o.guard, h.token, &r->who);
+        err = err == SH_E_DENIED ? by_panel(r, h.token) : err;
         r->session = sh_arena_str(r->arena, h.token);
     } else if (err == SH_OK && h.scheme == SH_AUTH_BASIC) {
         err = h.password.n == 0 ? sh_guard_by_token(r->api->o.guard, h.user, &r->who)
@@ -247,6 +256,18 @@ static int of_node(struct api_req *r)
                        "该接口涉及整个节点，仅限根租户");
 }
 
+/* A panel may come to few routes, for its own tenant; their handlers show what its dashboard does.
+ */
+static int permit_panel(struct api_req *r)
+{
+    if ((r->route->flags & API_F_PANEL) != 0 && r->tenant == r->who.tenant) {
+        return 0;
+    }
+    (void)atomic_fetch_add(&r->api->denied, 1);
+    return api_problem(r, 403, "denied", "this token shows one dashboard and nothing else",
+                       "该令牌只能显示一个仪表板");
+}
+
 static int permit(struct api_req *r)
 {
     const int p = r->route->permission;
@@ -257,6 +278,9 @@ static int permit(struct api_req *r)
         sh_http_header_c(r->http, "WWW-Authenticate", "Bearer");
         return api_problem(r, 401, "not_signed_in", "this route needs a session or a token",
                            "该接口需要会话或令牌");
+    }
+    if (r->who.panel) {
+        return permit_panel(r);
     }
     if (p == API_SIGNED_IN) {
         return confirmed(r);
@@ -379,7 +403,10 @@ static void run(void *ctx)
         sh_http_header_c(r->http, "Retry-After", "1");
         status = api_problem(r, 503, "too_busy", "the server stops", "服务正在停止");
     }
+    const bool panel =
+        r->who.panel && (r->route->flags & (API_F_PANEL | API_F_LOOP)) == API_F_PANEL;
     status = status != 0 ? status : parse_body(r);
+    status = status == 0 && panel ? api_panel_load(r) : status;
     status = status != 0 ? status : api_idem_begin(r);
     if (status == 0) {
         status = r->route->run(r);

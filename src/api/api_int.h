@@ -34,6 +34,7 @@ enum {
     API_F_PARTS = 128,  /* who holds the permission for a part of the plant may come: the handler
                            shows and touches what api_sees lets it */
     API_F_NODE = 256,   /* about the whole node: only for who belongs to the root tenant */
+    API_F_PANEL = 512,  /* a panel on a wall may come: what its dashboard shows is r->shown */
     API_F_REPEAT = 32   /* repeating it does no harm: an Idempotency-Key is not stored */
 };
 
@@ -68,6 +69,8 @@ struct api_shown {
     uint32_t *points;
     struct sh_str *names; /* as the dashboard names them */
     size_t n;
+    struct sh_str *devices;
+    size_t ndevices;
 };
 /* The last changes of dashboards, for the streams that show them. */
 enum { API_DASHBOARD_TURNS = 64 };
@@ -94,11 +97,13 @@ struct api_req {
     uint32_t tenant;
     const struct sh_twin_parts *parts; /* the permission holds for these only; NULL = for all */
     bool chinese;
-    json_t *body;                  /* parsed JSON, NULL without */
-    const struct api_shown *shown; /* of the stream of a dashboard */
-    struct api_idem *idem;         /* its Idempotency-Key is reserved; NULL = none */
-    struct sh_str etag;            /* as answered; in the arena */
-    struct sh_str factors;         /* member "factors" of a problem, as JSON; empty = none */
+    json_t *body; /* parsed JSON, NULL without */
+    const struct api_shown
+        *shown;            /* of the stream of a dashboard, and of each request of a panel */
+    struct sh_str panel;   /* the dashboard of a panel */
+    struct api_idem *idem; /* its Idempotency-Key is reserved; NULL = none */
+    struct sh_str etag;    /* as answered; in the arena */
+    struct sh_str factors; /* member "factors" of a problem, as JSON; empty = none */
     struct sh_jw w;
 };
 
@@ -260,6 +265,10 @@ int api_dashboard_load(struct api_req *r);
 /* What a dashboard that the caller may see shows him. 0, or the status of a problem. Blocks. */
 int api_dashboard_shown(struct api_req *r, struct sh_str id, const struct api_shown **out);
 /* Changes are counted; was this one changed or removed since? Any thread. */
+/* Before the handler of a panel's request: r->shown. 0, or the status of a problem. Blocks. */
+int api_panel_load(struct api_req *r);
+bool api_shows_point(const struct api_shown *s, uint32_t id);
+bool api_shows_device(const struct api_shown *s, struct sh_str id);
 uint64_t api_dashboards_turn(struct sh_api *a);
 void api_dashboard_changed(struct sh_api *a, uint32_t tenant, struct sh_str id);
 bool api_dashboard_newer(struct sh_api *a, uint32_t tenant, struct sh_str id, uint64_t since);

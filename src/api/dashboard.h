@@ -24,6 +24,7 @@ struct sight {
     bool devices;
     const struct sh_twin_parts *value_parts; /* NULL = everywhere */
     const struct sh_twin_parts *device_parts;
+    const struct api_shown *only; /* a panel sees what its dashboard shows; NULL: is none */
 };
 /* SH_E_NOMEM. */
 SH_MUST_CHECK sh_err sight_of(struct api_req *r, struct sight *out);

@@ -418,6 +418,12 @@ void dashboard_devices(const json_t *doc, dashboard_name_fn *fn, void *ctx)
 sh_err sight_of(struct api_req *r, struct sight *out)
 {
     *out = (struct sight){.r = r};
+    if (r->who.panel) {
+        out->only = r->shown;
+        out->values = true;
+        out->devices = true;
+        return SH_OK;
+    }
     const sh_err values = api_parts(r, SH_PERM_HISTORY_READ, &out->value_parts);
     const sh_err devices = api_parts(r, SH_PERM_DEVICES_READ, &out->device_parts);
     out->values = values == SH_OK;
@@ -440,6 +446,9 @@ static bool within(const struct sight *s, enum sh_permission perm,
 
 bool sight_of_device(const struct sight *s, struct sh_str device)
 {
+    if (s->only != NULL) {
+        return api_shows_device(s->only, device);
+    }
     return s->devices && within(s, SH_PERM_DEVICES_READ, s->device_parts, device);
 }
 
@@ -449,6 +458,9 @@ bool sight_of_point(const struct sight *s, struct sh_str name)
     const uint32_t id = sh_points_resolve(points, s->r->tenant, name);
     const size_t cut = sh_str_rfind(name, '/');
     struct sh_str device = name;
+    if (s->only != NULL) {
+        return id != 0 && api_shows_point(s->only, id);
+    }
     if (id != 0) {
         device = sh_points_get(points, id)->device;
     } else if (cut != SIZE_MAX) {

@@ -39,6 +39,35 @@ static void add_point(void *ctx, struct sh_str name)
     }
 }
 
+static void add_device(void *ctx, struct sh_str id)
+{
+    struct filling *f = ctx;
+    if (f->out->ndevices < DASHBOARD_DEVICES) {
+        f->out->devices[f->out->ndevices] = sh_arena_str(f->arena, id);
+        f->out->ndevices += f->out->devices[f->out->ndevices].p != NULL ? 1 : 0;
+    }
+}
+
+bool api_shows_point(const struct api_shown *s, uint32_t id)
+{
+    for (size_t i = 0; s != NULL && i < s->n; i++) {
+        if (s->points[i] == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool api_shows_device(const struct api_shown *s, struct sh_str id)
+{
+    for (size_t i = 0; s != NULL && i < s->ndevices; i++) {
+        if (sh_str_eq(s->devices[i], id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int api_dashboard_shown(struct api_req *r, struct sh_str id, const struct api_shown **out)
 {
     struct sight s;
@@ -53,14 +82,22 @@ int api_dashboard_shown(struct api_req *r, struct sh_str id, const struct api_sh
     shown->id = id;
     shown->points = sh_arena_array(r->arena, DASHBOARD_POINTS, sizeof *shown->points);
     shown->names = sh_arena_array(r->arena, DASHBOARD_POINTS, sizeof *shown->names);
-    const sh_err err = shown->points == NULL || shown->names == NULL ? SH_E_NOMEM : sight_of(r, &s);
+    shown->devices = sh_arena_array(r->arena, DASHBOARD_DEVICES, sizeof *shown->devices);
+    const bool room = shown->points != NULL && shown->names != NULL && shown->devices != NULL;
+    const sh_err err = room ? sight_of(r, &s) : SH_E_NOMEM;
     int status = err == SH_OK ? dashboard_find(r, id, &row, &doc) : api_error(r, err, NULL);
     if (status == 0) {
         dashboard_points(doc, add_point, &f, r->arena);
+        dashboard_devices(doc, add_device, &f);
     }
     json_decref(doc);
     *out = shown;
     return status;
+}
+
+int api_panel_load(struct api_req *r)
+{
+    return r->shown != NULL ? 0 : api_dashboard_shown(r, r->panel, &r->shown);
 }
 
 static void go_on(void *ctx)
@@ -76,7 +113,8 @@ static void read_it(void *ctx)
 {
     struct loading *l = ctx;
     struct api_req *r = l->r;
-    const int status = api_dashboard_shown(r, api_query(r, "dashboard"), &r->shown);
+    const int status =
+        api_dashboard_shown(r, r->who.panel ? r->panel : api_query(r, "dashboard"), &r->shown);
     if (status != 0) {
         api_finish(r, status);
         return;
@@ -92,7 +130,7 @@ int api_dashboard_load(struct api_req *r)
         return api_error(r, SH_E_NOMEM, NULL);
     }
     l->r = r;
-    if (api_check(r, SH_PERM_DASHBOARDS_READ) != SH_OK) {
+    if (!r->who.panel && api_check(r, SH_PERM_DASHBOARDS_READ) != SH_OK) {
         return api_problem(r, 403, "denied", "the right dashboards.read is needed",
                            "需要 dashboards.read 权限");
     }

@@ -155,6 +155,7 @@ static void put_whole(struct api_req *r, const struct head *h, const json_t *doc
 int dashboard_find(struct api_req *r, struct sh_str id, struct sh_record_row *row, json_t **doc)
 {
     *doc = NULL;
+    const bool shown = r->who.panel && sh_str_eq(id, r->panel);
     sh_err err = sh_record_get(r->api->o.record, r->tenant, DASHBOARD_KIND, id, r->arena, row);
     if (err == SH_OK) {
         err = sh_json_parse(row->doc, row->doc.n, doc, NULL);
@@ -162,7 +163,8 @@ int dashboard_find(struct api_req *r, struct sh_str id, struct sh_record_row *ro
     if (err != SH_OK && err != SH_E_NOTFOUND) {
         return api_error(r, err, NULL);
     }
-    if (err == SH_OK && (sh_json_get_bool(*doc, "shared", false) || mine(api_author(r), *doc))) {
+    if (err == SH_OK && (shown || (!r->who.panel && (sh_json_get_bool(*doc, "shared", false) ||
+                                                     mine(api_author(r), *doc))))) {
         return 0;
     }
     json_decref(*doc);

@@ -222,6 +222,9 @@ sh_err api_parts(struct api_req *r, enum sh_permission p, const struct sh_twin_p
 
 bool api_sees(struct api_req *r, struct sh_str device)
 {
+    if (r->who.panel) {
+        return false; /* no device as a whole */
+    }
     if (r->who.bound &&
         sh_guard_check_device(r->api->o.guard, &r->who, (enum sh_permission)r->route->permission,
                               r->tenant, device) != SH_OK) {
@@ -233,7 +236,8 @@ bool api_sees(struct api_req *r, struct sh_str device)
 uint32_t api_point(struct api_req *r, struct sh_str name, int *status)
 {
     uint32_t id = sh_points_resolve(r->api->o.points, r->tenant, name);
-    if (id != 0 && !api_sees(r, sh_points_get(r->api->o.points, id)->device)) {
+    if (id != 0 && !(r->who.panel ? api_shows_point(r->shown, id)
+                                  : api_sees(r, sh_points_get(r->api->o.points, id)->device))) {
         id = 0;
     }
     if (id == 0) {

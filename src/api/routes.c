@@ -81,7 +81,7 @@ const struct api_route api_routes[] = {
      api_backups_delete, "Remove a backup; the id running ends the one under way.",
      "删除备份；标识为 running 时取消正在进行的备份", NULL, NULL},
     {SH_HTTP_GET, V1 "stream", "stream", SH_PERM_HISTORY_READ,
-     API_F_LOOP | API_F_OWN_TYPE | API_F_PARTS, api_stream,
+     API_F_LOOP | API_F_OWN_TYPE | API_F_PARTS | API_F_PANEL, api_stream,
      "Live values and device states (Server-Sent Events).", "实时数据与设备状态（SSE）",
      "points,devices,overview,dashboard,missing", NULL},
     {SH_HTTP_GET, "/mqtt", "mqttWebSocket", API_PUBLIC, API_F_LOOP, api_ws_mqtt,
@@ -203,7 +203,8 @@ const struct api_route api_routes[] = {
      "新建 API 令牌（密钥只显示一次）", NULL,
      "{\"type\":\"object\",\"required\":[\"name\"],\"properties\":{\"name\":{\"type\":\"string\"},"
      "\"roles\":{\"type\":\"array\"},\"permissions\":{\"type\":\"array\"},\"device\":{\"type\":"
-     "\"string\"},\"expires\":{},\"provision\":{\"type\":\"boolean\"}}}"},
+     "\"string\"},\"dashboard\":{\"type\":\"string\"},\"expires\":{},\"provision\":{\"type\":"
+     "\"boolean\"}}}"},
     {SH_HTTP_DELETE, V1 "tokens/{id}", "deleteToken", SH_PERM_TOKENS_WRITE, 0, api_tokens_delete,
      "Revoke a token.", "吊销令牌", NULL, NULL},
     {SH_HTTP_GET, V1 "tenants", "listTenants", SH_PERM_TENANTS_READ, 0, api_tenants_list,
@@ -418,12 +419,12 @@ const struct api_route api_routes[] = {
      NULL},
     {SH_HTTP_POST, V1 "dashboards", "createDashboard", SH_PERM_DASHBOARDS_WRITE, 0,
      api_dashboards_post, "Make a dashboard.", "新建仪表板", NULL, DASHBOARD},
-    {SH_HTTP_POST, V1 "dashboards/data", "dashboardData", SH_PERM_DASHBOARDS_READ, API_F_REPEAT,
-     api_dashboards_data,
+    {SH_HTTP_POST, V1 "dashboards/data", "dashboardData", SH_PERM_DASHBOARDS_READ,
+     API_F_REPEAT | API_F_PANEL, api_dashboards_data,
      "Units, words and newest values of points, states of devices; what is unknown is left out.",
      "点位的单位、名称和最新值，以及设备状态；未知的略去", NULL,
      "{\"type\":\"object\",\"properties\":{\"points\":" IDS ",\"devices\":" IDS "}}"},
-    {SH_HTTP_GET, V1 "dashboards/{id}", "getDashboard", SH_PERM_DASHBOARDS_READ, 0,
+    {SH_HTTP_GET, V1 "dashboards/{id}", "getDashboard", SH_PERM_DASHBOARDS_READ, API_F_PANEL,
      api_dashboards_get, "One dashboard, with what the caller may see of it.",
      "仪表板详情（只含可查看的内容）", NULL, NULL},
     {SH_HTTP_PUT, V1 "dashboards/{id}", "putDashboard", SH_PERM_DASHBOARDS_WRITE, 0,
@@ -509,7 +510,7 @@ const struct api_route api_routes[] = {
      api_prom_build, "Which Prometheus this speaks like.", "所兼容的 Prometheus 版本", NULL, NULL},
 
     {SH_HTTP_POST, V1 "history/query", "queryHistory", SH_PERM_HISTORY_READ,
-     API_F_REPEAT | API_F_PARTS, api_history_query, "Raw samples or aggregates.",
+     API_F_REPEAT | API_F_PARTS | API_F_PANEL, api_history_query, "Raw samples or aggregates.",
      "查询历史（原始或聚合）", NULL,
      "{\"type\":\"object\",\"required\":[\"points\"],\"properties\":{\"points\":{\"type\":"
      "\"array\",\"items\":{\"type\":\"string\"}},\"from\":{},\"to\":{},\"step\":{\"type\":"

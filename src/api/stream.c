@@ -176,6 +176,9 @@ static bool still_may(struct api_streams *s, struct client *c)
     if (sh_guard_live(g, &c->r->who) != SH_OK) {
         return false;
     }
+    if (c->r->who.panel) {
+        return true;
+    }
     if (c->r->parts == NULL) {
         return sh_guard_check(g, &c->r->who, SH_PERM_HISTORY_READ, c->r->tenant) == SH_OK;
     }
@@ -222,15 +225,25 @@ static struct sh_str event_name(enum sh_event_kind kind)
     return kind == SH_EVENT_DEVICE_STATE ? SH_STR("device") : SH_STR("change");
 }
 
+/* Device ids mean something within their tenant only; a panel hears of the states it shows. */
+static bool hears(const struct api_streams *s, const struct client *c, const struct posted_event *e)
+{
+    const struct api_req *r = c->r;
+    if (e->tenant != r->tenant || r->who.bound) {
+        return false;
+    }
+    if (r->who.panel) {
+        return e->kind == SH_EVENT_DEVICE_STATE && api_shows_device(r->shown, e->device);
+    }
+    return r->parts == NULL || sh_twin_device_within(s->a->o.twin, e->tenant, e->device, r->parts);
+}
+
 static void deliver(void *ctx)
 {
     struct posted_event *e = ctx;
     struct api_streams *s = e->s;
     for (struct client *c = s->clients; c != NULL; c = c->next) {
-        /* Device ids mean something within their tenant only. */
-        if (e->tenant == c->r->tenant && !c->r->who.bound &&
-            (c->r->parts == NULL ||
-             sh_twin_device_within(s->a->o.twin, e->tenant, e->device, c->r->parts))) {
+        if (hears(s, c, e)) {
             (void)send_event(c, event_name(e->kind), e->json);
         }
     }
@@ -421,7 +434,7 @@ static bool count_in(struct sh_api *a)
 int api_stream(struct api_req *r)
 {
     static const struct sh_http_stream_handler handler = {.on_gone = on_gone};
-    if (r->shown == NULL && api_query(r, "dashboard").n > 0) {
+    if (r->shown == NULL && (r->who.panel || api_query(r, "dashboard").n > 0)) {
         return api_dashboard_load(r);
     }
     struct api_streams *s = streams_of(r);

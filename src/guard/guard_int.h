@@ -280,7 +280,8 @@ struct guard_token {
     uint32_t scopes; /* its set; 0 = none */
     char what[SH_DEVICE_ID_MAX + 1];
     bool provision;
-    int64_t expires_us; /* INT64_MAX = never */
+    char dashboard[SH_DASHBOARD_ID_MAX + 1]; /* shows that one and may do nothing else */
+    int64_t expires_us;                      /* INT64_MAX = never */
     int64_t created_us;
     char by[GUARD_OWNER_MAX];
     int64_t used_us;        /* 0 = not yet */

@@ -10,6 +10,12 @@ static struct sh_str hash_key(const uint8_t hash[SH_HASH_BYTES])
     return sh_str_of((const char *)hash, SH_HASH_BYTES);
 }
 
+static bool shows_one(const struct guard_token *t)
+{
+    return t->dashboard[0] != '\0';
+}
+
+/* What it may do: nothing, when it shows a dashboard. */
 static uint64_t token_bits(const struct guard_token *t)
 {
     uint64_t bits = guard_roles_bits(t->roles, t->nroles) | t->extra;
@@ -17,6 +23,15 @@ static uint64_t token_bits(const struct guard_token *t)
         bits |= sh_permission_bit(SH_PERM_INGEST_PROVISION);
     }
     return bits;
+}
+
+/* What its maker must hold. */
+static uint64_t token_worth(const struct guard_token *t)
+{
+    return shows_one(t) ? sh_permission_bit(SH_PERM_DASHBOARDS_READ) |
+                              sh_permission_bit(SH_PERM_HISTORY_READ) |
+                              sh_permission_bit(SH_PERM_DEVICES_READ)
+                        : token_bits(t);
 }
 
 void guard_token_refresh(struct sh_guard *g, struct guard_token *t)
@@ -138,6 +153,10 @@ sh_err guard_token_store(const struct guard_token *t, struct sh_buf *out)
     sh_jw_key(&w, "device");
     sh_jw_c(&w, t->device);
     guard_part_write(t->part, t->what, &w);
+    if (shows_one(t)) {
+        sh_jw_key(&w, "dashboard");
+        sh_jw_c(&w, t->dashboard);
+    }
     sh_jw_key(&w, "provision");
     sh_jw_bool(&w, t->provision);
     sh_jw_key(&w, "expires");
@@ -182,6 +201,10 @@ void guard_token_write(struct sh_guard *g, const struct guard_token *t, const ch
         sh_jw_c(w, t->device);
     }
     guard_part_write(t->part, t->what, w);
+    if (shows_one(t)) {
+        sh_jw_key(w, "dashboard");
+        sh_jw_c(w, t->dashboard);
+    }
     sh_jw_key(w, "provision");
     sh_jw_bool(w, t->provision);
     sh_jw_key(w, "expires");
@@ -221,6 +244,7 @@ sh_err guard_token_load(struct sh_guard *g, const json_t *o)
         !guard_copy(f.device, sizeof f.device, sh_json_get_str(o, "device")) ||
         !guard_copy(f.by, sizeof f.by, sh_json_get_str(o, "by")) ||
         !guard_copy(f.from, sizeof f.from, sh_json_get_str(o, "from")) ||
+        !guard_copy(f.dashboard, sizeof f.dashboard, sh_json_get_str(o, "dashboard")) ||
         guard_part_read(o, SH_STR(""), &f.part, f.what, NULL) != SH_OK ||
         !guard_hex_read(sh_json_get_str(o, "hash"), f.hash) || scram_read(o, &f.scram) != SH_OK ||
         guard_tenant_at(g, f.tenant) == NULL) {
@@ -278,6 +302,33 @@ static sh_err read_part(const struct guard_put_args *a, struct guard_token *f)
     return SH_OK;
 }
 
+/* A token that shows a dashboard names that and nothing else. */
+static sh_err read_dashboard(const struct guard_put_args *a, struct guard_token *f)
+{
+    static const char *const others[] = {"roles", "permissions", "device", "asset", "label"};
+    const struct sh_str id = sh_json_get_str(a->body, "dashboard");
+    bool alone = !sh_json_get_bool(a->body, "provision", false);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        const json_t *v = json_object_get(a->body, others[i]);
+        const bool none = v == NULL || json_is_null(v) ||
+                          (json_is_array(v) && json_array_size(v) == 0) ||
+                          (json_is_string(v) && json_string_length(v) == 0);
+        alone = alone && none;
+    }
+    sh_diag_at(a->diag, SH_STR("/dashboard"), 0);
+    if (!alone) {
+        sh_diag_set(a->diag, "A token that shows a dashboard has no roles, permissions, device, "
+                             "asset or label.");
+        return SH_E_INVAL;
+    }
+    if (!guard_copy(f->dashboard, sizeof f->dashboard, id) || !sh_utf8_valid(id)) {
+        sh_diag_set(a->diag, "The id of the dashboard is longer than %d bytes.",
+                    SH_DASHBOARD_ID_MAX);
+        return SH_E_INVAL;
+    }
+    return SH_OK;
+}
+
 static sh_err read_body(struct sh_guard *g, const struct guard_put_args *a, struct guard_token *f)
 {
     const struct sh_str name = sh_json_get_str(a->body, "name");
@@ -295,6 +346,9 @@ static sh_err read_body(struct sh_guard *g, const struct guard_put_args *a, stru
     }
     f->provision = sh_json_get_bool(a->body, "provision", false);
     SH_TRY(read_expires(g, json_object_get(a->body, "expires"), &f->expires_us, a->diag));
+    if (sh_json_get_str(a->body, "dashboard").n > 0) {
+        return read_dashboard(a, f);
+    }
     SH_TRY(guard_roles_read(g, json_object_get(a->body, "roles"), f->roles, &f->nroles, a->diag));
     SH_TRY(guard_permissions_read(json_object_get(a->body, "permissions"), &f->extra, a->diag));
     if (f->nroles == 0 && f->extra == 0 && f->device[0] != '\0') {
@@ -322,7 +376,7 @@ static sh_err plan_token(struct sh_guard *g, const struct guard_put_args *a, str
     f->tenant = a->at->tenant;
     f->created_us = guard_now(g);
     SH_TRY(read_body(g, a, f));
-    SH_TRY(guard_may_grant(g, a->at->by, token_bits(f), f->tenant, a->diag));
+    SH_TRY(guard_may_grant(g, a->at->by, token_worth(f), f->tenant, a->diag));
     SH_TRY(sh_random_token(g->env->random, "sht_", secret, SH_SECRET_CHARS));
     SH_TRY(sh_random_token(g->env->random, "", id, sizeof id));
     id[16] = '\0';
@@ -348,6 +402,10 @@ static sh_err commit_token(struct sh_guard *g, const struct guard_put_args *a,
     }
     if (err == SH_OK) {
         char object[SH_NAME_MAX + 48];
+        char detail[SH_DASHBOARD_ID_MAX + 16] = "";
+        if (shows_one(t)) {
+            (void)guard_print(detail, sizeof detail, "dashboard:%s", t->dashboard);
+        }
         (void)guard_print(object, sizeof object, "token:%s (%s)", t->id, t->name);
         const struct sh_audit audit = {
             .by = a->at->by,
@@ -355,6 +413,7 @@ static sh_err commit_token(struct sh_guard *g, const struct guard_put_args *a,
             .act = deletes ? SH_STR("token.revoked") : SH_STR("token.created"),
             .object = sh_str_c(object),
             .result = SH_STR("ok"),
+            .detail = sh_str_c(detail),
             .peer = a->at->peer,
         };
         err = guard_commit(g, &b, &audit);
@@ -407,7 +466,7 @@ sh_err guard_token_delete(struct sh_guard *g, const struct guard_put_args *a)
     if (t != NULL && sh_guard_tenant_within(g, t->tenant, a->at->tenant)) {
         err = sh_guard_check(g, a->at->by, SH_PERM_TOKENS_WRITE, t->tenant);
         if (err == SH_OK) {
-            err = guard_may_grant(g, a->at->by, token_bits(t), t->tenant, a->diag);
+            err = guard_may_grant(g, a->at->by, token_worth(t), t->tenant, a->diag);
         }
     }
     sh_mutex_unlock(&g->lock);
@@ -509,7 +568,7 @@ sh_err sh_guard_by_token(struct sh_guard *g, struct sh_str token, struct sh_prin
     sh_mutex_lock(&g->lock);
     struct guard_token *t = sh_map_get(&g->token_by_hash, hash_key(hash));
     const int64_t now = guard_now(g);
-    const bool good = t != NULL && t->expires_us > now;
+    const bool good = t != NULL && t->expires_us > now && !shows_one(t);
     if (good) {
         t->used_us = now > t->used_us ? now : t->used_us;
         *out = guard_subject_handle(g, t->slot, t->tenant, t->device[0] != '\0');
@@ -576,6 +635,28 @@ void guard_tokens_tick(struct sh_guard *g, bool all)
     guard_batch_fini(&b);
 }
 
+sh_err sh_guard_by_panel(struct sh_guard *g, struct sh_str token, struct sh_principal *out,
+                         char dashboard[SH_DASHBOARD_ID_MAX + 1])
+{
+    uint8_t hash[SH_HASH_BYTES];
+    if (!sh_str_starts(token, SH_STR("sht_")) || token.n >= SH_SECRET_CHARS) {
+        return SH_E_DENIED;
+    }
+    SH_TRY(guard_hash_token(g, token, hash));
+    sh_mutex_lock(&g->lock);
+    struct guard_token *t = sh_map_get(&g->token_by_hash, hash_key(hash));
+    const int64_t now = guard_now(g);
+    const bool good = t != NULL && t->expires_us > now && shows_one(t);
+    if (good) {
+        t->used_us = now > t->used_us ? now : t->used_us;
+        *out = guard_subject_handle(g, t->slot, t->tenant, false);
+        out->panel = true;
+        memcpy(dashboard, t->dashboard, sizeof t->dashboard);
+    }
+    sh_mutex_unlock(&g->lock);
+    return good ? SH_OK : SH_E_DENIED;
+}
+
 enum { TOKEN_ID_CHARS = 17 }; /* plan_token */
 
 bool sh_guard_token_id(struct sh_str user)
@@ -610,7 +691,8 @@ sh_err sh_guard_scram(struct sh_guard *g, struct sh_str id, struct sh_scram_veri
 {
     sh_mutex_lock(&g->lock);
     const struct guard_token *t = sh_map_get(&g->tokens, id);
-    const bool known = t != NULL && t->expires_us > guard_now(g) && t->scram.iterations > 0;
+    const bool known =
+        t != NULL && t->expires_us > guard_now(g) && t->scram.iterations > 0 && !shows_one(t);
     if (known) {
         *out = t->scram;
     }
@@ -623,7 +705,7 @@ sh_err sh_guard_by_scram(struct sh_guard *g, struct sh_str id,
 {
     sh_mutex_lock(&g->lock);
     const struct guard_token *t = sh_map_get(&g->tokens, id);
-    const bool good = t != NULL && t->expires_us > guard_now(g) &&
+    const bool good = t != NULL && t->expires_us > guard_now(g) && !shows_one(t) &&
                       sh_bytes_eq_ct(sh_bytes_of(t->scram.stored, SH_HASH_BYTES),
                                      sh_bytes_of(proven->stored, SH_HASH_BYTES));
     if (good) {

@@ -276,6 +276,62 @@ describe('not losing work', () => {
   });
 });
 
+describe('a panel on a wall', () => {
+  test('shows one dashboard by its link alone, goes on after breaks, and ends with its token', async () => {
+    const board = await make('wall', [at('a', 'value', 0, 0, 6, 4, { points: [names[0]] }), at('b', 'chart', 0, 4, 12, 6, { points: names }),
+      at('c', 'devices', 6, 0, 6, 4, { devices: [names[0].slice(0, names[0].lastIndexOf('/'))] })]);
+    await go(`/dashboards/${board.id}`);
+    await button('更多操作').click();
+    await page.getByRole('menuitem', { name: '生成大屏链接' }).click();
+    await page.locator('.ant-modal').getByRole('button', { name: '生成链接' }).click();
+    const link = (await page.locator('.secret-row pre').innerText()).trim();
+    expect(link).toContain(`/panel/${board.id}?look=dark&lang=zh#sht_`);
+    await button('已保存好').click();
+
+    const wall = await startBrowser(); // another one: no session, no cookie
+    try {
+      const { page: screen, faults: wrong } = await openPage(wall.context);
+      const sent = [];
+      screen.on('request', (r) => sent.push(r));
+      await screen.goto(link);
+      await until(() => screen.locator('.value-big').innerText(), (t) => /\d/.test(t), 'a value');
+      await screen.waitForSelector('.widget-chart .u-over');
+      expect(await screen.locator('h1').innerText()).toBe(board.name);
+      expect(await screen.locator('.panel-clock').innerText()).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/);
+      expect(await screen.locator('.shell, a').count()).toBe(0);
+      expect(await screen.evaluate(() => document.documentElement.dataset.theme)).toBe('dark');
+      expect(sent.filter((r) => r.url().includes('/api/') && r.url().includes('sht_'))).toEqual([]);
+      expect(await wall.context.cookies()).toEqual([]);
+      const newest = async () => Number(await screen.locator('.widget-chart').getAttribute('data-newest'));
+      const first = await newest();
+      await until(newest, (n) => n > first + 1000, 'lines that grow', 20_000);
+
+      // a break: it says since when, and goes on by itself, with what was changed meanwhile
+      await screen.route('**/api/v1/**', (route) => route.abort());
+      await put(board, { name: `${mark} wall 2` });
+      await screen.waitForSelector('.board-cut');
+      await screen.waitForSelector('.value-tile[data-stale=true]');
+      const before = Date.now();
+      await new Promise((done) => setTimeout(done, 1500));
+      await screen.unroute('**/api/v1/**');
+      await screen.waitForSelector('.board-cut', { state: 'detached', timeout: 30_000 });
+      await until(newest, (n) => n > before, 'lines that go on', 30_000);
+      await until(() => screen.locator('h1').innerText(), (t) => t.endsWith('wall 2'), 'the new name', 30_000);
+
+      // its token is listed and revoked
+      await go('/tokens');
+      await page.locator('tbody tr', { hasText: '大屏' }).first().getByRole('button', { name: /删\s?除/ }).click();
+      await page.locator('.ant-modal-confirm').getByRole('button', { name: /删\s?除/ }).click();
+      await page.waitForSelector('tbody tr:has-text("大屏")', { state: 'detached' });
+      await screen.reload();
+      await until(() => screen.locator('.panel-page').innerText(), (t) => t.includes('无法显示该仪表板'), 'refused');
+      expect(wrong).toEqual([]);
+    } finally {
+      await wall.close();
+    }
+  });
+});
+
 describe('files', () => {
   test('one is exported and comes back as another; what is none is refused with words', async () => {
     const board = await make('file', [at('a', 'text', 0, 0, 3, 3, { text: 'a' })], { description: '说明' });

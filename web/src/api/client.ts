@@ -35,6 +35,11 @@ let onSignedOut: () => void = () => {};
 export function setCsrf(value: string): void {
   csrf = value;
 }
+let bearer = '';
+/** A page that carries a token instead of a session: no cookie is sent. */
+export function setBearer(token: string): void {
+  bearer = token;
+}
 export function csrfHeader(): Record<string, string> {
   return csrf ? { 'X-CSRF-Token': csrf } : {};
 }
@@ -102,12 +107,13 @@ async function callOnce<T>(method: string, path: string, options: CallOptions): 
   };
   if (options.json !== undefined) headers['Content-Type'] = 'application/json';
   if (method !== 'GET' && csrf) headers['X-CSRF-Token'] = csrf;
+  if (bearer) headers.Authorization = `Bearer ${bearer}`;
   const response = await fetch(apiUrl(path, options.query), {
     method,
     headers,
     body: options.json !== undefined ? JSON.stringify(options.json) : options.body,
     signal: options.signal,
-    credentials: 'same-origin',
+    credentials: bearer ? 'omit' : 'same-origin',
   });
   if (!response.ok) {
     const problem = await readProblem(response);

@@ -39,9 +39,14 @@ export class LiveStream {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private silence: ReturnType<typeof setTimeout> | undefined;
 
-  private readonly open: (url: string) => EventSource;
+  private open: (url: string) => EventSource;
 
   constructor(open: (url: string) => EventSource = (url) => new EventSource(url)) {
+    this.open = open;
+  }
+
+  /** Another way to the server; before anything is watched. */
+  openWith(open: (url: string) => EventSource): void {
     this.open = open;
   }
 

@@ -221,6 +221,8 @@ export interface Token {
   device?: string;
   asset?: string;
   label?: string;
+  /** Shows this one and may do nothing else. */
+  dashboard?: string;
   expires?: string | null;
   created?: string;
   last_used?: string | null;

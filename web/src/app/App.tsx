@@ -1,6 +1,7 @@
 import { App as AntApp, ConfigProvider } from 'antd';
 import enUS from 'antd/locale/en_US';
 import zhCN from 'antd/locale/zh_CN';
+import { lazy, Suspense } from 'react';
 import { useLanguage } from '../i18n';
 import { SignIn } from '../pages/SignIn';
 import { ConfirmIdentity } from '../components/ConfirmIdentity';
@@ -12,7 +13,12 @@ import { nonce } from './nonce';
 import { Routes } from './Routes';
 import { SessionProvider, useSession } from './session';
 import { Shell } from './Shell';
+import { match } from './router';
 import { useTheme } from './theme';
+
+const Panel = lazy(() => import('../pages/dashboards/Panel'));
+/** A panel on a wall has a token of its own: no session is asked for. */
+const panel = match('/panel/:id', location.pathname);
 
 function Inside() {
   const { state, session } = useSession();
@@ -44,9 +50,15 @@ export function App() {
     >
       <AntApp className="app" message={{ maxCount: 3 }}>
         <ErrorBoundary>
-          <SessionProvider>
-            <Inside />
-          </SessionProvider>
+          {panel ? (
+            <Suspense fallback={<Loading />}>
+              <Panel id={panel.id ?? ''} />
+            </Suspense>
+          ) : (
+            <SessionProvider>
+              <Inside />
+            </SessionProvider>
+          )}
         </ErrorBoundary>
       </AntApp>
     </ConfigProvider>

@@ -13,7 +13,10 @@ export function themeChoice(): ThemeChoice {
   return kept === 'light' || kept === 'dark' ? kept : 'auto';
 }
 
+let override: Theme | null = null;
+
 function theme(): Theme {
+  if (override) return override;
   const choice = themeChoice();
   if (choice !== 'auto') return choice;
   return system.matches ? 'dark' : 'light';
@@ -30,6 +33,12 @@ apply();
 export function setTheme(choice: ThemeChoice): void {
   if (choice === 'auto') localStorage.removeItem(STORE);
   else localStorage.setItem(STORE, choice);
+  apply();
+}
+
+/** For this page only, whatever was chosen. */
+export function overrideTheme(next: Theme): void {
+  override = next;
   apply();
 }
 

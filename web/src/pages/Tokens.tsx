@@ -26,6 +26,12 @@ interface Values {
 const DAY_MS = 86_400_000;
 const lives = [30, 90, 365, 0];
 
+/** What it is limited to. */
+function deviceOf(x: Token) {
+  if (x.dashboard) return <a href={`/dashboards/${seg(x.dashboard)}`}>{t('panel.token')}</a>;
+  return x.device || partWords({ role: '', asset: x.asset, label: x.label });
+}
+
 function columnsOf(): Column<Token>[] {
   return [
     { key: 'name', title: t('tokens.name'), width: '20%', render: (x) => x.name },
@@ -49,7 +55,7 @@ function columnsOf(): Column<Token>[] {
           </span>
         )),
     },
-    { key: 'device', title: t('tokens.device'), width: '16%', render: (x) => x.device || partWords({ role: '', asset: x.asset, label: x.label }) },
+    { key: 'device', title: t('tokens.device'), width: '16%', render: deviceOf },
     { key: 'created', title: t('tokens.created'), width: 150, render: (x) => moment(x.created) },
     {
       key: 'used',

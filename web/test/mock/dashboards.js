@@ -38,6 +38,23 @@ export function demoBoard() {
 }
 
 export const dashboardRoutes = {
+  /** The dashboard of a panel's token; undefined: it carries none. */
+  panelOf(req) {
+    const id = this.secrets.get(/^Bearer (.+)$/.exec(req.headers.authorization ?? '')?.[1]);
+    return this.tokens.find((x) => x.id === id)?.dashboard;
+  },
+
+  /** A panel may come to what its page needs, as at the platform. */
+  panelSession(req, path) {
+    if (!req.headers.authorization) return null;
+    const board = this.panelOf(req);
+    if (!board) throw new Refusal(401, 'not_signed_in', '令牌不存在、已过期或已吊销');
+    const asked = `${req.method} ${path.join('/')}`;
+    const allowed = ['GET stream', 'POST history/query', 'POST dashboards/data', `GET dashboards/${board}`];
+    if (!allowed.includes(asked)) throw new Refusal(403, 'denied', '该令牌只能显示一个仪表板');
+    return { user: { name: 'panel' } };
+  },
+
   storeBoard(board, id = id8()) {
     const now = new Date().toISOString();
     const old = this.boards.get(id);

@@ -42,6 +42,7 @@ export class Mock {
     this.links = new Set(['welcome']);
     this.streams = new Set();
     this.boards = new Map();
+    this.secrets = new Map();
     this.storeBoard(demoBoard(), 'demo');
     this.started = Date.now();
     this.total = 48_211_930;
@@ -203,7 +204,7 @@ export class Mock {
       return this.enter(res, req.headers['user-agent']);
     }
     if (path[0] === 'ingest' && req.headers.authorization) return this.deviceIngest(req, res);
-    const session = this.session(req);
+    const session = this.panelSession(req, path) ?? this.session(req);
     const call = { req, res, url, q: url.searchParams, json, raw, session, rest: path.slice(1) };
     const handler = this[`on_${path[0].replace(/[^a-z]/g, '_')}`];
     if (!handler) throw notFound(url.pathname);
@@ -242,7 +243,7 @@ export class Mock {
       const device = this.devices.get(id);
       return device ? this.properties(device).map((p) => `${id}/${p.id}`) : [];
     });
-    const board = this.boards.get(q.get('dashboard'));
+    const board = this.boards.get(this.panelOf(req) ?? q.get('dashboard'));
     const stream = { res, dashboard: board?.id, points: [...list('points'), ...ofDevices, ...shownBy(board)], overview: q.has('overview') };
     this.streams.add(stream);
     send(res, 'ping', {});
@@ -562,8 +563,10 @@ export class Mock {
       return answer(res, 204);
     }
     const token = { id: id8(), created: new Date().toISOString(), ...json() };
+    const secret = `sht_${randomBytes(24).toString('base64url')}`;
     this.tokens.push(token);
-    return answer(res, 201, { ...token, token: `sh_${randomBytes(24).toString('base64url')}` });
+    this.secrets.set(secret, token.id);
+    return answer(res, 201, { ...token, token: secret });
   }
 }
 

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { cutEvents } from '../../src/api/fetchSource';
 import { begun, changed, redone, undone } from '../../src/pages/dashboards/edits';
 import { keyBox } from '../../src/pages/dashboards/Grid';
 import { arranged, compacted, fitted, overlap, placed, readingOrder, without, type Box } from '../../src/pages/dashboards/layout';
 import { blocks, safeLink } from '../../src/pages/dashboards/markdown';
 import { added, allPoints, docFrom, fileOf, freeId, levelOf, twin, type Doc, type Widget } from '../../src/pages/dashboards/model';
+import { panelPath } from '../../src/pages/dashboards/PanelLink';
 import { BoardStore, Tail } from '../../src/pages/dashboards/store';
 import { everyMs } from '../../src/pages/dashboards/widgets/Chart';
 import { bands } from '../../src/pages/dashboards/widgets/Gauge';
@@ -158,5 +160,27 @@ describe('live values', () => {
   test('a fresh value does not flicker', () => {
     expect(ageWords(1000, 9000)).toBe(ageWords(5000, 9000));
     expect(ageWords(0, 60_000)).not.toBe(ageWords(0, 9000));
+  });
+});
+
+describe('a panel', () => {
+  test('reads events however they are cut', () => {
+    const all = 'event: samples\ndata: {"a":1}\n\n: a remark\n\nevent: ping\r\ndata: {}\r\n\r\ndata: x\ndata: y\n\nevent: half\nda';
+    expect(cutEvents(all)).toEqual({
+      events: [{ name: 'samples', data: '{"a":1}' }, { name: 'ping', data: '{}' }, { name: 'message', data: 'x\ny' }],
+      rest: 'event: half\nda',
+    });
+    const got: { name: string; data: string }[] = [];
+    let text = '';
+    for (const c of all) {
+      const { events, rest } = cutEvents(text + c);
+      got.push(...events);
+      text = rest;
+    }
+    expect(got.map((e) => e.data)).toEqual(['{"a":1}', '{}', 'x\ny']);
+  });
+  test('has its token behind #, where no server sees it', () => {
+    const url = new URL(panelPath('a b', 'sht_x', 'dark', 'zh'), 'http://host');
+    expect([url.pathname, url.search, url.hash]).toEqual(['/panel/a%20b', '?look=dark&lang=zh', '#sht_x']);
   });
 });

@@ -28,6 +28,7 @@ enum {
     SH_TENANT_DEPTH_MAX = 8,  /* province > region > park > enterprise and some room */
     SH_TENANT_PATH_MAX = 255, /* "jilin/parkA"; the root is "" */
     SH_DEVICE_ID_MAX = 240,
+    SH_DASHBOARD_ID_MAX = 32,
     SH_SECRET_CHARS = 64 /* room for a token, session or device secret and a NUL */
 };
 
@@ -51,7 +52,8 @@ struct sh_principal {
     uint32_t tenant; /* its home: its permissions hold there and in all tenants below */
     uint8_t kind;    /* enum sh_principal_kind */
     bool bound;      /* speaks for one device only: see sh_guard_check_device */
-    uint8_t unused[2];
+    bool panel;      /* shows one dashboard and holds no permission: see sh_guard_by_panel */
+    uint8_t unused;
 };
 
 struct sh_principal_info {
@@ -373,6 +375,12 @@ SH_MUST_CHECK sh_err sh_guard_account_write(struct sh_guard *g, const struct sh_
 /* A session or API token, whichever it is. SH_E_DENIED: unknown, revoked, expired. Fast. */
 SH_MUST_CHECK sh_err sh_guard_by_token(struct sh_guard *g, struct sh_str token,
                                        struct sh_principal *out);
+/* A token that shows one dashboard (a panel on a wall), as sh_guard_by_token, which does not know
+ * it: no door but the one that asks here lets it in. It holds no permission at all; `dashboard`
+ * says what it may show. Fast. */
+SH_MUST_CHECK sh_err sh_guard_by_panel(struct sh_guard *g, struct sh_str token,
+                                       struct sh_principal *out,
+                                       char dashboard[SH_DASHBOARD_ID_MAX + 1]);
 /* SCRAM-SHA-256 with an API token (scram.h): the user name is the token's id. True: it looks like
  * one, so it is served so, and known or not cannot be told apart. */
 bool sh_guard_token_id(struct sh_str user);

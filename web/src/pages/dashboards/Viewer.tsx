@@ -16,6 +16,7 @@ import { useRange } from '../history/useRange';
 import { copyOf, download } from './acts';
 import { Grid } from './Grid';
 import { docOf, type Dashboard } from './model';
+import { PanelLink } from './PanelLink';
 import { useBoard } from './useBoard';
 import type { View } from './widgets/Chart';
 import { StoreContext } from './widgets/parts';
@@ -51,6 +52,7 @@ export function Viewer({ dashboard, reload }: Props) {
   const { run, problem } = useAct();
   const { choice, setRange, setLast } = useRange(dashboard.range || '1h');
   const full = useFullscreen();
+  const [linking, setLinking] = useState(false);
   const { widgets } = dashboard;
   const board = useBoard({ id: dashboard.id, widgets, stored: widgets, onBack: reload });
   const { last, range } = choice;
@@ -73,6 +75,7 @@ export function Viewer({ dashboard, reload }: Props) {
         }, t('state.deleted')),
     });
   const items = [
+    ...(may('tokens.write') ? [{ key: 'panel', label: t('panel.make'), onClick: () => setLinking(true) }] : []),
     { key: 'export', label: t('board.export'), onClick: () => download(docOf(dashboard)) },
     ...(write
       ? [
@@ -148,6 +151,7 @@ export function Viewer({ dashboard, reload }: Props) {
       ) : board.problem ? null : (
         <Loading />
       )}
+      {linking ? <PanelLink id={dashboard.id} name={dashboard.name} onClose={() => setLinking(false)} /> : null}
     </div>
   );
 }

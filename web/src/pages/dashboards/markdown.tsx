@@ -8,7 +8,7 @@ export function safeLink(to: string): string | null {
 
 const inline = /(\*\*[^*]+\*\*|\*[^*\s][^*]*\*|`[^`]+`|\[[^\]]+\]\([^)\s]+\))/;
 
-function words(text: string): ReactNode[] {
+function words(text: string, linked: boolean): ReactNode[] {
   return text.split(inline).map((part, i) => {
     if (i % 2 === 0) return part;
     if (part.startsWith('**')) return <strong key={i}>{part.slice(2, -2)}</strong>;
@@ -17,6 +17,7 @@ function words(text: string): ReactNode[] {
     const [, label, to] = /^\[([^\]]+)\]\(([^)\s]+)\)$/.exec(part) ?? [];
     const href = safeLink(to ?? '');
     if (!href) return part;
+    if (!linked) return label;
     const away = href.startsWith('http');
     return (
       <a key={i} href={href} {...(away ? { target: '_blank', rel: 'noreferrer' } : {})}>
@@ -52,7 +53,7 @@ export function blocks(text: string): Block[] {
   return out;
 }
 
-export function Markdown({ text }: { text: string }) {
+export function Markdown({ text, linked = true }: { text: string; linked?: boolean }) {
   return (
     <>
       {blocks(text).map((block, i) => {
@@ -62,7 +63,7 @@ export function Markdown({ text }: { text: string }) {
           return (
             <Tag key={i}>
               {lines.map((line, k) => (
-                <li key={k}>{words(line)}</li>
+                <li key={k}>{words(line, linked)}</li>
               ))}
             </Tag>
           );
@@ -74,7 +75,7 @@ export function Markdown({ text }: { text: string }) {
             {lines.map((line, k) => (
               <Fragment key={k}>
                 {k > 0 ? <br /> : null}
-                {words(line)}
+                {words(line, linked)}
               </Fragment>
             ))}
           </Name>

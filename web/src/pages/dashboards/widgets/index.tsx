@@ -6,12 +6,13 @@ import { Markdown } from '../markdown';
 import { pointsOf, type Widget } from '../model';
 import { Chart, type View } from './Chart';
 import { Gauge } from './Gauge';
-import { pointWords, useNews } from './parts';
+import { pointWords, useNews, useStore } from './parts';
 import { States } from './States';
 import { ValueTable } from './Table';
 import { ValueTile } from './Value';
 
 function Content({ widget, view }: { widget: Widget; view: View }) {
+  const { linked } = useStore();
   switch (widget.kind) {
     case 'chart':
       return <Chart widget={widget} view={view} />;
@@ -26,7 +27,7 @@ function Content({ widget, view }: { widget: Widget; view: View }) {
     default:
       return widget.text ? (
         <div className="widget-text">
-          <Markdown text={widget.text} />
+          <Markdown text={widget.text} linked={linked} />
         </div>
       ) : (
         <p className="widget-nothing">{t('board.writeText')}</p>
