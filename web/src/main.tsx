@@ -4,6 +4,7 @@ import { App } from './app/App';
 import { installLinks } from './app/router';
 import { language, setLanguage } from './i18n';
 import './styles.css';
+import './phone.css';
 
 installNonce();
 installLinks();

@@ -10,6 +10,7 @@ import { Loading } from '../components/Loading';
 import { ErrorBoundary } from './ErrorBoundary';
 import { antdTheme } from './antd';
 import { nonce } from './nonce';
+import { usePhone } from './phone';
 import { Routes } from './Routes';
 import { SessionProvider, useSession } from './session';
 import { Shell } from './Shell';
@@ -41,11 +42,12 @@ function Inside() {
 export function App() {
   const lang = useLanguage();
   const theme = useTheme();
+  const phone = usePhone();
   return (
     <ConfigProvider
       csp={{ nonce }}
       locale={lang === 'zh' ? zhCN : enUS}
-      theme={antdTheme(theme)}
+      theme={antdTheme(theme, phone)}
       button={{ autoInsertSpace: false }}
     >
       <AntApp className="app" message={{ maxCount: 3 }}>

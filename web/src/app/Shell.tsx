@@ -1,6 +1,6 @@
-import { MoonOutlined, SearchOutlined, SunOutlined, UserOutlined } from '@ant-design/icons';
+import { MenuOutlined, MoonOutlined, SearchOutlined, SunOutlined, UserOutlined } from '@ant-design/icons';
 import { Button, Dropdown } from 'antd';
-import { lazy, Suspense, useEffect, useState, type ReactNode } from 'react';
+import { lazy, Suspense, useEffect, useRef, useState, type ReactNode } from 'react';
 import { useLive, useLiveState } from '../api/useLive';
 import { setLanguage, t, useLanguage } from '../i18n';
 import { isFor, menu, type Item } from './menu';
@@ -100,7 +100,7 @@ function UserMenu() {
       }}
     >
       <Button type="text" size="small" icon={<UserOutlined />} aria-haspopup="menu">
-        {name}
+        <span className="wide-only">{name}</span>
       </Button>
     </Dropdown>
   );
@@ -131,7 +131,7 @@ function Search() {
         aria-keyshortcuts="Control+K"
         onClick={() => setOpen(true)}
       >
-        {t('palette.open')} <kbd>Ctrl K</kbd>
+        <span className="wide-only">{t('palette.open')}</span> <kbd>Ctrl K</kbd>
       </Button>
       {open ? (
         <Suspense fallback={null}>
@@ -142,18 +142,52 @@ function Search() {
   );
 }
 
+/** On a phone the menu is a drawer. */
+function useDrawer() {
+  const { path } = usePlace();
+  const [open, setOpen] = useState(false);
+  const button = useRef<HTMLButtonElement>(null);
+  const side = useRef<HTMLElement>(null);
+  useEffect(() => setOpen(false), [path]);
+  useEffect(() => {
+    if (!open) return undefined;
+    side.current?.querySelector<HTMLElement>('.menu a')?.focus();
+    const onKey = (event: KeyboardEvent) => {
+      if (event.key !== 'Escape') return;
+      setOpen(false);
+      button.current?.focus();
+    };
+    window.addEventListener('keydown', onKey);
+    return () => window.removeEventListener('keydown', onKey);
+  }, [open]);
+  return { open, setOpen, button, side };
+}
+
 export function Shell({ children }: { children: ReactNode }) {
   useLanguage();
+  const { open, setOpen, button, side } = useDrawer();
   return (
-    <div className="shell">
+    <div className="shell" data-menu={open ? 'open' : 'closed'}>
       <a className="skip" href="#main">
         {t('nav.skip')}
       </a>
-      <aside className="side">
+      <div className="side-shade" aria-hidden="true" onClick={() => setOpen(false)} />
+      <aside className="side" id="side" ref={side}>
         <Brand />
         <Menu />
       </aside>
       <header className="top">
+        <Button
+          ref={button}
+          type="text"
+          size="small"
+          className="menu-button"
+          icon={<MenuOutlined aria-hidden />}
+          aria-label={t('nav.label')}
+          aria-expanded={open}
+          aria-controls="side"
+          onClick={() => setOpen(!open)}
+        />
         <LiveMark />
         <span className="grow" />
         <Search />

@@ -6,7 +6,7 @@ const FONT =
   '"WenQuanYi Zen Hei", system-ui, sans-serif';
 
 /** antd in the look of styles.css: the same ground, line and accent colours, dense controls. */
-export function antdTheme(mode: Theme): ThemeConfig {
+export function antdTheme(mode: Theme, phone = false): ThemeConfig {
   const dark = mode === 'dark';
   const link = dark ? '#5cc3da' : '#0b6e86';
   return {
@@ -27,8 +27,9 @@ export function antdTheme(mode: Theme): ThemeConfig {
       colorTextPlaceholder: dark ? '#8fa1aa' : '#5f717b',
       fontFamily: FONT,
       fontSize: 13,
-      controlHeight: 30,
-      controlHeightSM: 24,
+      // On a phone a finger has to hit them.
+      controlHeight: phone ? 44 : 30,
+      controlHeightSM: phone ? 40 : 24,
       borderRadius: 5,
       motionDurationMid: '0.12s',
       motionDurationSlow: '0.16s',

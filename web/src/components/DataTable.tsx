@@ -2,6 +2,7 @@
 // so that 100,000 rows scroll as ten do, and screen readers still meet a table.
 import { useEffect, useState, type ReactNode } from 'react';
 import type { Problem } from '../api/client';
+import { usePhone } from '../app/phone';
 import { t } from '../i18n';
 import { count } from '../i18n/format';
 import { Loading } from './Loading';
@@ -130,15 +131,45 @@ function Rows<T>(props: Pick<Props<T>, 'columns' | 'rows' | 'rowKey' | 'onDragRo
   );
 }
 
+/** The same rows as a list, for a narrow screen: each a card, the columns below one another. */
+function List<T>(props: Props<T>) {
+  const { columns, rows, rowKey, more, loading, onEnd } = props;
+  const [end, box] = useState<HTMLDivElement | null>(null);
+  useEffect(() => {
+    if (!end || !more || loading) return undefined;
+    const watcher = new IntersectionObserver(([entry]) => entry?.isIntersecting && onEnd?.(), { rootMargin: '600px' });
+    watcher.observe(end);
+    return () => watcher.disconnect();
+  }, [end, more, loading, onEnd]);
+  return (
+    <>
+      <ul className="table-list" aria-label={props.label}>
+        {rows.map((row, i) => (
+          <li key={rowKey(row)}>
+            {columns.map((column) => (
+              <div key={column.key} className="list-cell" data-column={column.key}>
+                {column.title ? <span className="list-title">{column.title}</span> : null}
+                <span className="list-value">{column.render(row, i)}</span>
+              </div>
+            ))}
+          </li>
+        ))}
+      </ul>
+      <div ref={box} />
+    </>
+  );
+}
+
 export function DataTable<T>(props: Props<T>) {
   const { columns, rows, rowKey, fill = false, loading, problem, more, onEnd } = props;
+  const phone = usePhone();
   const { box, view } = useView(fill);
   const [from, to] = fill ? visibleRows(view, rows.length) : [0, rows.length];
 
   const nearEnd = fill && view.top + view.height > rows.length * ROW + HEAD - 1200;
   useEffect(() => {
-    if (nearEnd && more && !loading) onEnd?.();
-  }, [nearEnd, more, loading, onEnd]);
+    if (nearEnd && more && !loading && !phone) onEnd?.();
+  }, [nearEnd, more, loading, onEnd, phone]);
 
   const nothing = rows.length === 0;
   if (nothing && problem) return <ProblemView problem={problem} retry={props.retry} />;
@@ -146,18 +177,22 @@ export function DataTable<T>(props: Props<T>) {
   if (nothing && props.empty) return <>{props.empty}</>;
   return (
     <div className={fill ? 'table-frame fill' : 'table-frame'}>
-      <div ref={box} className="table-box" tabIndex={0} role="region" aria-label={props.label}>
-        <table aria-rowcount={(props.total ?? rows.length) + 1} aria-label={props.label}>
-          <thead>
-            <tr aria-rowindex={1}>
-              {columns.map((column) => (
-                <Heading key={column.key} column={column} sort={props.sort} onSort={props.onSort} />
-              ))}
-            </tr>
-          </thead>
-          <Rows columns={columns} rows={rows} rowKey={rowKey} from={from} to={to} onDragRow={props.onDragRow} />
-        </table>
-      </div>
+      {phone ? (
+        <List {...props} />
+      ) : (
+        <div ref={box} className="table-box" tabIndex={0} role="region" aria-label={props.label}>
+          <table aria-rowcount={(props.total ?? rows.length) + 1} aria-label={props.label}>
+            <thead>
+              <tr aria-rowindex={1}>
+                {columns.map((column) => (
+                  <Heading key={column.key} column={column} sort={props.sort} onSort={props.onSort} />
+                ))}
+              </tr>
+            </thead>
+            <Rows columns={columns} rows={rows} rowKey={rowKey} from={from} to={to} onDragRow={props.onDragRow} />
+          </table>
+        </div>
+      )}
       {problem ? <ProblemView problem={problem} retry={props.retry} /> : null}
       {fill ? (
         <div className="table-foot" role="status">

@@ -1,5 +1,11 @@
 // Words of the page Devices that came with many devices: selection, bulk changes, views; part of words.ts.
 export const deviceWords = {
+  'device.tabs': ['设备页内容', 'Parts of the device page'],
+  'label.code': ['二维码', 'QR code'],
+  'label.title': ['打印标签', 'Labels'],
+  'label.print': ['打印', 'Print'],
+  'label.what': ['手机扫码后登录即可打开设备页；二维码中是地址 {host}，手机须能访问。', 'A phone that scans it opens the device after signing in. The code holds the address {host}, which the phone must reach.'],
+  'label.hint': ['最多 {n} 台；按条件全选时不可用', 'At most {n}; not for all that match'],
   'device.archived': ['已归档', 'Archived'],
   'device.since2': ['状态起于', 'State since'],
   'device.archive': ['归档', 'Archive'],

@@ -1,4 +1,6 @@
-import { Tabs } from 'antd';
+import { QrcodeOutlined } from '@ant-design/icons';
+import { Button } from 'antd';
+import { useState } from 'react';
 import { seg } from '../../api/client';
 import type { Device as DeviceRecord, DeviceAccess, Property, Thing } from '../../api/types';
 import { useLive } from '../../api/useLive';
@@ -7,6 +9,7 @@ import { setQuery, usePlace } from '../../app/router';
 import { useSession } from '../../app/session';
 import { Loading } from '../../components/Loading';
 import { Age, DemoMark, StateMark } from '../../components/Marks';
+import { PageTabs } from '../../components/PageTabs';
 import { PageHeader } from '../../components/PageHeader';
 import { ProblemView } from '../../components/ProblemView';
 import { useEvery } from '../../components/useEvery';
@@ -14,6 +17,7 @@ import { pick, t } from '../../i18n';
 import { moment } from '../../i18n/format';
 import { locationText } from '../devices/DeviceFields';
 import { labelsText } from '../devices/labels';
+import { LabelSheet } from '../devices/labelSheet';
 import { Access, AccessBanner, useAccess } from './Access';
 import { Actions } from './Actions';
 import { Certificates } from './Certificates';
@@ -69,9 +73,9 @@ function Body({ device, thing, access }: BodyProps) {
   const { rows, loading, problem, reload } = usePoints(device.id, model);
   const tab = query.get('tab') ?? 'live';
   return (
-    <Tabs
-      activeKey={tab}
-      destroyOnHidden
+    <PageTabs
+      label={t('device.tabs')}
+      active={tab}
       onChange={(next) => setQuery({ tab: next === 'live' ? null : next })}
       items={[
         {
@@ -94,6 +98,7 @@ function Body({ device, thing, access }: BodyProps) {
 export default function Device({ params }: { params: Record<string, string> }) {
   const id = params.id ?? '';
   const { may } = useSession();
+  const [label, setLabel] = useState(false);
   const device = useResource<DeviceRecord>(`devices/${seg(id)}`);
   const thing = useResource<Thing>(device.data?.thing ? `things/${seg(device.data.thing)}` : null);
   useLive({
@@ -137,9 +142,17 @@ export default function Device({ params }: { params: Record<string, string> }) {
             <span>{t(data.write_enabled ? 'device.writable' : 'device.readOnly')}</span>
           </>
         }
-        actions={may('devices.write') ? <Actions device={data} etag={device.etag} reload={device.reload} /> : null}
+        actions={
+          <>
+            <Button icon={<QrcodeOutlined aria-hidden />} onClick={() => setLabel(true)}>
+              {t('label.code')}
+            </Button>
+            {may('devices.write') ? <Actions device={data} etag={device.etag} reload={device.reload} /> : null}
+          </>
+        }
       />
       <AccessBanner access={access.data} />
+      {label ? <LabelSheet devices={[data]} onClose={() => setLabel(false)} /> : null}
       <Body device={data} thing={thing.data} access={access} />
     </div>
   );

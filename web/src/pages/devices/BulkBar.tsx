@@ -4,6 +4,7 @@ import { useRef, useState } from 'react';
 import { ProblemView } from '../../components/ProblemView';
 import type { Problem } from '../../api/client';
 import { navigate } from '../../app/router';
+import { LabelsOf, MAX_LABELS } from './labelSheet';
 import { useAct } from '../../components/useAct';
 import { t } from '../../i18n';
 import { count } from '../../i18n/format';
@@ -112,6 +113,7 @@ interface Props {
 export function BulkBar({ selection, total, filter, mayWrite, labelKeys, bulk }: Props) {
   const [act, setAct] = useState<Act | null>(null);
   const [fault, setFault] = useState<Problem | null>(null);
+  const [labels, setLabels] = useState<string[] | null>(null);
   const { run } = useAct();
   const { chosen, count: n } = selection;
   if (n === 0 || bulk.work) return null;
@@ -150,6 +152,9 @@ export function BulkBar({ selection, total, filter, mayWrite, labelKeys, bulk }:
         >
           {t('bulk.compare')}
         </Button>
+        <Button size="small" disabled={chosen.all || n > MAX_LABELS} title={t('label.hint', { n: MAX_LABELS })} onClick={() => setLabels([...chosen.ids])}>
+          {t('label.title')}
+        </Button>
         <Dropdown
           trigger={['click']}
           menu={{
@@ -170,6 +175,7 @@ export function BulkBar({ selection, total, filter, mayWrite, labelKeys, bulk }:
         ) : null}
       </div>
       <ProblemView problem={fault} />
+      {labels ? <LabelsOf ids={labels} onClose={() => setLabels(null)} /> : null}
       {act ? (
         <BulkDialog
           act={act}

@@ -81,19 +81,19 @@ export function Legend({ history, points, at, look, other, onRemove }: Props) {
             <AxisChoice point={point} number={plan.of[index]} look={look} />
           </td>
         ) : null}
-        <td className="right strong">{at && index >= 0 ? cell(now) : ''}</td>
+        <td className="right strong" data-label={t('history.atCursor')}>{at && index >= 0 ? cell(now) : ''}</td>
         {other ? (
           <>
             <td className="right" data-then={point}>{at ? cell(then) : ''}</td>
             <td className="right" data-diff={point}>{now !== null && then !== null ? cell(now - then, 6) : ''}</td>
           </>
         ) : null}
-        <td className="right">{cell(stats?.last)}</td>
-        <td className="right">{cell(stats?.min)}</td>
-        <td className="right">{cell(stats?.mean, 5)}</td>
-        <td className="right">{cell(stats?.max)}</td>
+        <td className="right" data-label={t('stat.last')}>{cell(stats?.last)}</td>
+        <td className="right" data-label={t('stat.min')}>{cell(stats?.min)}</td>
+        <td className="right" data-label={t('stat.mean')}>{cell(stats?.mean, 5)}</td>
+        <td className="right" data-label={t('stat.max')}>{cell(stats?.max)}</td>
         {look ? null : <td className="right">{cell(stats?.stddev, 4)}</td>}
-        <td className="right">{count(stats?.count)}</td>
+        <td className="right" data-label={t('stat.count')}>{count(stats?.count)}</td>
         {onRemove ? (
           <td className="right">
             <Button
