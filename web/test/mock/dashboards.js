@@ -37,6 +37,12 @@ export function demoBoard() {
   };
 }
 
+/** The points of a dashboard. */
+export function shownBy(board) {
+  const grid = (w) => (w.devices ?? []).flatMap((d) => (w.properties ?? []).map((p) => `${d}/${p}`));
+  return (board?.widgets ?? []).flatMap((w) => [...(w.points ?? []), ...grid(w)]);
+}
+
 export const dashboardRoutes = {
   /** The dashboard of a panel's token; undefined: it carries none. */
   panelOf(req) {

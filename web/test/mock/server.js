@@ -7,7 +7,7 @@ import { extname, join, normalize } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { accessRoutes } from './access.js';
 import { accountRoutes } from './account.js';
-import { dashboardRoutes, demoBoard } from './dashboards.js';
+import { dashboardRoutes, demoBoard, shownBy } from './dashboards.js';
 import { deviceRoutes } from './devices.js';
 import { answer, id8, notFound, Refusal } from './answer.js';
 import { Edits, querySeries, toMs } from './history.js';
@@ -576,12 +576,6 @@ Object.assign(Mock.prototype, accountRoutes, deviceRoutes, accessRoutes, nodeRou
 function given(person) {
   const state = (g) => (g.until && g.until < new Date().toISOString() ? 'ended' : g.from && g.from > new Date().toISOString() ? 'coming' : 'active');
   return person.grants ? { ...person, grants: person.grants.map((g) => ({ tenant: '', ...g, state: state(g), by: 'admin', given: new Date().toISOString() })) } : person;
-}
-
-/** The points of a dashboard. */
-function shownBy(board) {
-  const grid = (w) => (w.devices ?? []).flatMap((d) => (w.properties ?? []).map((p) => `${d}/${p}`));
-  return (board?.widgets ?? []).flatMap((w) => [...(w.points ?? []), ...grid(w)]);
 }
 
 function page(items, q) {
