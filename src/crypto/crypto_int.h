@@ -17,6 +17,9 @@ struct sh_crypto {
     EVP_CIPHER *sm4_ctr;
 };
 
+/* pubkey.c: from the numbers, big-endian; NULL: no memory, or no such key. */
+EVP_PKEY *crypto_p256_key(struct sh_bytes x, struct sh_bytes y);
+EVP_PKEY *crypto_rsa_key(struct sh_bytes n, struct sh_bytes e);
 /* cert.c: from PEM; NULL when it is none. */
 EVP_PKEY *crypto_key_read(struct sh_str pem);
 X509 *crypto_cert_read(struct sh_str pem);

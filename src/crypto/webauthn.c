@@ -2,9 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <sh/webauthn.h>
 
-#include <openssl/core_names.h>
-#include <openssl/param_build.h>
-
 #include "crypto_int.h"
 
 /* ---- CBOR ---- */
@@ -277,59 +274,12 @@ static sh_err cose_parse(struct sh_bytes key, struct cose *out)
     return ec || ed || rsa ? SH_OK : SH_E_UNSUPPORTED;
 }
 
-/* From parameters; NULL: no memory, or no point of the curve. */
-static EVP_PKEY *from_data(const char *type, OSSL_PARAM_BLD *bld)
-{
-    EVP_PKEY *key = NULL;
-    OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(bld);
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
-    if (params != NULL && ctx != NULL && EVP_PKEY_fromdata_init(ctx) == 1) {
-        (void)EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params);
-    }
-    EVP_PKEY_CTX_free(ctx);
-    OSSL_PARAM_free(params);
-    return key;
-}
-
-static EVP_PKEY *ec_key(const struct cose *k)
-{
-    uint8_t point[65] = {4}; /* SEC 1, 2.3.3: not compressed */
-    EVP_PKEY *key = NULL;
-    memcpy(point + 1, k->a.p, 32);
-    memcpy(point + 33, k->b.p, 32);
-    OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
-    if (bld != NULL &&
-        OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, "prime256v1", 0) == 1 &&
-        OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof point) == 1) {
-        key = from_data("EC", bld);
-    }
-    OSSL_PARAM_BLD_free(bld);
-    return key;
-}
-
-static EVP_PKEY *rsa_key(const struct cose *k)
-{
-    EVP_PKEY *key = NULL;
-    BIGNUM *n = BN_bin2bn(k->a.p, (int)k->a.n, NULL);
-    BIGNUM *e = BN_bin2bn(k->b.p, (int)k->b.n, NULL);
-    OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
-    if (bld != NULL && n != NULL && e != NULL &&
-        OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, n) == 1 &&
-        OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, e) == 1) {
-        key = from_data("RSA", bld);
-    }
-    OSSL_PARAM_BLD_free(bld);
-    BN_free(n);
-    BN_free(e);
-    return key;
-}
-
 static EVP_PKEY *key_of(const struct cose *k)
 {
     if (k->kty == KTY_EC2) {
-        return ec_key(k);
+        return crypto_p256_key(k->a, k->b);
     }
-    return k->kty == KTY_RSA ? rsa_key(k)
+    return k->kty == KTY_RSA ? crypto_rsa_key(k->a, k->b)
                              : EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, k->a.p, k->a.n);
 }
 
