@@ -546,6 +546,7 @@ sh_err sh_api_new(const struct sh_api_options *o, struct sh_api **out)
     sh_mutex_init(&a->lock);
     sh_cond_init(&a->room);
     sh_err err = api_streams_new(a, o->loop);
+    err = err == SH_OK ? api_outbound_new(a) : err;
     for (size_t i = 0; i < o->nothers && err == SH_OK; i++) {
         err = api_streams_new(a, o->others[i]);
     }
@@ -564,6 +565,7 @@ void sh_api_stop(struct sh_api *a)
     atomic_store(&a->stopping, true);
     sh_timer_stop(&a->second);
     api_streams_stop(a);
+    api_outbound_stop(a);
     sh_api_drained(a);
 }
 
@@ -573,6 +575,7 @@ void sh_api_free(struct sh_api *a)
         return;
     }
     api_streams_free(a);
+    api_outbound_free(a);
     for (size_t i = 0; i < API_DECODERS; i++) {
         sh_ingest_free(a->decoders[i].in);
     }

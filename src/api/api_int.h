@@ -108,6 +108,7 @@ struct api_req {
 };
 
 struct api_streams;
+struct api_outbound;
 
 enum api_idem_count {
     API_IDEM_BEGUN,
@@ -157,8 +158,9 @@ struct sh_api {
     atomic_ullong idem[API_IDEM_COUNTS];
     atomic_ullong prom[API_PROM_COUNTS];
     struct api_dashboards dashboards;
-    atomic_uint exports; /* under way */
-    atomic_uint csvs;    /* SQL results being streamed */
+    atomic_uint exports;           /* under way */
+    atomic_uint csvs;              /* SQL results being streamed */
+    struct api_outbound *outbound; /* calls to providers of sign-in (outside.c) */
     /* For rates: sampled once a second on the loop. */
     struct sh_timer second;
     uint64_t last_samples;
@@ -255,6 +257,9 @@ int api_provision_refused(struct api_req *r, sh_err err, struct sh_str device,
 struct sh_sign_in_ask api_sign_in_ask(struct api_req *r);
 /* The member "assertion" of the body (authkeys.c); NULL: there is none. */
 const struct sh_guard_assertion *api_assertion(struct api_req *r);
+/* The session into the cookie; and as the answer to a sign-in. */
+SH_MUST_CHECK sh_err api_session_cookie(struct api_req *r, const struct sh_sign_in *s);
+int api_signed_in(struct api_req *r, const struct sh_sign_in *s);
 int api_sign_in_refused(struct api_req *r, sh_err err, const struct sh_sign_in *s);
 
 /* ---- dashboards (dashboard_load.c) ---- */
@@ -297,6 +302,12 @@ int api_idem_begin(struct api_req *r);
 /* Keeps the answer that is about to be sent. Blocks when the request has a key. */
 void api_idem_end(struct api_req *r, int status);
 
+/* ---- calls to others (outside.c); on the first loop ---- */
+
+SH_MUST_CHECK sh_err api_outbound_new(struct sh_api *a);
+void api_outbound_stop(struct sh_api *a); /* what is under way ends now */
+void api_outbound_free(struct sh_api *a);
+
 /* ---- parts ---- */
 
 sh_err api_streams_new(struct sh_api *a, struct sh_loop *loop);
@@ -318,6 +329,10 @@ api_handler api_sessions_list, api_sessions_end, api_session_end, api_session_co
     api_totp_enable, api_totp_remove, api_recovery_new, api_person_sessions,
     api_person_sessions_end, api_person_session_end, api_person_factor_remove,
     api_administrators_get, api_administrators_post, api_rights_own, api_rights_person;
+api_handler api_doors, api_door_start, api_door_return, api_door_code, api_door_key,
+    api_providers_list, api_providers_post, api_providers_get, api_providers_put,
+    api_providers_delete, api_providers_try, api_identities_list, api_identities_post,
+    api_identities_delete;
 api_handler api_people_list, api_people_post, api_people_get, api_people_put, api_people_delete;
 api_handler api_tokens_list, api_tokens_post, api_tokens_delete;
 api_handler api_roles_list, api_roles_put, api_roles_delete;

@@ -153,6 +153,59 @@ const struct api_route api_routes[] = {
     {SH_HTTP_DELETE, V1 "sessions/current/keys/{id}", "removeKey", API_SIGNED_IN, API_F_CONFIRM,
      api_key_remove, "Take one's own security key away.", "删除自己的安全密钥", NULL, NULL},
 
+    /* signing in by a provider (OpenID Connect) */
+    {SH_HTTP_GET, V1 "sign-in", "listDoors", API_PUBLIC, 0, api_doors,
+     "Names of the providers by which people of a tenant may sign in.",
+     "租户可用的统一认证登录方式（仅名称）", "tenant", NULL},
+    {SH_HTTP_GET, V1 "sign-in/{id}/start", "startDoor", API_PUBLIC, API_F_OWN_TYPE, api_door_start,
+     "Send the browser to a provider to sign in, or (for=confirm) to confirm.",
+     "跳转到统一认证登录（for=confirm 时为再次确认身份）", "back,for", NULL},
+    {SH_HTTP_GET, V1 "sign-in/{id}/callback", "returnDoor", API_PUBLIC, API_F_OWN_TYPE,
+     api_door_return, "Where the provider sends the browser back to.", "统一认证的回调地址",
+     "code,state,iss,error", NULL},
+    {SH_HTTP_POST, V1 "sign-in/code", "codeDoor", API_PUBLIC, API_F_SECRET | API_F_REPEAT,
+     api_door_code, "The second factor of somebody whom a provider has proved.",
+     "统一认证之后提交本平台的二次验证", NULL,
+     "{\"type\":\"object\",\"properties\":{\"code\":" TEXT ",\"assertion\":" OBJ "}}"},
+    {SH_HTTP_POST, V1 "sign-in/key", "keyDoor", API_PUBLIC, API_F_SECRET | API_F_REPEAT,
+     api_door_key, "What a security key has to sign there.", "统一认证之后安全密钥的挑战", NULL,
+     NULL},
+    {SH_HTTP_GET, V1 "identity-providers", "listProviders", SH_PERM_PEOPLE_READ, 0,
+     api_providers_list, "Providers of sign-in of a tenant.", "统一认证提供方列表", NULL, NULL},
+    {SH_HTTP_POST, V1 "identity-providers", "createProvider", SH_PERM_PEOPLE_WRITE, API_F_CONFIRM,
+     api_providers_post, "Enter a provider; its secret is never shown again.",
+     "新建统一认证提供方（密钥不再显示）", NULL,
+     "{\"type\":\"object\",\"required\":[\"id\",\"issuer\",\"client_id\"],\"properties\":{"
+     "\"id\":" TEXT ",\"zh\":" TEXT ",\"en\":" TEXT
+     ",\"disabled\":{\"type\":\"boolean\"},\"issuer\":" TEXT ",\"client_id\":" TEXT
+     ",\"client_secret\":" TEXT ",\"scopes\":" TEXT ",\"name_claim\":" TEXT
+     ",\"people\":{\"enum\":[\"linked\",\"create\",\"map\"]},\"roles\":" ARR
+     ",\"roles_claim\":" TEXT ",\"map\":" ARR
+     ",\"second_factor\":{\"enum\":[\"own\",\"provider\"]},\"acr_values\":" TEXT "}}"},
+    {SH_HTTP_GET, V1 "identity-providers/{id}", "getProvider", SH_PERM_PEOPLE_READ, 0,
+     api_providers_get, "One provider.", "统一认证提供方详情", NULL, NULL},
+    {SH_HTTP_PUT, V1 "identity-providers/{id}", "putProvider", SH_PERM_PEOPLE_WRITE, API_F_CONFIRM,
+     api_providers_put, "Change a provider.", "修改统一认证提供方", NULL, OBJ},
+    {SH_HTTP_DELETE, V1 "identity-providers/{id}", "deleteProvider", SH_PERM_PEOPLE_WRITE,
+     API_F_CONFIRM, api_providers_delete, "Remove a provider to which nobody is linked.",
+     "删除无人关联的统一认证提供方", NULL, NULL},
+    {SH_HTTP_POST, V1 "identity-providers/{id}/try", "tryProvider", SH_PERM_PEOPLE_WRITE,
+     API_F_REPEAT, api_providers_try,
+     "Fetch the provider's document and keys, and say what is wrong.",
+     "测试连接：获取发现文档和公钥并说明问题", NULL, NULL},
+    {SH_HTTP_GET, V1 "people/{name}/identities", "listIdentities", SH_PERM_PEOPLE_READ, 0,
+     api_identities_list, "Who a person is at which provider.", "人员关联的统一认证身份", NULL,
+     NULL},
+    {SH_HTTP_POST, V1 "people/{name}/identities", "addIdentity", SH_PERM_PEOPLE_WRITE,
+     API_F_CONFIRM, api_identities_post, "Link a person to somebody at a provider.",
+     "关联人员与统一认证身份", NULL,
+     "{\"type\":\"object\",\"required\":[\"provider\"],\"properties\":{\"provider\":" TEXT
+     ",\"subject\":" TEXT ",\"name\":" TEXT "}}"},
+    {SH_HTTP_DELETE, V1 "people/{name}/identities/{provider}", "removeIdentity",
+     SH_PERM_PEOPLE_WRITE, API_F_CONFIRM, api_identities_delete,
+     "Take a link away; the person's sessions end.", "取消关联（该人员的会话随即结束）", NULL,
+     NULL},
+
     /* people, roles, tokens, tenants, audit */
     {SH_HTTP_GET, V1 "people", "listPeople", SH_PERM_PEOPLE_READ, 0, api_people_list, "People.",
      "人员列表", LIST, NULL},

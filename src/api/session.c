@@ -4,17 +4,23 @@
 
 #include "api_int.h"
 
-static int signed_in(struct api_req *r, const struct sh_sign_in *s)
+sh_err api_session_cookie(struct api_req *r, const struct sh_sign_in *s)
 {
     struct sh_buf cookie;
     sh_buf_init(&cookie, r->api->env->alloc, 512);
     const int64_t left = s->expires_us - sh_wall_us(r->api->env->clock);
-    sh_err err =
+    const sh_err err =
         sh_session_cookie_put(&cookie, sh_str_c(s->token), left / 1000000, r->http->secure);
     if (err == SH_OK) {
         sh_http_header(r->http, "Set-Cookie", sh_buf_str(&cookie));
     }
     sh_buf_fini(&cookie);
+    return err;
+}
+
+int api_signed_in(struct api_req *r, const struct sh_sign_in *s)
+{
+    sh_err err = api_session_cookie(r, s);
     sh_http_plain(r->http);
     sh_jw_obj(&r->w);
     sh_jw_key(&r->w, "token");
@@ -78,7 +84,7 @@ int api_session_post(struct api_req *r)
     struct sh_sign_in s = {.retry_after_us = 0};
     const struct sh_sign_in_ask ask = api_sign_in_ask(r);
     const sh_err err = sh_guard_sign_in_with(r->api->o.guard, &ask, &s);
-    return err == SH_OK ? signed_in(r, &s) : api_sign_in_refused(r, err, &s);
+    return err == SH_OK ? api_signed_in(r, &s) : api_sign_in_refused(r, err, &s);
 }
 
 int api_session_link(struct api_req *r)
@@ -86,7 +92,7 @@ int api_session_link(struct api_req *r)
     struct sh_sign_in s = {.retry_after_us = 0};
     const sh_err err =
         sh_guard_sign_in_link(r->api->o.guard, sh_json_get_str(r->body, "link"), api_peer(r), &s);
-    return err == SH_OK ? signed_in(r, &s) : api_sign_in_refused(r, err, &s);
+    return err == SH_OK ? api_signed_in(r, &s) : api_sign_in_refused(r, err, &s);
 }
 
 int api_session_get(struct api_req *r)

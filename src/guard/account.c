@@ -28,6 +28,16 @@ sh_err sh_guard_account_write(struct sh_guard *g, const struct sh_principal *p, 
         sh_jw_bool(w, who->factor.on);
         sh_jw_key(w, "keys");
         err = guard_authkeys_write(g, &who->factor, w);
+        sh_jw_key(w, "password"); /* there is one here */
+        sh_jw_bool(w, who->phc[0] != '\0');
+        sh_jw_key(w, "providers"); /* that the person is linked to */
+        sh_jw_arr(w);
+        for (uint32_t i = 0; i < who->nidentities; i++) {
+            if (!who->identities[i].named) {
+                sh_jw_c(w, who->identities[i].provider);
+            }
+        }
+        sh_jw_arr_end(w);
         sh_jw_key(w, "recovery_left");
         sh_jw_u64(w, who->factor.nrecovery);
         sh_jw_key(w, "password_set");
@@ -93,6 +103,8 @@ static void session_write(struct sh_guard *g, const struct guard_session *s, boo
     sh_jw_c(w, s->peer);
     sh_jw_key(w, "agent");
     sh_jw_c(w, s->agent);
+    sh_jw_key(w, "provider");
+    sh_jw_c(w, s->provider);
     sh_jw_key(w, "current");
     sh_jw_bool(w, own);
     sh_jw_obj_end(w);
@@ -298,6 +310,39 @@ sh_err sh_guard_confirm(struct sh_guard *g, const struct sh_principal *p,
     const sh_err err = confirmed(g, p, ask, out);
     if (err == SH_E_DENIED && !out->code_needed) {
         guard_code_failed(g, sh_str_c(user), ask->peer);
+    }
+    return err;
+}
+
+sh_err guard_session_confirm(struct sh_guard *g, const uint8_t hash[SH_HASH_BYTES],
+                             const struct sh_sign_in_ask *ask, const struct guard_way *way,
+                             struct sh_sign_in *out)
+{
+    struct sh_principal p = {0};
+    char object[SH_NAME_MAX + SH_TENANT_PATH_MAX + 16] = "person:";
+    sh_mutex_lock(&g->lock);
+    struct guard_session *s =
+        sh_map_get(&g->sessions, sh_str_of((const char *)hash, SH_HASH_BYTES));
+    sh_err err = s == NULL || guard_session_ends(g, s) <= guard_now(g) || s->person->disabled
+                     ? SH_E_STATE
+                     : guard_person_label(g, s->person, object + 7, sizeof object - 7);
+    if (err == SH_OK) {
+        p = guard_subject_handle(g, s->slot, s->person->tenant, false);
+        s->confirmed_us = ask == NULL ? guard_now(g) : s->confirmed_us;
+    }
+    sh_mutex_unlock(&g->lock);
+    err = err == SH_OK && ask != NULL ? confirmed(g, &p, ask, out) : err;
+    if (err == SH_OK) {
+        const struct sh_audit audit = {
+            .by = &p,
+            .tenant = p.tenant,
+            .act = SH_STR("session.confirmed"),
+            .object = sh_str_c(object),
+            .result = SH_STR("ok"),
+            .detail = sh_str_c(way->words),
+            .peer = ask == NULL ? SH_STR("") : ask->peer,
+        };
+        sh_guard_audit_post(g, &audit);
     }
     return err;
 }

@@ -196,8 +196,8 @@ static sh_err ids_write(const struct guard_factor *f, const char *rp, struct sh_
 }
 
 /* Under lock. */
-static sh_err ask_write(struct sh_guard *g, const struct guard_person *p, struct sh_str host,
-                        struct sh_jw *w)
+sh_err guard_authkey_ask(struct sh_guard *g, const struct guard_person *p, struct sh_str host,
+                         struct sh_jw *w)
 {
     char rp[GUARD_HOST_MAX + 1];
     char challenge[CHALLENGE_CHARS + 1];
@@ -229,7 +229,7 @@ sh_err sh_guard_key_ask(struct sh_guard *g, const struct sh_principal *p,
     const struct guard_session *s = password || p == NULL ? NULL : guard_session_of(g, p);
     const struct guard_person *who =
         s != NULL ? s->person : (password ? guard_person_by_user(g, ask->user) : NULL);
-    const sh_err err = ask_write(g, who, host, w);
+    const sh_err err = guard_authkey_ask(g, who, host, w);
     sh_mutex_unlock(&g->lock);
     return err;
 }

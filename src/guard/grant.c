@@ -405,6 +405,13 @@ static void put_side(struct sh_guard *g, const struct guard_person *p,
         sh_jw_key(w, "grants");
         guard_grants_write(g, p, false, w);
     }
+    if (other == NULL ? p->nidentities > 0
+                      : p->nidentities != other->nidentities ||
+                            memcmp(p->identities, other->identities,
+                                   p->nidentities * sizeof p->identities[0]) != 0) {
+        const sh_err err = guard_identities_store(p, w);
+        SH_UNUSED(err); /* it sticks in w */
+    }
     if (other == NULL || p->disabled != other->disabled) {
         sh_jw_key(w, "disabled");
         sh_jw_bool(w, p->disabled);

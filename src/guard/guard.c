@@ -79,6 +79,8 @@ static sh_err load_object(struct loading *l, struct sh_str key, const json_t *o)
         return guard_cert_load(l->g, o);
     case GUARD_PROVISION:
         return guard_provision_load(l->g, o);
+    case GUARD_PROVIDER:
+        return guard_provider_load(l->g, o);
     case GUARD_REVOKED:
         return guard_revoked_load(l->g, key, o);
     case GUARD_AUDIT:
@@ -91,8 +93,8 @@ static sh_err load_object(struct loading *l, struct sh_str key, const json_t *o)
 static sh_err load_one(void *ctx, struct sh_str key, struct sh_str value)
 {
     static const char *const names[GUARD_KINDS] = {
-        "meta",   "tenant",      "role",    "person",           "token", "session",
-        "device", "certificate", "revoked", "provisioning key", "audit"};
+        "meta",   "tenant",      "role",    "person",           "token",    "session",
+        "device", "certificate", "revoked", "provisioning key", "provider", "audit"};
     struct loading *l = ctx;
     json_t *o = NULL;
     l->n++;
@@ -154,9 +156,9 @@ static sh_err check_node(struct sh_guard *g, const char *stored, bool accept, bo
 /* Under change and lock, except that storing takes lock itself: so it is given back there. */
 static sh_err load_all(struct sh_guard *g)
 {
-    static const enum guard_kind order[] = {GUARD_ROLE,    GUARD_PERSON,   GUARD_TOKEN,
-                                            GUARD_SESSION, GUARD_DEVICE,   GUARD_REVOKED,
-                                            GUARD_CERT,    GUARD_PROVISION};
+    static const enum guard_kind order[] = {GUARD_ROLE,    GUARD_PROVIDER, GUARD_PERSON,
+                                            GUARD_TOKEN,   GUARD_SESSION,  GUARD_DEVICE,
+                                            GUARD_REVOKED, GUARD_CERT,     GUARD_PROVISION};
     struct loading l;
     sh_mutex_lock(&g->lock);
     sh_err err = guard_roles_init(g);
@@ -247,6 +249,7 @@ static sh_err make_tables(struct sh_guard *g)
     sh_map_init(&g->certs, a, s->max_devices, g->seed);
     guard_pki_init(g);
     guard_provision_init(g);
+    guard_outside_init(g);
     const size_t nfails = (size_t)FAIL_SETS * FAIL_WAYS;
     const size_t nthrottles = (size_t)THROTTLE_SETS * THROTTLE_WAYS;
     g->fails = sh_mem_array(a, nfails, sizeof *g->fails);
@@ -371,6 +374,7 @@ void sh_guard_close(struct sh_guard *g)
     guard_pki_fini(g);
     sh_map_fini(&g->provision_by_mac);
     free_values(g, &g->provisions);
+    guard_outside_fini(g);
     free_values(g, &g->devices);
     sh_map_fini(&g->token_by_hash);
     free_values(g, &g->tokens);

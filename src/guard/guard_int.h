@@ -21,6 +21,8 @@
 #include <sh/guard.h>
 #include <sh/pki.h>
 
+#include "outside_int.h"
+
 /* ---- persistence seam ---- */
 
 enum guard_kind {
@@ -34,6 +36,7 @@ enum guard_kind {
     GUARD_CERT,
     GUARD_REVOKED,
     GUARD_PROVISION,
+    GUARD_PROVIDER,
     GUARD_AUDIT
 };
 enum { GUARD_KINDS = GUARD_AUDIT + 1, GUARD_KEY_MAX = 384, GUARD_VALUE_MAX = 16384 };
@@ -202,6 +205,8 @@ struct guard_person {
     char past[GUARD_PAST_MAX][SH_PHC_CHARS]; /* passwords before, newest first */
     uint32_t npast;
     struct guard_factor factor;
+    struct guard_identity identities[GUARD_IDENTITIES_MAX]; /* at providers */
+    uint32_t nidentities;
     int64_t created_us;
     uint64_t revision;
     struct guard_fails fails;
@@ -300,6 +305,7 @@ struct guard_session {
     int64_t confirmed_us; /* password and code were given again; in memory only */
     char peer[64];
     char agent[GUARD_AGENT_MAX + 1];
+    char provider[SH_PROVIDER_ID_MAX + 1]; /* by whom; "" = by us */
 };
 
 struct guard_device {
@@ -465,6 +471,8 @@ struct sh_guard {
     struct guard_pki pki;
     struct sh_map provisions; /* by id; guard_provision, changed under `change` and lock */
     struct sh_map provision_by_mac;
+    struct sh_map providers;       /* guard_provider by id, changed under `change` and lock */
+    struct sh_map waiting_outside; /* guard_waiting by its key */
     struct guard_fail_entry *fails;
     struct guard_throttle_entry *throttles;
     struct guard_cache_entry *cache;
@@ -674,10 +682,11 @@ int64_t guard_password_ends(const struct sh_guard *g, const struct guard_person 
 sh_err guard_person_label(struct sh_guard *g, const struct guard_person *p, char *out, size_t cap);
 
 sh_err guard_session_load(struct sh_guard *g, const json_t *o, struct sh_str key);
-/* Makes a session for a person that has proved itself; `how` says by what. by_link: without the
- * second factor. SH_E_DENIED: the code is wrong, or needed (out->code_needed). Takes the locks. */
+/* Makes a session for a person that has proved itself; `way` says by what. SH_E_DENIED: the code is
+ * wrong, or needed (out->code_needed). Takes the locks. */
 sh_err guard_session_new(struct sh_guard *g, uint32_t tenant, struct sh_str name,
-                         const struct sh_sign_in_ask *ask, bool by_link, struct sh_sign_in *out);
+                         const struct sh_sign_in_ask *ask, const struct guard_way *way,
+                         struct sh_sign_in *out);
 /* Deletions of all sessions of a person but `keep` (may be NULL) are appended to the batch. */
 sh_err guard_sessions_end(struct sh_guard *g, const struct guard_person *p, const uint8_t *keep,
                           struct guard_batch *b);

@@ -1,6 +1,6 @@
 /* Request headers: pure functions over borrowed bytes.
  * SPDX-License-Identifier: Apache-2.0 */
-#include <sh/guard.h>
+#include <sh/outside.h>
 
 /* RFC 6750 2.1: b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=" */
 static bool is_b64token(struct sh_str s)
@@ -92,6 +92,13 @@ struct sh_str sh_cookie_find(struct sh_str header, struct sh_str name)
         left = rest;
     }
     return (struct sh_str){NULL, 0};
+}
+
+sh_err sh_outside_cookie_put(struct sh_buf *out, struct sh_str secret, bool secure)
+{
+    return sh_buf_printf(
+        out, SH_OUTSIDE_COOKIE "=%.*s; Path=/api/v1/sign-in; Max-Age=%d; HttpOnly; SameSite=Lax%s",
+        SH_PRI(secret), secret.n == 0 ? 0 : 600, secure ? "; Secure" : "");
 }
 
 sh_err sh_session_cookie_put(struct sh_buf *out, struct sh_str token, int64_t max_age_s,

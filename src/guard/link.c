@@ -136,5 +136,6 @@ sh_err sh_guard_sign_in_link(struct sh_guard *g, struct sh_str link, struct sh_s
         return SH_E_DENIED;
     }
     const struct sh_sign_in_ask ask = {.peer = peer};
-    return guard_session_new(g, tenant, name, &ask, true, out);
+    const struct guard_way way = {.no_code = true, .words = "link"};
+    return guard_session_new(g, tenant, name, &ask, &way, out);
 }

@@ -231,7 +231,7 @@ sh_err sh_guard_sign_in_with(struct sh_guard *g, const struct sh_sign_in_ask *as
     SH_TRY(check_password(g, ask->user, ask->password, ask->peer, &who, &out->retry_after_us));
     const struct sh_str name = guard_user_split(ask->user, &path);
     SH_TRY(sh_guard_tenant_find(g, path, &tenant));
-    const sh_err err = guard_session_new(g, tenant, name, ask, false, out);
+    const sh_err err = guard_session_new(g, tenant, name, ask, NULL, out);
     if (err == SH_E_DENIED && !out->code_needed) {
         guard_code_failed(g, ask->user, ask->peer);
     }

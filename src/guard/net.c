@@ -111,3 +111,33 @@ bool guard_net_has(const struct guard_net *n, const struct guard_ip *ip)
     return memcmp(n->ip.b, ip->b, whole) == 0 &&
            (rest == 0 || (n->ip.b[whole] & mask) == (ip->b[whole] & mask));
 }
+
+/* ---- lists ---- */
+
+bool sh_net_list_ok(struct sh_str list)
+{
+    while (list.n > 0) {
+        struct guard_net n;
+        const struct sh_str part = sh_str_trim(sh_str_cut(list, ',', &list));
+        if (part.n > 0 && guard_net_parse(part, &n) != SH_OK) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool sh_net_list_has(struct sh_str list, struct sh_str address)
+{
+    struct guard_ip ip;
+    if (!guard_ip_parse(address, &ip)) {
+        return false;
+    }
+    while (list.n > 0) {
+        struct guard_net n;
+        const struct sh_str part = sh_str_trim(sh_str_cut(list, ',', &list));
+        if (part.n > 0 && guard_net_parse(part, &n) == SH_OK && guard_net_has(&n, &ip)) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -146,15 +146,19 @@ int64_t guard_password_ends(const struct sh_guard *g, const struct guard_person 
                : set + guard_set(g)->password_age_us;
 }
 
+bool guard_factor_demanded(const struct sh_guard *g, const struct guard_person *p)
+{
+    return guard_set(g)->second_factor == SH_FACTOR_ALL ||
+           (guard_set(g)->second_factor == SH_FACTOR_ADMINISTRATORS && is_administrator(p));
+}
+
 uint8_t guard_person_must(const struct sh_guard *g, const struct guard_person *p)
 {
     uint8_t must = 0;
     if (p->must_change || guard_password_ends(g, p) <= guard_now(g)) {
         must |= GUARD_MUST_PASSWORD;
     }
-    if (!guard_has_factor(p) &&
-        (guard_set(g)->second_factor == SH_FACTOR_ALL ||
-         (guard_set(g)->second_factor == SH_FACTOR_ADMINISTRATORS && is_administrator(p)))) {
+    if (!guard_has_factor(p) && guard_factor_demanded(g, p) && !guard_second_is_outside(g, p)) {
         must |= GUARD_MUST_FACTOR;
     }
     return must;

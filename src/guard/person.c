@@ -83,6 +83,10 @@ void guard_person_write(struct sh_guard *g, const struct guard_person *p, struct
     sh_jw_c(w, t == NULL ? "" : t->path);
     sh_jw_key(w, "second_factor");
     sh_jw_bool(w, guard_has_factor(p));
+    sh_jw_key(w, "has_password");
+    sh_jw_bool(w, p->phc[0] != '\0');
+    sh_jw_key(w, "linked");
+    sh_jw_u64(w, p->nidentities);
     sh_jw_key(w, "created");
     sh_jw_time(w, p->created_us);
     sh_jw_obj_end(w);
@@ -111,6 +115,7 @@ sh_err guard_person_store(struct sh_guard *g, const struct guard_person *p, stru
     }
     sh_jw_arr_end(&w);
     SH_TRY(guard_factor_store(g, p, &w));
+    SH_TRY(guard_identities_store(p, &w));
     sh_jw_obj_end(&w);
     return sh_jw_end(&w);
 }
@@ -218,6 +223,7 @@ sh_err guard_person_load(struct sh_guard *g, const json_t *o)
         }
     }
     SH_TRY(guard_factor_load(g, o, &f));
+    SH_TRY(guard_identities_load(o, &f));
     SH_TRY(read_common(o, &f, NULL));
     SH_TRY(guard_roles_read(g, json_object_get(o, "roles"), f.roles, &f.nroles, NULL));
     SH_TRY(guard_grants_load(g, json_object_get(o, "grants"), &f));
@@ -340,23 +346,29 @@ sh_err guard_person_commit(struct sh_guard *g, struct guard_person_change *c,
     return err;
 }
 
+sh_err guard_person_allowed(struct sh_guard *g, const struct guard_person *old,
+                            const struct guard_person *form, struct sh_diag *diag)
+{
+    SH_TRY(guard_separation_check(g, old, form, diag));
+    if (old == NULL || g->separated || !is_last_administrator(g, old)) {
+        return SH_OK;
+    }
+    const uint64_t all = sh_builtin_role_bits(SH_STR("administrator"));
+    if (form->disabled || (guard_roles_bits(form->roles, form->nroles) & all) != all) {
+        sh_diag_set(diag, "This is the last administrator of the root tenant.");
+        sh_diag_remedy(diag, "Make another person administrator first.");
+        return SH_E_STATE;
+    }
+    return SH_OK;
+}
+
 /* Under change and lock: may `by` do this to the person in the state `form`? */
 static sh_err may_change(struct sh_guard *g, const struct guard_put_args *a,
                          const struct guard_person *old, const struct guard_person *form)
 {
     const uint64_t bits = guard_person_bits(form) | (old == NULL ? 0 : guard_person_bits(old));
     SH_TRY(guard_may_give(g, a->at->by, old, bits, form->tenant, a->diag));
-    SH_TRY(guard_separation_check(g, old, form, a->diag));
-    if (old == NULL || g->separated || !is_last_administrator(g, old)) {
-        return SH_OK;
-    }
-    const uint64_t all = sh_builtin_role_bits(SH_STR("administrator"));
-    if (form->disabled || (guard_roles_bits(form->roles, form->nroles) & all) != all) {
-        sh_diag_set(a->diag, "This is the last administrator of the root tenant.");
-        sh_diag_remedy(a->diag, "Make another person administrator first.");
-        return SH_E_STATE;
-    }
-    return SH_OK;
+    return guard_person_allowed(g, old, form, a->diag);
 }
 
 static sh_err plan_person(struct sh_guard *g, const struct guard_put_args *a,

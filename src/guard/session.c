@@ -81,6 +81,10 @@ static sh_err session_store(const struct guard_session *s, struct sh_buf *out)
     sh_jw_c(&w, s->peer);
     sh_jw_key(&w, "agent");
     sh_jw_c(&w, s->agent);
+    if (s->provider[0] != '\0') {
+        sh_jw_key(&w, "provider");
+        sh_jw_c(&w, s->provider);
+    }
     sh_jw_obj_end(&w);
     return sh_jw_end(&w);
 }
@@ -119,7 +123,8 @@ sh_err guard_session_load(struct sh_guard *g, const json_t *o, struct sh_str key
                                  sh_json_get_str(o, "person"));
     if (f.person == NULL || !guard_hex_read(key, f.hash) ||
         !guard_copy(f.peer, sizeof f.peer, sh_json_get_str(o, "peer")) ||
-        !guard_copy(f.agent, sizeof f.agent, sh_json_get_str(o, "agent"))) {
+        !guard_copy(f.agent, sizeof f.agent, sh_json_get_str(o, "agent")) ||
+        !guard_copy(f.provider, sizeof f.provider, sh_json_get_str(o, "provider"))) {
         return SH_E_CORRUPT;
     }
     f.confirmed_us = f.created_us;
@@ -228,8 +233,8 @@ static sh_err plan_factor(struct sh_guard *g, const struct sh_sign_in_ask *ask,
 
 /* Under change and lock. */
 static sh_err plan_session(struct sh_guard *g, struct guard_person *p, struct sh_str token,
-                           const struct sh_sign_in_ask *ask, struct new_session *n,
-                           struct guard_batch *b)
+                           const struct sh_sign_in_ask *ask, const struct guard_way *way,
+                           struct new_session *n, struct guard_batch *b)
 {
     struct guard_session f = {.person = p, .created_us = guard_now(g)};
     f.used_us = f.created_us;
@@ -237,6 +242,9 @@ static sh_err plan_session(struct sh_guard *g, struct guard_person *p, struct sh
     f.confirmed_us = f.created_us;
     copy_start(f.peer, sizeof f.peer, ask->peer);
     copy_start(f.agent, sizeof f.agent, ask->agent);
+    if (way != NULL) {
+        (void)guard_copy(f.provider, sizeof f.provider, way->provider);
+    }
     SH_TRY(guard_hash_token(g, token, f.hash));
     n->excess = find_excess(g, p);
     n->person = guard_subject_handle(g, p->slot, p->tenant, false);
@@ -255,7 +263,7 @@ static sh_err plan_session(struct sh_guard *g, struct guard_person *p, struct sh
 
 /* Under change and lock. */
 static sh_err plan_new(struct sh_guard *g, struct guard_person *p, const struct sh_sign_in_ask *ask,
-                       bool by_link, struct sh_sign_in *out, struct new_session *n,
+                       const struct guard_way *way, struct sh_sign_in *out, struct new_session *n,
                        struct guard_batch *b)
 {
     if (p == NULL || p->disabled) {
@@ -263,13 +271,13 @@ static sh_err plan_new(struct sh_guard *g, struct guard_person *p, const struct 
     }
     n->owner = p;
     n->factor = p->factor;
-    if (guard_has_factor(p) && !by_link) {
+    if (guard_has_factor(p) && (way == NULL || !way->no_code)) {
         out->code_needed = ask->code.n == 0 && ask->key == NULL;
         out->key_possible = p->factor.nkeys > 0;
         out->code_possible = p->factor.on;
         SH_TRY(plan_factor(g, ask, n, b));
     }
-    return plan_session(g, p, sh_str_c(out->token), ask, n, b);
+    return plan_session(g, p, sh_str_c(out->token), ask, way, n, b);
 }
 
 /* After the commit. Under lock. */
@@ -287,30 +295,40 @@ static void session_begin(struct sh_guard *g, const struct new_session *n, struc
     g->stats.sign_ins++;
 }
 
+/* For the audit chain. */
+static void how_text(const struct new_session *n, const struct sh_sign_in_ask *ask,
+                     const struct guard_way *way, char *out, size_t cap)
+{
+    const bool second = guard_has_factor(n->owner) && (way == NULL || !way->no_code);
+    (void)guard_print(out, cap, "%s%s", way == NULL ? "password" : way->words,
+                      !second            ? ""
+                      : ask->key != NULL ? " and security key"
+                                         : " and code");
+}
+
 sh_err guard_session_new(struct sh_guard *g, uint32_t tenant, struct sh_str name,
-                         const struct sh_sign_in_ask *ask, bool by_link, struct sh_sign_in *out)
+                         const struct sh_sign_in_ask *ask, const struct guard_way *way,
+                         struct sh_sign_in *out)
 {
     struct guard_batch b;
+    char how[GUARD_SUBJECT_MAX + 160];
     struct new_session n = {.object = "person:"};
     SH_TRY(sh_random_token(g->env->random, "shs_", out->token, sizeof out->token));
     SH_TRY(csrf_of(g, sh_str_c(out->token), out->csrf));
     guard_batch_init(g, &b);
     sh_mutex_lock(&g->change);
     sh_mutex_lock(&g->lock);
-    sh_err err = plan_new(g, guard_person_find(g, tenant, name), ask, by_link, out, &n, &b);
+    sh_err err = plan_new(g, guard_person_find(g, tenant, name), ask, way, out, &n, &b);
     sh_mutex_unlock(&g->lock);
     if (err == SH_OK) {
-        const bool second = guard_has_factor(n.owner) && !by_link;
+        how_text(&n, ask, way, how, sizeof how);
         const struct sh_audit audit = {
             .by = &n.person,
             .tenant = tenant,
             .act = SH_STR("session.created"),
             .object = sh_str_c(n.object),
             .result = SH_STR("ok"),
-            .detail = by_link ? SH_STR("link")
-                              : (!second            ? SH_STR("password")
-                                 : ask->key != NULL ? SH_STR("password and security key")
-                                                    : SH_STR("password and code")),
+            .detail = sh_str_c(how),
             .peer = ask->peer,
         };
         err = guard_commit(g, &b, &audit);

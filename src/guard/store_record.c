@@ -6,12 +6,12 @@
 #include "guard_int.h"
 
 static const char *const kind_names[GUARD_KINDS] = {
-    [GUARD_META] = "_guard.meta",       [GUARD_TENANT] = "_guard.tenant",
-    [GUARD_ROLE] = "_guard.role",       [GUARD_PERSON] = "_guard.person",
-    [GUARD_TOKEN] = "_guard.token",     [GUARD_SESSION] = "_guard.session",
-    [GUARD_DEVICE] = "_guard.device",   [GUARD_CERT] = "_guard.certificate",
-    [GUARD_REVOKED] = "_guard.revoked", [GUARD_PROVISION] = "_guard.provision",
-    [GUARD_AUDIT] = "_guard.audit",
+    [GUARD_META] = "_guard.meta",         [GUARD_TENANT] = "_guard.tenant",
+    [GUARD_ROLE] = "_guard.role",         [GUARD_PERSON] = "_guard.person",
+    [GUARD_TOKEN] = "_guard.token",       [GUARD_SESSION] = "_guard.session",
+    [GUARD_DEVICE] = "_guard.device",     [GUARD_CERT] = "_guard.certificate",
+    [GUARD_REVOKED] = "_guard.revoked",   [GUARD_PROVISION] = "_guard.provision",
+    [GUARD_PROVIDER] = "_guard.provider", [GUARD_AUDIT] = "_guard.audit",
 };
 
 struct record_store {

@@ -69,7 +69,7 @@ bool console_same(const struct sh_config *a, const struct sh_config *b, const ch
 bool console_of_security(const struct sh_config_key *k)
 {
     return strncmp(k->name, "guard.", 6) == 0 || strncmp(k->name, "audit.", 6) == 0 ||
-           strcmp(k->name, "mqtt.anonymous") == 0;
+           strncmp(k->name, "signin.", 7) == 0 || strcmp(k->name, "mqtt.anonymous") == 0;
 }
 
 /* ---- into use ---- */

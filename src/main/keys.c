@@ -89,6 +89,24 @@ const struct sh_config_key node_keys[] = {
      "同一设备身份先后从两个地址使用时的处理：off 不处理、warn 标记、quarantine "
      "隔离。若前方代理会隐藏地址，请选 off。",
      "off,warn,quarantine"},
+    {"signin.url", SH_CONFIG_TEXT, "", 0, 0, false, false, false,
+     "https://host:port by which browsers reach the console, for the callback of OpenID Connect; "
+     "empty = as each browser asks.",
+     "浏览器访问控制台的 https://主机:端口，用作统一认证（OpenID "
+     "Connect）的回调地址；留空则按浏览器的访问地址。",
+     NULL},
+    {"signin.allow", SH_CONFIG_TEXT, "", 0, 0, false, false, false,
+     "Private or loopback addresses and ranges, by comma, that calls to providers of sign-in may "
+     "go to, e.g. 10.1.2.0/24; empty = public ones only.",
+     "统一认证服务在内网时，允许访问的地址或网段，以逗号分隔，例如 "
+     "10.1.2.0/24；留空则只允许公网地址。",
+     NULL},
+    {"signin.ca", SH_CONFIG_TEXT, "", 0, 0, false, true, true,
+     "PEM file of the authority that signed the providers' certificates; empty = the system's.",
+     "签发统一认证服务证书的机构的 PEM 文件；留空则使用系统信任的机构。", NULL},
+    {"signin.administrators", SH_CONFIG_BOOL, "false", 0, 0, false, false, false,
+     "Providers may give roles with the powers of an administrator.",
+     "是否允许由统一认证授予具有管理员权限的角色。", NULL},
     {"audit.syslog", SH_CONFIG_TEXT, "", 0, 0, false, true, false,
      "host:port of a syslog receiver (RFC 5424 over TCP) that gets every audit entry; empty = off.",
      "接收全部审计记录的 syslog 服务器，写作 主机:端口（RFC 5424，TCP）；留空则不转发。", NULL},

@@ -10,6 +10,7 @@
 #include <sh/ingest.h>
 #include <sh/mqtt.h>
 #include <sh/mqtt_server.h>
+#include <sh/outside.h>
 #include <sh/pg.h>
 #include <sh/tls.h>
 

@@ -233,6 +233,27 @@ static sh_err pki_settings(const struct sh_config *c, struct sh_guard_settings *
     return SH_OK;
 }
 
+/* Signing in by others. */
+static sh_err outside_settings(const struct sh_config *c, struct sh_guard_settings *s,
+                               struct sh_diag *d)
+{
+    const struct sh_str url = sh_config_get(c, "signin.url");
+    const struct sh_str allow = sh_config_get(c, "signin.allow");
+    if (url.n > 0 && !sh_cert_url_ok(url)) {
+        sh_diag_set(d, "signin.url is not a web address: '%.*s'.", SH_PRI(url));
+        sh_diag_remedy(d,
+                       "Write https://host:port as browsers reach the console, or leave it empty.");
+        return SH_E_INVAL;
+    }
+    if (!sh_net_list_ok(allow)) {
+        sh_diag_set(d, "signin.allow is no list of addresses and ranges: '%.*s'.", SH_PRI(allow));
+        sh_diag_remedy(d, "Write 10.1.2.3,10.8.0.0/16,fd00::/8 or leave it empty.");
+        return SH_E_INVAL;
+    }
+    s->outside_administrators = sh_config_bool(c, "signin.administrators");
+    return pki_settings(c, s, d);
+}
+
 static sh_err clone_settings(const struct sh_config *c, struct sh_guard_settings *s,
                              struct sh_diag *d)
 {
@@ -247,7 +268,7 @@ static sh_err clone_settings(const struct sh_config *c, struct sh_guard_settings
         return SH_E_INVAL;
     }
     s->clones = (enum sh_clones)i;
-    return pki_settings(c, s, d);
+    return outside_settings(c, s, d);
 }
 
 /* What the configuration says about people's sign-in. */

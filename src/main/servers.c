@@ -223,8 +223,21 @@ static bool only_tls(const struct node *n)
     return http.n == 0 || (sh_addr_parse(http, &a) == SH_OK && sh_addr_is_loopback(&a));
 }
 
+/* Who signs the certificates of providers of sign-in; empty: the system's authorities. */
+static sh_err read_signin_ca(struct node *n, struct sh_str *out)
+{
+    *out = (struct sh_str){NULL, 0};
+    if (sh_config_get(n->config, "signin.ca").n == 0) {
+        return SH_OK;
+    }
+    const sh_err err = read_pem(n, "signin.ca", out);
+    return err == SH_OK ? SH_OK : node_fail(n, "signin.ca", err, NULL);
+}
+
 static sh_err open_api(struct node *n)
 {
+    struct sh_str ca;
+    SH_TRY(read_signin_ca(n, &ca));
     node_sbom_path(n->sbom);
     const struct sh_api_options ao = {
         .env = &n->env,
@@ -245,6 +258,9 @@ static sh_err open_api(struct node *n)
         .bus = n->bus,
         .data_dir = n->dir,
         .version = SH_VERSION,
+        .signin_url = sh_config_get(n->config, "signin.url"),
+        .signin_allow = sh_config_get(n->config, "signin.allow"),
+        .signin_ca = ca,
         .sbom = n->sbom,
         .assets = sh_assets,
         .seams = {.overview = add_overview,
@@ -264,7 +280,9 @@ static sh_err open_api(struct node *n)
                   .drivers = field_drivers,
                   .ctx = n},
     };
-    SH_TRY(sh_api_new(&ao, &n->api));
+    const sh_err made = sh_api_new(&ao, &n->api); /* has copied it */
+    sh_str_free(n->env.alloc, &ca);
+    SH_TRY(made);
     for (size_t i = 0; i < n->nloops; i++) {
         struct node_web *w = &n->web[i];
         const struct sh_http_opts ho = {

@@ -144,9 +144,25 @@ static void judge_outside(const struct sh_config *c, settings_fault_fn *fn, void
         "write the receiver's address, e.g. logs.plant.cn:6514, or "
         "leave it empty",
         "写作接收方的地址，例如 logs.plant.cn:6514，或留空"};
+    static const char *const reached[] = {
+        "not a web address", "不是网址",
+        "write https://host:port as browsers reach the console, or leave it empty",
+        "写作浏览器访问控制台的 https://主机:端口，或留空"};
+    static const char *const ranges[] = {"not a list of addresses and ranges", "不是地址或网段列表",
+                                         "write 10.1.2.3,10.8.0.0/16,fd00::/8 or leave it empty",
+                                         "写作 10.1.2.3,10.8.0.0/16,fd00::/8，或留空"};
     struct sh_guard_settings s = sh_guard_settings_default();
     const struct sh_str where = sh_config_get(c, "audit.syslog");
-    if (node_guard_settings(c, &s, NULL) != SH_OK) {
+    const struct sh_str browsers = sh_config_get(c, "signin.url");
+    const bool url_ok = browsers.n == 0 || sh_cert_url_ok(browsers);
+    const bool list_ok = sh_net_list_ok(sh_config_get(c, "signin.allow"));
+    if (!url_ok) {
+        tell(fn, ctx, "signin.url", "signin_url", reached);
+    }
+    if (!list_ok) {
+        tell(fn, ctx, "signin.allow", "signin_allow", ranges);
+    }
+    if (url_ok && list_ok && node_guard_settings(c, &s, NULL) != SH_OK) {
         tell(fn, ctx, "pki.url", "pki_url", url);
     }
     if (where.n > 0 && !forward_where_ok(where)) {

@@ -64,6 +64,7 @@ export const nodeWords = {
   'settings.group.tls': ['服务器证书', 'Server certificate'],
   'settings.group.pki': ['设备证书', 'Device certificates'],
   'settings.group.guard': ['登录与安全', 'Sign-in and security'],
+  'settings.group.signin': ['统一认证', 'Sign-in by providers'],
   'settings.group.audit': ['审计转发', 'Forwarding of the audit'],
   'settings.group.journal': ['写盘日志', 'Journal'],
   'settings.group.history': ['历史数据', 'History'],

@@ -140,7 +140,10 @@ struct sh_api_options {
     struct sh_bus *bus;
     const char *data_dir;
     const char *version;
-    const char *sbom;                  /* path of the bill of materials; NULL or missing: 404 */
+    struct sh_str signin_url;   /* as browsers reach the console; empty = as each asks; copied */
+    struct sh_str signin_allow; /* private addresses that providers may have; copied */
+    struct sh_str signin_ca;    /* PEM: who signs providers of sign-in; empty = the system's */
+    const char *sbom;           /* path of the bill of materials; NULL or missing: 404 */
     const struct sh_api_asset *assets; /* ended by path == NULL */
     struct sh_api_seams seams;
 };

@@ -162,6 +162,7 @@ struct sh_guard_settings {
     uint32_t password_history; /* passwords before that may not come back; at most 8; 5 */
     int64_t password_age_us;   /* until it must be changed; 0 = never */
     enum sh_factor_policy second_factor; /* who must have one; SH_FACTOR_CHOICE */
+    bool outside_administrators; /* a provider may give the powers of an administrator; false */
     int64_t
         confirm_us; /* dangerous acts ask for the password again after this; 0 = never; 15 min */
     uint32_t password_waiting;    /* password checks that may wait for the one that runs; 16 */
