@@ -23,7 +23,8 @@ def main():
         skip("npm is not installed")
     if not os.path.isdir(os.path.join(ROOT, "web", "node_modules")):
         skip("the console's packages are not installed (make web)")
-    with tempfile.TemporaryDirectory(prefix="songhua-backups-") as folder, Songhua({"demo": "true", "backup.dir": folder}) as s:
+    with tempfile.TemporaryDirectory(prefix="songhua-backups-") as folder, Songhua(
+            {"demo": "true", "backup.dir": folder, "signin.allow": "127.0.0.1"}) as s:
         (port,) = free_ports(1)
         channel = s.get(CHANNEL)
         channel["config"]["address"] = f"127.0.0.1:{port}"

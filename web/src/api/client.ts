@@ -117,7 +117,7 @@ async function callOnce<T>(method: string, path: string, options: CallOptions): 
   });
   if (!response.ok) {
     const problem = await readProblem(response);
-    if (response.status === 401 && !path.startsWith('sessions')) onSignedOut();
+    if (response.status === 401 && !path.startsWith('sessions') && !path.startsWith('sign-in')) onSignedOut();
     throw problem;
   }
   const text = response.status === 204 ? '' : await response.text();

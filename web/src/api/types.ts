@@ -46,6 +46,10 @@ export interface Session {
   /** What has to be done before anything else is allowed. */
   must?: ('password' | 'second_factor')[];
   second_factor?: boolean;
+  /** There is one here; without it one signs in by a provider. */
+  password?: boolean;
+  /** Providers that one is linked to. */
+  providers?: string[];
   /** One-time codes are set up. */
   totp?: boolean;
   keys?: SecurityKey[];
@@ -67,6 +71,8 @@ export interface SessionRow {
   expires: string;
   address: string;
   agent: string;
+  /** By whom; '' = by a password here. */
+  provider?: string;
   current: boolean;
 }
 
@@ -192,6 +198,8 @@ export interface Person {
   disabled?: boolean;
   must_change?: boolean;
   second_factor?: boolean;
+  has_password?: boolean;
+  linked?: number;
 }
 export interface Role {
   name: string;

@@ -73,9 +73,10 @@ export async function addKey(name: string): Promise<KeyAdded> {
   return (await put<KeyAdded>('sessions/current/keys', body)).data;
 }
 
-/** Has a key sign what the server asks: to sign in (`who`), or for one's own session. */
-export async function signWithKey(who?: { user: string; password: string }): Promise<Assertion> {
-  const asked = await (who ? post<Asked>('sessions/key', who) : post<Asked>('sessions/current/key'));
+/** Has a key sign what the server asks: to sign in (`who`), behind a provider, or for one's own session. */
+export async function signWithKey(who?: { user: string; password: string } | 'outside'): Promise<Assertion> {
+  const path = who === 'outside' ? 'sign-in/key' : who ? 'sessions/key' : 'sessions/current/key';
+  const asked = await post<Asked>(path, typeof who === 'object' ? who : undefined);
   const got = (await navigator.credentials.get({
     publicKey: {
       challenge: fromBase64url(asked.challenge),

@@ -6,6 +6,8 @@ import { useLanguage } from '../i18n';
 import { SignIn } from '../pages/SignIn';
 import { ConfirmIdentity } from '../components/ConfirmIdentity';
 import { MustDo } from '../pages/MustDo';
+import { OutsideReturn } from '../pages/OutsideReturn';
+import { outsideReturn } from '../api/outside';
 import { Loading } from '../components/Loading';
 import { ErrorBoundary } from './ErrorBoundary';
 import { antdTheme } from './antd';
@@ -23,6 +25,7 @@ const panel = match('/panel/:id', location.pathname);
 
 function Inside() {
   const { state, session } = useSession();
+  if (outsideReturn?.confirm) return <OutsideReturn />;
   if (state === 'loading') return <Loading />;
   if (state === 'out') return <SignIn />;
   return (

@@ -22,6 +22,7 @@ const pages: [string, PageOf][] = [
   ['/provisioning', lazy(() => import('../pages/Provisioning'))],
   ['/tokens', lazy(() => import('../pages/Tokens'))],
   ['/people', lazy(() => import('../pages/People'))],
+  ['/sign-in-providers', lazy(() => import('../pages/Providers'))],
   ['/roles', lazy(() => import('../pages/Roles'))],
   ['/tenants', lazy(() => import('../pages/Tenants'))],
   ['/account', lazy(() => import('../pages/account/Account'))],

@@ -2,7 +2,7 @@
 import {
   ApartmentOutlined, ApiOutlined, AppstoreOutlined, AreaChartOutlined, AuditOutlined, BlockOutlined,
   DashboardOutlined, FileTextOutlined, HddOutlined, HeartOutlined, IdcardOutlined, KeyOutlined, SafetyCertificateOutlined, SafetyOutlined, SaveOutlined,
-  SettingOutlined, TeamOutlined,
+  SettingOutlined, SolutionOutlined, TeamOutlined,
 } from '@ant-design/icons';
 import type { ReactNode } from 'react';
 import type { WordKey } from '../i18n';
@@ -37,6 +37,7 @@ export const menu: { word: WordKey; items: Item[] }[] = [
     word: 'nav.platform',
     items: [
       { path: '/people', word: 'nav.people', icon: <TeamOutlined />, needs: 'people.read' },
+      { path: '/sign-in-providers', word: 'nav.providers', icon: <SolutionOutlined />, needs: 'people.read' },
       { path: '/roles', word: 'nav.roles', icon: <SafetyOutlined />, needs: 'roles.read' },
       { path: '/tenants', word: 'nav.tenants', icon: <ApartmentOutlined />, needs: 'tenants.read' },
       { path: '/tokens', word: 'nav.tokens', icon: <KeyOutlined />, needs: 'tokens.read' },

@@ -1,9 +1,12 @@
 // Asks for the password once more when the server wants it for a dangerous act; the act goes on then.
 import { Form, Input, Modal } from 'antd';
 import { useEffect, useRef, useState } from 'react';
-import { post, whenConfirmNeeded } from '../api/client';
+import { post, Problem, whenConfirmNeeded } from '../api/client';
+import { startAt, whenConfirmed, type Door } from '../api/outside';
+import { useSession } from '../app/session';
 import type { Assertion } from '../api/webauthn';
 import { t } from '../i18n';
+import { Doors, useDoors } from './Doors';
 import { ProblemView } from './ProblemView';
 import { factorsOf, SecondFactor } from './SecondFactor';
 import { useAct } from './useAct';
@@ -14,6 +17,10 @@ interface Values {
 }
 
 export function ConfirmIdentity() {
+  const { session } = useSession();
+  const linked = session?.providers ?? [];
+  const doors = useDoors(session?.user.tenant ?? '').filter((door) => linked.includes(door.id));
+  const password = session?.password !== false;
   const [open, setOpen] = useState(false);
   const [factors, setFactors] = useState<('totp' | 'key')[] | null>(null);
   const waiting = useRef<((yes: boolean) => void)[]>([]);
@@ -41,6 +48,13 @@ export function ConfirmIdentity() {
     setProblem(null);
     waiting.current.splice(0).forEach((resolve) => resolve(yes));
   };
+  const endRef = useRef(end);
+  endRef.current = end;
+  useEffect(() => (open ? whenConfirmed(() => endRef.current(true)) : undefined), [open]);
+  const goTo = (door: Door) => {
+    const opened = window.open(startAt(door.id, { for: 'confirm' }), '_blank', 'width=520,height=680');
+    if (!opened) setProblem(new Problem(403, { title: t('outside.blocked') }));
+  };
   const submit = async (values: Values & { assertion?: Assertion }) => {
     const done = await run(async () => {
       await post('sessions/current/confirm', values);
@@ -56,6 +70,7 @@ export function ConfirmIdentity() {
       cancelText={t('action.cancel')}
       confirmLoading={busy}
       onOk={() => form.submit()}
+      okButtonProps={{ style: password ? undefined : { display: 'none' } }}
       onCancel={() => end(false)}
       destroyOnHidden
       afterOpenChange={(shown) => shown && (form.getFieldInstance('password') as { focus?: () => void } | undefined)?.focus?.()}
@@ -63,6 +78,13 @@ export function ConfirmIdentity() {
       zIndex={2000}
     >
       <p>{t('confirm.what')}</p>
+      {doors.length > 0 ? (
+        <>
+          <p className="dim">{t('outside.confirmWhat')}</p>
+          <Doors doors={doors} word="outside.confirm" onPick={goTo} />
+        </>
+      ) : null}
+      {password ? (
       <Form<Values> form={form} layout="vertical" requiredMark={false} preserve={false} onFinish={(v) => void submit(v)}>
         <Form.Item
           name="password"
@@ -78,6 +100,7 @@ export function ConfirmIdentity() {
           />
         ) : null}
       </Form>
+      ) : null}
       <ProblemView problem={problem?.code === 'code_needed' ? null : problem} />
     </Modal>
   );

@@ -18,10 +18,12 @@ interface Props {
   factors: ('totp' | 'key')[];
   /** For signing in; else for the session that there is. */
   who?: () => { user: string; password: string };
+  /** For somebody whom a provider has proved. */
+  outside?: boolean;
   onAssertion: (assertion: Assertion) => void;
 }
 
-export function SecondFactor({ factors, who, onAssertion }: Props) {
+export function SecondFactor({ factors, who, outside = false, onAssertion }: Props) {
   const { busy, problem, run } = useAct();
   const key = factors.includes('key');
   return (
@@ -32,7 +34,7 @@ export function SecondFactor({ factors, who, onAssertion }: Props) {
             block
             autoFocus
             loading={busy}
-            onClick={() => void run(async () => onAssertion(await signWithKey(who?.())))}
+            onClick={() => void run(async () => onAssertion(await signWithKey(outside ? 'outside' : who?.())))}
           >
             {t('key.use')}
           </Button>

@@ -9,6 +9,7 @@ import { identityWords } from './wordsIdentity';
 import { securityWords } from './wordsSecurity';
 import { importWords } from './wordsImport';
 import { nodeWords } from './wordsNode';
+import { outsideWords } from './wordsOutside';
 
 type Word = readonly [zh: string, en: string];
 
@@ -481,6 +482,7 @@ const table = {
   'people.newPasswordHint': ['不填则不变；填写后他的会话全部结束。', 'Empty: unchanged. A new one ends all of the sessions.'],
   'people.mustChange': ['下次登录时必须修改密码', 'Must change the password at the next sign-in'],
   'people.access': ['登录与会话', 'Access'],
+  'people.passwordNone': ['留空则没有本地密码，只能通过统一认证登录', 'Leave empty for none here: then the person signs in by a provider only'],
   'people.passwordShort': ['至少 {n} 个字符', 'At least {n} characters'],
   'people.deleteHint': ['{name} 将不能再登录。', '{name} will no longer be able to sign in.'],
 
@@ -520,6 +522,7 @@ const table = {
   ...deviceWords,
   ...importWords,
   ...accountWords,
+  ...outsideWords,
 
   'audit.what': ['每条记录都含前一条的散列，可离线验证完整性', 'Each entry holds the hash of the one before; the chain can be verified off-line'],
   'audit.search': ['搜索人员、动作、对象', 'Search who, act or object'],

@@ -90,8 +90,8 @@ function Fields({ row }: { row: Person | null }) {
       <Form.Item
         name="password"
         label={t(row ? 'people.newPassword' : 'signIn.password')}
-        extra={row ? t('people.newPasswordHint') : undefined}
-        rules={[{ required: row === null, min: MIN_PASSWORD, message: t('people.passwordShort', { n: MIN_PASSWORD }) }]}
+        extra={t(row ? 'people.newPasswordHint' : 'people.passwordNone')}
+        rules={[{ min: MIN_PASSWORD, message: t('people.passwordShort', { n: MIN_PASSWORD }) }]}
       >
         <Input.Password autoComplete="new-password" />
       </Form.Item>
@@ -128,7 +128,7 @@ export default function People() {
         }
         save={({ password, ...values }, row) => {
           const grants = (values.grants ?? []).map((g) => grantBody(g, g.at === undefined ? undefined : row?.grants?.[g.at]));
-          const body = { ...values, grants, ...(password ? { password } : {}) };
+          const body = { ...values, grants, ...(password ? { password } : row ? {} : { must_change: false }) };
           return row ? put(`people/${seg(row.name)}`, body) : post('people', body);
         }}
         more={(row) => (

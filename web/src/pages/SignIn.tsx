@@ -2,6 +2,9 @@ import { Button, Form, Input } from 'antd';
 import { useEffect, useState } from 'react';
 import { LookButtons } from '../app/Shell';
 import { useSession } from '../app/session';
+import { outsideProblem, outsideReturn, startAt } from '../api/outside';
+import { Doors, useDoors } from '../components/Doors';
+import { OutsideCode } from '../components/OutsideCode';
 import { ProblemView } from '../components/ProblemView';
 import { factorsOf, SecondFactor } from '../components/SecondFactor';
 import { useAct } from '../components/useAct';
@@ -14,7 +17,9 @@ interface Values {
 }
 
 export function SignIn() {
-  const { signIn, problem: linkProblem } = useSession();
+  const { signIn, refresh, problem: linkProblem } = useSession();
+  const doors = useDoors(new URLSearchParams(location.search).get('tenant') ?? '');
+  const [why, setWhy] = useState(outsideReturn?.why ?? '');
   const { busy, problem, run } = useAct();
   const [form] = Form.useForm<Values>();
   const [asked, setAsked] = useState('');
@@ -41,6 +46,14 @@ export function SignIn() {
         <img src="/icon.svg" alt="" width={44} height={44} />
         <h1>{t('app.name')}</h1>
         <p className="dim">{t('app.what')}</p>
+        {why === 'code' ? (
+          <>
+            <OutsideCode onDone={refresh} />
+            <Button type="link" onClick={() => setWhy('')}>
+              {t('outside.again')}
+            </Button>
+          </>
+        ) : (
         <Form<Values>
           form={form}
           layout="vertical"
@@ -70,11 +83,24 @@ export function SignIn() {
               }
             />
           ) : null}
-          <ProblemView problem={problem?.code === 'code_needed' ? null : (problem ?? linkProblem)} />
+          <ProblemView
+            problem={problem?.code === 'code_needed' ? null : (problem ?? linkProblem ?? (why ? outsideProblem(why) : null))}
+          />
           <Button type="primary" size="large" htmlType="submit" block loading={busy}>
             {t('signIn.do')}
           </Button>
         </Form>
+        )}
+        {why !== 'code' && doors.length > 0 ? (
+          <>
+            <p className="or dim">{t('outside.or')}</p>
+            <Doors
+              doors={doors}
+              word="outside.enter"
+              onPick={(door) => location.assign(startAt(door.id, { back: location.pathname + location.search }))}
+            />
+          </>
+        ) : null}
         <details>
           <summary>{t('signIn.lost')}</summary>
           <p>{t('signIn.lostHow')}</p>

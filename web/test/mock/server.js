@@ -8,6 +8,7 @@ import { gzipSync } from 'node:zlib';
 import { accessRoutes } from './access.js';
 import { accountRoutes } from './account.js';
 import { dashboardRoutes, demoBoard, shownBy } from './dashboards.js';
+import { outsideRoutes } from './outside.js';
 import { deviceRoutes } from './devices.js';
 import { answer, id8, notFound, Refusal } from './answer.js';
 import { Edits, querySeries, toMs } from './history.js';
@@ -37,7 +38,9 @@ export class Mock {
     this.views = [];
     this.audit = [];
     this.sessions = new Map();
-    this.account = { must: [], second_factor: false, totp: false, keys: [], recovery_left: 0, password_set: new Date().toISOString(), password_expires: null };
+    this.account = {
+      password: true, providers: [], must: [], second_factor: false, totp: false, keys: [], recovery_left: 0, password_set: new Date().toISOString(), password_expires: null,
+    };
     this.confirmed = true;
     this.links = new Set(['welcome']);
     this.streams = new Set();
@@ -203,6 +206,7 @@ export class Mock {
       if (this.account.second_factor && !this.account.keys?.some((k) => k.id === assertion?.id)) this.checkCode(code);
       return this.enter(res, req.headers['user-agent']);
     }
+    if (path[0] === 'sign-in') return path[1] === undefined ? this.doors(res) : this.door(req, res, path);
     if (path[0] === 'ingest' && req.headers.authorization) return this.deviceIngest(req, res);
     const session = this.panelSession(req, path) ?? this.session(req);
     const call = { req, res, url, q: url.searchParams, json, raw, session, rest: path.slice(1) };
@@ -486,6 +490,10 @@ export class Mock {
       if (req.method === 'DELETE') return answer(res, 204);
       return answer(res, 200, { items: rest[0] === 'admin' ? this.sessionRows(session) : [] });
     }
+    if (rest[1] === 'identities') {
+      if (req.method !== 'GET') this.dangerous();
+      return this.identityRoutes(req, res, rest, json);
+    }
     if (rest[1] === 'rights') return this.on_sessions({ req, res, session, rest, json });
     if (rest[1] === 'second-factor') {
       this.people.find((p) => p.name === rest[0]).second_factor = false;
@@ -570,7 +578,7 @@ export class Mock {
   }
 }
 
-Object.assign(Mock.prototype, accountRoutes, deviceRoutes, accessRoutes, nodeRoutes, dashboardRoutes);
+Object.assign(Mock.prototype, accountRoutes, outsideRoutes, deviceRoutes, accessRoutes, nodeRoutes, dashboardRoutes);
 
 /** Grants as the server answers them. */
 function given(person) {

@@ -34,7 +34,13 @@ export default function Account() {
               </dd>
             </dl>
           </Panel>
-          <PasswordPanel />
+          {session?.password === false ? (
+            <Panel title={t('account.password')}>
+              <p>{t('outside.noPassword')}</p>
+            </Panel>
+          ) : (
+            <PasswordPanel />
+          )}
         </div>
         <FactorPanel />
         <Panel title={t('account.sessions')} className="wide">

@@ -4,6 +4,7 @@ import type { Person } from '../../api/types';
 import { ProblemView } from '../../components/ProblemView';
 import { useAct } from '../../components/useAct';
 import { t } from '../../i18n';
+import { Identities } from './Identities';
 import { RightsTable } from './Rights';
 import { SessionTable } from './SessionTable';
 
@@ -45,6 +46,11 @@ export function PersonAccess({ person, mayWrite, onClose }: { person: Person; ma
                 </p>
               </>
             ),
+          },
+          {
+            key: 'identities',
+            label: t('identity.title'),
+            children: <Identities person={person.name} mayWrite={mayWrite} />,
           },
           {
             key: 'rights',

@@ -41,7 +41,8 @@ export function SessionTable({ path, mayEnd }: Props) {
         title: t('account.browser'),
         render: (s) => (
           <span title={s.agent}>
-            {agentName(s.agent)} {s.current ? <span className="tag">{t('account.here')}</span> : null}
+            {agentName(s.agent)} {s.provider ? <span className="tag">{`${t('outside.by')} ${s.provider}`}</span> : null}{' '}
+            {s.current ? <span className="tag">{t('account.here')}</span> : null}
           </span>
         ),
       },

@@ -1,0 +1,69 @@
+// Signing in by a provider: how the browser came back (#/sign-in=...), and the windows that confirm.
+import { words } from '../i18n/words';
+import { t, type WordKey } from '../i18n';
+import { Problem } from './client';
+
+export interface Door {
+  id: string;
+  zh: string;
+  en: string;
+}
+export interface Provider extends Door {
+  issuer: string;
+  client_id: string;
+  has_secret: boolean;
+  scopes: string;
+  name_claim: string;
+  people: 'linked' | 'create' | 'map';
+  roles: string[];
+  roles_claim: string;
+  map: { value: string; role: string }[];
+  second_factor: 'own' | 'provider';
+  acr_values: string;
+  disabled: boolean;
+  revision: number;
+}
+export interface Identity {
+  provider: string;
+  subject?: string;
+  name?: string;
+}
+
+const CHANNEL = 'songhua-sign-in';
+
+/** What the address says behind the '#', taken once; only words that the console knows are shown. */
+function take(): { why: string; confirm: boolean } | null {
+  const found = /^#sign-in=([a-z_]+)(&confirm=1)?$/.exec(location.hash);
+  if (!found) return null;
+  history.replaceState(null, '', location.pathname + location.search);
+  return { why: found[1] ?? '', confirm: found[2] !== undefined };
+}
+export const outsideReturn = take();
+
+export function outsideProblem(why: string, detail = ''): Problem {
+  const known = `outsideWhy.${why}` in words ? why : 'provider_error';
+  return new Problem(401, {
+    code: why,
+    title: t(`outsideWhy.${known}` as WordKey),
+    detail,
+    remedy: t(`outsideFix.${known}` as WordKey),
+  });
+}
+
+export function startAt(id: string, query: Record<string, string>): string {
+  return `/api/v1/sign-in/${encodeURIComponent(id)}/start?${new URLSearchParams(query).toString()}`;
+}
+
+/** In the window that was opened to confirm: tells the one that asked. */
+export function tellConfirmed(): void {
+  const channel = new BroadcastChannel(CHANNEL);
+  channel.postMessage('confirmed');
+  channel.close();
+}
+export function whenConfirmed(then: () => void): () => void {
+  const channel = new BroadcastChannel(CHANNEL);
+  channel.onmessage = (event) => {
+    if (event.data === 'confirmed') then();
+  };
+  return () => channel.close();
+}

@@ -1,0 +1,58 @@
+// Providers of sign-in in the mock: methods of Mock. There is no provider behind it: what the exchange does is the real server's to say.
+import { answer, notFound, Refusal } from './answer.js';
+
+const FRESH = {
+  scopes: 'openid profile', name_claim: 'preferred_username', people: 'linked', roles: [], roles_claim: 'groups', map: [],
+  second_factor: 'own', acr_values: '', zh: '', en: '', disabled: false,
+};
+
+export const outsideRoutes = {
+  doors(res) {
+    const open = (this.providers ?? []).filter((p) => !p.disabled);
+    return answer(res, 200, { providers: open.map(({ id, zh, en }) => ({ id, zh, en })) });
+  },
+
+  /** A page of the browser: always refused here. */
+  door(req, res, path) {
+    if (path[1] === 'code' || path[1] === 'key') throw new Refusal(401, 'sign_in_over', '此浏览器没有等待验证码的登录', '请重新通过统一认证登录。');
+    if (path[2] !== 'start' && path[2] !== 'callback') throw notFound(path.join('/'));
+    const known = (this.providers ?? []).some((p) => p.id === path[1] && !p.disabled);
+    const confirm = req.url.includes('for=confirm') ? '&confirm=1' : '';
+    res.writeHead(303, { Location: `/#sign-in=${known ? 'provider_down' : 'provider_off'}${confirm}` }).end();
+    return undefined;
+  },
+
+  on_identity_providers({ req, res, rest, json }) {
+    this.providers ??= [];
+    const at = this.providers.findIndex((p) => p.id === rest[0]);
+    if (rest[0] === undefined && req.method === 'GET') {
+      return answer(res, 200, { items: this.providers, next: null, callback: `http://${req.headers.host}/api/v1/sign-in/{id}/callback` });
+    }
+    if (rest[0] !== undefined && at < 0) throw notFound(rest[0]);
+    if (rest[1] === 'try') return answer(res, 200, { good: false, code: 'provider_down', detail: "the provider's document: no route to host" });
+    if (req.method === 'GET') return answer(res, 200, this.providers[at]);
+    this.dangerous();
+    if (req.method === 'DELETE') {
+      if (Object.values(this.identities ?? {}).flat().some((i) => i.provider === rest[0]))
+        throw new Refusal(409, 'state', 'People are linked to this provider.', 'Unlink them first.');
+      this.providers.splice(at, 1);
+      return answer(res, 204);
+    }
+    const { client_secret, ...asked } = json();
+    if (req.method === 'POST' && this.providers.some((p) => p.id === asked.id)) throw new Refusal(409, 'exists', '名称已存在', '请换一个名称。');
+    const old = this.providers[at] ?? { ...FRESH, kind: 'oidc', tenant: '', has_secret: false, created: new Date().toISOString(), revision: 0 };
+    const made = { ...old, ...asked, has_secret: client_secret === undefined ? old.has_secret : client_secret !== '', revision: old.revision + 1 };
+    if (at < 0) this.providers.push(made);
+    else this.providers[at] = made;
+    return answer(res, req.method === 'POST' ? 201 : 200, made);
+  },
+
+  identityRoutes(req, res, rest, json) {
+    this.identities ??= {};
+    const own = (this.identities[rest[0]] ??= []);
+    if (req.method === 'GET') return answer(res, 200, { items: own });
+    if (req.method === 'POST') own.push(json());
+    else this.identities[rest[0]] = own.filter((i) => i.provider !== rest[2]);
+    return answer(res, 204);
+  },
+};
