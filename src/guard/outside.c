@@ -10,70 +10,9 @@
  * by state (RFC 6749, 10.12), used up by the first answer that fits; the ID token to it by nonce;
  * the code by PKCE; the provider by its own callback address and, when it says so, by iss (RFC
  * 9207). SPDX-License-Identifier: Apache-2.0 */
-#include <sh/jwt.h>
-
-#include "guard_int.h"
-
-enum stage { DISCOVERY, BEGIN, TOKEN, KEYS, VERIFY, USER, ENTER, DONE, FAILED };
-enum {
-    BODY_MAX = 262144,
-    URL_MAX = 4 * SH_OUTSIDE_URL_MAX,
-    WAIT_S = 600,
-    CODE_S = 300,
-    CODE_TRIES = 5,
-    CACHE_S = 3600, /* what was fetched is good for so long */
-    AGAIN_S = 60    /* keys are not fetched again sooner */
-};
-#define US INT64_C(1000000)
-
-struct sh_outside {
-    struct sh_guard *g;
-    enum sh_outside_purpose purpose;
-    enum stage stage;
-    struct guard_provider *p; /* copy; NULL: none was found */
-    struct guard_waiting w;
-    char peer[64];
-    char agent[GUARD_AGENT_MAX + 1];
-    char answered_issuer[GUARD_ISSUER_MAX + 1];
-    struct guard_discovery doc; /* views into discovery */
-    json_t *discovery;
-    json_t *jwks;
-    int64_t jwks_us; /* of when they are; 0 = fetched by this exchange */
-    json_t *claims;
-    json_t *more;
-    struct sh_buf code; /* of the answer, later the access token */
-    struct sh_buf id_token;
-    /* the fetch */
-    bool asked;
-    struct sh_buf url;
-    struct sh_buf form;
-    struct sh_buf authorization;
-    sh_err fetch_err;
-    int status;
-    struct sh_buf body;
-    char fetch_why[200];
-    /* the end */
-    const char *why;
-    struct sh_diag diag;
-    char browser[SH_SECRET_CHARS];
-    struct sh_buf location;
-    bool has_session;
-    bool code_needed;
-    bool told; /* why it failed, to the audit chain */
-    struct sh_sign_in session;
-};
+#include "exchange_int.h"
 
 /* ---- life ---- */
-
-static sh_err fail(struct sh_outside *x, const char *why, const char *english)
-{
-    x->stage = FAILED;
-    x->why = why;
-    if (english != NULL) {
-        sh_diag_set(&x->diag, "%s", english);
-    }
-    return SH_E_DENIED;
-}
 
 static sh_err outside_new(struct sh_guard *g, enum sh_outside_purpose purpose,
                           struct sh_outside **out)
@@ -137,106 +76,6 @@ static sh_err take_provider(struct sh_outside *x, struct sh_str id, bool cached)
     }
     sh_mutex_unlock(&g->lock);
     return err;
-}
-
-/* What was fetched is kept for the next one, when the provider is the same still. */
-static void keep(struct sh_outside *x, bool keys)
-{
-    struct sh_guard *g = x->g;
-    struct sh_str copy = sh_str_dup(g->env->alloc, sh_buf_str(&x->body));
-    if (copy.p == NULL) {
-        return;
-    }
-    sh_mutex_lock(&g->lock);
-    struct guard_provider *p = guard_provider_find(g, sh_str_c(x->p->id));
-    if (p != NULL && p->revision == x->p->revision) {
-        struct sh_str *at = keys ? &p->jwks : &p->discovery;
-        sh_str_free(g->env->alloc, at);
-        *at = copy;
-        *(keys ? &p->jwks_us : &p->discovery_us) = sh_mono_us(g->env->clock);
-        copy = (struct sh_str){NULL, 0};
-    }
-    sh_mutex_unlock(&g->lock);
-    sh_str_free(g->env->alloc, &copy);
-}
-
-/* ---- fetching ---- */
-
-static sh_err ask_for(struct sh_outside *x, struct sh_str url)
-{
-    sh_buf_clear(&x->url);
-    sh_buf_clear(&x->form);
-    sh_buf_clear(&x->authorization);
-    sh_buf_clear(&x->body);
-    x->asked = true;
-    x->fetch_err = SH_E_STATE;
-    return sh_buf_put_str(&x->url, url) == SH_OK ? SH_E_AGAIN : SH_E_NOMEM;
-}
-
-void sh_outside_fetched(struct sh_outside *x, sh_err err, const char *why, int status,
-                        struct sh_bytes body)
-{
-    sh_buf_clear(&x->body);
-    x->fetch_err = err == SH_OK ? sh_buf_put(&x->body, body.p, body.n) : err;
-    x->status = status;
-    const struct sh_str said = sh_str_c(why == NULL ? "" : why);
-    (void)guard_copy(x->fetch_why, sizeof x->fetch_why,
-                     sh_str_sub(said, 0, sizeof x->fetch_why - 1));
-}
-
-/* The answer as JSON. what: how to call it. */
-static sh_err answer(struct sh_outside *x, const char *what, json_t **out)
-{
-    x->asked = false;
-    if (x->fetch_err != SH_OK) {
-        sh_diag_set(&x->diag, "%s at %.*s: %s (%s)", what, SH_PRI(sh_buf_str(&x->url)),
-                    x->fetch_why, sh_err_name(x->fetch_err));
-        return fail(x, x->fetch_err == SH_E_DENIED ? "address" : "provider_down", NULL);
-    }
-    if (x->status != 200) {
-        sh_diag_set(&x->diag, "%s at %.*s: the answer was %d.", what, SH_PRI(sh_buf_str(&x->url)),
-                    x->status);
-        return fail(x, "provider_answer", NULL);
-    }
-    const sh_err err = sh_json_parse(sh_buf_str(&x->body), BODY_MAX, out, NULL);
-    if (err == SH_E_NOMEM) {
-        return err;
-    }
-    if (err != SH_OK || !json_is_object(*out)) {
-        sh_diag_set(&x->diag, "%s at %.*s is no JSON object.", what, SH_PRI(sh_buf_str(&x->url)));
-        return fail(x, "provider_answer", NULL);
-    }
-    return SH_OK;
-}
-
-/* ---- DISCOVERY ---- */
-
-static sh_err discovery(struct sh_outside *x)
-{
-    const struct sh_str issuer = sh_str_c(x->p->issuer);
-    if (x->discovery == NULL && !x->asked) {
-        SH_TRY(ask_for(x, issuer) == SH_E_AGAIN ? SH_OK : SH_E_NOMEM);
-        const bool slash = issuer.p[issuer.n - 1] == '/';
-        SH_TRY(sh_buf_put_c(&x->url, slash ? ".well-known/openid-configuration"
-                                           : "/.well-known/openid-configuration"));
-        return SH_E_AGAIN;
-    }
-    const bool fresh = x->asked;
-    if (fresh) {
-        SH_TRY(answer(x, "the provider's document", &x->discovery));
-    }
-    if (guard_discovery_read(x->discovery, issuer, &x->doc, &x->diag) != SH_OK) {
-        return fail(x, "provider_document", NULL);
-    }
-    if (fresh) {
-        keep(x, false);
-    }
-    x->stage = x->purpose == SH_OUTSIDE_TRY ? KEYS : x->w.provider[0] == '\0' ? BEGIN : TOKEN;
-    if (x->stage == TOKEN && (x->doc.says_issuer || x->answered_issuer[0] != '\0') &&
-        strcmp(x->answered_issuer, x->p->issuer) != 0) {
-        return fail(x, "token_issuer", "The answer is of another issuer.");
-    }
-    return SH_OK;
 }
 
 /* ---- BEGIN ---- */
@@ -328,7 +167,8 @@ static sh_err check_session(struct sh_outside *x, struct sh_str token)
                         !s->person->identities[i].named);
     }
     sh_mutex_unlock(&g->lock);
-    return good ? SH_OK : fail(x, "other_person", "Who sits there is not linked to that provider.");
+    return good ? SH_OK
+                : guard_x_fail(x, "other_person", "Who sits there is not linked to that provider.");
 }
 
 sh_err sh_outside_begin(struct sh_guard *g, enum sh_outside_purpose purpose,
@@ -338,10 +178,10 @@ sh_err sh_outside_begin(struct sh_guard *g, enum sh_outside_purpose purpose,
     SH_TRY(outside_new(g, purpose, &x));
     sh_err err = take_provider(x, ask->provider, true);
     if (err == SH_OK && x->p == NULL) {
-        (void)fail(x, "provider_off", "There is no such provider, or it is disabled.");
+        (void)guard_x_fail(x, "provider_off", "There is no such provider, or it is disabled.");
     } else if (err == SH_OK && (!guard_copy(x->w.callback, sizeof x->w.callback, ask->callback) ||
                                 !guard_copy(x->peer, sizeof x->peer, ask->peer))) {
-        (void)fail(x, "state", "The callback address is too long.");
+        (void)guard_x_fail(x, "state", "The callback address is too long.");
     } else if (err == SH_OK) {
         (void)guard_copy(x->w.back, sizeof x->w.back,
                          guard_path_ok(ask->back) ? ask->back : SH_STR("/"));
@@ -378,23 +218,24 @@ static sh_err take_waiting(struct sh_outside *x, const struct sh_outside_ask *as
     }
     sh_mutex_unlock(&g->lock);
     return found ? SH_OK
-                 : fail(x, "state", "The answer does not belong to a sign-in of this browser.");
+                 : guard_x_fail(x, "state",
+                                "The answer does not belong to a sign-in of this browser.");
 }
 
 static sh_err take_answer(struct sh_outside *x, const struct sh_outside_ask *ask)
 {
     if (x->p == NULL || x->p->revision != x->w.revision) {
-        return fail(x, "provider_off", "The provider was changed or disabled meanwhile.");
+        return guard_x_fail(x, "provider_off", "The provider was changed or disabled meanwhile.");
     }
     if (ask->error.n > 0) {
         const struct sh_str word = sh_str_sub(ask->error, 0, 60);
         sh_diag_set(&x->diag, "The provider answered the error %.*s.", SH_PRI(word));
-        return fail(x, sh_str_eqc(word, "access_denied") ? "refused_there" : "provider_error",
-                    NULL);
+        return guard_x_fail(
+            x, sh_str_eqc(word, "access_denied") ? "refused_there" : "provider_error", NULL);
     }
     if (ask->code.n == 0 || sh_buf_put_str(&x->code, ask->code) != SH_OK ||
         !guard_copy(x->answered_issuer, sizeof x->answered_issuer, ask->issuer)) {
-        return fail(x, "provider_error", "The provider's answer has no code.");
+        return guard_x_fail(x, "provider_error", "The provider's answer has no code.");
     }
     return SH_OK;
 }
@@ -432,205 +273,6 @@ sh_err sh_outside_try(struct sh_guard *g, const struct sh_guard_at *at, struct s
         return err;
     }
     *out = x;
-    return SH_OK;
-}
-
-/* ---- TOKEN ---- */
-
-/* RFC 6749, 2.3.1: both parts are encoded as a form before they are joined. */
-static sh_err put_basic(struct sh_outside *x)
-{
-    struct sh_buf pair;
-    sh_buf_init(&pair, x->g->env->alloc, 8 * (size_t)GUARD_VALUE_CHARS);
-    sh_err err = guard_query_put(&pair, "", sh_str_c(x->p->client));
-    err = err == SH_OK ? sh_buf_put_c(&pair, ":") : err;
-    const size_t at = pair.n;
-    if (err == SH_OK) { /* the names are empty: "=client", "=secret" */
-        struct sh_buf secret;
-        sh_buf_init(&secret, x->g->env->alloc, 4 * (size_t)GUARD_VALUE_CHARS);
-        err = guard_query_put(&secret, "", sh_str_c(x->p->secret));
-        err = err == SH_OK ? sh_buf_put(&pair, secret.p + 1, secret.n - 1) : err;
-        sh_crypto_wipe(secret.p, secret.n);
-        sh_buf_fini(&secret);
-    }
-    err = err == SH_OK ? sh_buf_put_c(&x->authorization, "Basic ") : err;
-    err = err == SH_OK && at > 0
-              ? sh_base64_put(&x->authorization, sh_bytes_of(pair.p + 1, pair.n - 1), false)
-              : err;
-    sh_crypto_wipe(pair.p, pair.n);
-    sh_buf_fini(&pair);
-    return err;
-}
-
-static sh_err ask_token(struct sh_outside *x)
-{
-    const bool basic = x->p->secret[0] != '\0' && !x->doc.post_only;
-    if (ask_for(x, x->doc.token) != SH_E_AGAIN) {
-        return SH_E_NOMEM;
-    }
-    SH_TRY(guard_query_put(&x->form, "grant_type", SH_STR("authorization_code")));
-    SH_TRY(guard_query_put(&x->form, "code", sh_buf_str(&x->code)));
-    SH_TRY(guard_query_put(&x->form, "redirect_uri", sh_str_c(x->w.callback)));
-    SH_TRY(guard_query_put(&x->form, "code_verifier", sh_str_c(x->w.verifier)));
-    if (basic) {
-        SH_TRY(put_basic(x));
-        return SH_E_AGAIN;
-    }
-    SH_TRY(guard_query_put(&x->form, "client_id", sh_str_c(x->p->client)));
-    if (x->p->secret[0] != '\0') {
-        SH_TRY(guard_query_put(&x->form, "client_secret", sh_str_c(x->p->secret)));
-    }
-    return SH_E_AGAIN;
-}
-
-/* RFC 6749, 5.2: what the provider does not like. */
-static sh_err token_refused(struct sh_outside *x)
-{
-    json_t *o = NULL;
-    if (x->fetch_err != SH_OK || (x->status != 400 && x->status != 401) ||
-        sh_json_parse(sh_buf_str(&x->body), BODY_MAX, &o, NULL) != SH_OK) {
-        return SH_OK;
-    }
-    const struct sh_str error = sh_str_sub(sh_json_get_str(o, "error"), 0, 60);
-    const bool client =
-        sh_str_eqc(error, "invalid_client") || sh_str_eqc(error, "unauthorized_client");
-    const bool code = sh_str_eqc(error, "invalid_grant");
-    if (error.n > 0) {
-        sh_diag_set(&x->diag, "The provider refused the code: %.*s.", SH_PRI(error));
-    }
-    json_decref(o);
-    x->asked = error.n == 0;
-    return error.n == 0 ? SH_OK
-                        : fail(x,
-                               client ? "client"
-                               : code ? "code_used"
-                                      : "provider_error",
-                               NULL);
-}
-
-static sh_err token(struct sh_outside *x)
-{
-    json_t *o = NULL;
-    if (!x->asked) {
-        return ask_token(x);
-    }
-    SH_TRY(token_refused(x));
-    SH_TRY(answer(x, "the token", &o));
-    sh_crypto_wipe(x->code.p, x->code.n);
-    sh_buf_clear(&x->code);
-    sh_err err = sh_buf_put_str(&x->id_token, sh_json_get_str(o, "id_token"));
-    err = err == SH_OK ? sh_buf_put_str(&x->code, sh_json_get_str(o, "access_token")) : err;
-    json_decref(o);
-    if (err == SH_E_LIMIT || x->id_token.n == 0) {
-        return fail(x, "token", "The provider's answer has no ID token, or a too long one.");
-    }
-    x->stage = KEYS;
-    return err;
-}
-
-/* ---- KEYS, VERIFY ---- */
-
-static sh_err keys(struct sh_outside *x)
-{
-    if (x->jwks == NULL && !x->asked) {
-        return ask_for(x, x->doc.jwks);
-    }
-    if (x->asked) {
-        SH_TRY(answer(x, "the provider's keys", &x->jwks));
-        x->jwks_us = 0;
-        if (sh_jwks_count(x->g->env->alloc, x->jwks) == 0) {
-            return fail(x, "no_keys", "The provider has no key of RS256, ES256 or EdDSA.");
-        }
-        keep(x, true);
-    }
-    x->stage = x->purpose == SH_OUTSIDE_TRY ? DONE : VERIFY;
-    return SH_OK;
-}
-
-/* The keys may be newer than those that were kept. */
-static bool may_fetch_again(const struct sh_outside *x)
-{
-    return x->jwks_us != 0 && sh_mono_us(x->g->env->clock) >= x->jwks_us + AGAIN_S * US;
-}
-
-static sh_err check_signature(struct sh_outside *x)
-{
-    struct sh_jws j;
-    sh_err err = sh_jws_parse(x->g->env->alloc, sh_buf_str(&x->id_token), &j);
-    if (err != SH_OK) {
-        return err == SH_E_NOMEM ? err : fail(x, "token", "The ID token is malformed.");
-    }
-    err = sh_jws_verify(&j, x->jwks);
-    if (err == SH_OK) {
-        const struct sh_str claims = sh_buf_str(&j.payload);
-        err = sh_json_parse(claims, SH_JWS_MAX, &x->claims, NULL);
-        err = err == SH_OK || err == SH_E_NOMEM ? err : SH_E_PROTO;
-    }
-    sh_jws_fini(&j);
-    if ((err == SH_E_NOTFOUND || err == SH_E_DENIED) && may_fetch_again(x)) {
-        json_decref(x->jwks);
-        x->jwks = NULL;
-        x->stage = KEYS;
-        return SH_OK;
-    }
-    if (err == SH_OK || err == SH_E_NOMEM) {
-        return err;
-    }
-    return fail(x, "token_signature",
-                err == SH_E_UNSUPPORTED ? "The ID token is not signed by RS256, ES256 or EdDSA."
-                : err == SH_E_NOTFOUND  ? "The ID token is signed by a key that the provider does "
-                                          "not have."
-                                        : "The signature of the ID token is not the provider's.");
-}
-
-static sh_err verify(struct sh_outside *x)
-{
-    const char *why = "token";
-    SH_TRY(check_signature(x));
-    if (x->claims == NULL) { /* the keys are fetched once more */
-        return SH_OK;
-    }
-    const struct guard_id_expect want = {
-        .issuer = sh_str_c(x->p->issuer),
-        .client = sh_str_c(x->p->client),
-        .nonce = sh_str_c(x->w.nonce),
-        .now_s = guard_now(x->g) / US,
-        .since_s = x->purpose == SH_OUTSIDE_CONFIRM ? x->w.begun_s : 0,
-    };
-    if (guard_id_check(x->claims, &want, &why, &x->diag) != SH_OK) {
-        return fail(x, why, NULL);
-    }
-    x->stage = USER;
-    return SH_OK;
-}
-
-/* ---- USER ---- */
-
-/* Providers that give claims at the user info only (Core 1.0, 5.4) are asked there. */
-static sh_err user(struct sh_outside *x)
-{
-    const struct guard_entrant e = {.claims = x->claims};
-    const bool whole =
-        x->purpose == SH_OUTSIDE_CONFIRM ||
-        (guard_claim(&e, x->p->name_claim) != NULL &&
-         (x->p->people != GUARD_PEOPLE_MAP || guard_claim(&e, x->p->roles_claim) != NULL));
-    if (!x->asked && (whole || x->doc.userinfo.n == 0 || x->code.n == 0)) {
-        x->stage = ENTER;
-        return SH_OK;
-    }
-    if (!x->asked) {
-        if (ask_for(x, x->doc.userinfo) != SH_E_AGAIN) {
-            return SH_E_NOMEM;
-        }
-        SH_TRY(sh_buf_put_c(&x->authorization, "Bearer "));
-        SH_TRY(sh_buf_put_str(&x->authorization, sh_buf_str(&x->code)));
-        return SH_E_AGAIN;
-    }
-    SH_TRY(answer(x, "the user info", &x->more));
-    if (!sh_str_eq(sh_json_get_str(x->more, "sub"), sh_json_get_str(x->claims, "sub"))) {
-        return fail(x, "user_info", "The user info is of another subject (Core 1.0, 5.3.2).");
-    }
-    x->stage = ENTER;
     return SH_OK;
 }
 
@@ -672,7 +314,8 @@ static sh_err same_person(struct sh_outside *x, struct guard_entrant *e)
                           json_string_value(json_object_get(x->claims, "sub")));
     }
     sh_mutex_unlock(&g->lock);
-    return good ? SH_OK : fail(x, "other_person", "At the provider somebody else signed in.");
+    return good ? SH_OK
+                : guard_x_fail(x, "other_person", "At the provider somebody else signed in.");
 }
 
 static sh_err let_in(struct sh_outside *x, const struct guard_entrant *e)
@@ -683,7 +326,7 @@ static sh_err let_in(struct sh_outside *x, const struct guard_entrant *e)
     x->stage = DONE;
     if (x->purpose == SH_OUTSIDE_CONFIRM) {
         const sh_err err = guard_session_confirm(x->g, x->w.session, NULL, &way, &x->session);
-        return err == SH_E_STATE ? fail(x, "other_person", "The session has ended.") : err;
+        return err == SH_E_STATE ? guard_x_fail(x, "other_person", "The session has ended.") : err;
     }
     const sh_err err =
         guard_session_new(x->g, e->tenant, sh_str_c(e->name), &ask, &way, &x->session);
@@ -708,7 +351,7 @@ static sh_err enter(struct sh_outside *x)
     }
     if (err == SH_E_DENIED && x->stage != FAILED) {
         x->diag = e.diag;
-        return fail(x, e.why == NULL ? "disabled" : e.why, NULL);
+        return guard_x_fail(x, e.why == NULL ? "disabled" : e.why, NULL);
     }
     return err;
 }
@@ -719,17 +362,17 @@ static sh_err run_stage(struct sh_outside *x)
 {
     switch (x->stage) {
     case DISCOVERY:
-        return discovery(x);
+        return guard_x_discovery(x);
     case BEGIN:
         return begin(x);
     case TOKEN:
-        return token(x);
+        return guard_x_token(x);
     case KEYS:
-        return keys(x);
+        return guard_x_keys(x);
     case VERIFY:
-        return verify(x);
+        return guard_x_verify(x);
     case USER:
-        return user(x);
+        return guard_x_user(x);
     case ENTER:
         return enter(x);
     case DONE:

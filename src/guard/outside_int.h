@@ -71,6 +71,19 @@ struct guard_provider *guard_provider_find(struct sh_guard *g, struct sh_str id)
 /* A copy without what was fetched; wiped and freed by guard_provider_drop. NULL: no memory. */
 struct guard_provider *guard_provider_copy(struct sh_guard *g, const struct guard_provider *p);
 void guard_provider_drop(struct sh_guard *g, struct guard_provider *p);
+/* provider.c: the public form; the stored form into a batch; members of a body or a stored object,
+ * the others stay. */
+void guard_provider_write(struct sh_guard *g, const struct guard_provider *p, struct sh_jw *w);
+sh_err guard_provider_batch(struct sh_guard *g, struct guard_batch *b,
+                            const struct guard_provider *p);
+sh_err guard_provider_read(const json_t *o, struct guard_provider *p, struct sh_diag *diag);
+void guard_provider_defaults(struct guard_provider *p);
+bool guard_provider_id_ok(struct sh_str id);
+/* SH_E_INVAL with diag. */
+sh_err guard_provider_bad(struct sh_diag *diag, const char *path, const char *words,
+                          const char *remedy);
+/* A member of one line, when it is there; false: it is not one, or does not fit. */
+bool guard_take_text(const json_t *o, const char *member, char *out, size_t cap);
 /* The roles that a person would have. SH_E_DENIED: none of the values is mapped to a role that is
  * there; SH_E_LIMIT; SH_E_STATE: they hold the power of an administrator, which the policy refuses.
  * values: array of texts, or one text; of the map. */
