@@ -1,7 +1,8 @@
 /* enter.c - from what a provider has proved to one of our people and a session.
  * Whoever was linked comes as himself; who was not is made anew when the provider says so, and
- * never takes the place of somebody who happens to have the same name. SPDX-License-Identifier:
- * Apache-2.0 */
+ * never takes the place of somebody who happens to have the same name.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "guard_int.h"
 
 /* A claim by its name; a name with dots also as a path ("realm_access.roles"). */
@@ -60,7 +61,9 @@ static sh_err give_roles(struct sh_guard *g, struct guard_entrant *e, struct gua
     if (err != SH_OK) {
         return refuse(e, "no_role", "The groups give more than 16 roles.");
     }
-    memcpy(form->roles, roles, n * sizeof roles[0]);
+    for (uint32_t i = 0; i < n; i++) {
+        form->roles[i] = roles[i];
+    }
     form->nroles = n;
     return SH_OK;
 }
@@ -69,8 +72,11 @@ static sh_err give_roles(struct sh_guard *g, struct guard_entrant *e, struct gua
 
 static bool same_roles(const struct guard_person *a, const struct guard_person *b)
 {
-    return a->nroles == b->nroles &&
-           memcmp(a->roles, b->roles, a->nroles * sizeof a->roles[0]) == 0;
+    bool same = a->nroles == b->nroles;
+    for (uint32_t i = 0; same && i < a->nroles; i++) {
+        same = a->roles[i] == b->roles[i];
+    }
+    return same;
 }
 
 /* Somebody of ours: *changed when there is something to store. */

@@ -87,6 +87,9 @@ static sh_err answer(struct sh_outside *x, const char *what, json_t **out)
 
 sh_err guard_x_discovery(struct sh_outside *x)
 {
+    if (x->p == NULL) {
+        return guard_x_fail(x, "provider_off", "There is no such provider.");
+    }
     const struct sh_str issuer = sh_str_c(x->p->issuer);
     if (x->discovery == NULL && !x->asked) {
         SH_TRY(ask_for(x, issuer) == SH_E_AGAIN ? SH_OK : SH_E_NOMEM);

@@ -351,7 +351,7 @@ static size_t of_tenant(struct sh_guard *g, uint32_t tenant,
             out[n++] = p;
         }
     }
-    qsort(out, n, sizeof out[0], by_id);
+    qsort(out, n, sizeof(void *), by_id);
     return n;
 }
 

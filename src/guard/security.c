@@ -25,12 +25,27 @@ static void count_people(struct sh_guard *g, struct sh_guard_security *out)
             continue;
         }
         out->people++;
-        out->with_factor += guard_has_factor(p) ? 1 : 0;
+        const bool second = guard_has_factor(p) || guard_second_is_outside(g, p);
+        out->with_factor += second ? 1 : 0;
         out->must_change += p->must_change ? 1 : 0;
         if ((guard_roles_bits(p->roles, p->nroles) & powers()) != 0) {
             out->administrators++;
-            out->administrators_with_factor += guard_has_factor(p) ? 1 : 0;
+            out->administrators_with_factor += second ? 1 : 0;
         }
+    }
+}
+
+/* Under lock. */
+static void count_providers(struct sh_guard *g, struct sh_guard_security *out)
+{
+    size_t it = 0;
+    struct sh_str key;
+    void *v = NULL;
+    while (sh_map_next(&g->providers, &it, &key, &v)) {
+        const struct guard_provider *p = v;
+        const bool clear = sh_str_starts(sh_str_c(p->issuer), SH_STR("http://"));
+        out->providers += p->disabled ? 0 : 1;
+        out->providers_clear += !p->disabled && clear ? 1 : 0;
     }
 }
 
@@ -129,6 +144,7 @@ sh_err sh_guard_security(struct sh_guard *g, int64_t idle_us, struct sh_guard_se
     sh_mutex_lock(&g->lock);
     out->separated = g->separated;
     count_people(g, out);
+    count_providers(g, out);
     count_tokens(g, idle_us, out);
     count_certificates(g, out);
     sh_err err = idle_begin(&l);

@@ -9,9 +9,9 @@
 typedef void ops_judge(const struct sh_security_facts *f, struct sh_control_found *out);
 
 ops_judge judge_first_password, judge_second_factor, judge_password_rules, judge_password_age,
-    judge_lockout, judge_session_limits, judge_confirmation, judge_separated, judge_idle_people,
-    judge_endless_tokens, judge_powerful_tokens, judge_unused_tokens, judge_anonymous,
-    judge_device_certificates, judge_in_clear, judge_listeners, judge_tls_version,
+    judge_lockout, judge_session_limits, judge_confirmation, judge_separated, judge_providers,
+    judge_idle_people, judge_endless_tokens, judge_powerful_tokens, judge_unused_tokens,
+    judge_anonymous, judge_device_certificates, judge_in_clear, judge_listeners, judge_tls_version,
     judge_certificate, judge_zones, judge_key_files, judge_data_folder, judge_secrets_at_rest,
     judge_samples_at_rest, judge_algorithms, judge_integrity, judge_chain, judge_checkpoint,
     judge_audit_kept, judge_audit_lost, judge_audit_forward, judge_clock_kept, judge_backup_age,

@@ -123,6 +123,23 @@ void judge_lockout(const struct sh_security_facts *f, struct sh_control_found *o
        s->lock_address_after, (long long)(s->lock_max_us / MINUTE_US));
 }
 
+void judge_providers(const struct sh_security_facts *f, struct sh_control_found *o)
+{
+    const struct sh_guard_security *g = &f->guard;
+    const bool give = g->settings.outside_administrators;
+    if (g->providers == 0) {
+        o->state = SH_CONTROL_NONE;
+        en(o, "nobody signs in by a provider");
+        zh(o, "未使用统一认证登录");
+        return;
+    }
+    o->state = good_or(!give && g->providers_clear == 0, SH_CONTROL_PART);
+    en(o, "%u providers of sign-in, %u of them without TLS; they %s an administrator's powers",
+       g->providers, g->providers_clear, give ? "may give" : "never give");
+    zh(o, "身份提供方 %u 个，其中 %u 个未使用 TLS；%s授予管理员权限", g->providers,
+       g->providers_clear, give ? "可" : "不可");
+}
+
 void judge_session_limits(const struct sh_security_facts *f, struct sh_control_found *o)
 {
     const struct sh_guard_settings *s = &f->guard.settings;

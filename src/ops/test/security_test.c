@@ -159,6 +159,20 @@ static void spoil_lock(struct sh_security_facts *f)
 {
     f->guard.settings.lock_after = 50;
 }
+static void spoil_providers(struct sh_security_facts *f)
+{
+    f->guard.providers = 2;
+    f->guard.settings.outside_administrators = true;
+}
+static void spoil_providers_clear(struct sh_security_facts *f)
+{
+    f->guard.providers = 2;
+    f->guard.providers_clear = 1;
+}
+static void some_providers(struct sh_security_facts *f)
+{
+    f->guard.providers = 2;
+}
 static void spoil_idle(struct sh_security_facts *f)
 {
     f->guard.settings.session_idle_us = DAY_US;
@@ -297,6 +311,9 @@ static const struct fault faults[] = {
     {"people.password_rules", spoil_classes, SH_CONTROL_PART, "of 0 kinds"},
     {"people.password_age", spoil_age, SH_CONTROL_NOT_MET, "for ever"},
     {"people.lockout", spoil_lock, SH_CONTROL_PART, "after 50 failures"},
+    {"people.providers", spoil_providers, SH_CONTROL_PART, "they may give"},
+    {"people.providers", spoil_providers_clear, SH_CONTROL_PART, "1 of them without TLS"},
+    {"people.providers", some_providers, SH_CONTROL_MET, "never give"},
     {"people.sessions", spoil_idle, SH_CONTROL_PART, "after 1440 minutes"},
     {"people.confirmation", spoil_confirm, SH_CONTROL_NOT_MET, "never asked"},
     {"people.separated", spoil_separation, SH_CONTROL_NOT_MET, "not separated"},

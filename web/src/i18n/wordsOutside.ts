@@ -93,6 +93,7 @@ export const outsideWords = {
   'provider.id': ['标识', 'Id'],
   'provider.idHint': ['小写字母、数字和连字符；在提供方登记的回调地址：{url}', 'Small letters, digits, dashes. Register this callback at the provider: {url}'],
   'provider.idBad': ['请用 1 至 32 个小写字母、数字或连字符', 'Use 1 to 32 small letters, digits or dashes'],
+  'provider.name': ['按钮名称', 'Name on the button'],
   'provider.zh': ['按钮名称（中文）', 'Name on the button (Chinese)'],
   'provider.en': ['按钮名称（英文）', 'Name on the button (English)'],
   'provider.issuer': ['签发者（issuer）', 'Issuer'],

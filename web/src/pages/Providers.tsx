@@ -17,8 +17,8 @@ type Values = Omit<Provider, 'has_secret' | 'revision'> & { client_secret?: stri
 
 function columnsOf(): Column<Provider>[] {
   return [
-    { key: 'id', title: t('provider.id'), width: '14%', render: (p) => p.id },
-    { key: 'name', title: t('people.name'), width: '18%', render: (p) => pick(p, p.id) },
+    { key: 'id', title: t('provider.id'), width: '11%', render: (p) => p.id },
+    { key: 'name', title: t('provider.name'), width: '15%', render: (p) => pick(p, p.id) },
     { key: 'issuer', title: t('provider.issuer'), render: (p) => p.issuer },
     { key: 'people', title: t('provider.people'), width: '22%', render: (p) => t(`providerPeople.${p.people}`) },
     {

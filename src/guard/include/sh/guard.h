@@ -868,6 +868,8 @@ struct sh_guard_security {
     int64_t checkpoint_us;               /* of the newest checkpoint; 0 = none */
     uint64_t checkpoint_seq;             /* its entry */
     bool separated;                      /* the three administrators are different people */
+    uint32_t providers;                  /* of sign-in, in use */
+    uint32_t providers_clear;            /* of these, called without TLS (this machine itself) */
 };
 /* Counts over all tenants. Reads the audit chain back to the time that idle_us means. May block. */
 SH_MUST_CHECK sh_err sh_guard_security(struct sh_guard *g, int64_t idle_us,
