@@ -113,17 +113,20 @@ static bool for_signatures(const json_t *jwk, enum alg alg)
 struct number {
     uint8_t p[NUMBER_MAX];
     size_t n;
+    bool no_memory;
 };
 
-/* A member in base64url; false: absent, malformed, too long. Leading zeros are taken off RSA's
- * (RFC 7518, 6.3.1.1 forbids them, some write them). */
+/* A member in base64url; false: absent, malformed, too long, or there was no memory. Leading zeros
+ * are taken off RSA's (RFC 7518, 6.3.1.1 forbids them, some write them). */
 static bool number_of(const struct sh_alloc *heap, const json_t *jwk, const char *member, bool trim,
                       struct number *out)
 {
     const struct sh_str text = sh_json_get_str(jwk, member);
     struct sh_buf b;
     sh_buf_init(&b, heap, NUMBER_MAX);
-    const bool good = text.n > 0 && sh_base64_parse(text, true, &b) == SH_OK && b.n > 0;
+    const sh_err err = text.n == 0 ? SH_E_PROTO : sh_base64_parse(text, true, &b);
+    const bool good = err == SH_OK && b.n > 0;
+    out->no_memory = err == SH_E_NOMEM;
     size_t from = 0;
     while (good && trim && from + 1 < b.n && b.p[from] == 0) {
         from++;
@@ -136,32 +139,40 @@ static bool number_of(const struct sh_alloc *heap, const json_t *jwk, const char
     return good;
 }
 
-/* NULL: not a key that we take. */
-static EVP_PKEY *key_of(const struct sh_alloc *heap, const json_t *jwk)
+static EVP_PKEY *key_read(const struct sh_alloc *heap, const json_t *jwk, struct number *a,
+                          struct number *b)
 {
-    struct number a = {.n = 0};
-    struct number b = {.n = 0};
     switch (alg_of_key(jwk)) {
     case ALG_RS256:
-        if (!number_of(heap, jwk, "n", true, &a) || !number_of(heap, jwk, "e", true, &b) ||
-            a.n < RSA_LEAST || a.n > RSA_MOST || b.n > 4) {
+        if (!number_of(heap, jwk, "n", true, a) || !number_of(heap, jwk, "e", true, b) ||
+            a->n < RSA_LEAST || a->n > RSA_MOST || b->n > 4) {
             return NULL;
         }
-        return crypto_rsa_key(sh_bytes_of(a.p, a.n), sh_bytes_of(b.p, b.n));
+        return crypto_rsa_key(sh_bytes_of(a->p, a->n), sh_bytes_of(b->p, b->n));
     case ALG_ES256:
-        if (!number_of(heap, jwk, "x", false, &a) || !number_of(heap, jwk, "y", false, &b)) {
+        if (!number_of(heap, jwk, "x", false, a) || !number_of(heap, jwk, "y", false, b)) {
             return NULL;
         }
-        return crypto_p256_key(sh_bytes_of(a.p, a.n), sh_bytes_of(b.p, b.n));
+        return crypto_p256_key(sh_bytes_of(a->p, a->n), sh_bytes_of(b->p, b->n));
     case ALG_EDDSA:
-        if (!number_of(heap, jwk, "x", false, &a) || a.n != 32) {
+        if (!number_of(heap, jwk, "x", false, a) || a->n != 32) {
             return NULL;
         }
-        return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, a.p, a.n);
+        return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, a->p, a->n);
     case ALG_NONE:
         break;
     }
     return NULL;
+}
+
+/* NULL: not a key that we take. */
+static EVP_PKEY *key_of(const struct sh_alloc *heap, const json_t *jwk, bool *no_memory)
+{
+    struct number a = {.n = 0};
+    struct number b = {.n = 0};
+    EVP_PKEY *key = key_read(heap, jwk, &a, &b);
+    *no_memory = a.no_memory || b.no_memory;
+    return key;
 }
 
 size_t sh_jwks_count(const struct sh_alloc *a, const json_t *jwks)
@@ -170,7 +181,8 @@ size_t sh_jwks_count(const struct sh_alloc *a, const json_t *jwks)
     size_t n = 0;
     for (size_t i = 0; i < json_array_size(keys) && i < SH_JWKS_KEYS; i++) {
         const json_t *jwk = json_array_get(keys, i);
-        EVP_PKEY *key = for_signatures(jwk, alg_of_key(jwk)) ? key_of(a, jwk) : NULL;
+        bool no_memory = false;
+        EVP_PKEY *key = for_signatures(jwk, alg_of_key(jwk)) ? key_of(a, jwk, &no_memory) : NULL;
         n += key != NULL ? 1 : 0;
         EVP_PKEY_free(key);
     }
@@ -234,12 +246,13 @@ sh_err sh_jws_verify(const struct sh_jws *j, const json_t *jwks)
             (kid.n > 0 && !sh_str_eq(kid, sh_json_get_str(jwk, "kid")))) {
             continue;
         }
-        EVP_PKEY *key = key_of(j->payload.alloc, jwk);
+        bool no_memory = false;
+        EVP_PKEY *key = key_of(j->payload.alloc, jwk, &no_memory);
         const bool good = key != NULL && signed_by(j, alg, key);
         err = key == NULL ? err : SH_E_DENIED;
         EVP_PKEY_free(key);
-        if (good) {
-            return SH_OK;
+        if (good || no_memory) {
+            return good ? SH_OK : SH_E_NOMEM;
         }
     }
     return err;

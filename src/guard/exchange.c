@@ -14,12 +14,12 @@ sh_err guard_x_fail(struct sh_outside *x, const char *why, const char *english)
 }
 
 /* What was fetched is kept for the next one, when the provider is the same still. */
-static void keep(struct sh_outside *x, bool keys)
+static sh_err keep(struct sh_outside *x, bool keys)
 {
     struct sh_guard *g = x->g;
     struct sh_str copy = sh_str_dup(g->env->alloc, sh_buf_str(&x->body));
     if (copy.p == NULL) {
-        return;
+        return SH_E_NOMEM;
     }
     sh_mutex_lock(&g->lock);
     struct guard_provider *p = guard_provider_find(g, sh_str_c(x->p->id));
@@ -32,6 +32,7 @@ static void keep(struct sh_outside *x, bool keys)
     }
     sh_mutex_unlock(&g->lock);
     sh_str_free(g->env->alloc, &copy);
+    return SH_OK;
 }
 
 /* ---- fetching ---- */
@@ -62,6 +63,9 @@ void sh_outside_fetched(struct sh_outside *x, sh_err err, const char *why, int s
 static sh_err answer(struct sh_outside *x, const char *what, json_t **out)
 {
     x->asked = false;
+    if (x->fetch_err == SH_E_NOMEM) {
+        return x->fetch_err;
+    }
     if (x->fetch_err != SH_OK) {
         sh_diag_set(&x->diag, "%s at %.*s: %s (%s)", what, SH_PRI(sh_buf_str(&x->url)),
                     x->fetch_why, sh_err_name(x->fetch_err));
@@ -106,11 +110,11 @@ sh_err guard_x_discovery(struct sh_outside *x)
         return guard_x_fail(x, "provider_document", NULL);
     }
     if (fresh) {
-        keep(x, false);
+        SH_TRY(keep(x, false));
     }
     x->stage = x->purpose == SH_OUTSIDE_TRY ? KEYS : x->w.provider[0] == '\0' ? BEGIN : TOKEN;
     if (x->stage == TOKEN && (x->doc.says_issuer || x->answered_issuer[0] != '\0') &&
-        strcmp(x->answered_issuer, x->p->issuer) != 0) {
+        !sh_str_eqc(issuer, x->answered_issuer)) {
         return guard_x_fail(x, "token_issuer", "The answer is of another issuer.");
     }
     return SH_OK;
@@ -223,7 +227,7 @@ sh_err guard_x_keys(struct sh_outside *x)
         if (sh_jwks_count(x->g->env->alloc, x->jwks) == 0) {
             return guard_x_fail(x, "no_keys", "The provider has no key of RS256, ES256 or EdDSA.");
         }
-        keep(x, true);
+        SH_TRY(keep(x, true));
     }
     x->stage = x->purpose == SH_OUTSIDE_TRY ? DONE : VERIFY;
     return SH_OK;

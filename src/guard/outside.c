@@ -389,8 +389,12 @@ static void audit_refused(struct sh_outside *x)
     char object[SH_PROVIDER_ID_MAX + 16] = "provider:?";
     char detail[AUDIT_DETAIL_MAX];
     const struct sh_str sub = sh_json_get_str(x->claims, "sub");
-    if (x->purpose == SH_OUTSIDE_TRY) {
-        return;
+    int64_t wait_us = 0;
+    char key[96];
+    (void)guard_print(key, sizeof key, "outside refused %s", x->peer);
+    if (x->purpose == SH_OUTSIDE_TRY ||
+        (x->claims == NULL && sh_guard_throttle(x->g, sh_str_c(key), 1, 4, &wait_us) != SH_OK)) {
+        return; /* nobody fills the chain from outside */
     }
     if (x->p != NULL) {
         (void)guard_print(object, sizeof object, "provider:%s", x->p->id);

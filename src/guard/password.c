@@ -155,7 +155,7 @@ bool guard_factor_demanded(const struct sh_guard *g, const struct guard_person *
 uint8_t guard_person_must(const struct sh_guard *g, const struct guard_person *p)
 {
     uint8_t must = 0;
-    if (p->must_change || guard_password_ends(g, p) <= guard_now(g)) {
+    if ((p->must_change && p->phc[0] != '\0') || guard_password_ends(g, p) <= guard_now(g)) {
         must |= GUARD_MUST_PASSWORD;
     }
     if (!guard_has_factor(p) && guard_factor_demanded(g, p) && !guard_second_is_outside(g, p)) {

@@ -388,7 +388,8 @@ void sh_guard_doors_write(struct sh_guard *g, struct sh_str tenant, struct sh_jw
     const struct guard_provider *list[SH_PROVIDERS_MAX + 1];
     sh_mutex_lock(&g->lock);
     const struct guard_tenant *t = guard_tenant_by_path(g, tenant);
-    const size_t n = t == NULL ? 0 : of_tenant(g, t->id, list);
+    const bool open = t != NULL && !atomic_load(&t->off);
+    const size_t n = open ? of_tenant(g, t->id, list) : 0;
     for (size_t i = 0; i < n; i++) {
         if (!list[i]->disabled) {
             sh_jw_obj(w);

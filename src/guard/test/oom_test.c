@@ -138,6 +138,60 @@ static sh_err use_access(struct world *w)
     return sh_guard_device_quarantine(w->g, &at, SH_STR("f"), SH_STR("why"));
 }
 
+/* A provider is entered, a sign-in begins, and ends with a token that can not be read. */
+static sh_err outside(struct world *w)
+{
+    static const char provider[] =
+        "{\"issuer\":\"https://a\",\"client_id\":\"us\",\"client_secret\":"
+        "\"s\",\"people\":\"create\"}";
+    static const char document[] =
+        "{\"issuer\":\"https://a\",\"authorization_endpoint\":\"https://a/a\",\"token_endpoint\":"
+        "\"https://a/t\",\"jwks_uri\":\"https://a/k\"}";
+    const struct sh_principal sys = sh_guard_system(w->g);
+    const struct sh_guard_at at = {&sys, SH_TENANT_ROOT, SH_STR("")};
+    const struct sh_outside_ask ask = {.provider = SH_STR("a"), .callback = SH_STR("https://us/")};
+    struct sh_outside_fetch f;
+    struct sh_outside *x = NULL;
+    struct sh_buf text;
+    struct sh_jw jw;
+    json_t *o = NULL;
+    SH_TRY(sh_json_parse(SH_STR(provider), 1 << 16, &o, NULL));
+    sh_buf_init(&text, &w->t->alloc, 1 << 16);
+    sh_jw_init(&jw, &text);
+    sh_err err = sh_guard_provider_put(w->g, &at, SH_STR("a"), o, SH_PUT_EITHER, 0, &jw,
+                                       &(struct sh_diag){0});
+    err = err == SH_OK ? sh_jw_end(&jw) : err;
+    json_decref(o);
+    sh_buf_fini(&text);
+    SH_TRY(err);
+    SH_TRY(sh_outside_begin(w->g, SH_OUTSIDE_SIGN_IN, &ask, &x));
+    while ((err = sh_outside_step(x, &f)) == SH_E_AGAIN) {
+        sh_outside_fetched(x, SH_OK, NULL, 200, sh_bytes_of(document, sizeof document - 1));
+    }
+    char browser[SH_SECRET_CHARS];
+    char state[SH_SECRET_CHARS];
+    (void)guard_copy(browser, sizeof browser, sh_outside_browser(x));
+    sh_outside_free(x);
+    SH_TRY(err);
+    uint8_t key[SH_HASH_BYTES];
+    SH_TRY(guard_browser_hash(w->g, sh_str_c(browser), key));
+    (void)guard_copy(state, sizeof state, sh_str_c(guard_waiting_find(w->g, key)->state));
+    const struct sh_outside_ask back = {.provider = SH_STR("a"),
+                                        .browser = sh_str_c(browser),
+                                        .code = SH_STR("c"),
+                                        .state = sh_str_c(state)};
+    SH_TRY(sh_outside_return(w->g, &back, &x));
+    while ((err = sh_outside_step(x, &f)) == SH_E_AGAIN) {
+        static const char answer[] = "{\"id_token\":\"e30.e30.AAAA\",\"keys\":[{\"kty\":\"OKP\","
+                                     "\"crv\":\"Ed25519\",\"x\":"
+                                     "\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}";
+        sh_outside_fetched(x, SH_OK, NULL, 200, sh_bytes_of(answer, sizeof answer - 1));
+    }
+    const bool whole = err == SH_E_DENIED && strcmp(sh_outside_why(x), "token_signature") == 0;
+    sh_outside_free(x);
+    return whole ? SH_OK : err == SH_E_DENIED ? SH_E_NOMEM : err;
+}
+
 static sh_err body(struct sh_test_env *t)
 {
     struct world w = {.t = t};
@@ -159,6 +213,9 @@ static sh_err body(struct sh_test_env *t)
     }
     if (err == SH_OK) {
         err = use_access(&w);
+    }
+    if (err == SH_OK) {
+        err = outside(&w);
     }
     sh_guard_close(w.g);
     w.g = NULL;
