@@ -106,11 +106,13 @@ static void fetch(void *ctx)
     struct sh_http_field fields[3] = {{SH_STR("Accept"), SH_STR("application/json")}};
     size_t n = 1;
     if (c->fetch.authorization.n > 0) {
-        fields[n++] = (struct sh_http_field){SH_STR("Authorization"), c->fetch.authorization};
+        fields[n] = (struct sh_http_field){SH_STR("Authorization"), c->fetch.authorization};
+        n++;
     }
     if (c->fetch.form.n > 0) {
-        fields[n++] = (struct sh_http_field){SH_STR("Content-Type"),
-                                             SH_STR("application/x-www-form-urlencoded")};
+        fields[n] = (struct sh_http_field){SH_STR("Content-Type"),
+                                           SH_STR("application/x-www-form-urlencoded")};
+        n++;
     }
     const struct sh_http_call_opts opts = {.method = c->fetch.method,
                                            .url = c->fetch.url,

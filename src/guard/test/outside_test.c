@@ -393,7 +393,8 @@ static void test_exchange_makes_a_session_once(void **state)
     assert_ok(come_back(&i, why));
     assert_int_equal(come_back(&i, why), SH_E_DENIED); /* used up */
     assert_string_equal(why, "state");
-    const struct guard_person *p = guard_person_find(f->g, SH_TENANT_ROOT, SH_STR("li"));
+    const struct sh_str li = SH_STR("li");
+    const struct guard_person *p = guard_person_find(f->g, SH_TENANT_ROOT, li);
     assert_non_null(p);
     assert_string_equal(p->identities[0].subject, "id-1");
     assert_int_equal(fake_disk_audited(f->disk, "provider corp, subject id-1"), 1);
