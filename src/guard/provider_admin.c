@@ -166,12 +166,13 @@ static sh_err commit(struct sh_guard *g, const struct sh_guard_at *at,
     struct guard_batch b;
     struct sh_buf detail;
     const struct guard_provider *any = form != NULL ? form : old;
+    SH_ASSERT(any != NULL);
     char object[SH_PROVIDER_ID_MAX + 16];
     (void)guard_print(object, sizeof object, "provider:%s", any->id);
     guard_batch_init(g, &b);
     sh_buf_init(&detail, g->env->alloc, 2 * (size_t)GUARD_VALUE_MAX);
     sh_mutex_lock(&g->lock);
-    sh_err err = form == NULL ? guard_batch_delete(&b, GUARD_PROVIDER, sh_str_c(old->id))
+    sh_err err = form == NULL ? guard_batch_delete(&b, GUARD_PROVIDER, sh_str_c(any->id))
                               : guard_provider_batch(g, &b, form);
     err = err == SH_OK ? detail_of(g, old, form, &detail) : err;
     if (err == SH_OK && old != NULL && (form == NULL || form->disabled)) {
@@ -357,7 +358,7 @@ static size_t of_tenant(struct sh_guard *g, uint32_t tenant,
 
 sh_err sh_guard_providers_write(struct sh_guard *g, const struct sh_guard_at *at, struct sh_jw *w)
 {
-    const struct guard_provider *list[SH_PROVIDERS_MAX + 1];
+    const struct guard_provider *list[SH_PROVIDERS_MAX + 1] = {NULL};
     SH_TRY(sh_guard_check(g, at->by, SH_PERM_PEOPLE_READ, at->tenant));
     sh_mutex_lock(&g->lock);
     const size_t n = of_tenant(g, at->tenant, list);
@@ -385,7 +386,7 @@ sh_err sh_guard_provider_get(struct sh_guard *g, const struct sh_guard_at *at, s
 
 void sh_guard_doors_write(struct sh_guard *g, struct sh_str tenant, struct sh_jw *w)
 {
-    const struct guard_provider *list[SH_PROVIDERS_MAX + 1];
+    const struct guard_provider *list[SH_PROVIDERS_MAX + 1] = {NULL};
     sh_mutex_lock(&g->lock);
     const struct guard_tenant *t = guard_tenant_by_path(g, tenant);
     const bool open = t != NULL && !atomic_load(&t->off);

@@ -311,7 +311,6 @@ sh_err guard_session_new(struct sh_guard *g, uint32_t tenant, struct sh_str name
                          struct sh_sign_in *out)
 {
     struct guard_batch b;
-    char how[GUARD_SUBJECT_MAX + 160];
     struct new_session n = {.object = "person:"};
     SH_TRY(sh_random_token(g->env->random, "shs_", out->token, sizeof out->token));
     SH_TRY(csrf_of(g, sh_str_c(out->token), out->csrf));
@@ -321,6 +320,7 @@ sh_err guard_session_new(struct sh_guard *g, uint32_t tenant, struct sh_str name
     sh_err err = plan_new(g, guard_person_find(g, tenant, name), ask, way, out, &n, &b);
     sh_mutex_unlock(&g->lock);
     if (err == SH_OK) {
+        char how[GUARD_SUBJECT_MAX + 160];
         how_text(&n, ask, way, how, sizeof how);
         const struct sh_audit audit = {
             .by = &n.person,

@@ -119,7 +119,7 @@ static bool holds(struct sh_str s, struct sh_str part)
     return false;
 }
 
-static bool fits(const struct line *e, const struct sh_api_logs_ask *ask)
+static bool wanted(const struct line *e, const struct sh_api_logs_ask *ask)
 {
     const struct sh_str text = {e->text, e->n};
     return (unsigned)e->level <= ask->level &&
@@ -156,7 +156,7 @@ sh_err logs_ask(void *ctx, const struct sh_api_logs_ask *ask, struct sh_jw *w)
     uint64_t seq = ask->before == 0 || ask->before > l->last ? l->last : ask->before - 1;
     for (; seq >= oldest && seq > ask->after; seq--) {
         const struct line *e = &l->lines[seq % LINES];
-        if (fits(e, ask)) {
+        if (wanted(e, ask)) {
             if (n == ask->limit) {
                 next = seq + 1;
                 break;

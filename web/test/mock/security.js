@@ -1,3 +1,5 @@
+import { answer } from './answer.js';
+
 // Controls of the self check, as the real server lists them (a few of each state).
 const row = (id, state, title, evidence, remedy, setting, page, dengbao, iec62443) => ({
   id, state,
@@ -8,7 +10,7 @@ const row = (id, state, title, evidence, remedy, setting, page, dengbao, iec6244
 });
 const nothing = ['无需处理。', 'Nothing to do.'];
 
-export function securityItems() {
+function securityItems() {
   return [
     row('people.first_password', 'met', ['首次密码已失效', 'No first password is lying about'], ['没有 keys/first-password 文件', 'no keys/first-password'],
       ['用它登录一次即自动删除；或运行 songhua passwd。', 'Sign in with it once, then it is gone; or songhua passwd.'], null, '/account', '8.1.4.1 a), 8.1.4.2 b)', 'SR 1.5'),
@@ -31,7 +33,7 @@ export function securityItems() {
 
 const component = (purl, name, version, licenses, more = {}) => ({ type: 'library', 'bom-ref': purl, name, version, licenses, purl, ...more });
 
-export function bomComponents() {
+function bomComponents() {
   return [
     component('pkg:generic/songhua-console@0.1.0', 'songhua-console', '0.1.0', [{ license: { id: 'Apache-2.0' } }]),
     component('pkg:deb/debian/libssl3@3.0.17-1?arch=amd64', 'libssl3', '3.0.17-1', [{ license: { id: 'Apache-2.0' } }]),
@@ -39,3 +41,16 @@ export function bomComponents() {
     component('pkg:npm/%40ant-design/icons@6.0.0', 'icons', '6.0.0', [{ license: { id: 'MIT' } }], { group: '@ant-design' }),
   ];
 }
+
+export const securityRoutes = {
+  on_security({ res }) {
+    const items = securityItems();
+    const summary = { met: 0, part: 0, not_met: 0, none: 0 };
+    items.forEach((c) => (summary[c.state] += 1));
+    return answer(res, 200, { host: 'harbin-1', version: '0.1.0', time: new Date().toISOString(), running: true, summary, items, next: null });
+  },
+
+  on_sbom({ res }) {
+    return answer(res, 200, { bomFormat: 'CycloneDX', specVersion: '1.5', version: 1, components: bomComponents() });
+  },
+};

@@ -14,7 +14,7 @@ import { answer, id8, notFound, Refusal } from './answer.js';
 import { Edits, querySeries, toMs } from './history.js';
 import { NodeState, nodeRoutes } from './node.js';
 import { openapi } from './openapi.js';
-import { bomComponents, securityItems } from './security.js';
+import { securityRoutes } from './security.js';
 import { demoAssets, demoDevices, demoThings, qualityAt, valueAt } from './plant.js';
 
 const TYPES = { '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.html': 'text/html; charset=utf-8' };
@@ -553,17 +553,6 @@ export class Mock {
     return answer(res, 201, { ...shown(key), key: `shp_${randomBytes(32).toString('base64url')}` });
   }
 
-  on_security({ res }) {
-    const items = securityItems();
-    const summary = { met: 0, part: 0, not_met: 0, none: 0 };
-    items.forEach((c) => (summary[c.state] += 1));
-    return answer(res, 200, { host: 'harbin-1', version: '0.1.0', time: new Date().toISOString(), running: true, summary, items, next: null });
-  }
-
-  on_sbom({ res }) {
-    return answer(res, 200, { bomFormat: 'CycloneDX', specVersion: '1.5', version: 1, components: bomComponents() });
-  }
-
   on_tokens({ req, res, q, rest, json }) {
     if (req.method === 'GET') return answer(res, 200, page(this.tokens, q));
     if (req.method === 'DELETE') {
@@ -578,7 +567,7 @@ export class Mock {
   }
 }
 
-Object.assign(Mock.prototype, accountRoutes, outsideRoutes, deviceRoutes, accessRoutes, nodeRoutes, dashboardRoutes);
+Object.assign(Mock.prototype, accountRoutes, outsideRoutes, deviceRoutes, accessRoutes, nodeRoutes, dashboardRoutes, securityRoutes);
 
 /** Grants as the server answers them. */
 function given(person) {
