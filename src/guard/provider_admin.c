@@ -166,7 +166,6 @@ static sh_err commit(struct sh_guard *g, const struct sh_guard_at *at,
     struct guard_batch b;
     struct sh_buf detail;
     const struct guard_provider *any = form != NULL ? form : old;
-    SH_ASSERT(any != NULL);
     char object[SH_PROVIDER_ID_MAX + 16];
     (void)guard_print(object, sizeof object, "provider:%s", any->id);
     guard_batch_init(g, &b);
@@ -175,8 +174,8 @@ static sh_err commit(struct sh_guard *g, const struct sh_guard_at *at,
     sh_err err = form == NULL ? guard_batch_delete(&b, GUARD_PROVIDER, sh_str_c(any->id))
                               : guard_provider_batch(g, &b, form);
     err = err == SH_OK ? detail_of(g, old, form, &detail) : err;
-    if (err == SH_OK && old != NULL && (form == NULL || form->disabled)) {
-        err = guard_outside_sessions_end(g, sh_str_c(old->id), &b);
+    if (err == SH_OK && (form == NULL || form->disabled)) {
+        err = guard_outside_sessions_end(g, sh_str_c(any->id), &b);
     }
     sh_mutex_unlock(&g->lock);
     if (err == SH_OK) {
