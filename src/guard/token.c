@@ -600,6 +600,12 @@ static sh_err batch_use(struct sh_guard *g, struct guard_batch *b, const struct 
     return err;
 }
 
+/* Of a token, as it goes into the store. */
+struct use {
+    struct guard_token *token; /* under `change` none goes */
+    int64_t used_us;
+};
+
 /* In one transaction; no audit: nobody changed anything. */
 void guard_tokens_tick(struct sh_guard *g, bool all)
 {
@@ -608,14 +614,16 @@ void guard_tokens_tick(struct sh_guard *g, bool all)
     size_t n = 0;
     struct sh_str key;
     void *v = NULL;
-    sh_err err = SH_OK;
+    struct use *uses = sh_mem_array(g->env->alloc, CHANGES_MAX, sizeof *uses);
+    sh_err err = uses == NULL ? SH_E_NOMEM : SH_OK;
     guard_batch_init(g, &b);
     sh_mutex_lock(&g->change);
     sh_mutex_lock(&g->lock);
     while (err == SH_OK && n < CHANGES_MAX && sh_map_next(&g->tokens, &it, &key, &v)) {
-        if (to_save(v, all)) {
-            err = batch_use(g, &b, v);
-            n++;
+        struct guard_token *t = v;
+        if (to_save(t, all)) {
+            err = batch_use(g, &b, t);
+            uses[n++] = (struct use){t, t->used_us};
         }
     }
     sh_mutex_unlock(&g->lock);
@@ -623,16 +631,13 @@ void guard_tokens_tick(struct sh_guard *g, bool all)
         err = guard_batch_commit(g, &b);
     }
     sh_mutex_lock(&g->lock);
-    for (it = 0; err == SH_OK && n > 0 && sh_map_next(&g->tokens, &it, &key, &v);) {
-        struct guard_token *t = v; /* in the same order: under `change` none came or went */
-        if (to_save(t, all)) {
-            t->saved_us = t->used_us;
-            n--;
-        }
+    for (size_t i = 0; err == SH_OK && i < n; i++) {
+        uses[i].token->saved_us = uses[i].used_us;
     }
     sh_mutex_unlock(&g->lock);
     sh_mutex_unlock(&g->change);
     guard_batch_fini(&b);
+    sh_mem_free(g->env->alloc, uses);
 }
 
 sh_err sh_guard_by_panel(struct sh_guard *g, struct sh_str token, struct sh_principal *out,

@@ -36,10 +36,10 @@ export async function startPlatform(options = {}) {
   return { url: await mock.listen(), mock, close: () => mock.close() };
 }
 
-export async function startBrowser() {
+export async function startBrowser(executable = process.env.CHROMIUM ?? '/usr/bin/chromium') {
   const profile = mkdtempSync(join(tmpdir(), 'songhua-chromium-'));
   const context = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    executablePath: executable,
     args: FLAGS,
     headless: true,
     viewport: { width: 1280, height: 800 },

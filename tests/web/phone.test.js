@@ -52,7 +52,10 @@ function measure() {
       const box = el.getBoundingClientRect();
       return box.width > 0 && box.height > 0 && getComputedStyle(el).visibility === 'visible' && !el.closest('.hidden, .skip, .uplot, [aria-hidden=true]');
     };
-    const wide = [root, main].filter((el) => el && el.scrollWidth > el.clientWidth).map(name);
+    const broad = [root, main].filter((el) => el && el.scrollWidth > el.clientWidth);
+    const edge = root.clientWidth + 1;
+    const beyond = broad.length > 0 ? [...main.querySelectorAll('*')].filter((el) => el.getBoundingClientRect().right > edge).slice(0, 5) : [];
+    const wide = [...broad, ...beyond].map(name);
     const inner = [...document.querySelectorAll('.main *')].filter((el) => seen(el) && el.scrollWidth > el.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(el).overflowX));
     const targets = [...document.querySelectorAll('button, .main a[href], [role=tab], .ant-select, input:not([type=checkbox]):not([type=radio])')];
     const shown = targets.filter(seen);
