@@ -8,7 +8,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "console_int.h"
 
-enum { CHANGES_MAX = 10000, ARENA = 8 << 20 };
+enum { ARENA = 8 << 20 };
 
 /* ---- configurations from the sources ---- */
 
@@ -113,7 +113,7 @@ sh_err console_run(struct node *n, const struct sh_config *want)
 {
     struct node_console *s = n->console;
     struct sh_config *c = NULL;
-    if (s->replaced >= CHANGES_MAX) {
+    if (s->replaced >= CONSOLE_CHANGES_MAX) {
         return SH_E_LIMIT;
     }
     struct old *o = sh_mem_new(n->env.alloc, sizeof *o);

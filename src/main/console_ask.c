@@ -381,7 +381,10 @@ static sh_err change(struct node *n, const struct sh_api_config_ask *ask, const 
         err = SH_E_STATE;
     }
     const bool alters = err == SH_OK && json_equal(set, s->set) == 0;
-    if (alters && !only_check) {
+    if (alters && !only_check && s->replaced >= CONSOLE_CHANGES_MAX) {
+        err = SH_E_LIMIT; /* before it is stored: all of it or nothing */
+    }
+    if (err == SH_OK && alters && !only_check) {
         err = console_store(n, set, ask, s->revision, &revision);
     }
     if (err == SH_OK && alters && !only_check) {

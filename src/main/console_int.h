@@ -8,6 +8,8 @@
 /* The record that holds them, of the platform; its revisions are the history. */
 #define CONSOLE_KIND SH_STR("_settings")
 #define CONSOLE_ID SH_STR("console")
+/* Configurations that replace one another until a restart: each stays in memory. */
+enum { CONSOLE_CHANGES_MAX = SH_GUARD_SETTINGS };
 
 struct old {
     struct old *next;
