@@ -364,6 +364,7 @@ api_handler api_dashboards_list, api_dashboards_post, api_dashboards_get, api_da
 api_handler api_assets_list, api_assets_post, api_assets_put, api_assets_delete;
 api_handler api_channels_list, api_channels_post, api_channels_get, api_channels_put,
     api_channels_delete, api_drivers_list, api_mappings_get, api_mappings_put;
+api_handler api_keys_get, api_keys_rotate, api_keys_sheet, api_keys_sheet_remove;
 api_handler api_relations_get, api_relations_post, api_relations_delete, api_attributes_get,
     api_attributes_patch;
 api_handler api_device_access_get, api_device_access_put, api_device_quarantine, api_device_release,

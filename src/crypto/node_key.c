@@ -1,45 +1,32 @@
 /* keys/node.key: one line "songhua-node-key-1 <64 hex digits>\n".
  * SPDX-License-Identifier: Apache-2.0 */
-#include <sh/crypto.h>
+#include "ring_int.h"
 
 static const char magic[] = "songhua-node-key-1 ";
 enum { MAGIC = sizeof magic - 1, FILE_BYTES = MAGIC + 2 * SH_KEY_BYTES + 1 };
 
-static int hex_digit(char c)
+bool node_key_read(struct sh_str text, uint8_t out[SH_KEY_BYTES])
 {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    return text.n == FILE_BYTES && memcmp(text.p, magic, MAGIC) == 0 &&
+           text.p[FILE_BYTES - 1] == '\n' &&
+           ring_hex_read(sh_str_sub(text, MAGIC, FILE_BYTES - 1), out);
 }
 
-static bool read_key(struct sh_str text, uint8_t out[SH_KEY_BYTES])
+sh_err node_key_write(const struct sh_env *env, const char *path, const uint8_t key[SH_KEY_BYTES])
 {
-    if (text.n != FILE_BYTES || memcmp(text.p, magic, MAGIC) != 0 ||
-        text.p[FILE_BYTES - 1] != '\n') {
-        return false;
-    }
-    for (size_t i = 0; i < SH_KEY_BYTES; i++) {
-        const int hi = hex_digit(text.p[MAGIC + 2 * i]);
-        const int lo = hex_digit(text.p[MAGIC + 2 * i + 1]);
-        if (hi < 0 || lo < 0) {
-            return false;
-        }
-        out[i] = (uint8_t)(hi * 16 + lo);
-    }
-    return true;
+    char text[FILE_BYTES + 1];
+    memcpy(text, magic, MAGIC);
+    sh_hash_hex(key, text + MAGIC);
+    text[FILE_BYTES - 1] = '\n';
+    const sh_err err = sh_fs_replace(env->fs, path, sh_bytes_of(text, FILE_BYTES));
+    sh_crypto_wipe(text, sizeof text);
+    return err;
 }
 
 static sh_err make_key(const struct sh_env *env, const char *path, uint8_t out[SH_KEY_BYTES])
 {
     SH_TRY(env->random->fill(env->random->ctx, out, SH_KEY_BYTES));
-    char text[FILE_BYTES + 1];
-    memcpy(text, magic, MAGIC);
-    sh_hash_hex(out, text + MAGIC);
-    text[FILE_BYTES - 1] = '\n';
-    const sh_err err = sh_fs_replace(env->fs, path, sh_bytes_of(text, FILE_BYTES));
-    sh_crypto_wipe(text, sizeof text);
-    return err;
+    return node_key_write(env, path, out);
 }
 
 sh_err sh_node_key_open(const struct sh_env *env, const char *path, bool create,
@@ -59,7 +46,7 @@ sh_err sh_node_key_open(const struct sh_env *env, const char *path, bool create,
         sh_diag_set(diag, "The key file can not be read (%s).", sh_err_name(err));
         return err == SH_E_LIMIT ? SH_E_CORRUPT : err;
     }
-    if (!read_key(text, out)) {
+    if (!node_key_read(text, out)) {
         sh_diag_set(diag, "This is not a key file of Songhua.");
         sh_diag_remedy(diag, "Put the key file from a backup back; without it tokens, device "
                              "secrets and stored passwords can not be checked.");

@@ -374,32 +374,20 @@ static sh_err verify_end(struct verifying *v, sh_err head_err)
     return SH_OK;
 }
 
-sh_err sh_audit_verify(const struct sh_env *env, const struct sh_crypto *c,
-                       struct guard_store *store, const char *dir, struct sh_audit_report *out)
+/* key: what seals the head; NULL: it could not be had, for the reason `head_err`. */
+static sh_err verify(const struct sh_env *env, const struct sh_crypto *c, struct guard_store *store,
+                     const char *dir, const uint8_t *key, sh_err head_err,
+                     const struct sh_checkpoint *seen, struct sh_audit_report *out)
 {
-    return sh_audit_verify_seen(env, c, store, dir, NULL, out);
-}
-
-sh_err sh_audit_verify_seen(const struct sh_env *env, const struct sh_crypto *c,
-                            struct guard_store *store, const char *dir,
-                            const struct sh_checkpoint *seen, struct sh_audit_report *out)
-{
-    uint8_t master[SH_KEY_BYTES];
-    char path[512];
     struct guard_audit_head head = {0};
     memset(out, 0, sizeof *out);
-    if (!guard_print(path, sizeof path, "%s/keys/node.key", dir)) {
-        return SH_E_INVAL;
-    }
-    sh_err head_err = sh_node_key_open(env, path, false, master, NULL);
-    if (head_err == SH_OK) {
-        uint8_t key[SH_KEY_BYTES];
-        SH_TRY(sh_crypto_derive(c, master, SH_STR("guard audit"), key));
+    if (key != NULL) {
         head_err = guard_audit_head_read(env, c, dir, key, &head);
     }
-    if (head_err != SH_OK && head_err != SH_E_NOTFOUND && head_err != SH_E_CORRUPT) {
+    if (head_err == SH_E_NOMEM || head_err == SH_E_IO) {
         return head_err;
     }
+    head_err = head_err == SH_OK || head_err == SH_E_NOTFOUND ? head_err : SH_E_CORRUPT;
     out->sealed = head_err == SH_OK;
     struct verifying v = {
         .crypto = c,
@@ -410,6 +398,21 @@ sh_err sh_audit_verify_seen(const struct sh_env *env, const struct sh_crypto *c,
     };
     SH_TRY(store->ops->each(store, GUARD_AUDIT, SH_STR(""), false, verify_one, &v));
     return verify_end(&v, head_err);
+}
+
+sh_err sh_audit_verify(const struct sh_audit_proof *p, struct sh_audit_report *out)
+{
+    uint8_t key[SH_KEY_BYTES];
+    const sh_err err = guard_keyring_root(p->env, p->crypto, p->dir, p->master, key);
+    const sh_err answer =
+        verify(p->env, p->crypto, p->store, p->dir, err == SH_OK ? key : NULL, err, p->seen, out);
+    sh_crypto_wipe(key, sizeof key);
+    return answer;
+}
+
+sh_err sh_guard_audit_prove(struct sh_guard *g, struct sh_audit_report *out)
+{
+    return verify(g->env, g->crypto, g->store, g->dir, g->key_audit, SH_OK, NULL, out);
 }
 
 void sh_guard_store_free(struct guard_store *s)

@@ -18,6 +18,7 @@
 enum { FILE_MAX = 4096 };
 
 static const char magic[] = "songhua-checkpoint-1";
+static const char key_file[] = "keys/checkpoint.key";
 
 /* ---- form ---- */
 
@@ -114,23 +115,12 @@ sh_err sh_checkpoint_parse(const struct sh_env *env, const struct sh_crypto *c, 
 /* Appends the private key, made when there is none. Under change. */
 static sh_err open_key(struct sh_guard *g, struct sh_buf *pem)
 {
-    char path[512];
-    struct sh_str text = {NULL, 0};
-    if (!guard_path(g, "keys/checkpoint.key", path, sizeof path)) {
-        return SH_E_INVAL;
-    }
-    sh_err err = sh_fs_read_all(g->env->fs, g->env->alloc, path, FILE_MAX, &text);
-    if (err == SH_OK) {
-        err = sh_buf_put_str(pem, text);
-        sh_crypto_wipe((char *)(uintptr_t)text.p, text.n);
-        sh_str_free(g->env->alloc, &text);
-        return err;
-    }
+    const sh_err err = guard_secret_file_read(g, key_file, pem);
     if (err != SH_E_NOTFOUND) {
         return err;
     }
     SH_TRY(sh_sign_new_key(g->crypto, pem));
-    return sh_fs_replace(g->env->fs, path, sh_buf_bytes(pem));
+    return guard_secret_file_write(g, key_file, sh_buf_bytes(pem));
 }
 
 static sh_err sign(struct sh_guard *g, struct sh_str key, struct sh_checkpoint *out)

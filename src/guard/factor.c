@@ -5,7 +5,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "guard_int.h"
 
-enum { RECOVERY_CHARS = GUARD_RECOVERY_CHARS, PENDING_S = 600, BOX_MAX = 256, TEXT_MAX = 512 };
+enum { RECOVERY_CHARS = GUARD_RECOVERY_CHARS, PENDING_S = 600, TEXT_MAX = 512 };
 
 static const char letters[] = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"; /* 32, without I O 0 1 */
 
@@ -31,11 +31,10 @@ static void recovery_write(const struct guard_factor *f, struct sh_jw *w)
     sh_jw_arr_end(w);
 }
 
-sh_err guard_factor_store(const struct sh_guard *g, const struct guard_person *p, struct sh_jw *w)
+sh_err guard_factor_store(struct sh_guard *g, const struct guard_person *p, struct sh_jw *w)
 {
     const struct guard_factor *f = &p->factor;
     char of[GUARD_KEY_MAX];
-    struct sh_buf box;
     struct sh_buf text;
     if (f->nkeys > 0) {
         SH_TRY(guard_authkeys_store(g, f, w));
@@ -47,20 +46,14 @@ sh_err guard_factor_store(const struct sh_guard *g, const struct guard_person *p
         return SH_OK;
     }
     SH_TRY(context(p, of));
-    sh_buf_init(&box, g->env->alloc, BOX_MAX);
     sh_buf_init(&text, g->env->alloc, TEXT_MAX);
-    sh_err err = sh_box_seal(g->crypto, &g->key_box, sh_str_bytes(sh_str_c(of)),
-                             sh_bytes_of(f->secret, sizeof f->secret), &box);
-    if (err == SH_OK) {
-        err = sh_base64_put(&text, sh_buf_bytes(&box), false);
-    }
+    sh_err err = guard_seal_text(g, of, sh_bytes_of(f->secret, sizeof f->secret), &text);
     if (err == SH_OK) {
         sh_jw_key(w, "totp");
         sh_jw_str(w, sh_buf_str(&text));
         sh_jw_key(w, "totp_step");
         sh_jw_u64(w, f->step);
     }
-    sh_buf_fini(&box);
     sh_buf_fini(&text);
     return err;
 }
@@ -86,11 +79,10 @@ static sh_err recovery_read(const struct sh_guard *g, const json_t *list, struct
 
 /* With another node key (a restore without keys/) the box can not be opened: then the person has no
  * second factor any more, and the password alone is asked, which is good still. */
-sh_err guard_factor_load(const struct sh_guard *g, const json_t *o, struct guard_person *p)
+sh_err guard_factor_load(struct sh_guard *g, const json_t *o, struct guard_person *p)
 {
     const struct sh_str text = sh_json_get_str(o, "totp");
     char of[GUARD_KEY_MAX];
-    struct sh_buf box;
     struct sh_buf plain;
     SH_TRY(guard_authkeys_load(g, o, &p->factor));
     SH_TRY(recovery_read(g, json_object_get(o, "recovery"), &p->factor));
@@ -98,13 +90,8 @@ sh_err guard_factor_load(const struct sh_guard *g, const json_t *o, struct guard
         return SH_OK;
     }
     SH_TRY(context(p, of));
-    sh_buf_init(&box, g->env->alloc, BOX_MAX);
-    sh_buf_init(&plain, g->env->alloc, BOX_MAX);
-    sh_err err = sh_base64_parse(text, false, &box);
-    if (err == SH_OK) {
-        err = sh_box_open(g->crypto, &g->key_box, 1, sh_str_bytes(sh_str_c(of)), sh_buf_bytes(&box),
-                          &plain);
-    }
+    sh_buf_init(&plain, g->env->alloc, TEXT_MAX);
+    sh_err err = guard_unseal_text(g, of, text, &plain);
     if (err == SH_OK && plain.n == SH_TOTP_SECRET) {
         p->factor.on = true;
         memcpy(p->factor.secret, plain.p, SH_TOTP_SECRET);
@@ -117,7 +104,6 @@ sh_err guard_factor_load(const struct sh_guard *g, const json_t *o, struct guard
         err = SH_OK;
     }
     sh_crypto_wipe(plain.p, plain.n);
-    sh_buf_fini(&box);
     sh_buf_fini(&plain);
     return err;
 }

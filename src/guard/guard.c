@@ -7,43 +7,6 @@ bool guard_path(const struct sh_guard *g, const char *name, char *out, size_t ca
     return guard_print(out, cap, "%s/%s", g->dir, name);
 }
 
-static sh_err make_keys(struct sh_guard *g, bool create, struct sh_diag *diag)
-{
-    uint8_t master[SH_KEY_BYTES];
-    char path[512];
-    const struct {
-        const char *label;
-        uint8_t *out;
-    } rows[] = {
-        {"guard token", g->key_token}, {"guard device secret", g->key_secret},
-        {"guard csrf", g->key_csrf},   {"guard password cache", g->key_cache},
-        {"guard audit", g->key_audit}, {"guard box", g->key_box.key},
-        {"guard mark", g->key_mark},
-    };
-    if (!guard_path(g, "keys", path, sizeof path)) {
-        return SH_E_INVAL;
-    }
-    SH_TRY(sh_fs_mkdirs(g->env->fs, path));
-    if (!guard_path(g, "keys/node.key", path, sizeof path)) {
-        return SH_E_INVAL;
-    }
-    sh_err err = sh_node_key_open(g->env, path, create, master, diag);
-    if (err == SH_E_NOTFOUND) {
-        sh_diag_set(diag, "keys/node.key is missing although this data folder is in use.");
-        sh_diag_remedy(diag,
-                       "Put keys/node.key from a backup back. Without it every token, session "
-                       "and device secret is void.");
-        return SH_E_STATE;
-    }
-    for (size_t i = 0; err == SH_OK && i < sizeof rows / sizeof rows[0]; i++) {
-        err = sh_crypto_derive(g->crypto, master, sh_str_c(rows[i].label), rows[i].out);
-    }
-    sh_crypto_wipe(master, sizeof master);
-    g->key_box.id = 1;
-    g->key_box.kind = SH_BOX_AES_GCM;
-    return err;
-}
-
 /* ---- loading ---- */
 
 struct loading {
@@ -121,7 +84,7 @@ static sh_err load_kind(struct sh_guard *g, enum guard_kind kind, struct loading
     return g->store->ops->each(g->store, kind, SH_STR(""), false, load_one, l);
 }
 
-/* The check value proves that node.key and the store belong together without telling the key. */
+/* The check value proves that the keys and the store belong together without telling the key. */
 /* *replaced: another key was accepted. */
 static sh_err check_node(struct sh_guard *g, const char *stored, bool accept, bool *replaced,
                          struct sh_diag *diag)
@@ -139,8 +102,8 @@ static sh_err check_node(struct sh_guard *g, const char *stored, bool accept, bo
     }
     *replaced = stored[0] != '\0';
     if (*replaced && !accept) {
-        sh_diag_set(diag, "keys/node.key does not belong to this data folder.");
-        sh_diag_remedy(diag, "Put the node.key that was backed up with songhua.db back.");
+        sh_diag_set(diag, "The keys in keys/ do not belong to this data folder.");
+        sh_diag_remedy(diag, "Put the keys that were backed up with songhua.db back.");
         return SH_E_STATE;
     }
     (void)guard_print(value, sizeof value, "{\"key\":\"%s\"}", hex);
@@ -211,18 +174,19 @@ static sh_err audit_new_key(struct sh_guard *g)
     return sh_guard_audit(g, &a);
 }
 
-static sh_err open_parts(struct sh_guard *g, bool accept, struct sh_diag *diag)
+static sh_err open_parts(struct sh_guard *g, const char *master, bool accept, struct sh_diag *diag)
 {
     bool replaced = false;
     struct loading meta;
     char path[512];
     SH_TRY(load_kind(g, GUARD_META, &meta));
-    SH_TRY(make_keys(g, meta.check[0] == '\0' || accept, diag));
+    SH_TRY(guard_keyring_open(g, master, meta.check[0] == '\0' || accept, diag));
     SH_TRY(check_node(g, meta.check, accept, &replaced, diag));
     SH_TRY(make_fixed_subjects(g));
     SH_TRY(guard_audit_open(g));
     guard_checkpoint_open(g);
     SH_TRY(load_all(g));
+    SH_TRY(guard_keyring_settle(g));
     if (replaced) {
         SH_TRY(audit_new_key(g));
     }
@@ -281,13 +245,14 @@ sh_err sh_guard_open(const struct sh_guard_options *o, struct sh_guard **out, st
     sh_mutex_init(&g->change);
     sh_mutex_init(&g->lock);
     sh_mutex_init(&g->hashing);
+    sh_mutex_init(&g->sealing);
     sh_err err = guard_settings_first(g, &o->settings);
     err = err != SH_OK ? err : make_tables(g);
     if (err == SH_OK && !guard_copy(g->dir, 512, sh_str_c(o->dir))) {
         err = SH_E_INVAL;
     }
     if (err == SH_OK) {
-        err = open_parts(g, o->accept_new_key, diag);
+        err = open_parts(g, o->master, o->accept_new_key, diag);
     }
     if (err != SH_OK) {
         sh_guard_close(g);
@@ -345,7 +310,7 @@ static void wipe_keys(struct sh_guard *g)
     sh_crypto_wipe(g->key_cache, SH_KEY_BYTES);
     sh_crypto_wipe(g->key_audit, SH_KEY_BYTES);
     sh_crypto_wipe(g->key_mark, SH_KEY_BYTES);
-    sh_crypto_wipe(&g->key_box, sizeof g->key_box);
+    guard_keyring_close(g);
 }
 
 void sh_guard_stop(struct sh_guard *g)
@@ -390,6 +355,7 @@ void sh_guard_close(struct sh_guard *g)
     sh_guard_store_free(g->store);
     guard_settings_free(g);
     wipe_keys(g);
+    sh_mutex_fini(&g->sealing);
     sh_mutex_fini(&g->hashing);
     sh_mutex_fini(&g->lock);
     sh_mutex_fini(&g->change);
@@ -407,6 +373,7 @@ void sh_guard_tick(struct sh_guard *g)
     guard_pki_tick(g);
     guard_marks_store(g);
     guard_checkpoint_tick(g);
+    guard_keyring_tick(g);
     guard_audit_flush(g);
 }
 

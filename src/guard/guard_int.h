@@ -20,6 +20,7 @@
 
 #include <sh/guard.h>
 #include <sh/pki.h>
+#include <sh/ring.h>
 
 #include "outside_int.h"
 
@@ -445,6 +446,7 @@ struct sh_guard {
     struct sh_mutex change;
     struct sh_mutex lock;
     struct sh_mutex hashing;
+    struct sh_mutex sealing; /* the last one: nothing is locked behind it */
     bool locks_ready;
 
     /* Lock-free for readers; grown under `lock`. */
@@ -498,6 +500,10 @@ struct sh_guard {
     int64_t checkpoint_us;
     int64_t checkpoint_due_us; /* used by the tick alone */
     uint64_t revision;         /* the next one; grows over the whole node */
+    struct sh_master *master;
+    struct sh_ring_found ring_found; /* at open */
+    struct sh_ring ring;             /* also under `sealing` */
+    int64_t ring_retry_us;           /* used by the tick alone */
 
     /* Constant after open. */
     uint8_t key_token[SH_KEY_BYTES];
@@ -506,7 +512,6 @@ struct sh_guard {
     uint8_t key_cache[SH_KEY_BYTES];
     uint8_t key_audit[SH_KEY_BYTES];
     uint8_t key_mark[SH_KEY_BYTES];
-    struct sh_box_key key_box;
     uint64_t seed;
     struct sh_principal system;
     struct sh_principal anonymous;
@@ -515,6 +520,27 @@ struct sh_guard {
     sh_guard_archived_fn *archived;
     void *archived_ctx;
 };
+
+/* ---- keyring.c ---- */
+
+/* fresh: keys are made; else the folder has some. SH_E_STATE, SH_E_CORRUPT with diag. */
+sh_err guard_keyring_open(struct sh_guard *g, const char *master, bool fresh, struct sh_diag *diag);
+/* The last step of opening: what a folder of before has gets its form of today. */
+sh_err guard_keyring_settle(struct sh_guard *g);
+void guard_keyring_close(struct sh_guard *g);
+void guard_keyring_tick(struct sh_guard *g);
+void guard_keyring_facts(struct sh_guard *g, struct sh_guard_security *out);
+/* The key that seals the audit chain's head, of a folder that is not open. */
+sh_err guard_keyring_root(const struct sh_env *env, const struct sh_crypto *c, const char *dir,
+                          const char *source, uint8_t audit[SH_KEY_BYTES]);
+/* Secret boxes as base64, for JSON. Appends. Errors of sh_box_open. */
+sh_err guard_seal_text(struct sh_guard *g, const char *context, struct sh_bytes plain,
+                       struct sh_buf *out);
+sh_err guard_unseal_text(struct sh_guard *g, const char *context, struct sh_str text,
+                         struct sh_buf *out);
+/* A private key in a file below DIR, sealed; one that lies open is read too. */
+sh_err guard_secret_file_read(struct sh_guard *g, const char *name, struct sh_buf *out);
+sh_err guard_secret_file_write(struct sh_guard *g, const char *name, struct sh_bytes plain);
 
 /* ---- checkpoint.c ---- */
 
@@ -664,8 +690,8 @@ sh_err guard_authkeys_load(const struct sh_guard *g, const json_t *o, struct gua
 sh_err guard_authkeys_write(const struct sh_guard *g, const struct guard_factor *f,
                             struct sh_jw *w);
 /* Members of the stored form; reading answers SH_E_CORRUPT for what was changed. */
-sh_err guard_factor_store(const struct sh_guard *g, const struct guard_person *p, struct sh_jw *w);
-sh_err guard_factor_load(const struct sh_guard *g, const json_t *o, struct guard_person *p);
+sh_err guard_factor_store(struct sh_guard *g, const struct guard_person *p, struct sh_jw *w);
+sh_err guard_factor_load(struct sh_guard *g, const json_t *o, struct guard_person *p);
 sh_err guard_person_key(char out[GUARD_KEY_MAX], uint32_t tenant, struct sh_str name);
 sh_err guard_password_policy(const struct sh_guard *g, struct sh_str password, struct sh_str name,
                              struct sh_diag *diag);

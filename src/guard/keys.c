@@ -1,5 +1,5 @@
-/* Files under DIR/keys: the device CA and the server's certificate; and secrets at rest.
- * SPDX-License-Identifier: Apache-2.0 */
+/* Files under DIR/keys: the device CA and the server's certificate. Their private keys are sealed
+ * (keyring.c). SPDX-License-Identifier: Apache-2.0 */
 #include "guard_int.h"
 
 #define DAY_US (INT64_C(86400) * 1000000)
@@ -41,7 +41,7 @@ static sh_err read_pair(struct sh_guard *g, const struct pair *p, struct sh_buf 
     struct sh_cert_info info;
     sh_err err = read_into(g, p->cert, cert);
     if (err == SH_OK) {
-        err = read_into(g, p->key, key);
+        err = guard_secret_file_read(g, p->key, key);
     }
     if (err == SH_OK) {
         err = sh_cert_parse(g->crypto, sh_bytes_of(cert->p + cert_n, cert->n - cert_n), &info);
@@ -52,7 +52,8 @@ static sh_err read_pair(struct sh_guard *g, const struct pair *p, struct sh_buf 
     if (err != SH_OK) {
         cert->n = cert_n;
         key->n = key_n;
-        return err == SH_E_NOMEM || err == SH_E_IO ? err : SH_E_NOTFOUND;
+        /* A key that is there but does not open is not replaced: what it signed hangs on it. */
+        return err == SH_E_NOMEM || err == SH_E_IO || err == SH_E_CORRUPT ? err : SH_E_NOTFOUND;
     }
     return SH_OK;
 }
@@ -72,7 +73,7 @@ static sh_err make_pair(struct sh_guard *g, const struct pair *p, const struct s
                             &c);
     }
     if (err == SH_OK) {
-        err = write_file(g, p->key, &k);
+        err = guard_secret_file_write(g, p->key, sh_buf_bytes(&k));
     }
     if (err == SH_OK) {
         err = write_file(g, p->cert, &c);
@@ -207,18 +208,6 @@ sh_err guard_issue(struct sh_guard *g, const struct sh_guard_issue *o, struct sh
     sh_buf_fini(&ca);
     sh_buf_fini(&ca_key);
     return err;
-}
-
-sh_err sh_guard_seal(struct sh_guard *g, struct sh_str context, struct sh_bytes plain,
-                     struct sh_buf *out)
-{
-    return sh_box_seal(g->crypto, &g->key_box, sh_str_bytes(context), plain, out);
-}
-
-sh_err sh_guard_unseal(struct sh_guard *g, struct sh_str context, struct sh_bytes box,
-                       struct sh_buf *out)
-{
-    return sh_box_open(g->crypto, &g->key_box, 1, sh_str_bytes(context), box, out);
 }
 
 /* Each text with its length in front, so that no two lists of texts run together to the same. */

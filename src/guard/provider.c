@@ -101,50 +101,36 @@ static sh_err context(const struct guard_provider *p, char out[GUARD_KEY_MAX])
     return guard_print(out, GUARD_KEY_MAX, "provider/%s/secret", p->id) ? SH_OK : SH_E_INVAL;
 }
 
-static sh_err secret_write(const struct sh_guard *g, const struct guard_provider *p,
-                           struct sh_jw *w)
+static sh_err secret_write(struct sh_guard *g, const struct guard_provider *p, struct sh_jw *w)
 {
     char of[GUARD_KEY_MAX];
-    struct sh_buf box;
     struct sh_buf text;
     if (p->secret[0] == '\0') {
         return SH_OK;
     }
     SH_TRY(context(p, of));
-    sh_buf_init(&box, g->env->alloc, BOX_MAX);
     sh_buf_init(&text, g->env->alloc, 2 * (size_t)BOX_MAX);
-    sh_err err = sh_box_seal(g->crypto, &g->key_box, sh_str_bytes(sh_str_c(of)),
-                             sh_str_bytes(sh_str_c(p->secret)), &box);
-    if (err == SH_OK) {
-        err = sh_base64_put(&text, sh_buf_bytes(&box), false);
-    }
+    sh_err err = guard_seal_text(g, of, sh_str_bytes(sh_str_c(p->secret)), &text);
     if (err == SH_OK) {
         sh_jw_key(w, "secret");
         sh_jw_str(w, sh_buf_str(&text));
     }
-    sh_buf_fini(&box);
     sh_buf_fini(&text);
     return err;
 }
 
 /* With another node key (a restore without keys/) it can not be opened: it is entered anew. */
-static sh_err secret_read(const struct sh_guard *g, const json_t *o, struct guard_provider *p)
+static sh_err secret_read(struct sh_guard *g, const json_t *o, struct guard_provider *p)
 {
     const struct sh_str text = sh_json_get_str(o, "secret");
     char of[GUARD_KEY_MAX];
-    struct sh_buf box;
     struct sh_buf plain;
     if (text.n == 0) {
         return SH_OK;
     }
     SH_TRY(context(p, of));
-    sh_buf_init(&box, g->env->alloc, BOX_MAX);
     sh_buf_init(&plain, g->env->alloc, BOX_MAX);
-    sh_err err = sh_base64_parse(text, false, &box);
-    if (err == SH_OK) {
-        err = sh_box_open(g->crypto, &g->key_box, 1, sh_str_bytes(sh_str_c(of)), sh_buf_bytes(&box),
-                          &plain);
-    }
+    sh_err err = guard_unseal_text(g, of, text, &plain);
     if (err == SH_OK && !guard_copy(p->secret, sizeof p->secret, sh_buf_str(&plain))) {
         err = SH_E_CORRUPT;
     }
@@ -156,7 +142,6 @@ static sh_err secret_read(const struct sh_guard *g, const json_t *o, struct guar
         err = SH_OK;
     }
     sh_crypto_wipe(plain.p, plain.n);
-    sh_buf_fini(&box);
     sh_buf_fini(&plain);
     return err;
 }

@@ -141,6 +141,7 @@ sh_err sh_guard_security(struct sh_guard *g, int64_t idle_us, struct sh_guard_se
     out->checkpoint_us = g->checkpoint_us;
     out->checkpoint_seq = g->checkpoint_seq;
     sh_mutex_unlock(&g->change);
+    guard_keyring_facts(g, out);
     sh_mutex_lock(&g->lock);
     out->separated = g->separated;
     count_people(g, out);
@@ -156,11 +157,6 @@ sh_err sh_guard_security(struct sh_guard *g, int64_t idle_us, struct sh_guard_se
     out->idle = (uint32_t)l.names.n;
     sh_map_fini(&l.names);
     return err;
-}
-
-sh_err sh_guard_audit_prove(struct sh_guard *g, struct sh_audit_report *out)
-{
-    return sh_audit_verify(g->env, g->crypto, g->store, g->dir, out);
 }
 
 void sh_guard_used(struct sh_guard *g, uint32_t tenant, enum sh_quota q, uint64_t n)

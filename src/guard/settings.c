@@ -27,6 +27,7 @@ struct sh_guard_settings sh_guard_settings_default(void)
         .audit_waiting = 4096,
         .clones = SH_CLONES_WARN,
         .device_days = 1825,
+        .box = SH_BOX_AES_GCM,
     };
 }
 
@@ -35,7 +36,8 @@ bool guard_settings_ok(const struct sh_guard_settings *s)
     return s->max_tenants > 0 && s->max_people > 0 && s->max_roles >= 16 && s->max_sessions > 0 &&
            s->sessions_per_person > 0 && s->audit_waiting > 0 && s->password_waiting > 0 &&
            s->lock_after > 0 && s->lock_address_after > 0 && s->lock_first_us > 0 &&
-           s->device_days > 0 && (s->pki_url[0] == '\0' || sh_cert_url_ok(sh_str_c(s->pki_url))) &&
+           s->device_days > 0 && (s->box == SH_BOX_AES_GCM || s->box == SH_BOX_SM4) &&
+           (s->pki_url[0] == '\0' || sh_cert_url_ok(sh_str_c(s->pki_url))) &&
            s->lock_max_us >= s->lock_first_us && s->session_idle_us > 0 && s->session_max_us > 0;
 }
 

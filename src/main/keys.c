@@ -83,6 +83,23 @@ const struct sh_config_key node_keys[] = {
     {"guard.confirm_after", SH_CONFIG_DURATION, "15m", 0, 0, true, false, false,
      "Dangerous acts ask for the password again when the last time is longer ago; 0s = never.",
      "距上次验证身份超过此时间，执行危险操作前须再次输入密码；0s 表示从不要求。", NULL},
+    {"guard.master_key", SH_CONFIG_TEXT, "file:keys/node.key", 0, 0, false, true, true,
+     "What the keys in DIR/keys are kept under: file:PATH (below DIR or whole), env:NAME (64 "
+     "hexadecimal digits), or pkcs11:token=T;object=O?module-path=/lib.so&pin-source=file:/pin. To "
+     "change it: songhua keys move.",
+     "保护密钥环（数据文件夹 "
+     "keys）的主密钥所在：file:路径（数据文件夹内或绝对路径）、env:变量名（64 "
+     "位十六进制）或 "
+     "pkcs11:token=T;object=O?module-path=/lib.so&pin-source=file:/pin（密码机、密码卡）。更换用 "
+     "songhua keys move。",
+     NULL},
+    {"guard.cipher", SH_CONFIG_CHOICE, "aes-256-gcm", 0, 0, true, true, false,
+     "How secrets are sealed at rest: aes-256-gcm, or sm4 (SM4-CTR with HMAC-SM3). A change makes "
+     "a "
+     "new key and seals all anew.",
+     "机密存储所用算法：aes-256-gcm，或国密 sm4（SM4-CTR 加 "
+     "HMAC-SM3）。修改后自动生成新密钥并全部重新加密。",
+     "aes-256-gcm,sm4"},
     {"guard.clones", SH_CONFIG_CHOICE, "warn", 0, 0, true, true, false,
      "An identity of a device that is used from two addresses in turn: off, warn (a mark) or "
      "quarantine. Behind proxies that hide addresses: off.",

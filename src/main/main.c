@@ -23,6 +23,13 @@ static const char usage[] =
     "        (exit code 3: some are not met)\n"
     "  songhua passwd --data DIR [--user NAME] [--link]\n"
     "        new password of a person (off-line), or a one-time sign-in link\n"
+    "  songhua keys show|recover|move --to SOURCE|reveal NAME --data DIR [--config FILE] "
+    "[--set key=value]...\n"
+    "        the keys of a node: what there is; back by the code of the recovery sheet (read "
+    "from\n"
+    "        standard input); the master key moved to file:PATH, env:NAME or pkcs11:...; a sealed "
+    "key\n"
+    "        file in the clear\n"
     "  songhua backup --data DIR --to FOLDER [--passphrase-file FILE]\n"
     "        backs up a stopped server's folder (a running one makes its own: ctl backups create)\n"
     "  songhua restore --from FOLDER/BACKUP --data DIR [--passphrase-file FILE] [--without-keys]\n"
@@ -46,7 +53,10 @@ int main(int argc, char **argv, char **env)
         return node_check(argc - 2, argv + 2, env);
     }
     if (strcmp(cmd, "passwd") == 0) {
-        return node_passwd(argc - 2, argv + 2);
+        return node_passwd(argc - 2, argv + 2, env);
+    }
+    if (strcmp(cmd, "keys") == 0) {
+        return node_keys_tool(argc - 2, argv + 2, env);
     }
     if (strcmp(cmd, "backup") == 0) {
         return node_backup(argc - 2, argv + 2);

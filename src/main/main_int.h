@@ -309,7 +309,7 @@ int node_print_sbom(void);
 void demo_import(struct node *n);
 
 /* Commands. Each answers the process's exit code. */
-int node_passwd(int argc, char **argv);
+int node_passwd(int argc, char **argv, char **env);
 int node_check(int argc, char **argv, char **env);
 int node_ctl(int argc, char **argv);
 int node_backup(int argc, char **argv);
@@ -335,6 +335,9 @@ int node_check_security(const struct node_security_ask *a);
 /* ctl.c: the language of LC_ALL, LC_MESSAGES or LANG. */
 bool node_speaks_chinese(void);
 /* serve.c: what the configuration says about people's sign-in. SH_E_INVAL with diag. */
+/* keys_tool.c */
+int node_keys_tool(int argc, char **argv, char **env);
+
 SH_MUST_CHECK sh_err node_guard_settings(const struct sh_config *c, struct sh_guard_settings *s,
                                          struct sh_diag *d);
 

@@ -295,6 +295,7 @@ sh_err node_guard_settings(const struct sh_config *c, struct sh_guard_settings *
     s->session_idle_us = sh_config_int(c, "guard.session_idle");
     s->session_max_us = sh_config_int(c, "guard.session_max");
     s->confirm_us = sh_config_int(c, "guard.confirm_after");
+    s->box = sh_str_eqc(sh_config_get(c, "guard.cipher"), "sm4") ? SH_BOX_SM4 : SH_BOX_AES_GCM;
     return clone_settings(c, s, d);
 }
 
@@ -334,6 +335,7 @@ static sh_err open_stores(struct node *n, const struct settings_from *from)
         .store = store,
         .workers = n->workers,
         .dir = n->dir,
+        .master = sh_config_get(n->config, "guard.master_key").p,
         .settings = sh_guard_settings_default(),
     };
     err = node_guard_settings(n->config, &go.settings, &d);

@@ -147,10 +147,9 @@ static int offline_guard(struct offline *o, const char *dir, const struct sh_con
                                   .crypto = o->crypto,
                                   .store = store,
                                   .dir = dir,
+                                  .master = sh_config_get(c, "guard.master_key").p,
                                   .settings = sh_guard_settings_default()};
-    if (c != NULL) {
-        err = node_guard_settings(c, &go.settings, &d);
-    }
+    err = node_guard_settings(c, &go.settings, &d);
     if (err != SH_OK) {
         sh_guard_store_free(store);
         return say("guard", err, &d);
@@ -185,12 +184,12 @@ static int make_link(const struct args *a)
     return 0;
 }
 
-static int new_password(const struct args *a)
+static int new_password(const struct args *a, const struct sh_config *c)
 {
     struct sh_diag d = {0};
     struct offline o;
     int code = offline_open(&o, a->data);
-    code = code != 0 ? code : offline_guard(&o, a->data, NULL);
+    code = code != 0 ? code : offline_guard(&o, a->data, c);
     if (code == 0) {
         char typed[512] = "";
         char shown[SH_SECRET_CHARS] = "";
@@ -209,7 +208,20 @@ static int new_password(const struct args *a)
     return code;
 }
 
-int node_passwd(int argc, char **argv)
+/* The configuration that says where the master key is; NULL: told what is wrong with it. */
+static struct sh_config *read_config(const struct args *a, char **env)
+{
+    const struct sh_env e = sh_env_system();
+    unsigned bad = 0;
+    struct sh_config *c = node_config(&e, a->config, a->sets, a->nsets, env, &bad);
+    if (bad > 0) {
+        sh_config_free(c);
+        c = NULL;
+    }
+    return c;
+}
+
+int node_passwd(int argc, char **argv, char **env)
 {
     struct args a = {.data = NULL};
     if (!parse(argc, argv, &a)) {
@@ -219,7 +231,13 @@ int node_passwd(int argc, char **argv)
         (void)fprintf(stderr, "songhua: passwd needs --data DIR\n");
         return 2;
     }
-    return a.link ? make_link(&a) : new_password(&a);
+    if (a.link) {
+        return make_link(&a);
+    }
+    struct sh_config *c = read_config(&a, env);
+    const int code = c == NULL ? 1 : new_password(&a, c);
+    sh_config_free(c);
+    return code;
 }
 
 /* A checkpoint that somebody kept. */
@@ -241,7 +259,7 @@ static int read_checkpoint(const struct offline *o, const char *path, struct sh_
     return 1;
 }
 
-static int check_audit(const struct args *a)
+static int check_audit(const struct args *a, const struct sh_config *c)
 {
     struct sh_checkpoint cp;
     struct offline o;
@@ -252,9 +270,16 @@ static int check_audit(const struct args *a)
     if (code == 0) {
         const bool seen = a->checkpoint != NULL;
         sh_err err = sh_guard_store_record(&o.env, o.record, &store);
-        err = err != SH_OK ? err
-                           : sh_audit_verify_seen(&o.env, o.crypto, store, a->data,
-                                                  seen ? &cp : NULL, &report);
+        err = err != SH_OK
+                  ? err
+                  : sh_audit_verify(
+                        &(struct sh_audit_proof){.env = &o.env,
+                                                 .crypto = o.crypto,
+                                                 .store = store,
+                                                 .dir = a->data,
+                                                 .master = sh_config_get(c, "guard.master_key").p,
+                                                 .seen = seen ? &cp : NULL},
+                        &report);
         (void)printf("audit: %llu entries: %s\n", (unsigned long long)report.entries, report.text);
         if (err == SH_OK && seen) {
             (void)printf("checkpoint: of node %s, entry %llu: the chain still has what it saw\n",
@@ -339,6 +364,10 @@ int node_check(int argc, char **argv, char **env)
         return check_config(&a, env);
     }
     int code = a.history ? node_check_history(a.data, a.json) : 0;
-    code = a.audit && code == 0 ? check_audit(&a) : code;
+    if (a.audit && code == 0) {
+        struct sh_config *c = read_config(&a, env);
+        code = c == NULL ? 1 : check_audit(&a, c);
+        sh_config_free(c);
+    }
     return a.security && code == 0 ? check_config(&a, env) : code;
 }

@@ -12,6 +12,7 @@ enum {
     DAY_MINUTES = 1440,
     CERTIFICATE_SOON_DAYS = 30,
     BACKUP_OLD_DAYS = 8,
+    KEY_DAYS = 400, /* a year, and time to do it */
     REHEARSAL_OLD_DAYS = 31,
     FORWARD_LAG = 4096
 };
@@ -367,11 +368,56 @@ void judge_data_folder(const struct sh_security_facts *f, struct sh_control_foun
 
 void judge_secrets_at_rest(const struct sh_security_facts *f, struct sh_control_found *o)
 {
-    SH_UNUSED(f);
-    tell(o, SH_CONTROL_MET,
-         "passwords argon2id; tokens, sessions and device secrets as HMAC; other secrets "
-         "AES-256-GCM",
-         "密码用 argon2id；令牌、会话、设备密钥仅存 HMAC；其他机密用 AES-256-GCM");
+    const bool sm4 = f->guard.box == SH_BOX_SM4;
+    o->state = SH_CONTROL_MET;
+    en(o,
+       "passwords argon2id; tokens, sessions and device secrets as HMAC; other secrets and "
+       "private keys %s",
+       sm4 ? "SM4-CTR with HMAC-SM3" : "AES-256-GCM");
+    zh(o, "密码用 argon2id；令牌、会话、设备密钥仅存 HMAC；其他机密与私钥用 %s",
+       sm4 ? "SM4-CTR 加 HMAC-SM3" : "AES-256-GCM");
+}
+
+void judge_master_key(const struct sh_security_facts *f, struct sh_control_found *o)
+{
+    switch (f->guard.master) {
+    case SH_MASTER_PKCS11:
+        tell(o, SH_CONTROL_MET, "the master key is in a PKCS #11 module",
+             "主密钥在密码模块（PKCS #11）中");
+        return;
+    case SH_MASTER_ENVIRONMENT:
+        tell(o, SH_CONTROL_PART, "the master key comes from the environment, beside the data",
+             "主密钥来自环境变量，与数据分开存放");
+        return;
+    case SH_MASTER_FILE:
+        tell(o, SH_CONTROL_PART, "the master key is a file; who has the whole folder has it",
+             "主密钥为文件：取得整个数据目录者即可取得密钥");
+        return;
+    }
+}
+
+void judge_key_age(const struct sh_security_facts *f, struct sh_control_found *o)
+{
+    char t[40];
+    const long long age = days(f->now_us - f->guard.key_us);
+    if (f->guard.key_us == 0) {
+        tell(o, SH_CONTROL_PART, "the key in use was made before its time was kept",
+             "当前密钥的启用时间未知");
+        return;
+    }
+    o->state = good_or(age <= KEY_DAYS, SH_CONTROL_PART);
+    en(o, "the key in use was made %s, %lld days ago", when(f->guard.key_us, t), age);
+    zh(o, "当前密钥于 %s 启用（%lld 天前）", when(f->guard.key_us, t), age);
+}
+
+void judge_key_sheet(const struct sh_security_facts *f, struct sh_control_found *o)
+{
+    if (f->guard.sheet) {
+        tell(o, SH_CONTROL_MET, "a recovery sheet was printed", "已打印密钥恢复单");
+    } else {
+        tell(o, SH_CONTROL_PART, "no recovery sheet: without the master key secrets are lost",
+             "尚无密钥恢复单：主密钥丢失则机密无法恢复");
+    }
 }
 
 void judge_samples_at_rest(const struct sh_security_facts *f, struct sh_control_found *o)

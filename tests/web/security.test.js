@@ -66,6 +66,37 @@ test('components are listed with version and licence', async () => {
   expect(await page.locator('tbody').innerText()).toContain('MIT');
 });
 
+test('a new key is made while the node runs, and a recovery sheet is printed once and revoked', async () => {
+  await go('/security');
+  await page.locator('a[href="/security/keys"]').click();
+  const keys = page.locator('.ant-table-row, tbody tr');
+  await keys.first().waitFor();
+  const before = await keys.count();
+  await page.getByRole('button', { name: /轮换密钥|Make a new key/ }).click();
+  await page.locator('.ant-modal input[type=checkbox]').check();
+  await page.locator('.ant-modal-footer .ant-btn-primary').click();
+  await until(() => keys.count(), (n) => n === before + 1, 'one more key');
+  expect(await keys.first().innerText()).toMatch(/使用中|In use/);
+  const sheet = page.getByRole('button', { name: /打印恢复单|Print a sheet/ });
+  await sheet.click();
+  const code = page.locator('.key-code pre');
+  await code.waitFor();
+  const text = (await code.innerText()).replace(/\s+/g, '-');
+  expect(text).toMatch(/^([0-9A-HJKMNP-TV-Z]{5}-){7}[0-9A-HJKMNP-TV-Z]{5}$/);
+  await page.emulateMedia({ media: 'print' });
+  expect(await code.isVisible()).toBe(true);
+  expect(await page.locator('.side').isVisible()).toBe(false);
+  await page.emulateMedia({ media: 'screen' });
+  await page.locator('.ant-modal-footer .ant-btn-primary').click();
+  await code.waitFor({ state: 'detached' });
+  await page.reload();
+  await until(() => page.locator('main').innerText(), (x) => /打印。|Printed/.test(x), 'when it was printed');
+  expect(await page.content()).not.toContain(text.slice(0, 5));
+  await page.getByRole('button', { name: /^作 ?废$|^Revoke$/ }).click();
+  await page.locator('.ant-modal-confirm .ant-btn-dangerous').click();
+  await until(() => page.locator('main').innerText(), (x) => /尚未打印|No sheet was printed/.test(x), 'no sheet');
+});
+
 test('a signed checkpoint of the audit chain is taken away as a file', async () => {
   await go('/audit');
   await page.waitForSelector('tbody tr');

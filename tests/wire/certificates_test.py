@@ -214,7 +214,7 @@ def revoked(s, files, fingerprint):
 def names(s, files):
     """A certificate of the device CA that was never registered: made with its key, as a customer's own tool would."""
     shutil.copy(os.path.join(s.data, "keys", "device-ca.pem"), files.path("ca.pem"))
-    shutil.copy(os.path.join(s.data, "keys", "device-ca-key.pem"), files.path("ca-key.pem"))
+    s.reveal("device-ca-key.pem", files.path("ca-key.pem"))
     files.signed("named", "line-3", "ca")
     check("no name", publish(s, files, "named", "oven", 1, T + 5) != 0, True)
     s.post("/api/v1/devices/oven/common-names", {"name": "line-3"})

@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 
+from keyring import derive, ring_of
 from songhua import Songhua
 
 
@@ -41,7 +42,7 @@ def off_line(s, cp=None):
 
 
 def cut_and_seal(s, seq):
-    """What somebody with all of the folder can do: the entries behind seq go, and the head is made anew with the node key."""
+    """What somebody with all of the folder can do: the entries behind seq go, and the head is made anew with the node's keys."""
     with sqlite3.connect(os.path.join(s.data, "songhua.db")) as db:
         table, column, doc = None, None, None
         for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type='table' AND sql LIKE 'CREATE TABLE %'").fetchall():
@@ -53,9 +54,7 @@ def cut_and_seal(s, seq):
         (text,) = db.execute(f'SELECT {doc} FROM "{table}" WHERE {column}=?', (f"{seq:020}",)).fetchone()
         gone = db.execute(f'DELETE FROM "{table}" WHERE length({column})=20 AND {column}>?', (f"{seq:020}",)).rowcount
     digest = json.loads(text)["hash"]
-    with open(os.path.join(s.data, "keys", "node.key"), encoding="ascii") as f:
-        master = bytes.fromhex(f.read().split()[1])
-    key = hmac.new(master, b"guard audit", hashlib.sha256).digest()
+    key = derive(bytes.fromhex(ring_of(s.data)["root"]), b"guard audit")
     line = f"songhua-audit-1 {seq} {digest}"
     write(os.path.join(s.data, "keys", "audit.head"), f"{line} {hmac.new(key, line.encode(), hashlib.sha256).hexdigest()}\n".encode())
     return gone

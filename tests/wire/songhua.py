@@ -159,6 +159,11 @@ class Songhua:
         with open(self.log, encoding="utf-8", errors="replace") as f:
             return f.read()
 
+    def reveal(self, name, path):
+        """A sealed key file of the folder, in the clear."""
+        with open(path, "wb") as f:
+            subprocess.run([self.path, "keys", "reveal", name, "--data", self.data], check=True, stdout=f, timeout=60)
+
     # HTTP
 
     def disconnect(self):

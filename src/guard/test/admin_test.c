@@ -298,7 +298,11 @@ static void test_recovery_gives_a_way_in_and_is_audited(void **state)
     in = fixture_sign_in(f, "admin", "the way back in");
     assert_ok(sh_guard_check(f->g, &in.who, SH_PERM_CONFIG_WRITE, 1));
     struct sh_audit_report r;
-    assert_ok(sh_audit_verify(&f->t.env, f->crypto, fake_disk_store(f->disk), "data", &r));
+    assert_ok(sh_audit_verify(&(struct sh_audit_proof){.env = &f->t.env,
+                                                       .crypto = f->crypto,
+                                                       .store = fake_disk_store(f->disk),
+                                                       .dir = "data"},
+                              &r));
 }
 
 static void test_another_node_key_is_refused_with_a_remedy(void **state)
@@ -349,7 +353,11 @@ static void test_new_node_key_can_be_accepted(void **state)
     assert_int_equal(sh_guard_by_token(f->g, sh_str_c(token), &p), SH_E_DENIED);
     assert_int_equal(sh_guard_by_token(f->g, sh_str_c(old.token), &p), SH_E_DENIED);
     (void)fixture_sign_in(f, "admin", ADMIN_PASSWORD);
-    assert_ok(sh_audit_verify(&f->t.env, f->crypto, fake_disk_store(f->disk), "data", &r));
+    assert_ok(sh_audit_verify(&(struct sh_audit_proof){.env = &f->t.env,
+                                                       .crypto = f->crypto,
+                                                       .store = fake_disk_store(f->disk),
+                                                       .dir = "data"},
+                              &r));
     assert_int_equal(r.entries, 5); /* the replacement is one of them */
     fixture_reopen(f);              /* and from now on it is the node's key */
 }

@@ -4,7 +4,11 @@
 
 static sh_err verify(struct fixture *f, struct sh_audit_report *r)
 {
-    return sh_audit_verify(&f->t.env, f->crypto, fake_disk_store(f->disk), "data", r);
+    return sh_audit_verify(&(struct sh_audit_proof){.env = &f->t.env,
+                                                    .crypto = f->crypto,
+                                                    .store = fake_disk_store(f->disk),
+                                                    .dir = "data"},
+                           r);
 }
 
 static void add(struct fixture *f, const char *act, const char *detail)

@@ -17,7 +17,12 @@ static void add(struct fixture *f, const char *act)
 
 static sh_err verify(struct fixture *f, const struct sh_checkpoint *seen, struct sh_audit_report *r)
 {
-    return sh_audit_verify_seen(&f->t.env, f->crypto, fake_disk_store(f->disk), "data", seen, r);
+    return sh_audit_verify(&(struct sh_audit_proof){.env = &f->t.env,
+                                                    .crypto = f->crypto,
+                                                    .store = fake_disk_store(f->disk),
+                                                    .dir = "data",
+                                                    .seen = seen},
+                           r);
 }
 
 static void as_json(struct fixture *f, const struct sh_checkpoint *cp)

@@ -13,6 +13,7 @@ static void load(struct fixture *f)
     f->g = NULL;
     fake_disk_free(f->disk);
     f->disk = fake_disk_new();
+    assert_ok(sh_fs_unlink(f->t.env.fs, "data/keys/ring")); /* version 1 had none */
     put_file(f, "data/keys/node.key", GOLDEN_KEY);
     put_file(f, "data/keys/audit.head", GOLDEN_HEAD);
     struct guard_store *store = fake_disk_store(f->disk);
@@ -60,10 +61,18 @@ static void test_version_1_audit_chain_is_whole_and_goes_on(void **state)
     struct fixture *f = *state;
     struct sh_audit_report r;
     load(f);
-    assert_ok(sh_audit_verify(&f->t.env, f->crypto, fake_disk_store(f->disk), "data", &r));
+    assert_ok(sh_audit_verify(&(struct sh_audit_proof){.env = &f->t.env,
+                                                       .crypto = f->crypto,
+                                                       .store = fake_disk_store(f->disk),
+                                                       .dir = "data"},
+                              &r));
     assert_int_equal(r.entries, 9);
     (void)fixture_sign_in(f, "admin", ADMIN_PASSWORD);
-    assert_ok(sh_audit_verify(&f->t.env, f->crypto, fake_disk_store(f->disk), "data", &r));
+    assert_ok(sh_audit_verify(&(struct sh_audit_proof){.env = &f->t.env,
+                                                       .crypto = f->crypto,
+                                                       .store = fake_disk_store(f->disk),
+                                                       .dir = "data"},
+                              &r));
     assert_int_equal(r.entries, 10);
 }
 

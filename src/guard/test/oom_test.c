@@ -225,7 +225,11 @@ static sh_err body(struct sh_test_env *t)
     }
     if (err == SH_OK) {
         struct sh_audit_report r;
-        err = sh_audit_verify(&t->env, w.crypto, fake_disk_store(w.disk), "data", &r);
+        err = sh_audit_verify(&(struct sh_audit_proof){.env = &t->env,
+                                                       .crypto = w.crypto,
+                                                       .store = fake_disk_store(w.disk),
+                                                       .dir = "data"},
+                              &r);
     }
     sh_crypto_free(w.crypto);
     fake_disk_free(w.disk);

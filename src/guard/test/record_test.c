@@ -87,7 +87,10 @@ static void verify(struct real *x, uint64_t entries)
     struct guard_store *store = NULL;
     struct sh_audit_report r;
     assert_ok(sh_guard_store_record(&x->t.env, x->r, &store));
-    assert_ok(sh_audit_verify(&x->t.env, x->crypto, store, x->dir, &r));
+    assert_ok(sh_audit_verify(
+        &(struct sh_audit_proof){
+            .env = &x->t.env, .crypto = x->crypto, .store = store, .dir = x->dir},
+        &r));
     assert_int_equal(r.entries, entries);
     assert_true(r.sealed);
     sh_guard_store_free(store);

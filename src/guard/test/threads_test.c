@@ -142,7 +142,11 @@ static void test_checks_run_while_everything_changes(void **state)
     assert_int_equal(atomic_load(&s.answers), asked);
     assert_true(atomic_load(&s.checks) > 0);
     struct sh_audit_report r;
-    assert_ok(sh_audit_verify(&f->t.env, f->crypto, fake_disk_store(f->disk), "data", &r));
+    assert_ok(sh_audit_verify(&(struct sh_audit_proof){.env = &f->t.env,
+                                                       .crypto = f->crypto,
+                                                       .store = fake_disk_store(f->disk),
+                                                       .dir = "data"},
+                              &r));
     assert_true(r.entries > 3 * (uint64_t)ROUNDS);
 }
 

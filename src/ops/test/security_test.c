@@ -26,6 +26,10 @@ static struct sh_security_facts good(void)
                   .certificates = 1,
                   .checkpoint_us = NOW_US - DAY_US / 24,
                   .checkpoint_seq = 5,
+                  .master = SH_MASTER_PKCS11,
+                  .box = SH_BOX_AES_GCM,
+                  .key_us = NOW_US - DAY_US,
+                  .sheet = true,
                   .separated = true},
         .audit = {.entries = 7, .sealed = true, .text = "All 7 entries fit."},
         .audit_good = true,
@@ -224,6 +228,18 @@ static void spoil_key_file(struct sh_security_facts *f)
     f->files.open_keys = 1;
     (void)snprintf(f->files.open_key, sizeof f->files.open_key, "node.key");
 }
+static void spoil_master(struct sh_security_facts *f)
+{
+    f->guard.master = SH_MASTER_FILE;
+}
+static void spoil_key_age(struct sh_security_facts *f)
+{
+    f->guard.key_us = NOW_US - 500 * DAY_US;
+}
+static void spoil_sheet(struct sh_security_facts *f)
+{
+    f->guard.sheet = false;
+}
 static void spoil_folder(struct sh_security_facts *f)
 {
     f->files.dir_mode = 0755;
@@ -328,6 +344,9 @@ static const struct fault faults[] = {
     {"network.certificate", spoil_certificate_soon, SH_CONTROL_PART, "in 5 days"},
     {"network.certificate", spoil_certificate_over, SH_CONTROL_NOT_MET, "ends"},
     {"data.keys", spoil_key_file, SH_CONTROL_NOT_MET, "among them node.key"},
+    {"data.master", spoil_master, SH_CONTROL_PART, "is a file"},
+    {"data.rotation", spoil_key_age, SH_CONTROL_PART, "500 days ago"},
+    {"data.sheet", spoil_sheet, SH_CONTROL_PART, "no recovery sheet"},
     {"data.folder", spoil_folder, SH_CONTROL_NOT_MET, "mode 0755"},
     {"data.folder", spoil_owner, SH_CONTROL_PART, "another user"},
     {"audit.chain", spoil_chain, SH_CONTROL_NOT_MET, "Entry 3"},

@@ -529,3 +529,16 @@ export interface Health {
   version: string;
   uptime_s: number;
 }
+
+/** Keys that secrets at rest are sealed with. */
+export interface NodeKey {
+  id: number;
+  algorithm: 'aes-256-gcm' | 'sm4';
+  made: string | null;
+  in_use: boolean;
+}
+export interface NodeKeys {
+  master: { kind: 'file' | 'environment' | 'pkcs11'; where: string };
+  keys: NodeKey[];
+  sheet: { made: string; by: string } | null;
+}

@@ -42,8 +42,27 @@ function bomComponents() {
   ];
 }
 
+// Keys of the node: a new one, and the recovery sheet.
+function nodeKeys(server, { req, res, rest, json, session }) {
+  const k = (server.nodeKeys ??= { keys: [{ id: 1, algorithm: 'aes-256-gcm', made: '2026-01-05T08:00:00Z', in_use: true }], sheet: null });
+  const shown = { master: { kind: 'file', where: 'keys/node.key' }, ...k };
+  if (req.method === 'GET') return answer(res, 200, shown);
+  if (rest[1] === 'rotation') {
+    k.keys.forEach((x) => (x.in_use = false));
+    k.keys.unshift({ id: k.keys[0].id + 1, algorithm: 'aes-256-gcm', made: new Date().toISOString(), in_use: true });
+    return answer(res, 200, { resealed: json?.master ? 4 : 3, ...shown });
+  }
+  if (req.method === 'DELETE') {
+    k.sheet = null;
+    return answer(res, 204);
+  }
+  k.sheet = { made: new Date().toISOString(), by: session.user.name };
+  return answer(res, 201, { code: '7KQ2A-90XM4-HN3TC-0V8RW-YB5E1-ZJ6G2-1PD7S-4FK9M', ...shown, ...k });
+}
+
 export const securityRoutes = {
-  on_security({ res }) {
+  on_security({ req, res, rest, json, session }) {
+    if (rest[0] === 'keys') return nodeKeys(this, { req, res, rest, json, session });
     const items = securityItems();
     const summary = { met: 0, part: 0, not_met: 0, none: 0 };
     items.forEach((c) => (summary[c.state] += 1));

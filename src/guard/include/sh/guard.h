@@ -14,6 +14,7 @@
 #include <sh/crypto.h>
 #include <sh/permission.h>
 #include <sh/pki.h>
+#include <sh/ring.h>
 #include <sh/scram.h>
 #include <sh/totp.h>
 #include <sh/webauthn.h>
@@ -185,8 +186,13 @@ struct sh_guard_settings {
     /* Where this node is reached, for certificates to say where to ask about them:
      * "http://host:port" without a slash behind; "" = they do not say. */
     char pki_url[256];
+    /* How secrets are sealed at rest. Another one than the key in use has: a new key is made and
+     * all are sealed anew within a tick. SH_BOX_AES_GCM */
+    enum sh_box_kind box;
 };
 struct sh_guard_settings sh_guard_settings_default(void);
+
+#define SH_GUARD_MASTER "file:keys/node.key"
 
 struct guard_store; /* persistence seam (guard_int.h); made by sh_guard_store_record */
 struct sh_guard_options {
@@ -195,8 +201,9 @@ struct sh_guard_options {
     struct guard_store *store;      /* taken, also on error */
     struct sh_workers *workers;     /* borrowed; NULL: sh_guard_tick does the work (tests) */
     const char *dir;                /* the data folder; keys/ is made in it */
+    const char *master;             /* sh_master_open; NULL: SH_GUARD_MASTER */
     struct sh_guard_settings settings;
-    /* After a restore from a backup without keys/: a missing or other node.key is accepted, which
+    /* After a restore from a backup without keys/: missing or other keys are accepted, which
      * is audited. Passwords and certificates stay good; tokens, sessions and device secrets are
      * void. */
     bool accept_new_key;
@@ -205,9 +212,9 @@ struct sh_guard_options {
  * it. */
 SH_MUST_CHECK sh_err sh_guard_store_record(const struct sh_env *env, struct sh_record *r,
                                            struct guard_store **out);
-/* Loads everything into memory, makes the root tenant and keys/node.key when they are missing.
- * SH_E_STATE: keys/node.key does not belong to this data folder (diag says what to do). May block.
- */
+/* Loads everything into memory, makes the root tenant and the keys when they are missing.
+ * SH_E_STATE: the keys do not belong to this data folder, or the master key does not open them
+ * (diag says what to do). May block. */
 SH_MUST_CHECK sh_err sh_guard_open(const struct sh_guard_options *o, struct sh_guard **out,
                                    struct sh_diag *diag);
 /* Other settings from now on. What sizes a table (max_*, audit_waiting) and argon2 stay as they
@@ -729,11 +736,26 @@ SH_MUST_CHECK sh_err sh_guard_device_removed(struct sh_guard *g, uint32_t tenant
 
 /* ---- secrets at rest ---- */
 
-/* Secret box under the node key; `context` says what it belongs to ("channel/7/password"). */
+/* Secret box under the key in use; `context` says what it belongs to ("channel/7/password").
+ * Opened by whichever key of the ring it was sealed with. Any thread. */
 SH_MUST_CHECK sh_err sh_guard_seal(struct sh_guard *g, struct sh_str context, struct sh_bytes plain,
                                    struct sh_buf *out);
 SH_MUST_CHECK sh_err sh_guard_unseal(struct sh_guard *g, struct sh_str context, struct sh_bytes box,
                                      struct sh_buf *out);
+/* A new key in use, and every secret sealed anew with it; master: the master key's file is made
+ * anew too (SH_E_UNSUPPORTED with diag: it is not in a file). Older keys stay, for backups of
+ * before. config.security in the root tenant. What it did before an error stays good, and a further
+ * call does the rest. Audited. May block. */
+SH_MUST_CHECK sh_err sh_guard_keys_rotate(struct sh_guard *g, const struct sh_guard_at *at,
+                                          bool master, uint32_t *resealed, struct sh_diag *diag);
+/* A new recovery sheet; the one before is void from now on. The code is shown once and kept
+ * nowhere. config.security in the root tenant. Audited. May block. */
+SH_MUST_CHECK sh_err sh_guard_sheet_new(struct sh_guard *g, const struct sh_guard_at *at,
+                                        char code[SH_SHEET_CODE]);
+/* SH_E_NOTFOUND: there is none. */
+SH_MUST_CHECK sh_err sh_guard_sheet_remove(struct sh_guard *g, const struct sh_guard_at *at);
+/* Members master, keys, sheet into the caller's open object; nothing secret. */
+void sh_guard_keys_write(struct sh_guard *g, struct sh_jw *w);
 
 /* A keyed hash of texts (HMAC-SHA-256 under a key of the node): to compare later without keeping
  * them, and of no use to whoever has the database alone. Any thread, does not block. */
@@ -800,13 +822,6 @@ struct sh_audit_report {
     bool sealed;        /* a head seal was there and the node key could check it */
     char text[256];     /* one sentence */
 };
-/* `songhua check --audit`: proves the chain whole against keys/audit.head. SH_OK: whole;
- * SH_E_CORRUPT: changed, deleted, reordered or cut (report says where). The store is borrowed.
- * May block. */
-SH_MUST_CHECK sh_err sh_audit_verify(const struct sh_env *env, const struct sh_crypto *c,
-                                     struct guard_store *store, const char *dir,
-                                     struct sh_audit_report *out);
-
 /* A signed checkpoint of the chain (checkpoint.c). Texts are NUL-terminated. */
 struct sh_checkpoint {
     uint64_t seq;                /* the newest entry then */
@@ -827,12 +842,19 @@ void sh_checkpoint_write(const struct sh_checkpoint *cp, struct sh_jw *w);
  * SH_E_DENIED: not signed by its key, or not its node. */
 SH_MUST_CHECK sh_err sh_checkpoint_parse(const struct sh_env *env, const struct sh_crypto *c,
                                          struct sh_str json, struct sh_checkpoint *out);
-/* sh_audit_verify, and that the chain still has the entry that the checkpoint saw: SH_E_CORRUPT
- * also when it has not. A chain that fits and has it has all entries before it as they were. */
-SH_MUST_CHECK sh_err sh_audit_verify_seen(const struct sh_env *env, const struct sh_crypto *c,
-                                          struct guard_store *store, const char *dir,
-                                          const struct sh_checkpoint *seen,
-                                          struct sh_audit_report *out);
+/* `songhua check --audit`: what is proved of a folder that no server has open. */
+struct sh_audit_proof {
+    const struct sh_env *env;
+    const struct sh_crypto *crypto;
+    struct guard_store *store; /* borrowed */
+    const char *dir;
+    const char *master;               /* sh_master_open; NULL: SH_GUARD_MASTER */
+    const struct sh_checkpoint *seen; /* NULL: none */
+};
+/* Proves the chain whole against keys/audit.head, and that it still has the entry that the
+ * checkpoint saw. SH_OK: whole; SH_E_CORRUPT: changed, deleted, reordered, cut or written anew
+ * (report says where). May block. */
+SH_MUST_CHECK sh_err sh_audit_verify(const struct sh_audit_proof *p, struct sh_audit_report *out);
 void sh_guard_store_free(struct guard_store *s);
 
 /* ---- metrics ---- */
@@ -870,6 +892,10 @@ struct sh_guard_security {
     bool separated;                      /* the three administrators are different people */
     uint32_t providers;                  /* of sign-in, in use */
     uint32_t providers_clear;            /* of these, called without TLS (this machine itself) */
+    enum sh_master_kind master;          /* where the master key is */
+    enum sh_box_kind box;                /* how secrets are sealed */
+    int64_t key_us;                      /* when the key in use was made; 0 = not known */
+    bool sheet;                          /* there is a recovery sheet */
 };
 /* Counts over all tenants. Reads the audit chain back to the time that idle_us means. May block. */
 SH_MUST_CHECK sh_err sh_guard_security(struct sh_guard *g, int64_t idle_us,
