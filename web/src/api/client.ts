@@ -1,4 +1,5 @@
 // One way to the server: JSON in and out, problems as exceptions, the CSRF header on every change.
+import { tenantOf } from '../app/tenant';
 import { language } from '../i18n';
 import type { PlaceError, ProblemBody } from './types';
 
@@ -73,8 +74,10 @@ export function apiUrl(path: string, query?: Record<string, QueryValue>): string
   for (const [name, value] of Object.entries(query ?? {})) {
     if (value !== undefined && value !== null && value !== '') search.set(name, String(value));
   }
+  const tenant = path.startsWith('/') || path.includes('tenant=') ? '' : tenantOf(path);
+  if (tenant && !search.has('tenant')) search.set('tenant', tenant);
   const tail = search.toString();
-  return `${path.startsWith('/') ? path : API + path}${tail ? `?${tail}` : ''}`;
+  return `${path.startsWith('/') ? path : API + path}${tail ? `${path.includes('?') ? '&' : '?'}${tail}` : ''}`;
 }
 
 async function readProblem(response: Response): Promise<Problem> {

@@ -3,10 +3,13 @@ import { Button, Dropdown } from 'antd';
 import { lazy, Suspense, useEffect, useRef, useState, type ReactNode } from 'react';
 import { useLive, useLiveState } from '../api/useLive';
 import { setLanguage, t, useLanguage } from '../i18n';
+import type { Trouble } from '../api/types';
 import { isFor, menu, type Item } from './menu';
+import { Notices } from './Notices';
 import { keepTrends } from '../pages/overviewTrends';
 import { usePlace } from './router';
 import { useSession } from './session';
+import { addressIn, isWithin, viewedTenant } from './tenant';
 import { setTheme, useTheme } from './theme';
 
 function Brand() {
@@ -29,7 +32,7 @@ function Menu() {
         <div key={group.word}>
           <div className="menu-group">{t(group.word)}</div>
           {group.items
-            .filter((item) => isFor(item, may, session?.user.tenant))
+            .filter((item) => isFor(item, may, viewedTenant() || session?.user.tenant))
             .map((item) => (
               <a
                 key={item.path}
@@ -47,9 +50,20 @@ function Menu() {
   );
 }
 
+/** Open on every page: it shows that the server is there, the overview's lines have no holes, and problems are told. */
+function useWatch(): Trouble[] | null {
+  const [problems, setProblems] = useState<Trouble[] | null>(null);
+  useLive({
+    overview: true,
+    onOverview: (overview) => {
+      keepTrends(overview);
+      if (overview.problems) setProblems(overview.problems);
+    },
+  });
+  return problems;
+}
+
 function LiveMark() {
-  // Open on every page: it shows that the server is there, and the overview's lines have no holes.
-  useLive({ overview: true, onOverview: keepTrends });
   const state = useLiveState();
   if (state === 'idle') return null;
   return (
@@ -85,7 +99,7 @@ export function LookButtons() {
 }
 
 function UserMenu() {
-  const { session, signOut } = useSession();
+  const { session, signOut, may } = useSession();
   const name = session?.user.name ?? '';
   const tenant = session?.user.tenant ?? '';
   return (
@@ -94,6 +108,7 @@ function UserMenu() {
       menu={{
         items: [
           { key: 'who', disabled: true, label: tenant ? `${name} · ${tenant}` : name },
+          ...(may('tenants.read') ? [{ key: 'tenants', label: <a href="/tenants">{t('tenants.others')}</a> }] : []),
           { key: 'account', label: <a href="/account">{t('account.title')}</a> },
           { key: 'out', label: t('session.signOut'), onClick: () => void signOut() },
         ],
@@ -103,6 +118,22 @@ function UserMenu() {
         <span className="wide-only">{name}</span>
       </Button>
     </Dropdown>
+  );
+}
+
+/** Whose plant this is, when it is not one's own; and the way back. */
+function TenantBar() {
+  const { session } = useSession();
+  const tenant = viewedTenant();
+  if (!tenant) return null;
+  const own = session?.user.tenant ?? '';
+  return (
+    <div className="tenant-bar" role="status">
+      <span title={tenant}>{isWithin(tenant, own) ? t('tenants.looking', { tenant }) : t('tenants.notBelow', { tenant })}</span>
+      <a href={addressIn('')} data-plain="">
+        {t('tenants.back', { tenant: own || t('account.root') })}
+      </a>
+    </div>
   );
 }
 
@@ -166,6 +197,7 @@ function useDrawer() {
 export function Shell({ children }: { children: ReactNode }) {
   useLanguage();
   const { open, setOpen, button, side } = useDrawer();
+  const problems = useWatch();
   return (
     <div className="shell" data-menu={open ? 'open' : 'closed'}>
       <a className="skip" href="#main">
@@ -189,8 +221,10 @@ export function Shell({ children }: { children: ReactNode }) {
           onClick={() => setOpen(!open)}
         />
         <LiveMark />
+        <TenantBar />
         <span className="grow" />
         <Search />
+        <Notices told={problems} />
         <LookButtons />
         <UserMenu />
       </header>

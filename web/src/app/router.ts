@@ -1,5 +1,6 @@
 // A small router on the history API: the server answers index.html for every page address.
 import { useSyncExternalStore } from 'react';
+import { inTenant, outOfTenant } from './tenant';
 
 export interface Place {
   path: string;
@@ -10,7 +11,7 @@ const listeners = new Set<() => void>();
 let place = read();
 
 function read(): Place {
-  return { path: location.pathname, query: new URLSearchParams(location.search) };
+  return { path: outOfTenant(location.pathname), query: new URLSearchParams(location.search) };
 }
 
 function changed(): void {
@@ -29,7 +30,7 @@ export function setLeaveGuard(next: LeaveGuard | null): void {
 
 window.addEventListener('popstate', () => {
   const to = location.pathname + location.search + location.hash;
-  if (guard && location.pathname !== place.path) {
+  if (guard && outOfTenant(location.pathname) !== place.path) {
     const ask = guard;
     history.pushState(null, '', here); // stay while the question is open
     ask(() => {
@@ -42,7 +43,8 @@ window.addEventListener('popstate', () => {
   changed();
 });
 
-export function navigate(to: string, replace = false): void {
+export function navigate(page: string, replace = false): void {
+  const to = inTenant(page);
   if (to === location.pathname + location.search) return;
   const leave = new URL(to, location.href).pathname !== location.pathname;
   if (guard && leave) {
@@ -99,15 +101,27 @@ export function match(pattern: string, path: string): Record<string, string> | n
   return params;
 }
 
+/** A link that is opened in another way - a new tab, its address copied - leads into the tenant looked at too. */
+function takeTenant(event: Event): void {
+  const link = (event.target as Element | null)?.closest?.('a[href]');
+  if (!(link instanceof HTMLAnchorElement) || link.dataset.plain !== undefined) return;
+  const href = link.getAttribute('href') ?? '';
+  if (href.startsWith('/') && inTenant(href) !== href) link.setAttribute('href', inTenant(href));
+}
+
 /** Plain <a href="/..."> links stay inside the page; modified clicks and files do what they always do. */
 export function installLinks(): void {
+  if (inTenant('/') !== '/') {
+    document.addEventListener('pointerdown', takeTenant, true);
+    document.addEventListener('focusin', takeTenant, true);
+  }
   document.addEventListener('click', (event) => {
     if (event.defaultPrevented || event.button !== 0) return;
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const link = (event.target as Element | null)?.closest?.('a[href]');
     if (!(link instanceof HTMLAnchorElement)) return;
     const href = link.getAttribute('href') ?? '';
-    if (!href.startsWith('/') || href.startsWith('/api/') || link.target || link.download) return;
+    if (!href.startsWith('/') || href.startsWith('/api/') || link.target || link.download || link.dataset.plain !== undefined) return;
     event.preventDefault();
     navigate(href);
   });

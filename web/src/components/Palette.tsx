@@ -6,6 +6,7 @@ import type { Device, Page, Person, Point } from '../api/types';
 import { isFor, menu } from '../app/menu';
 import { navigate } from '../app/router';
 import { useSession } from '../app/session';
+import { addressIn, viewedTenant } from '../app/tenant';
 import { t } from '../i18n';
 import { useDelayed } from './useDelayed';
 
@@ -15,9 +16,11 @@ interface Hit {
   label: string;
   /** What tells it from others of that name. */
   note?: string;
+  /** Another tenant: the page is loaded anew. */
+  anew?: boolean;
 }
 interface Group {
-  word: 'palette.pages' | 'palette.devices' | 'palette.points' | 'palette.people';
+  word: 'palette.pages' | 'palette.devices' | 'palette.points' | 'palette.people' | 'palette.tenants';
   hits: Hit[];
 }
 
@@ -44,7 +47,7 @@ async function search(find: string, may: (permission: string) => boolean, signal
     const page = await get<Page<T>>(path, { q: find, limit: EACH }, signal).catch(() => ({ items: [] as T[] }));
     return page.items.slice(0, EACH).map(hit);
   };
-  const [devices, points, people] = await Promise.all([
+  const [devices, points, people, tenants] = await Promise.all([
     ask<Device>('devices', 'devices.read', (d) => ({
       key: `device ${d.id}`, to: `/devices/${seg(d.id)}`, label: d.name || d.id, note: d.name ? d.id : undefined,
     })),
@@ -54,17 +57,21 @@ async function search(find: string, may: (permission: string) => boolean, signal
     ask<Person>('people', 'people.read', (p) => ({
       key: `person ${p.name}`, to: '/people', label: p.name, note: p.display,
     })),
+    ask<{ path: string; name?: string }>('tenants', 'tenants.read', (x) => ({
+      key: `tenant ${x.path}`, to: addressIn(x.path), label: x.name || x.path, note: x.name ? x.path : undefined, anew: true,
+    })),
   ]);
   return [
     { word: 'palette.devices', hits: devices },
     { word: 'palette.points', hits: points },
     { word: 'palette.people', hits: people },
+    { word: 'palette.tenants', hits: tenants.filter((hit) => hit.to !== '/') },
   ];
 }
 
 export default function Palette({ onClose }: { onClose: () => void }) {
   const { may, session } = useSession();
-  const tenant = session?.user.tenant;
+  const tenant = viewedTenant() || session?.user.tenant;
   const [text, setText] = useState('');
   const find = useDelayed(text.trim(), WAIT_MS);
   const [found, setFound] = useState<{ find: string; groups: Group[] }>({ find: '', groups: [] });
@@ -101,7 +108,8 @@ export default function Palette({ onClose }: { onClose: () => void }) {
   const open = (hit: Hit | undefined) => {
     if (!hit) return;
     onClose();
-    navigate(hit.to);
+    if (hit.anew) location.assign(hit.to);
+    else navigate(hit.to);
   };
   const onKey = (event: React.KeyboardEvent) => {
     if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {

@@ -1,6 +1,7 @@
 import { App, Button } from 'antd';
 import { useMemo } from 'react';
-import { post, remove, seg, type Problem } from '../api/client';
+import { get, post, remove, seg, type Problem } from '../api/client';
+import { runTask, type Ending } from '../app/tasks';
 import type { Backup, Backups as State } from '../api/types';
 import { useResource } from '../api/useResource';
 import { DataTable, type Column } from '../components/DataTable';
@@ -115,6 +116,27 @@ function Off({ problem, retry }: { problem: Problem; retry: () => void }) {
   return <EmptyState title={t('backups.off')} hint={t('backups.offHint')} />;
 }
 
+/** The backup that runs, as a task: a stop there cancels it. */
+async function follow(tell: (done: number, total?: number, note?: string) => void, signal: AbortSignal): Promise<Ending> {
+  let asked = false;
+  for (;;) {
+    const state = await get<State>('backups');
+    const r = state.running;
+    if (!r) {
+      const failure = state.last_failure;
+      const newest = state.items[0];
+      if (failure && (!newest || failure.time > newest.time)) return { stopped: asked, result: failure.text };
+      return { stopped: asked, result: newest?.id ?? '' };
+    }
+    tell(r.done_bytes, r.total_bytes, t(`backups.${r.step}`, { done: bytes(r.done_bytes), total: bytes(r.total_bytes), files: r.files }));
+    if (signal.aborted && !asked) {
+      asked = true;
+      await remove('backups/running').catch(() => undefined);
+    }
+    await new Promise((resolve) => setTimeout(resolve, BUSY_MS));
+  }
+}
+
 export default function Backups() {
   const lang = useLanguage();
   const { modal } = App.useApp();
@@ -126,6 +148,7 @@ export default function Backups() {
   const begin = () =>
     act.run(async () => {
       await post('backups');
+      void runTask(t('backups.task'), follow).then(reload);
       reload();
     }, t('backups.begun'));
   const cancel = () =>

@@ -155,7 +155,7 @@ export default function Keys() {
       <ProblemView problem={refused} />
       {!data && !problem ? <Loading /> : null}
       {data ? (
-        <>
+        <div className="stack">
           <Panel title={t('nodeKeys.master')}>
             <dl className="facts">
               <dt>{t('nodeKeys.masterIs')}</dt>
@@ -198,7 +198,7 @@ export default function Keys() {
             <p>{data.sheet ? t('nodeKeys.sheetThere', { time: moment(data.sheet.made), by: data.sheet.by }) : t('nodeKeys.sheetNone')}</p>
             <p className="dim">{t('nodeKeys.sheetWhat')}</p>
           </Panel>
-        </>
+        </div>
       ) : null}
       {asking && data ? (
         <Rotate

@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react';
-import type { AuditEntry, Overview as Data, Page, Trouble, WholeNode } from '../api/types';
+import type { AuditEntry, Overview as Data, Page, WholeNode } from '../api/types';
 import { useLive } from '../api/useLive';
 import { useResource } from '../api/useResource';
 import { useSession } from '../app/session';
@@ -8,12 +8,13 @@ import { EmptyState } from '../components/EmptyState';
 import { Loading } from '../components/Loading';
 import { Age, DemoMark } from '../components/Marks';
 import { PageHeader } from '../components/PageHeader';
+import { ObjectLink } from '../components/ObjectLink';
 import { Panel } from '../components/Panel';
 import { ProblemView } from '../components/ProblemView';
+import { Troubles } from '../components/Troubles';
 import { useEvery } from '../components/useEvery';
-import { t, type WordKey } from '../i18n';
+import { t } from '../i18n';
 import { bytes, compact, count, day, percent, span, who } from '../i18n/format';
-import { words } from '../i18n/words';
 import { LivePicture } from './LivePicture';
 import { newest, TRENDS_MS, useOverviewTrends, type OverviewTrends } from './overviewTrends';
 
@@ -143,67 +144,6 @@ function Figures({ data, trends }: { data: WholeNode; trends: OverviewTrends }) 
         </div>
       </Figure>
     </div>
-  );
-}
-
-/** The page of what a change or a problem is about: "device:pump-1", or an act "device.changed" on it. */
-export function placeOf(object: string | undefined, act = ''): string | null {
-  const found = /^(device|thing)s?:(.+)$/.exec(object ?? '');
-  const kind = found?.[1] ?? /^(device|thing)\./.exec(act)?.[1];
-  const id = found?.[2] ?? object;
-  return kind && id ? `/${kind}s/${encodeURIComponent(id)}` : null;
-}
-
-function ObjectLink({ object, act }: { object?: string; act?: string }) {
-  if (!object) return null;
-  const place = placeOf(object, act);
-  return place ? <a href={place}>{object}</a> : <span className="mono">{object}</span>;
-}
-
-/** What a problem says and what helps: our words for the codes that we know, else the server's. */
-function troubleWords(p: Trouble): { text: string; remedy: string } {
-  const known = `trouble.${p.code}` in words;
-  const figures = {
-    percent: p.percent ?? 0,
-    date: p.date ? t('overview.fullOn', { date: day(p.date) }) : t('trouble.dateNone'),
-  };
-  return {
-    text: known ? t(`trouble.${p.code}` as WordKey, figures) : p.text,
-    remedy: known ? t(`remedy.${p.code}` as WordKey) : (p.remedy ?? ''),
-  };
-}
-
-function TroubleRow({ problem }: { problem: Trouble }) {
-  const { text, remedy } = troubleWords(problem);
-  return (
-    <li data-level={problem.level}>
-      <span className="mark" data-level={problem.level}>
-        {t(`level.${problem.level}`)}
-      </span>
-      <div>
-        <div>
-          {text} {problem.count && problem.count > 1 ? <span className="dim">× {count(problem.count)}</span> : null}
-        </div>
-        {remedy ? <div className="dim">{remedy}</div> : null}
-      </div>
-      <div className="right dim">
-        <ObjectLink object={problem.object} />
-        {problem.since ? <Age time={problem.since} /> : null}
-      </div>
-    </li>
-  );
-}
-
-function Troubles({ problems }: { problems: Trouble[] }) {
-  if (problems.length === 0) {
-    return <p className="all-well">{t('overview.noProblems')}</p>;
-  }
-  return (
-    <ul className="troubles">
-      {problems.map((p, i) => (
-        <TroubleRow key={`${p.code}${p.object ?? ''}${i}`} problem={p} />
-      ))}
-    </ul>
   );
 }
 

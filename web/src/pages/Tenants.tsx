@@ -1,7 +1,8 @@
-import { Form, Input, InputNumber, Switch } from 'antd';
+import { Button, Form, Input, InputNumber, Switch } from 'antd';
 import { useMemo } from 'react';
 import { post, put, seg } from '../api/client';
 import { useSession } from '../app/session';
+import { addressIn, viewedTenant } from '../app/tenant';
 import { AdminTable } from '../components/AdminTable';
 import type { Column } from '../components/DataTable';
 import { t, useLanguage } from '../i18n';
@@ -129,7 +130,7 @@ function bodyOf({ quotas: asked, ...rest }: Values) {
 
 export default function Tenants() {
   const lang = useLanguage();
-  const { may } = useSession();
+  const { may, session } = useSession();
   const columns = useMemo(columnsOf, [lang]);
   return (
     <AdminTable<Tenant, Values>
@@ -139,6 +140,13 @@ export default function Tenants() {
       columns={columns}
       rowKey={(x) => x.path}
       empty={{ title: t('tenants.none'), hint: t('tenants.noneHint') }}
+      more={(x) =>
+        x.path && x.path !== (viewedTenant() || session?.user.tenant) ? (
+          <Button size="small" type="text" href={addressIn(x.path)} data-plain="">
+            {t('tenants.enter')}
+          </Button>
+        ) : null
+      }
       createWord={t('tenants.create')}
       mayWrite={may('tenants.write')}
       editable

@@ -8,7 +8,7 @@ import { treeOrder } from '../../src/components/Pickers';
 import { qualityClass, readable } from '../../src/api/quality';
 import { choiceFrom, followEveryMs } from '../../src/pages/history/range';
 import { queryFor } from '../../src/pages/history/useHistory';
-import { placeOf } from '../../src/pages/Overview';
+import { placeOf } from '../../src/components/ObjectLink';
 import { rate } from '../../src/pages/overviewTrends';
 import { choosePoints } from '../../src/pages/LivePicture';
 import { bytes, cell, compact, unit } from '../../src/i18n/format';

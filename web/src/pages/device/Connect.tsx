@@ -4,6 +4,7 @@ import { post, seg } from '../../api/client';
 import type { Device, Page, Property } from '../../api/types';
 import { useResource } from '../../api/useResource';
 import { useSession } from '../../app/session';
+import { viewedTenant } from '../../app/tenant';
 import { CodeBlock } from '../../components/CodeBlock';
 import { ProblemView } from '../../components/ProblemView';
 import { Secret } from '../../components/Secret';
@@ -41,7 +42,7 @@ export function Connect({ device, properties }: { device: Device; properties: Pr
   const [secret, setSecret] = useState<{ user: string; password: string } | null>(null);
   const [showing, setShowing] = useState(false);
   const { busy, problem, run } = useAct();
-  const tenant = session?.user.tenant ?? '';
+  const tenant = viewedTenant() || (session?.user.tenant ?? '');
   const listen = config.data?.items?.find((item) => item.key === 'mqtt.listen')?.value;
 
   const about: About = useMemo(

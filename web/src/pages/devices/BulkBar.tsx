@@ -8,6 +8,7 @@ import { LabelsOf, MAX_LABELS } from './labelSheet';
 import { useAct } from '../../components/useAct';
 import { t } from '../../i18n';
 import { count } from '../../i18n/format';
+import { runTask } from '../../app/tasks';
 import { runBulk, runUndo, targetOf, type Change, type Filter, type Report } from './bulk';
 import { BulkDialog, type Act } from './BulkDialogs';
 import { comparePath } from './compare';
@@ -35,9 +36,20 @@ export function useBulk(filter: Filter, after: () => void) {
     setOutcome(null);
     setWork({ done: 0, total: selection.count });
     const target = targetOf(selection.chosen, filter);
-    const report = await runBulk(target, change, (done) => setWork({ done, total: selection.count }), mine.signal);
+    const total = selection.count;
+    let report: Report | null = null;
+    await runTask(
+      t(change ? 'bulk.task' : 'bulk.taskDelete', { n: count(total) }),
+      async (tell, signal) => {
+        tell(0, total);
+        report = await runBulk(target, change, (done) => (setWork({ done, total }), tell(done, total)), signal);
+        return { ...report, result: words({ ...report, deleted: change === null, undone: null }) };
+      },
+      mine,
+    );
     setWork(null);
-    setOutcome({ ...report, deleted: change === null, undone: null });
+    if (!report) return;
+    setOutcome({ ...(report as Report), deleted: change === null, undone: null });
     after();
   };
   const undo = async () => {

@@ -2,6 +2,7 @@
 import { Button, Modal, Progress as Bar, Radio, Select } from 'antd';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { asProblem, get, Problem } from '../../api/client';
+import { runTask } from '../../app/tasks';
 import type { Asset, Page, Thing } from '../../api/types';
 import { DataTable, type Column } from '../../components/DataTable';
 import { ProblemView } from '../../components/ProblemView';
@@ -128,6 +129,23 @@ function inFile(fault: RowFault, source: Source | null, targets: Target[]): RowF
   return { ...fault, column: source.table[0]?.[k], detail: known ? source.table[fault.row - 1]?.[k] : fault.detail };
 }
 
+/** The import itself, as a task that outlives the dialog. */
+async function store(rows: Row[], name: string, see: (p: Progress) => void, abort: AbortController): Promise<Progress> {
+  let result: Progress | null = null;
+  const { problem } = await runTask(
+    t('import.task', { name }),
+    async (tell, signal) => {
+      tell(0, rows.length);
+      result = await runImport(rows, false, (p) => (see(p), tell(p.done, rows.length)), signal);
+      const { created, updated, faults, stopped } = result;
+      return { stopped, result: t('import.result', { created: count(created), updated: count(updated), rejected: count(faults.length) }) };
+    },
+    abort,
+  );
+  if (problem || !result) throw problem ?? new Problem(0, {});
+  return result;
+}
+
 type Phase = 'choose' | 'trying' | 'tried' | 'storing' | 'done';
 
 /** The file, what it is taken for, and how far the trial or the import is. */
@@ -144,7 +162,8 @@ function useImport(onDone: () => void) {
   const [problem, setProblem] = useState<Problem | null>(null);
   const abort = useRef<AbortController | null>(null);
   useEffect(() => void readKnown().then(setKnown), []);
-  useEffect(() => () => abort.current?.abort(), []);
+  const storing = useRef(false); // goes on when the dialog is closed
+  useEffect(() => () => void (storing.current || abort.current?.abort()), []);
 
   const read = async (next: File, how: Encoding, from: Sheet | null) => {
     setPhase('choose');
@@ -201,8 +220,10 @@ function useImport(onDone: () => void) {
     abort.current = mine;
     setProblem(null);
     setPhase(dryRun ? 'trying' : 'storing');
+    storing.current = !dryRun;
     try {
-      const result = await runImport(rows, dryRun, (p) => !mine.signal.aborted && setProgress(p), mine.signal);
+      const see = (p: Progress) => !mine.signal.aborted && setProgress(p);
+      const result = dryRun ? await runImport(rows, true, see, mine.signal) : await store(rows, file?.name ?? '', see, mine);
       if (dryRun && mine.signal.aborted) return; // something newer is tried
       setProgress(result);
       setPhase(dryRun ? 'tried' : 'done');
@@ -247,16 +268,20 @@ export default function ImportDevices({ onClose, onDone }: Props) {
       open
       width={860}
       title={t('import.title')}
-      closable={!busy}
       mask={{ closable: false }}
-      onCancel={busy ? undefined : onClose}
+      onCancel={onClose}
       footer={
         phase === 'done' ? (
           <Button type="primary" onClick={onClose}>
             {t('action.close')}
           </Button>
         ) : busy ? (
-          <Button onClick={it.stop}>{t('import.stop')}</Button>
+          <>
+            <Button onClick={it.stop}>{t('import.stop')}</Button>
+            <Button type="primary" onClick={onClose}>
+              {t('tasks.background')}
+            </Button>
+          </>
         ) : (
           <>
             <Button onClick={onClose}>{t('action.cancel')}</Button>

@@ -3,6 +3,7 @@ import { Button, Modal, QRCode } from 'antd';
 import { useEffect, useState } from 'react';
 import { asProblem, get, seg, type Problem } from '../../api/client';
 import type { Device } from '../../api/types';
+import { inTenant } from '../../app/tenant';
 import { Loading } from '../../components/Loading';
 import { ProblemView } from '../../components/ProblemView';
 import { t } from '../../i18n';
@@ -12,7 +13,7 @@ export const MAX_LABELS = 100;
 
 /** What the code holds. It opens the page after signing in. */
 export function labelUrl(id: string, origin = location.origin): string {
-  return `${origin}/devices/${seg(id)}`;
+  return origin + inTenant(`/devices/${seg(id)}`);
 }
 
 function Label({ device }: { device: Named }) {
