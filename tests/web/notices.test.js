@@ -54,6 +54,28 @@ test('a backup goes on as a task while one looks at other pages', async () => {
   await page.keyboard.press('Escape');
 });
 
+test('the page has its help, by ? and by its button, also while one goes on', async () => {
+  await page.goto(`${platform.url}/tokens`);
+  await page.waitForSelector('h1');
+  await page.locator('main').click({ position: { x: 5, y: 5 } });
+  await page.keyboard.press('?');
+  const help = page.locator('.help');
+  await help.waitFor();
+  expect(await help.innerText()).toMatch(/API 令牌|API tokens/);
+  await help.locator('a[href="/roles"]').click();
+  await until(() => Promise.resolve(page.url()), (url) => url.endsWith('/roles'), 'the other page');
+  await until(() => page.locator('.ant-drawer-open').count(), (n) => n === 0, 'it is closed');
+  await page.getByRole('button', { name: /本页帮助|^Help$/ }).click();
+  await until(() => help.innerText(), (text) => /内置角色|Builtin/.test(text), 'help of that page');
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Control+k');
+  await page.waitForSelector('.palette-input:focus');
+  await page.keyboard.type('?'); // in a field it is a character
+  expect(await page.locator('.palette-input').inputValue()).toBe('?');
+  expect(await page.locator('.ant-drawer-open').count()).toBe(0);
+  await page.keyboard.press('Escape');
+});
+
 test('nothing broke the content policy', () => {
   expect(faults.filter((text) => /Content Security Policy|Uncaught/i.test(text))).toEqual([]);
 });

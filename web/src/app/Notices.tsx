@@ -75,7 +75,7 @@ function Tasks({ tasks }: { tasks: readonly Task[] }) {
           </Button>
         ) : null}
       </div>
-      {tasks.length === 0 ? <p className="all-well">{t('tasks.none')}</p> : null}
+      {tasks.length === 0 ? <p className="dim">{t('tasks.none')}</p> : null}
       <ul className="tasks">
         {tasks.map((task) => (
           <TaskRow key={task.id} task={task} />

@@ -4,6 +4,7 @@ import { lazy, Suspense, useEffect, useRef, useState, type ReactNode } from 'rea
 import { useLive, useLiveState } from '../api/useLive';
 import { setLanguage, t, useLanguage } from '../i18n';
 import type { Trouble } from '../api/types';
+import { Help } from '../help/Help';
 import { isFor, menu, type Item } from './menu';
 import { Notices } from './Notices';
 import { keepTrends } from '../pages/overviewTrends';
@@ -225,6 +226,7 @@ export function Shell({ children }: { children: ReactNode }) {
         <span className="grow" />
         <Search />
         <Notices told={problems} />
+        <Help />
         <LookButtons />
         <UserMenu />
       </header>

@@ -9,7 +9,7 @@ function sources(dir: string): string[] {
   return readdirSync(dir, { withFileTypes: true }).flatMap((entry) => {
     const path = join(dir, entry.name);
     if (entry.isDirectory()) return sources(path);
-    return /\.tsx?$/.test(entry.name) && !entry.name.startsWith('words') ? [readFileSync(path, 'utf8')] : [];
+    return /\.tsx?$/.test(entry.name) && !/^words|^help\.ts$/.test(entry.name) ? [readFileSync(path, 'utf8')] : [];
   });
 }
 const code = sources(root).join('\n');
