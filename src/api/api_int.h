@@ -176,6 +176,9 @@ struct sh_api {
 int api_problem(struct api_req *r, int status, const char *code, const char *detail_en,
                 const char *detail_zh);
 int api_problem_diag(struct api_req *r, int status, const char *code, const struct sh_diag *d);
+/* chinese.c: a sentence of the layers below in Chinese; itself where there is none. Of the arena.
+ */
+struct sh_str api_chinese(struct sh_arena *a, const struct sh_alloc *alloc, struct sh_str english);
 /* What is bound to a device does not come from where it may: 403, and who asked is forgotten. */
 int api_refused(struct api_req *r, enum sh_refusal why);
 /* By error class, with the diag's words when there are some (may be NULL). */

@@ -185,15 +185,22 @@ int api_problem(struct api_req *r, int status, const char *code, const char *det
     return status;
 }
 
+static struct sh_str say(struct api_req *r, const char *english)
+{
+    const struct sh_str s = sh_str_c(english);
+    return r->chinese ? api_chinese(r->arena, r->api->env->alloc, s) : s;
+}
+
 int api_problem_diag(struct api_req *r, int status, const char *code, const struct sh_diag *d)
 {
-    struct sh_str detail = sh_str_c(d->message);
+    const struct sh_str said = say(r, d->message);
+    struct sh_str detail = said;
     if (d->path[0] != '\0' && d->line > 0) {
-        detail = sh_arena_printf(r->arena, "%s:%d: %s", d->path, d->line, d->message);
+        detail = sh_arena_printf(r->arena, "%s:%d: %.*s", d->path, d->line, SH_PRI(said));
     } else if (d->path[0] != '\0') {
-        detail = sh_arena_printf(r->arena, "%s: %s", d->path, d->message);
+        detail = sh_arena_printf(r->arena, "%s: %.*s", d->path, SH_PRI(said));
     }
-    write_problem(r, status, code, detail, sh_str_c(d->remedy));
+    write_problem(r, status, code, detail, say(r, d->remedy));
     return status;
 }
 

@@ -26,6 +26,36 @@ static void test_openapi_names_every_route_once(void **state)
     sh_buf_fini(&b);
 }
 
+static void assert_chinese(const char *english, const char *chinese)
+{
+    struct sh_arena *a = sh_arena_new(sh_alloc_heap(), 1 << 16);
+    assert_non_null(a);
+    const struct sh_str got = api_chinese(a, sh_alloc_heap(), sh_str_c(english));
+    assert_true(sh_str_eqc(got, chinese));
+    sh_arena_free(a);
+}
+
+static void test_sentences_of_the_layers_below_are_said_in_chinese(void **state)
+{
+    SH_UNUSED(state);
+    assert_chinese("This password was used before.", "此密码曾经使用过。");
+    assert_chinese("There is no role \"dreher\".", "没有角色“dreher”。");
+    assert_chinese("The password needs characters of 3 kinds: capitals, small letters, digits, "
+                   "others.",
+                   "密码须包含 3 类字符：大写字母、小写字母、数字、其他。");
+    assert_chinese("'t1' of press, column 4: there is no device x",
+                   "press 的“t1”第 4 列：没有设备 x");
+    assert_chinese("column 7 is unknown: colour", "第 7 列无法识别：colour");
+    assert_chinese("This is the last audit administrator.", "这是最后一个审计管理员。");
+    /* What nobody wrote down stays as it is, also what only looks like it. */
+    assert_chinese("There is no role \"dreher\"", "There is no role \"dreher\"");
+    assert_chinese("There is no role", "There is no role");
+    assert_chinese("something else", "something else");
+    assert_chinese("", "");
+    assert_chinese("/labels/a there is no asset b", "/labels/a 没有资产 b");
+    assert_chinese("/labels", "/labels");
+}
+
 static void test_every_problem_has_words_in_both_languages(void **state)
 {
     SH_UNUSED(state);
@@ -257,6 +287,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_openapi_names_every_route_once),
+        cmocka_unit_test(test_sentences_of_the_layers_below_are_said_in_chinese),
         cmocka_unit_test(test_every_problem_has_words_in_both_languages),
         cmocka_unit_test(test_times_in_and_out),
         cmocka_unit_test(test_cells_keep_every_bit),

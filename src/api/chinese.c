@@ -1,0 +1,360 @@
+/* chinese.c - what the layers below say in English, for callers who read Chinese.
+ *
+ * A row is the format as the source has it and its Chinese; {1}, {2} ... stand for what the
+ * format's conversions printed, which is itself looked up (a sentence inside a sentence). A text
+ * without a row stays English. A test compares the rows with the sources
+ * (tests/source/chinese_test.py). SPDX-License-Identifier: Apache-2.0 */
+#include "api_int.h"
+
+enum { CAPTURES = 6, DEPTH = 2, TEXT_MAX = 1024 };
+
+static const struct {
+    const char *english;
+    const char *chinese;
+} rows[] = {
+    /* guard: people, passwords, roles, tokens, tenants */
+    {"The body must be a JSON object.", "请求正文须为 JSON 对象。"},
+    {"A tenant is never deleted: its id lives on in data.", "租户不能删除：数据中仍引用其编号。"},
+    {"Disable it.", "可将其停用。"},
+    {"The password is not text of at most %d bytes.", "密码须为不超过 {1} 字节的文本。"},
+    {"The password has fewer than %u characters.", "密码少于 {1} 个字符。"},
+    {"Four words in a row are easy to remember and long enough.", "连用四个词，好记且足够长。"},
+    {"The password needs characters of %u kinds: capitals, small letters, digits, others.",
+     "密码须包含 {1} 类字符：大写字母、小写字母、数字、其他。"},
+    {"Add a capital, a digit or a sign; Chinese characters count as others.",
+     "请加入大写字母、数字或符号；汉字计入“其他”。"},
+    {"The password is too easy to guess.", "密码过于简单，容易被猜中。"},
+    {"Use more different characters, and not the name.",
+     "请使用更多不同的字符，且不要包含用户名。"},
+    {"This password was used before.", "此密码曾经使用过。"},
+    {"Take one that is none of the last %u.", "请勿使用最近 {1} 个密码。"},
+    {"The display name is longer than %d bytes.", "显示名超过 {1} 字节。"},
+    {"The language must be zh or en.", "语言只能是 zh 或 en。"},
+    {"This is the last administrator of the root tenant.", "这是根租户的最后一个管理员。"},
+    {"Make another person administrator first.", "请先将另一人设为管理员。"},
+    {"This can not be a name: 1 to %d bytes without / @ + # : and quotes.",
+     "名称无效：长度为 1 至 {1} 字节，不得包含 / @ + # : 和引号。"},
+    {"There is such a person already.", "该人员已存在。"},
+    {"There is no person \"%.*s\".", "没有人员“{1}”。"},
+    {"There is a person %s already.", "人员 {1} 已存在。"},
+    {"roles must be an array of at most %d names.", "roles 须为不超过 {1} 个角色名的数组。"},
+    {"There is no role \"%.*s\".", "没有角色“{1}”。"},
+    {"There is no role \"%s\".", "没有角色“{1}”。"},
+    {"GET roles lists them.", "可用角色见 GET roles。"},
+    {"This belongs to another tenant.", "该对象属于其他租户。"},
+    {"You do not hold the permission %s yourself.", "您自己没有权限 {1}。"},
+    {"Ask somebody who has it for good and for all of this tenant.",
+     "请由对整个租户长期拥有该权限的人员办理。"},
+    {"There is no permission \"%.*s\".", "没有权限“{1}”。"},
+    {"permissions must be an array of names.", "permissions 须为权限名的数组。"},
+    {"Roles are changed by who may write roles in the root tenant.",
+     "只有在根租户有角色修改权限的人员才能修改角色。"},
+    {"This can not be the name of a role.", "角色名无效。"},
+    {"A builtin role never changes.", "内置角色不能修改。"},
+    {"A builtin role can not be deleted.", "内置角色不能删除。"},
+    {"There is such a role already.", "该角色已存在。"},
+    {"Somebody still has this role.", "仍有人员使用该角色。"},
+    {"Make a role of another name.", "请另建一个其他名称的角色。"},
+    {"The name is longer than %d bytes.", "名称超过 {1} 字节。"},
+    {"The quota %s must be a whole number from 0 (no limit).",
+     "配额 {1} 须为不小于 0 的整数（0 表示不限）。"},
+    {"expires must be a time in the future (RFC 3339 or milliseconds).",
+     "expires 须为将来的时间（RFC 3339 或毫秒）。"},
+    {"A token is limited to an asset, a label or one device.",
+     "令牌只能限定为一个资产、一个标签或一台设备。"},
+    {"These permissions can not be limited to a part of the plant.",
+     "这些权限不能限定在部分范围内。"},
+    {"Name no asset and no label, or give devices.read or the like.",
+     "请去掉资产和标签，或改用 devices.read 等权限。"},
+    {"A token that shows a dashboard has no roles, permissions, device, asset or label.",
+     "仪表板大屏令牌不能带角色、权限、设备、资产或标签。"},
+    {"The id of the dashboard is longer than %d bytes.", "仪表板编号超过 {1} 字节。"},
+    {"A token needs a name of 1 to %d bytes.", "令牌须有 1 至 {1} 字节的名称。"},
+    {"The device id is longer than %d bytes.", "设备编号超过 {1} 字节。"},
+    {"A token needs roles, permissions or a device.", "令牌须指定角色、权限或设备。"},
+    {"There are %u tokens already.", "令牌已达 {1} 个。"},
+    /* guard: grants, the three administrators */
+    {"Only one of asset, label and own can be named.", "asset、label、own 只能指定其一。"},
+    {"Make one grant for each part.", "每个范围请各建一条授权。"},
+    {"An asset or label is at most %d bytes of UTF-8.", "资产或标签不得超过 {1} 字节（UTF-8）。"},
+    {"A label is written key:value.", "标签写作 键:值。"},
+    {"A reason is at most %d bytes.", "理由不得超过 {1} 字节。"},
+    {"grants must be an array of at most %d.", "grants 须为不超过 {1} 项的数组。"},
+    {"Take those away that have ended.", "请删除已到期的授权。"},
+    {"System, security and audit administration are separated here: one person has the powers of "
+     "one of them only.",
+     "本节点已三员分立：一人只能担任系统、安全、审计管理员之一。"},
+    {"Give the other role to another person.", "请将另一角色授予其他人员。"},
+    {"This is the last %s administrator.", "这是最后一个{1}管理员。"},
+    {"system", "系统"},
+    {"security", "安全"},
+    {"audit", "审计"},
+    {"Give that role to another person first.", "请先将该角色授予其他人员。"},
+    {"With this, somebody would have the powers of two of the three administrators.",
+     "如此修改将使某人兼有两员权限。"},
+    {"Make two roles and give them to two people.", "请拆成两个角色，分别授予两人。"},
+    {"%s has the powers of more than one of the three as well.",
+     "{1} 同时拥有三员中多于一员的权限。"},
+    {"Disable that person or take roles away first.", "请先停用该人员或收回其角色。"},
+    {"The API token %s has the powers of more than one of the three.",
+     "API 令牌 {1} 拥有三员中多于一员的权限。"},
+    {"Revoke it first.", "请先吊销该令牌。"},
+    {"Three names of new people are needed: system, security and audit, each with name and "
+     "password.",
+     "须给出三名新人员：system、security、audit，各含用户名和密码。"},
+    {"The three administrators are separated already.", "三员已经分立。"},
+    {"Only an administrator of the root tenant, signed in, can do this.",
+     "只有登录的根租户管理员才能执行此操作。"},
+    {"Take new names: the three begin without a past.", "请使用新的用户名：三员须为全新账号。"},
+    /* guard: devices, certificates, allow lists, providers, keys */
+    {"This certificate or name already stands for a device, or was revoked.",
+     "该证书或名称已被设备使用，或已吊销。"},
+    {"Make a new certificate; see the certificates of the device.",
+     "请另制新证书；详见设备的证书页。"},
+    {"A device has at most %d certificates and names, revoked ones counted.",
+     "每台设备最多 {1} 个证书和名称（含已吊销）。"},
+    {"Use another device, or remove this one and make it again.", "请改用其他设备，或删除后重建。"},
+    {"This is not an X.509 certificate.", "这不是 X.509 证书。"},
+    {"Send one certificate in PEM: -----BEGIN CERTIFICATE-----.",
+     "请发送一个 PEM 证书：-----BEGIN CERTIFICATE-----。"},
+    {"The certificate is out of date.", "证书已过期。"},
+    {"Make one that is good for some time to come.", "请制作仍在有效期内的证书。"},
+    {"This can not be the common name of a certificate.", "该名称不能用作证书通用名（CN）。"},
+    {"A common name has 1 to 191 bytes of UTF-8.", "通用名为 1 至 191 字节（UTF-8）。"},
+    {"A certificate is good for 1 to %d days.", "证书有效期为 1 至 {1} 天。"},
+    {"This is not a certificate request that can be signed.", "这不是可签发的证书请求。"},
+    {"Send a PKCS #10 request in PEM, signed with its own key: ECDSA P-256, P-384, P-521, Ed25519, "
+     "or RSA of at least 2048 bits.",
+     "请发送以自身密钥签名的 PKCS #10 请求（PEM）：ECDSA P-256、P-384、P-521，Ed25519，或不少于 "
+     "2048 "
+     "位的 RSA。"},
+    {"An allow list has at most %d entries.", "白名单最多 {1} 项。"},
+    {"Write a range instead of single addresses: 10.8.0.0/24.",
+     "请用网段代替单个地址：10.8.0.0/24。"},
+    {"'%.60s' is an address within a range.", "“{1}”是网段内的一个地址。"},
+    {"The range is %s; a single address stands without a slash.",
+     "网段应写作 {1}；单个地址不带斜线。"},
+    {"'%.60s' is no address and no range.", "“{1}”既不是地址也不是网段。"},
+    {"Write 10.8.0.7, 10.8.0.0/24, 2001:db8::7 or 2001:db8::/64.",
+     "写作 10.8.0.7、10.8.0.0/24、2001:db8::7 或 2001:db8::/64。"},
+    {"allow is a list of addresses and ranges; empty admits every address.",
+     "allow 为地址和网段的列表；空列表表示不限地址。"},
+    {"The person is linked there already, or somebody else is that.",
+     "该人员已关联，或该外部账号已关联他人。"},
+    {"A person has at most %d links.", "每人最多关联 {1} 个外部账号。"},
+    {"%s at %.*s: %s (%s)", "{1}（{2}）：{3}（{4}）"},
+    {"%s at %.*s: the answer was %d.", "{1}（{2}）：应答为 {3}。"},
+    {"%s at %.*s is no JSON object.", "{1}（{2}）返回的不是 JSON 对象。"},
+    {"The provider refused the code: %.*s.", "认证源拒绝了授权码：{1}。"},
+    {"The provider answered the error %.*s.", "认证源返回错误 {1}。"},
+    {"%s of the provider's document is no https address: \"%.*s\".",
+     "认证源文档中的 {1} 不是 https 地址：“{2}”。"},
+    {"The provider's document is of the issuer \"%.*s\", not of \"%.*s\".",
+     "认证源文档的签发者为“{1}”，而非“{2}”。"},
+    {"Enter the issuer exactly as the provider writes it, also the slash at its end.",
+     "请按认证源给出的写法填写签发者，包括末尾的斜线。"},
+    {"The provider does not know PKCE with S256.", "认证源不支持 PKCE（S256）。"},
+    {"The role %s administers: nobody gets that from a provider here.",
+     "角色 {1} 具有管理权限，不能由认证源授予。"},
+    {"Give it to the person by hand, or set signin.administrators.",
+     "请手工授予，或设置 signin.administrators。"},
+    {"There are %d providers already.", "认证源已达 {1} 个。"},
+    {"People are linked to this provider.", "仍有人员关联此认证源。"},
+    {"Unlink them first, or disable the provider: nobody comes in by it then.",
+     "请先解除关联，或停用该认证源（停用后无人能由此登录）。"},
+    /* twin: assets, devices, commands, import */
+    {"there is no asset %.*s", "没有资产 {1}"},
+    {"an asset stands below one of an earlier kind: enterprise > site > area > line > cell",
+     "资产须位于更高层级之下：企业 > 厂区 > 区域 > 产线 > 单元"},
+    {"the asset %.*s below it is of the same or an earlier kind", "其下的资产 {1} 层级相同或更高"},
+    {"not an id: 1 to 256 bytes without / and controls",
+     "编号无效：1 至 256 字节，不得包含 / 和控制字符"},
+    {"change is an object of labels, thing, asset or archived",
+     "change 为含 labels、thing、asset 或 archived 的对象"},
+    {"what is to change is missing", "缺少要修改的内容"},
+    {"there is no device %.*s", "没有设备 {1}"},
+    {"the device is read-only", "该设备为只读"},
+    {"Enable writing for the device, with a reason and an end.",
+     "请为该设备开启写入，并填写理由和截止时间。"},
+    {"the thing model has no such service", "物模型中没有该服务"},
+    {"the thing model has no such property", "物模型中没有该属性"},
+    {"the property is read-only in the thing model", "该属性在物模型中为只读"},
+    {"attributes are a JSON object", "attributes 须为 JSON 对象"},
+    {"there is no thing model %.*s", "没有物模型 {1}"},
+    {"not an id: 1 to %d bytes without control characters",
+     "编号无效：1 至 {1} 字节，不得包含控制字符"},
+    {"a device is a JSON object", "设备须为 JSON 对象"},
+    {"more than %d labels", "标签超过 {1} 个"},
+    {"there is a device of that id, or one had it before", "该编号的设备已存在，或曾被使用"},
+    {"column %d: %s", "第 {1} 列：{2}"},
+    {"the filter is longer than %d bytes", "筛选条件超过 {1} 字节"},
+    {"with this the device lies outside of the part of the plant that your right is for",
+     "如此修改后设备将超出您的权限范围"},
+    {"give it an asset or a label of that part", "请为其选择权限范围内的资产或标签"},
+    {"%s is an array of device ids", "{1} 须为设备编号的数组"},
+    {"more than %d ids in one call", "一次请求的编号超过 {1} 个"},
+    {"a reason is needed (at most 1000 bytes)", "须填写理由（不超过 1000 字节）"},
+    {"the end is not within the next %d days", "截止时间须在今后 {1} 天内"},
+    {"the file has no header row", "文件缺少表头行"},
+    {"column %zu is unknown or there twice: %.*s", "第 {1} 列无法识别或重复：{2}"},
+    {"the columns thing, id and type are needed", "须有 thing、id、type 三列"},
+    {"column %zu is unknown: %.*s", "第 {1} 列无法识别：{2}"},
+    {"Known: id name thing asset description location period_ms demo archived label.<key>.",
+     "可用列：id name thing asset description location period_ms demo archived label.<键>。"},
+    {"the column %.*s is there twice", "列 {1} 重复"},
+    {"there is no column id", "缺少 id 列"},
+    {"the body is not a JSON array", "正文不是 JSON 数组"},
+    {"the file is larger than %d MiB", "文件超过 {1} MiB"},
+    {"the file is neither UTF-8 nor GBK, or not what it is said to be",
+     "文件既非 UTF-8 也非 GBK，或与所选编码不符"},
+    /* channels */
+    {"there is no driver '%.*s'", "没有驱动“{1}”"},
+    {"GET /api/v1/drivers lists them.", "可用驱动见 GET /api/v1/drivers。"},
+    {"another channel of this listener has the same registration packet, or one of them has none",
+     "同一监听端口上另有通道使用相同的注册包，或其中一个未设注册包"},
+    {"Give each DTU its own registration packet or its own port.",
+     "请为每台 DTU 设置各自的注册包或端口。"},
+    {"the tag names a device that is not in the channel", "位号引用了不属于该通道的设备"},
+    {"'%.*s' of %.*s, column %u: %s", "{2} 的“{1}”第 {3} 列：{4}"},
+    {"a channel needs an id and an address; registration and heart-beat packets have at most 64 "
+     "bytes",
+     "通道须有编号和地址；注册包与心跳包不超过 64 字节"},
+    {"a channel takes at most %d devices and %d tags", "每个通道最多 {1} 台设备、{2} 个位号"},
+    {"Spread them over several channels.", "请分到多个通道。"},
+    /* records */
+    {"not the name of a type", "类型名无效"},
+    {"the search text is too long or not UTF-8", "搜索文字过长或不是 UTF-8"},
+    {"the cursor does not belong to this query", "游标不属于此查询"},
+    {"the schema has more than %d parts", "模式超过 {1} 个部分"},
+    {"the schema has too many $id, anchors or patterns", "模式中的 $id、锚点或正则过多"},
+    {"checking it took too many steps", "校验步骤过多"},
+    {"the document is larger than %u bytes", "文档超过 {1} 字节"},
+    {"a record is a JSON object", "记录须为 JSON 对象"},
+    {"the document is nested deeper than %u", "文档嵌套超过 {1} 层"},
+    {"not the name of a type: letters, digits, _ . - (at most %d)",
+     "类型名无效：字母、数字、_ . -（最多 {1} 个）"},
+    {"not an id: 1 to %d bytes of UTF-8 without control characters",
+     "编号无效：1 至 {1} 字节 UTF-8，不得包含控制字符"},
+    {"not the name of a relation", "关系名无效"},
+    {"there is no type %.*s", "没有类型 {1}"},
+    {"index is a list of at most %d fields", "index 为不超过 {1} 个字段的列表"},
+    {"index names fields of the document, such as status or site.line",
+     "index 列出文档的字段，例如 status 或 site.line"},
+    {"the name in the definition is not %.*s", "定义中的名称不是 {1}"},
+    {"not a name for a type: a letter, then letters, digits, _ . -",
+     "类型名无效：以字母开头，其后为字母、数字、_ . -"},
+};
+
+/* The conversion at p ("%.*s", "%zu"), or 0. */
+static size_t conversion(const char *p)
+{
+    if (p[0] != '%' || p[1] == '%') {
+        return 0;
+    }
+    size_t n = 1;
+    while (strchr("0123456789.*lz", p[n]) != NULL && p[n] != '\0') {
+        n++;
+    }
+    return p[n] == '\0' ? 0 : n + 1;
+}
+
+static bool is_number(struct sh_str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if ((s.p[i] < '0' || s.p[i] > '9') && !(i == 0 && s.p[i] == '-')) {
+            return false;
+        }
+    }
+    return s.n > 0;
+}
+
+/* A capture ends where the text behind it begins for the first time: names that hold that text are
+ * not understood, and the sentence stays English. */
+static bool take(const char *format, struct sh_str text, struct sh_str got[CAPTURES], size_t *n)
+{
+    size_t at = 0;
+    *n = 0;
+    while (*format != '\0') {
+        const size_t skip = conversion(format);
+        if (skip == 0) {
+            if (at >= text.n || text.p[at] != *format) {
+                return false;
+            }
+            at++;
+            format++;
+            continue;
+        }
+        format += skip;
+        const char next = *format;
+        size_t end = next == '\0' ? text.n : at;
+        const size_t literal = strcspn(format, "%");
+        while (next != '\0' && end < text.n &&
+               (end + literal > text.n || memcmp(text.p + end, format, literal) != 0)) {
+            end++;
+        }
+        if (*n == CAPTURES || (next != '\0' && end >= text.n) ||
+            (format[-1] != 's' && !is_number(sh_str_sub(text, at, end)))) {
+            return false;
+        }
+        got[(*n)++] = sh_str_sub(text, at, end);
+        at = end;
+    }
+    return at == text.n;
+}
+
+static sh_err put(struct sh_buf *out, struct sh_str english, unsigned depth);
+
+static sh_err fill(struct sh_buf *out, const char *chinese, const struct sh_str *got, size_t n,
+                   unsigned depth)
+{
+    for (const char *p = chinese; *p != '\0';) {
+        if (p[0] == '{' && p[1] >= '1' && p[1] <= '9' && p[2] == '}') {
+            const size_t i = (size_t)(p[1] - '1');
+            SH_TRY(i < n ? put(out, got[i], depth + 1) : SH_OK);
+            p += 3;
+        } else {
+            SH_TRY(sh_buf_put_u8(out, (uint8_t)*p));
+            p++;
+        }
+    }
+    return SH_OK;
+}
+
+/* "/properties/t/unit is not ...": a place, then what is wrong with it. */
+static sh_err put_placed(struct sh_buf *out, struct sh_str english, unsigned depth)
+{
+    const size_t blank = sh_str_find(english, ' ');
+    if (blank >= english.n) {
+        return sh_buf_put_str(out, english);
+    }
+    SH_TRY(sh_buf_put_str(out, sh_str_sub(english, 0, blank + 1)));
+    return put(out, sh_str_sub(english, blank + 1, english.n), depth);
+}
+
+static sh_err put(struct sh_buf *out, struct sh_str english, unsigned depth)
+{
+    struct sh_str got[CAPTURES];
+    size_t n = 0;
+    if (english.n > 0 && english.p[0] == '/') {
+        return put_placed(out, english, depth);
+    }
+    for (size_t i = 0; depth <= DEPTH && i < sizeof rows / sizeof rows[0]; i++) {
+        if (take(rows[i].english, english, got, &n)) {
+            return fill(out, rows[i].chinese, got, n, depth);
+        }
+    }
+    return sh_buf_put_str(out, english);
+}
+
+struct sh_str api_chinese(struct sh_arena *a, const struct sh_alloc *alloc, struct sh_str english)
+{
+    struct sh_buf out;
+    sh_buf_init(&out, alloc, TEXT_MAX);
+    const sh_err err = put(&out, english, 0);
+    struct sh_str kept = english;
+    if (err == SH_OK) {
+        kept = sh_arena_printf(a, "%.*s", SH_PRI(sh_buf_str(&out)));
+    }
+    sh_buf_fini(&out);
+    return kept.p == NULL ? english : kept;
+}

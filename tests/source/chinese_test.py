@@ -1,0 +1,88 @@
+"""Every sentence that the layers below the API say about a request has its Chinese in src/api/chinese.c, and every row there is said somewhere.
+SPDX-License-Identifier: Apache-2.0
+"""
+import glob
+import os
+import re
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+LITERALS = r'((?:"(?:[^"\\]|\\.)*"\s*)+)'
+HAN = re.compile(r"[\u4e00-\u9fff]")
+# Said to whoever starts, checks or repairs a node, in its log or on its terminal: not answers to a request.
+NOT_ANSWERS = {"sqlite.c", "sqlite_care.c", "blob.c", "guard.c", "keyring.c", "twin.c"}
+# Sentences that stand in another one, or are made by the caller's language already.
+GENERIC = {"%s", "%s %s", "%s: %.200s", "%.*s %.*s", "%s (at byte %u)", "The permission %s (%s) is missing.",
+           "Ask an administrator for a role that has it."}
+# Rows for what is printed into another sentence.
+INNER = {"system", "security", "audit"}
+
+
+def text_of(literals):
+    return "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', literals))
+
+
+def said():
+    """{format: file}: the texts of sh_diag_set and sh_diag_remedy, all branches of a ?: included."""
+    out = {}
+    for pattern in ("guard", "twin", "api", "record", "access/channels"):
+        for path in sorted(glob.glob(os.path.join(ROOT, "src", pattern, "*.c"))):
+            if os.path.basename(path) in NOT_ANSWERS:
+                continue
+            with open(path, encoding="utf-8") as f:
+                source = f.read()
+            for call in re.finditer(r"\bsh_diag_(?:set|remedy)\(", source):
+                depth, end, quoted = 1, call.end(), False
+                while depth > 0:
+                    c = source[end]
+                    if quoted:
+                        end += c == "\\"
+                        quoted = c != '"'
+                    else:
+                        quoted = c == '"'
+                        depth += (c == "(") - (c == ")")
+                    end += 1
+                body = source[call.end():end - 1]
+                first = body.split(",", 1)[1]
+                choice = re.match(rf"[^\",]*\?\s*{LITERALS}:\s*{LITERALS}", first)
+                plain = re.match(rf"\s*{LITERALS}", first)
+                found = [choice[1], choice[2]] if choice else [plain[1]] if plain else []
+                if any(HAN.search(x) for x in found):
+                    continue  # chosen by the caller's language there
+                for literals in found:
+                    out.setdefault(text_of(literals), os.path.relpath(path, ROOT))
+    return out
+
+
+def rows():
+    with open(os.path.join(ROOT, "src", "api", "chinese.c"), encoding="utf-8") as f:
+        table = f.read().split("} rows[] = {", 1)[1].split("\n};", 1)[0]
+    return [(text_of(m[1]), text_of(m[2])) for m in re.finditer(rf"\{{\s*{LITERALS},\s*{LITERALS}\}}", table)]
+
+
+def main():
+    have, sources, faults = rows(), said(), []
+    english = [e for e, _ in have]
+    for text, path in sorted(sources.items(), key=lambda x: x[1]):
+        if text not in english and text not in GENERIC and not HAN.search(text):
+            faults.append(f"{path}: no Chinese for: {text}")
+    for e, zh in have:
+        if english.count(e) > 1:
+            faults.append(f"twice: {e}")
+        if e not in sources and e not in INNER:
+            faults.append(f"nobody says: {e}")
+        conversions = len(re.findall(r"%[0-9.*lz]*[a-z]", e))
+        named = {int(n) for n in re.findall(r"\{(\d)\}", zh)}
+        if named != set(range(1, conversions + 1)):
+            faults.append(f"places do not fit: {e} -> {zh}")
+        if re.search(r"%[0-9.*lz]*[a-z]%", e):
+            faults.append(f"two conversions without a text between them: {e}")
+        if not HAN.search(zh) and conversions < 2:
+            faults.append(f"not Chinese: {zh}")
+    if len(sources) < 100 or len(have) < 100:
+        faults.append(f"read too little: {len(sources)} sentences, {len(have)} rows")
+    print("\n".join(faults) or f"{len(sources)} sentences, {len(have)} rows")
+    sys.exit(1 if faults else 0)
+
+
+main()
