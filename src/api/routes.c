@@ -592,6 +592,14 @@ const struct api_route api_routes[] = {
      "\"raw rows that meet: >80 >=80 "
      "<80 "
      "<=80 =80 !=80 10..20 or a value\"}}}"},
+    {SH_HTTP_POST, V1 "history/quality", "surveyHistory", SH_PERM_HISTORY_READ,
+     API_F_REPEAT | API_F_PARTS, api_history_quality,
+     "What is wrong with the samples of a time: gaps, stuck values, quality, range.",
+     "数据质量：缺口、不变值、质量差、超量程", NULL,
+     "{\"type\":\"object\",\"required\":[\"points\"],\"properties\":{\"points\":{\"type\":"
+     "\"array\",\"items\":{\"type\":\"string\"}},\"from\":{},\"to\":{},\"gap\":{\"type\":"
+     "\"string\"},\"gap_factor\":{\"type\":\"number\"},\"stuck\":{\"type\":\"string\"},"
+     "\"intervals\":{\"type\":\"integer\"},\"time\":{\"enum\":[\"ms\",\"us\"]}}}"},
     {SH_HTTP_GET, V1 "history/export", "exportHistory", SH_PERM_HISTORY_READ,
      API_F_OWN_TYPE | API_F_PARTS, api_history_export,
      "Samples as CSV, line protocol or columnar frames.", "导出历史（CSV、行协议或列式帧）",

@@ -453,6 +453,23 @@ static sh_err body_decode(struct sh_rd r, const struct block_head *h, bool times
     return quality_decode(&r, h->n, out->quality);
 }
 
+uint64_t block_step(struct sh_bytes in)
+{
+    struct block_head h;
+    uint64_t time_len = 0;
+    uint64_t value_len = 0;
+    uint64_t g = 0;
+    if (block_peek(in, &h) != SH_OK || !h.even || h.n < 2) {
+        return 0;
+    }
+    struct sh_rd r = {in.p + BLOCK_HEAD, in.p + h.size};
+    if (sh_rd_varint(&r, &time_len) != SH_OK || sh_rd_varint(&r, &value_len) != SH_OK ||
+        sh_rd_varint(&r, &g) != SH_OK) {
+        return 0;
+    }
+    return (g & 1) != 0 ? g >> 1 : 0;
+}
+
 sh_err block_decode(struct sh_bytes in, bool times_only, struct block_cols *out)
 {
     struct block_head h;

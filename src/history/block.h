@@ -63,6 +63,10 @@ struct block_head {
 /* Looks at the fixed head only (no crc). SH_E_CORRUPT. */
 SH_MUST_CHECK sh_err block_peek(struct sh_bytes in, struct block_head *out);
 
+/* The step between all samples of a block of two or more; 0: they differ, or it does not say. No
+ * crc is looked at: compare with the bounds that the index has. */
+uint64_t block_step(struct sh_bytes in);
+
 /* Decoded columns: heap (about 25 KiB) plus text. */
 struct block_cols {
     uint32_t point;

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "twin_int.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include <sh/units.h>
@@ -152,6 +153,9 @@ static struct twin_thing *thing_new(struct sh_twin *t, json_t *json)
         const char *u = twin_intern(t, unit);
         p->unit = (struct sh_str){u, u == NULL ? 0 : unit.n};
         p->scale = json_object_get(item, "scale");
+        const json_t *range = json_object_get(item, "range");
+        p->low = sh_json_get_f64(range, "min", NAN);
+        p->high = sh_json_get_f64(range, "max", NAN);
         p->writable = sh_str_eqc(sh_json_get_str(item, "access"), "rw");
     }
     sort_props(m->props, m->nprops);
@@ -242,6 +246,24 @@ enum sh_twin_refusal sh_twin_property(struct sh_twin *t, uint32_t tenant, struct
     }
     sh_mutex_unlock(&t->lock);
     return r;
+}
+
+void sh_twin_property_expected(struct sh_twin *t, uint32_t tenant, struct sh_str device,
+                               struct sh_str property, struct sh_twin_expected *out)
+{
+    *out = (struct sh_twin_expected){.low = NAN, .high = NAN};
+    sh_mutex_lock(&t->lock);
+    const struct twin_slot *s = twin_find(t, tenant, device);
+    if (s != NULL) {
+        out->period_us = s->dev->period_us;
+        const struct twin_thing *m = twin_thing_find(t, tenant, twin_dev_text(s->dev, TWIN_THING));
+        const struct twin_property *p = m == NULL ? NULL : twin_thing_property(m, property);
+        if (p != NULL) {
+            out->low = p->low;
+            out->high = p->high;
+        }
+    }
+    sh_mutex_unlock(&t->lock);
 }
 
 /* ------------------------------------------------------------------ points */

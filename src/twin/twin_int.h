@@ -96,6 +96,8 @@ struct twin_property {
     enum sh_type type;
     struct sh_str unit; /* interned */
     const json_t *scale;
+    double low; /* NaN: none */
+    double high;
     bool writable;
 };
 /* Immutable; counted references under the lock. */

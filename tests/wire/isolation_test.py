@@ -120,6 +120,7 @@ def requests_of(s, plant):
     points = [f"{FAR}/f", f"{FAR}/s"]
     bodies = {
         "queryHistory": {"points": points, "from": 0, "to": TO}, "latestOfMany": {"points": points},
+        "surveyHistory": {"points": points, "from": 0, "to": TO},
         "deleteHistory": {"points": points, "from": 0, "to": TO, "reason": "x"},
         "correctHistory": {"point": f"{FAR}/f", "samples": [{"time": T, "value": 9}], "reason": "x"}, "withdrawEdit": {"reason": "x"},
         "renameDevice": {"to": "stolen"}, "replaceDevice": {"note": "x"}, "sendCommand": {"property": "f", "value": 9},

@@ -273,6 +273,73 @@ SH_MUST_CHECK sh_err sh_history_query(struct sh_history *h, const struct sh_hist
                                       sh_err (*sink)(void *ctx, const struct sh_history_rows *rows),
                                       void *ctx, struct sh_history_result *out);
 
+/* ---- a survey: what is wrong with the samples of a time ----------------------------------------
+ * Each sample holds until the next one, if that comes within the gap threshold; else what lies
+ * between the two is a gap. Times are counted within [from, min(to, now)), but samples up to the
+ * longer threshold before and behind it are looked at, so that what is found does not change with
+ * the range. */
+enum sh_history_flaw {
+    SH_FLAW_GAP,   /* no sample for longer than the threshold */
+    SH_FLAW_STUCK, /* i64 and f64: samples came, none of them bad, and the value stayed as it was
+                      for the threshold or longer: from the first to the last equal sample */
+    SH_FLAW_BAD,   /* bad quality, NaN or infinite */
+    SH_FLAW_UNCERTAIN, /* uncertain quality */
+    SH_FLAW_RANGE,     /* i64 and f64: not bad, and below `low` or above `high` */
+    SH_FLAW_KINDS
+};
+struct sh_history_survey_point {
+    uint32_t point;
+    int64_t period_us; /* as declared; 0 = unknown: the median of intervals of its samples */
+    double low;        /* NaN: none */
+    double high;
+};
+struct sh_history_survey {
+    const struct sh_history_survey_point *points;
+    size_t npoints;
+    int64_t from_us;
+    int64_t to_us;
+    int64_t now_us;     /* nothing is expected later */
+    int64_t gap_us;     /* 0: gap_factor times the period */
+    double gap_factor;  /* at least 1 */
+    int64_t stuck_us;   /* 0: not looked for */
+    uint32_t intervals; /* most of one kind of a point; 2 or more, at most 10,000 */
+    uint64_t mem_bytes; /* 0 = option query_bytes */
+    int64_t deadline_mono_us;
+    bool (*gone)(void *ctx); /* asked once a block: true ends it; may be NULL */
+    void *ctx;
+};
+struct sh_history_flaw_time {
+    enum sh_history_flaw kind;
+    int64_t from_us;
+    int64_t to_us;
+    int64_t sum_us; /* of what was merged to this; else to - from */
+    uint32_t merged;
+};
+struct sh_history_surveyed {
+    uint32_t series;   /* index in `points` */
+    enum sh_type type; /* 0: no sample anywhere */
+    int64_t period_us; /* that was gone by; 0: too few samples to tell */
+    int64_t gap_us;    /* threshold; 0: none, then a gap is only where there is no sample at all */
+    uint64_t samples;  /* in the range */
+    uint64_t flawed[SH_FLAW_KINDS]; /* samples: bad, uncertain, range */
+    int64_t time_us;                /* of the range that is not to come */
+    int64_t good_us;                /* without any flaw */
+    int64_t
+        total_us[SH_FLAW_KINDS]; /* exact, whatever was merged; kinds may overlap, gaps do not */
+    int64_t merged_us[SH_FLAW_KINDS]; /* intervals of the kind that are this near are one; 0: none
+                                         had to be */
+    const struct sh_history_flaw_time *rows; /* ascending by from; valid for the call */
+    size_t n;
+};
+/* Streams through the samples of point after point; blocks whose summary says that nothing is wrong
+ * are not read. A point that has more intervals of a kind than may be listed gets those nearest to
+ * each other merged. *scanned: samples decoded. SH_E_INVAL, SH_E_LIMIT, SH_E_TIMEOUT, SH_E_CANCELED
+ * (gone), SH_E_NOMEM, what sink gave. Any thread. */
+SH_MUST_CHECK sh_err sh_history_survey(struct sh_history *h, const struct sh_history_survey *q,
+                                       sh_err (*sink)(void *ctx,
+                                                      const struct sh_history_surveyed *s),
+                                       void *ctx, uint64_t *scanned);
+
 /* Last value of each point: greatest time, then the rules above. found[i] false: none. Text is
  * appended to `text` (may be NULL: text cells then come as length 0) and spans point into it. */
 struct sh_history_sample {

@@ -100,6 +100,17 @@ enum sh_twin_refusal sh_twin_property(struct sh_twin *t, uint32_t tenant, struct
                                       struct sh_str property, enum sh_type *type,
                                       struct sh_str *unit);
 
+/* What is expected of a device's property: the range that its thing model gives (NaN: no bound;
+ * both NaN when it gives none) and how often the device says that it reports (0: not told). An
+ * unknown device expects nothing. Does not block. */
+struct sh_twin_expected {
+    double low;
+    double high;
+    int64_t period_us;
+};
+void sh_twin_property_expected(struct sh_twin *t, uint32_t tenant, struct sh_str device,
+                               struct sh_str property, struct sh_twin_expected *out);
+
 /* A part of a plant: devices at an asset and below it, or with a label "key:value". */
 struct sh_twin_part {
     bool label;
