@@ -10,6 +10,12 @@ import { axisPlan, type Axis } from './axes';
 import { holdGaps, keyRange, withGaps, zoom, type Line, type Mark, type Range } from './lines';
 import { chartColors, seriesColor } from './palette';
 
+/** Where the plot lies in the chart, in pixels from its left. */
+export interface PlotPlace {
+  left: number;
+  width: number;
+}
+
 export interface CursorAt {
   time: number;
   values: (number | null)[];
@@ -37,6 +43,8 @@ interface Props {
   marks?: Mark[];
   onRange?: (range: Range) => void;
   onCursor?: (at: CursorAt | null) => void;
+  /** The plot came to lie elsewhere: what stands below may line up with its time axis. */
+  onPlace?: (place: PlotPlace) => void;
 }
 
 const DAY_S = 86_400;
@@ -155,7 +163,11 @@ export function LineChart(props: Props) {
           })),
         ],
         hooks: {
-          draw: [(u) => placeMarks(u, now.current.marks ?? NO_MARKS), (u) => placeBand(u, now.current.selection ?? null)],
+          draw: [
+            (u) => placeMarks(u, now.current.marks ?? NO_MARKS),
+            (u) => placeBand(u, now.current.selection ?? null),
+            (u) => now.current.onPlace?.({ left: u.bbox.left / uPlot.pxRatio, width: u.bbox.width / uPlot.pxRatio }),
+          ],
           setSelect: [
             (u) => {
               if (u.select.width < 4) return;

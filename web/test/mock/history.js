@@ -113,3 +113,35 @@ export function querySeries(ask, device, property, edits) {
   );
   return { ...base, time: rows.map((row) => row.start), ...columns };
 }
+
+/** Data quality: the plant has a sample a second, so what is wrong is made up: a gap of two minutes each hour, ten minutes in which
+ * the value stays, a moment of bad quality. */
+export function qualitySeries(ask, device, property) {
+  const [from, end] = [toMs(ask.from), Math.min(toMs(ask.to), Date.now())];
+  const number = property.type === 'f64' || property.type === 'i64';
+  const seconds = { all: Math.max(0, end - from) / 1000, good: 0, gap: 0, stuck: 0, bad: 0, uncertain: 0, range: 0 };
+  const gap = ask.gap ? stepMs(ask.gap) / 1000 : (ask.gap_factor ?? 3);
+  const stuck = number && ask.stuck ? stepMs(ask.stuck) / 1000 : null;
+  const intervals = [];
+  const add = (kind, a, b) => {
+    const part = { kind, from: Math.max(a, from), to: Math.min(b, end) };
+    if (part.to <= part.from) return;
+    seconds[kind] += (part.to - part.from) / 1000;
+    intervals.push({ ...part, seconds: (part.to - part.from) / 1000 });
+  };
+  for (let hour = Math.floor(from / 3_600_000) * 3_600_000; hour < end; hour += 3_600_000) {
+    if (gap < 120) add('gap', hour + 600_000, hour + 720_000);
+    if (stuck !== null && stuck <= 600) add('stuck', hour + 1_200_000, hour + 1_800_000);
+    add('bad', hour + 2_400_000, hour + 2_430_000);
+    add('uncertain', hour + 2_700_000, hour + 2_760_000);
+    if (number) add('range', hour + 3_000_000, hour + 3_060_000);
+  }
+  seconds.good = seconds.all - seconds.gap - seconds.stuck - seconds.bad - seconds.uncertain - seconds.range;
+  const { min = null, max = null } = number ? (property.range ?? {}) : {};
+  return {
+    point: `${device.id}/${property.id}`, type: property.type, unit: property.unit, period: 1, declared: false, gap, stuck, low: min, high: max, seconds,
+    samples: { all: Math.round(seconds.all - seconds.gap), bad: seconds.bad, uncertain: seconds.uncertain, range: seconds.range },
+    availability: seconds.all > 0 ? 1 - (seconds.gap + seconds.bad) / seconds.all : null,
+    intervals: intervals.sort((a, b) => a.from - b.from), merged_within: null,
+  };
+}

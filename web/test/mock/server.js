@@ -11,7 +11,7 @@ import { dashboardRoutes, demoBoard, shownBy } from './dashboards.js';
 import { outsideRoutes } from './outside.js';
 import { deviceRoutes } from './devices.js';
 import { answer, id8, notFound, Refusal } from './answer.js';
-import { Edits, querySeries, toMs } from './history.js';
+import { Edits, qualitySeries, querySeries, toMs } from './history.js';
 import { NodeState, nodeRoutes } from './node.js';
 import { openapi } from './openapi.js';
 import { securityRoutes } from './security.js';
@@ -429,12 +429,15 @@ export class Mock {
     }
     if (rest[0] === 'edits' || rest[0] === 'correct' || req.method === 'DELETE') return this.historyEdits({ req, res, rest, json, q });
     const ask = json();
+    const quality = rest[0] === 'quality';
     const series = ask.points.map((name) => {
       const found = this.point(name);
       if (!found) throw notFound(`点位 ${name}`);
+      if (quality) return qualitySeries(ask, found.device, found.property);
       return querySeries(ask, found.device, found.property, this.edits);
     });
-    return answer(res, 200, { series, next: null });
+    const to = Math.max(toMs(ask.from), Math.min(toMs(ask.to), Date.now()));
+    return answer(res, 200, quality ? { from: toMs(ask.from), to, series } : { series, next: null });
   }
 
   on_things({ req, res, q, rest, json }) {

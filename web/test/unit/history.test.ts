@@ -5,6 +5,7 @@ import { integralOf } from '../../src/pages/history/integral';
 import { offsetFrom, shiftMs } from '../../src/pages/history/period';
 import { selectionFrom } from '../../src/pages/history/useLook';
 import { statsOf } from '../../src/pages/history/useStats';
+import { askQuality, flawsAt, gapOk, placeOf, qualityCsv, rowsOf, stuckOk, type PointQuality } from '../../src/pages/history/quality';
 
 const lines = (...units: string[]) => units.map((unit, i) => ({ key: `d/p${i}`, unit }));
 
@@ -101,5 +102,31 @@ describe('corrections', () => {
     const marks = editMarks(rows, { from: ms - 1000, to: ms + 1000 });
     expect(marks.map((m) => m.time)).toEqual([ms]);
     expect(marks[0]?.words).toContain('d/a, d/b: why (li)');
+  });
+});
+
+describe('data quality', () => {
+  const range = { from: 1000, to: 2000 };
+
+  test('thresholds: a duration, or times the period; nonsense is as if it were not there', () => {
+    expect(['30s', '1.5h', '3x', '1x', '0.5x', '0s', 'x', '-3s', '5'].map(gapOk)).toEqual([true, true, true, true, false, false, false, false, false]);
+    expect(['off', '1h', '3x', ''].map(stuckOk)).toEqual([true, true, false, false]);
+    expect(askQuality(['a/b'], range, null, null)).toMatchObject({ gap_factor: 3, stuck: '1h', from: 1000, to: 2000 });
+    expect(askQuality(['a/b'], range, '10s', 'off')).toMatchObject({ gap: '10s' });
+    expect(askQuality(['a/b'], range, '10s', 'off')).not.toHaveProperty('stuck');
+    expect(askQuality(['a/b'], range, 'x', 'x')).toMatchObject({ gap_factor: 3, stuck: '1h' });
+  });
+
+  test('places, what is under the pointer, one list', () => {
+    const one = {
+      point: '=a/b',
+      intervals: [{ kind: 'gap', from: 900, to: 1100, seconds: 0.2 }, { kind: 'bad', from: 1050, to: 1060, seconds: 0.01, merged: 2 }],
+    } as PointQuality;
+    expect(placeOf(one.intervals[0]!, range)).toEqual({ left: 0, width: 0.1 });
+    expect(placeOf({ kind: 'gap', from: 2000, to: 2100, seconds: 0.1 }, range)).toBe(null);
+    expect(flawsAt(one, 1055, 0).map((i) => i.kind)).toEqual(['bad', 'gap']);
+    expect(rowsOf([one], ['gap']).map((r) => r.kind)).toEqual(['bad']);
+    expect(qualityCsv(rowsOf([one], ['gap']), () => '"坏"')).toBe(
+      '\ufeffpoint,kind,name,from,to,seconds,merged\r\n\'=a/b,bad,"""坏""",1970-01-01T00:00:01.050Z,1970-01-01T00:00:01.060Z,0.01,2\r\n');
   });
 });

@@ -1,9 +1,9 @@
 // Chart and legend of some points over a range: the explorer, the device page and the comparison of
 // devices share it. With a look (the explorer) lines can be moved, ranges selected, panels chosen.
 import { Button } from 'antd';
-import { useEffect, useMemo, useRef, useState } from 'react';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { setQuery } from '../../app/router';
-import { LineChart, type CursorAt } from '../../charts/LineChart';
+import { LineChart, type CursorAt, type PlotPlace } from '../../charts/LineChart';
 import { oneOfEach, type Line, type Range } from '../../charts/lines';
 import { EmptyState } from '../../components/EmptyState';
 import { ProblemView } from '../../components/ProblemView';
@@ -13,9 +13,13 @@ import { editMarks } from './edits';
 import { EditsPanel } from './EditsPanel';
 import { Legend, LogAxes } from './Legend';
 import { shiftMs } from './period';
+import { QualityBands } from './QualityBand';
+import { QualityPanel } from './QualityPanel';
 import { StatsPanel } from './StatsPanel';
 import { useHistory, type History, type Mode } from './useHistory';
 import { useEdits } from './useEdits';
+import { useQuality } from './useQuality';
+import type { Flaw } from './quality';
 import { panels, type Look } from './useLook';
 
 interface Props {
@@ -120,6 +124,13 @@ export function HistoryChart(props: Props) {
   const lines = useMemo(() => ordered(history.lines, key.split('\n')), [history.lines, key]);
   const other = useOtherPeriod(props, size.width, version);
   const drawn = useMemo(() => [...lines, ...other.lines], [lines, other.lines]);
+  const quality = useQuality(points, range, look?.gap ?? null, look?.stuck ?? null, look?.panel === 'quality', version);
+  const [hidden, setHidden] = useState<Flaw[]>([]);
+  const [place, setPlace] = useState<PlotPlace>({ left: 0, width: 0 });
+  const onPlace = useCallback(
+    (next: PlotPlace) => setPlace((old) => (old.left === next.left && old.width === next.width ? old : next)),
+    [],
+  );
   const empty = !history.loading && history.tookMs !== null && lines.every((l) => l.time.length === 0);
   return (
     <div className="history-chart">
@@ -143,12 +154,16 @@ export function HistoryChart(props: Props) {
             selecting={look?.selecting}
             selection={look?.selection}
             onSelect={look?.select}
+            onPlace={look ? onPlace : undefined}
           />
         )}
         {points.length > 0 && empty && !history.problem ? (
           <div className="chart-empty">{t('history.nothing')}</div>
         ) : null}
       </div>
+      {look?.panel === 'quality' && points.length > 0 ? (
+        <QualityBands series={quality.series} hidden={hidden} range={range} place={place} onRange={props.onRange} />
+      ) : null}
       {points.length > 0 ? (
         <>
           <div className="chart-note dim">
@@ -163,6 +178,8 @@ export function HistoryChart(props: Props) {
           ) : null}
           {look?.panel === 'stats' ? (
             <StatsPanel points={points} types={history.types} range={range} look={look} version={version} onRange={props.onRange} />
+          ) : look?.panel === 'quality' ? (
+            <QualityPanel quality={quality} gap={look.gap} stuck={look.stuck} hidden={hidden} onHidden={setHidden} onRange={props.onRange} />
           ) : look?.panel === 'edits' ? (
             <EditsPanel points={points} types={history.types} range={range} look={look} edits={edits} onRange={props.onRange} />
           ) : (

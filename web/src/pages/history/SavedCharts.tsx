@@ -25,17 +25,19 @@ interface ChartRow {
   record: Chart;
 }
 
-const LOOK = ['axes', 'log', 'vs', 'mode'];
+const LOOK = ['axes', 'log', 'vs', 'mode', 'gap', 'stuck'];
 
 function open({ points, window: last, look }: Chart): void {
   const known = lastMs(last ?? null) !== null ? last : '24h';
   const looks = Object.fromEntries(LOOK.map((name) => [name, typeof look?.[name] === 'string' ? look[name] : null]));
-  setQuery({ points: pointsText(points), last: known, from: null, to: null, home: null, sel: null, ...looks }, false);
+  const quality = look?.panel === 'quality' ? { panel: 'quality' } : {}; // else the panel stays as it is
+  setQuery({ points: pointsText(points), last: known, from: null, to: null, home: null, sel: null, ...looks, ...quality }, false);
 }
 
 function lookNow(): Record<string, string> {
   const query = new URLSearchParams(location.search);
-  return Object.fromEntries(LOOK.flatMap((name) => (query.get(name) ? [[name, query.get(name) as string]] : [])));
+  const kept = query.get('panel') === 'quality' ? [...LOOK, 'panel'] : LOOK;
+  return Object.fromEntries(kept.flatMap((name) => (query.get(name) ? [[name, query.get(name) as string]] : [])));
 }
 
 function SaveDialog(props: { points: string[]; width: number; onClose: () => void; onDone: () => void }) {

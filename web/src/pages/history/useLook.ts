@@ -5,7 +5,7 @@ import { logFrom, logText, movedFrom, movedText } from '../../charts/axes';
 import type { Range } from '../../charts/lines';
 import { offsetFrom, type Offset } from './period';
 
-export const panels = ['lines', 'stats', 'edits'] as const;
+export const panels = ['lines', 'stats', 'quality', 'edits'] as const;
 export type Panel = (typeof panels)[number];
 
 export interface Look {
@@ -17,6 +17,9 @@ export interface Look {
   panel: Panel;
   /** The other period to compare with. */
   vs: Offset | null;
+  /** Thresholds of the data quality; null: the usual ones. */
+  gap: string | null;
+  stuck: string | null;
   move: (point: string, axis: number | null) => void;
   toggleLog: (axis: number) => void;
   setSelecting: (on: boolean) => void;
@@ -51,5 +54,6 @@ export function useLook(points: string[]): Look {
   }, []);
   const panel = (panels.find((p) => p === query.get('panel')) ?? 'lines') as Panel;
   const vs = offsetFrom(query.get('vs'));
-  return { moved, log, selecting, selection, panel, vs, move, toggleLog, setSelecting, select };
+  const [gap, stuck] = [query.get('gap'), query.get('stuck')];
+  return { moved, log, selecting, selection, panel, vs, gap, stuck, move, toggleLog, setSelecting, select };
 }

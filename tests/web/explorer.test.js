@@ -1,0 +1,138 @@
+// What the history explorer tells beside its lines, in headless Chromium against the mock or (SONGHUA_URL) the real binary: data quality.
+import { readFileSync } from 'node:fs';
+import { api, axePath, historyPath, openPage, real, signIn, startBrowser, startPlatform, until } from './browser.js';
+
+let platform;
+let browser;
+let page;
+let faults;
+let names; // two points of different units, the first one a rate
+
+/** A fresh platform has no past: two hours of it, a sample every ten seconds, up to two minutes ago, but for five minutes. */
+async function fill(name) {
+  const at = name.lastIndexOf('/');
+  const end = Date.now() - 120_000;
+  const rows = Array.from({ length: 720 }, (_, i) => ({ ts: end - i * 10_000, values: { [name.slice(at + 1)]: 20.5 + (i % 30) } }));
+  rows.splice(100, 30);
+  const { status, data } = await api(page, 'POST', `ingest?device=${encodeURIComponent(name.slice(0, at))}`, rows);
+  expect([status, data.rejected]).toEqual([200, []]);
+}
+
+beforeAll(async () => {
+  platform = await startPlatform();
+  browser = await startBrowser();
+  ({ page, faults } = await openPage(browser.context));
+  await signIn(page, platform.url);
+  const all = (await api(page, 'GET', 'points?limit=300')).data.items.filter((p) => p.type === 'f64' && p.unit);
+  const recent = { points: all.map((p) => `${p.device}/${p.property}`), from: Date.now() - 600_000, to: Date.now(), time: 'ms', aggregate: ['count'] };
+  const answer = await api(page, 'POST', 'history/query', recent);
+  expect(answer.data.series, JSON.stringify(answer.data)).toBeDefined();
+  const live = answer.data.series.filter((s) => s.count[0] > 0);
+  const rate = live.find((p) => /^k?W$|\/(h|min)$/.test(p.unit));
+  const other = live.find((p) => p.unit !== rate.unit && p.unit === 'Cel');
+  names = [rate.point, other.point];
+  if (real) for (const name of names) await fill(name);
+});
+afterAll(async () => {
+  await browser?.close();
+  await platform?.close();
+});
+afterEach(() => {
+  expect(faults.splice(0)).toEqual([]);
+});
+
+const open = async (tail) => {
+  await page.goto(platform.url + historyPath(names, tail));
+  await page.waitForSelector('.legend tbody tr');
+  await until(() => page.locator('.chart-box').getAttribute('data-took'), (text) => Number(text) > 0, 'answer');
+};
+const button = (name) => page.getByRole('button', { name: new RegExp(`^${[...name].join('\\s?')}$`) });
+const query = () => new URL(page.url()).searchParams;
+
+
+const script = readFileSync(axePath, 'utf8');
+async function axe() {
+  await page.evaluate(`${script}; 0`); // not as a script of the page: its content policy refuses those
+  const bad = await page.evaluate(async () => {
+    const { violations } = await window.axe.run(document, { resultTypes: ['violations'] });
+    return violations.filter((v) => v.impact === 'serious' || v.impact === 'critical').map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(' ')}`);
+  });
+  expect(bad).toEqual([]);
+}
+
+describe('data quality', () => {
+  const intervals = () => page.locator('.flaw-band').first().getAttribute('data-intervals', { timeout: 5000 }).then(Number);
+
+  test('bands below the chart, on its time axis; a list that the keyboard reaches; a press zooms', async () => {
+    await open('last=1h');
+    await button('数据质量').click();
+    await page.waitForURL(/panel=quality/);
+    await until(intervals, (n) => n > 0, 'intervals');
+    expect(await page.locator('.flaw-row').count()).toBe(2);
+    const [plot, band] = [await page.locator('.u-over').boundingBox(), await page.locator('.flaw-band').first().boundingBox()];
+    expect(Math.abs(plot.x - band.x)).toBeLessThan(2);
+    expect(Math.abs(plot.width - band.width)).toBeLessThan(2);
+    const from = () => page.locator('.line-chart').getAttribute('data-from').then(Number);
+    const to = () => page.locator('.line-chart').getAttribute('data-to').then(Number);
+    const first = page.locator('.flaw-table tbody .link').first();
+    await first.focus();
+    await page.keyboard.press('Enter');
+    await until(async () => (await to()) - (await from()), (width) => width < 3_000_000, 'zoomed');
+    await axe();
+  });
+
+  test('what is under the pointer is told, and a press on the band zooms to it', async () => {
+    await open('last=1h&panel=quality&stuck=off');
+    await until(intervals, (n) => n > 0, 'intervals');
+    const gap = await page.locator('.flaw.gap[data-kind]').last().boundingBox();
+    await page.mouse.move(gap.x + gap.width / 2, gap.y + 4);
+    expect(await page.locator('.flaw-tip').innerText()).toMatch(/缺口 · .* – .* · /);
+    await page.mouse.click(gap.x + gap.width / 2, gap.y + 4);
+    await page.waitForURL(/from=/);
+  });
+
+  test('thresholds stand in the address and are kept; one that is nonsense changes nothing', async () => {
+    await open('last=1h&panel=quality');
+    await until(intervals, (n) => n > 0, 'intervals');
+    const gap = page.getByLabel('缺口：无数据超过');
+    await gap.fill('45m');
+    await gap.press('Enter');
+    await page.waitForURL(/gap=45m/);
+    const stuck = page.getByLabel('不变值：数值不变达');
+    await stuck.fill('often');
+    await stuck.press('Enter');
+    expect(query().get('stuck')).toBe(null);
+    await stuck.fill('off');
+    await stuck.press('Enter');
+    await page.waitForURL(/stuck=off/);
+    await until(() => page.locator('.flaw-table').innerText(), (text) => !text.includes('不变值'), 'no stuck value');
+    await page.reload();
+    await until(() => gap.inputValue(), (text) => text === '45m', 'kept');
+    const kinds = page.getByRole('group', { name: '显示哪些问题' }).getByRole('button');
+    expect(await kinds.count()).toBe(5);
+    for (const kind of await kinds.all()) await kind.click();
+    expect(await intervals()).toBe(0);
+  });
+
+  test('a saved chart keeps the view and its thresholds', async () => {
+    await open('last=1h&panel=quality&gap=20s&stuck=off');
+    await button('保存曲线').click();
+    await page.locator('.ant-modal input').fill('质量巡检');
+    await page.locator('.ant-modal .ant-btn-primary').click();
+    await page.locator('.ant-modal').waitFor({ state: 'detached' });
+    await open('last=24h');
+    await page.getByLabel('已存曲线').click();
+    await page.locator('.ant-select-item-option', { hasText: '质量巡检' }).click();
+    await page.waitForURL(/panel=quality/);
+    expect([query().get('gap'), query().get('stuck'), query().get('last')]).toEqual(['20s', 'off', '1h']);
+  });
+
+  test('the list as CSV', async () => {
+    await open('last=1h&panel=quality');
+    await until(intervals, (n) => n > 0, 'intervals');
+    const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: '导出 CSV' }).click()]);
+    const lines = readFileSync(await file.path(), 'utf8').split('\r\n');
+    expect(lines[0]).toBe('\ufeffpoint,kind,name,from,to,seconds,merged');
+    expect(lines[1]).toMatch(/,(gap|stuck|bad|uncertain|range),.*,\d{4}-\d\d-\d\dT.*Z,/);
+  });
+});
