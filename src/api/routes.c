@@ -26,6 +26,13 @@
     "{\"type\":\"object\",\"required\":[\"name\",\"widgets\"],\"properties\":{\"name\":" TEXT      \
     ",\"description\":" TEXT ",\"shared\":{\"type\":\"boolean\"},\"range\":" TEXT                  \
     ",\"widgets\":{\"type\":\"array\",\"items\":" OBJ "}}}"
+#define NOTE                                                                                       \
+    "{\"type\":\"object\",\"required\":[\"from\",\"category\",\"text\"],\"properties\":{\"from\":" \
+    "{},"                                                                                          \
+    "\"to\":{},\"category\":{\"enum\":[\"maintenance\",\"fault\",\"process\",\"other\"]},"         \
+    "\"text\":"                                                                                    \
+    "{\"type\":\"string\"},\"points\":{\"type\":\"array\"},\"devices\":{\"type\":\"array\"},"      \
+    "\"assets\":{\"type\":\"array\"}}}"
 #define INGEST (API_F_RAW | API_F_INGEST | API_F_REPEAT)
 
 const struct api_route api_routes[] = {
@@ -630,6 +637,19 @@ const struct api_route api_routes[] = {
      "撤销更正或删除（需原因）", NULL,
      "{\"type\":\"object\",\"required\":[\"reason\"],\"properties\":{\"reason\":{\"type\":"
      "\"string\"}}}"},
+
+    {SH_HTTP_GET, V1 "notes", "listNotes", SH_PERM_HISTORY_READ, API_F_PARTS, api_notes_list,
+     "Notes on points, devices and assets, newest first.", "点位、设备和资产上的标注（新的在前）",
+     "points,device,asset,from,to,category,q,time,limit,cursor", NULL},
+    {SH_HTTP_GET, V1 "notes/export", "exportNotes", SH_PERM_HISTORY_READ,
+     API_F_OWN_TYPE | API_F_PARTS, api_notes_export, "Notes as CSV.", "导出标注（CSV）",
+     "points,device,asset,from,to,category,q", NULL},
+    {SH_HTTP_POST, V1 "notes", "createNote", SH_PERM_HISTORY_ANNOTATE, API_F_PARTS, api_notes_post,
+     "Write a note at a moment or over a time.", "在某一时刻或一段时间上新建标注", NULL, NOTE},
+    {SH_HTTP_PUT, V1 "notes/{id}", "putNote", SH_PERM_HISTORY_ANNOTATE, API_F_PARTS, api_notes_put,
+     "Change a note.", "修改标注", NULL, NOTE},
+    {SH_HTTP_DELETE, V1 "notes/{id}", "deleteNote", SH_PERM_HISTORY_ANNOTATE, API_F_PARTS,
+     api_notes_delete, "Remove a note.", "删除标注", NULL, NULL},
 
     /* records */
     {SH_HTTP_GET, V1 "types", "listTypes", SH_PERM_TYPES_READ, 0, api_types_list, "Record types.",

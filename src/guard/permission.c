@@ -19,6 +19,7 @@ static const struct sh_permission_info table[SH_PERMISSIONS] = {
     [SH_PERM_POINTS_WRITE] = {"points.write", "change points", "修改点位"},
     [SH_PERM_HISTORY_READ] = {"history.read", "read the history", "查询历史"},
     [SH_PERM_HISTORY_CORRECT] = {"history.correct", "correct or delete history", "更正或删除历史"},
+    [SH_PERM_HISTORY_ANNOTATE] = {"history.annotate", "write notes on the history", "标注历史"},
     [SH_PERM_INGEST_WRITE] = {"ingest.write", "send samples", "写入数据"},
     [SH_PERM_INGEST_PROVISION] = {"ingest.provision", "make devices by sending samples",
                                   "写入时自动建设备"},
@@ -121,10 +122,12 @@ static const char *const engineer[] = {
     "tokens.*",      "config.read", "metrics.read", NULL,
 };
 static const char *const operators[] = {
-    "overview.read", "devices.read", "devices.command", "things.read",  "assets.read",
-    "channels.read", "points.read",  "history.read",    "records.read", "records.write",
-    "types.read",    "flows.read",   "models.read",     "apps.read",    "mqtt.connect",
-    "dashboards.*",  NULL,
+    "overview.read", "devices.read",     "devices.command",
+    "things.read",   "assets.read",      "channels.read",
+    "points.read",   "history.read",     "records.read",
+    "records.write", "types.read",       "flows.read",
+    "models.read",   "apps.read",        "mqtt.connect",
+    "dashboards.*",  "history.annotate", NULL,
 };
 static const char *const viewer[] = {
     "overview.read", "devices.read", "things.read",  "assets.read",     "channels.read",

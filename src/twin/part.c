@@ -38,6 +38,22 @@ bool sh_twin_device_within(struct sh_twin *t, uint32_t tenant, struct sh_str id,
     return in;
 }
 
+bool sh_twin_asset_within(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                          const struct sh_twin_parts *parts)
+{
+    sh_mutex_lock(&t->lock);
+    const struct twin_tenant *tt = twin_tenant(t, tenant, false);
+    bool in = tt != NULL && sh_map_get(&tt->assets, id) != NULL;
+    if (in && parts != NULL) {
+        in = false;
+        for (size_t i = 0; i < parts->n && !in; i++) {
+            in = !parts->at[i].label && twin_asset_below(tt, id, parts->at[i].text);
+        }
+    }
+    sh_mutex_unlock(&t->lock);
+    return in;
+}
+
 static bool doc_has(const json_t *labels, struct sh_str pair)
 {
     json_t *l = (json_t *)(uintptr_t)labels;

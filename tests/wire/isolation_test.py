@@ -84,6 +84,9 @@ class Plant:
         self.command = s.post(f"/api/v1/devices/{FAR}/commands", {"property": "f", "value": 3, "id": f"c-{MARK}", "timeout_ms": 600_000})["id"]
         s.post("/api/v1/history/correct", {"point": f"{FAR}/f", "samples": [{"time": T, "value": 7}], "reason": MARK})
         self.edit = str(s.get(f"/api/v1/history/edits?point={FAR}/f")["items"][0]["id"])
+        self.note = s.post("/api/v1/notes", {"from": T, "category": "fault", "text": MARK, "points": [f"{FAR}/f"]})["id"]
+        s.post("/api/v1/notes", {"from": T, "category": "fault", "text": MARK, "devices": [FAR]})
+        s.post("/api/v1/notes", {"from": T, "category": "fault", "text": MARK, "assets": [f"line2-{MARK}"]})
         s.put(f"/api/v1/roles/role-{MARK.lower()}", {"permissions": ["devices.read"]})
         self.token = s.make_token(name=MARK, roles=["viewer"])["id"]
         s.post("/api/v1/people", {"name": f"p-{MARK}", "password": WORD, "roles": ["viewer"]})
@@ -102,6 +105,7 @@ class Plant:
             s.get(f"/api/v1/devices/{FAR}/attributes"),
             [c["fingerprint"] for c in s.get(f"/api/v1/devices/{FAR}/certificates")["items"] if not c.get("revoked")],
             s.get(f"/api/v1/history/edits?point={FAR}/f")["items"],
+            s.get("/api/v1/notes")["items"],
             s.get("/api/v1/records/order/o1"),
             s.get(f"/api/v1/dashboards/{self.board}"),
             [a for a in s.get("/api/v1/assets")["items"] if a["id"].startswith("line2")],
@@ -114,13 +118,14 @@ def requests_of(s, plant):
     ids = {
         "devices": FAR, "channels": "line", "commands": plant.command, "assets": f"line2-{MARK}", "things": "pump", "tokens": plant.token,
         "edits": plant.edit, "records": "o1", "people": f"p-{MARK}", "roles": f"role-{MARK.lower()}", "sessions": "x",
-        "views": plant.view, "dashboards": plant.board,
+        "views": plant.view, "dashboards": plant.board, "notes": plant.note,
     }
     named = {"type": "order", "hash": plant.blob, "fingerprint": plant.certificate, "device": "near", "relation": "feeds", "property": "f", "path": "none"}
     points = [f"{FAR}/f", f"{FAR}/s"]
     bodies = {
         "queryHistory": {"points": points, "from": 0, "to": TO}, "latestOfMany": {"points": points},
         "surveyHistory": {"points": points, "from": 0, "to": TO},
+        "createNote": {"from": T, "category": "fault", "text": "stolen", "points": points}, "putNote": {"from": T, "category": "fault", "text": "stolen", "points": points},
         "deleteHistory": {"points": points, "from": 0, "to": TO, "reason": "x"},
         "correctHistory": {"point": f"{FAR}/f", "samples": [{"time": T, "value": 9}], "reason": "x"}, "withdrawEdit": {"reason": "x"},
         "renameDevice": {"to": "stolen"}, "replaceDevice": {"note": "x"}, "sendCommand": {"property": "f", "value": 9},
@@ -139,7 +144,7 @@ def requests_of(s, plant):
     q = urllib.parse.quote
     everything = q('{device=~".+"}')
     queries = {
-        "latest": f"?points={FAR}/f,{FAR}/s", "exportHistory": f"?points={FAR}/f,{FAR}/s&from=0&to={TO}", "listEdits": f"?point={FAR}/f",
+        "latest": f"?points={FAR}/f,{FAR}/s", "exportHistory": f"?points={FAR}/f,{FAR}/s&from=0&to={TO}", "listEdits": f"?point={FAR}/f", "listNotes": "?limit=1000",
         "ingest": f"?device={FAR}", "listDevices": f"?q={MARK}&limit=1000", "listPoints": f"?q={MARK}&limit=1000&events=true",
         "querySql": f"?sql={q('SELECT * FROM points')}", "promQuery": f"?query={everything}&time={T // 1000 + 1}",
         "promQueryRange": f"?query={everything}&start={T // 1000 - 60}&end={T // 1000 + 60}&step=15",

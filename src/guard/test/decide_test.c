@@ -11,13 +11,15 @@ static const struct {
     {"engineer",
      "overview.read devices.read devices.write devices.command devices.enable_write things.read "
      "things.write assets.read assets.write channels.read channels.write points.read points.write "
-     "history.read history.correct ingest.write ingest.provision ingest.gateway records.read "
+     "history.read history.correct history.annotate ingest.write ingest.provision ingest.gateway "
+     "records.read "
      "records.write records.delete types.read types.write flows.read flows.write models.read "
      "models.write apps.read mqtt.connect mqtt.any_topic mqtt.sys tokens.read tokens.write "
      "config.read metrics.read dashboards.read dashboards.write"},
     {"operator",
      "overview.read devices.read devices.command things.read assets.read channels.read points.read "
-     "history.read records.read records.write types.read flows.read models.read apps.read "
+     "history.read history.annotate records.read records.write types.read flows.read models.read "
+     "apps.read "
      "mqtt.connect dashboards.read dashboards.write"},
     {"viewer", "overview.read devices.read things.read assets.read channels.read points.read "
                "history.read records.read types.read flows.read models.read apps.read "

@@ -56,9 +56,10 @@ enum sh_permission {
     SH_PERM_CONFIG_WRITE,
     SH_PERM_METRICS_READ,
     SH_PERM_BACKUP_RUN,
-    SH_PERM_CONFIG_SECURITY /* settings about who comes in, and the audit */
+    SH_PERM_CONFIG_SECURITY, /* settings about who comes in, and the audit */
+    SH_PERM_HISTORY_ANNOTATE /* notes at a time: make them, change and remove one's own */
 };
-enum { SH_PERMISSIONS = SH_PERM_CONFIG_SECURITY + 1 };
+enum { SH_PERMISSIONS = SH_PERM_HISTORY_ANNOTATE + 1 };
 _Static_assert(SH_PERMISSIONS <= 64, "a permission set is one 64-bit word");
 
 struct sh_permission_info {

@@ -124,6 +124,10 @@ struct sh_twin_parts {
 bool sh_twin_device_within(struct sh_twin *t, uint32_t tenant, struct sh_str id,
                            const struct sh_twin_parts *parts);
 
+/* Is there such an asset, and does it lie in one of the parts (NULL: wherever)? Does not block. */
+bool sh_twin_asset_within(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                          const struct sh_twin_parts *parts);
+
 enum sh_twin_put {
     SH_TWIN_CREATE,  /* SH_E_EXISTS */
     SH_TWIN_REPLACE, /* SH_E_NOTFOUND; members that are not given go away */
