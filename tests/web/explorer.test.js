@@ -1,4 +1,4 @@
-// What the history explorer tells beside its lines, in headless Chromium against the mock or (SONGHUA_URL) the real binary: data quality.
+// What the history explorer tells beside its lines, in headless Chromium against the mock or (SONGHUA_URL) the real binary: data quality, notes.
 import { readFileSync } from 'node:fs';
 import { api, axePath, historyPath, openPage, real, signIn, startBrowser, startPlatform, until } from './browser.js';
 
@@ -134,5 +134,75 @@ describe('data quality', () => {
     const lines = readFileSync(await file.path(), 'utf8').split('\r\n');
     expect(lines[0]).toBe('\ufeffpoint,kind,name,from,to,seconds,merged');
     expect(lines[1]).toMatch(/,(gap|stuck|bad|uncertain|range),.*,\d{4}-\d\d-\d\dT.*Z,/);
+  });
+});
+
+describe('notes', () => {
+  const rows = () => page.locator('table.notes tbody tr:not(.blank)');
+  const field = (id) => page.locator(`.ant-modal #${id}`);
+  const save = async () => {
+    await page.locator('.ant-modal .ant-btn-primary').click();
+    await page.locator('.ant-modal').waitFor({ state: 'detached' });
+  };
+
+  test('a time is selected on the chart and a note written on it; it is marked, listed, changed and removed', async () => {
+    await open('last=1h&panel=notes');
+    const before = await rows().count();
+    await button('框选').click();
+    const over = await page.locator('.u-over').boundingBox();
+    await page.mouse.move(over.x + over.width * 0.4, over.y + 80);
+    await page.mouse.down();
+    await page.mouse.move(over.x + over.width * 0.6, over.y + 80, { steps: 5 });
+    await page.mouse.up();
+    await page.waitForURL(/sel=/);
+    await button('新建标注').click();
+    await field('note-text').fill('更换机封后试车');
+    expect([await field('note-from').inputValue(), await field('note-to').inputValue()].every((text) => text.length >= 16)).toBe(true);
+    await save();
+    await until(() => rows().count(), (n) => n === before + 1, 'listed');
+    await until(() => page.locator('.chart-time.maintenance').count(), (n) => n === 1, 'a band');
+    const mark = page.locator('.chart-mark.note.maintenance');
+    expect(await mark.getAttribute('aria-label')).toMatch(/检修 · .*\n更换机封后试车\n/);
+    await rows().first().getByRole('button', { name: /修\s?改|编\s?辑/ }).click();
+    await field('note-text').fill('更换机封后试车，正常');
+    await field('note-category').press('ArrowDown');
+    await page.locator('.ant-select-item-option', { hasText: '工艺调整' }).click();
+    await save();
+    await until(() => rows().first().innerText(), (text) => text.includes('正常') && text.includes('工艺调整'), 'changed');
+    await axe();
+    await page.reload();
+    await until(() => page.locator('.chart-time.process').count(), (n) => n === 1, 'still there');
+    await page.getByRole('group', { name: '显示哪些类别' }).getByRole('button', { name: '工艺调整' }).click();
+    expect(await rows().count()).toBe(before);
+    await page.getByRole('group', { name: '显示哪些类别' }).getByRole('button', { name: '工艺调整' }).click();
+    await page.getByLabel('搜索内容、作者、对象').fill('机封');
+    expect(await rows().count()).toBe(before + 1);
+    await rows().first().getByRole('button', { name: /删\s?除/ }).click();
+    await page.locator('.ant-modal-confirm .ant-btn-dangerous').click();
+    await until(() => rows().count(), (n) => n === before, 'gone');
+    await until(() => page.locator('.chart-time').count(), (n) => n === 0, 'no band');
+  });
+
+  test('by the form alone: a moment, on a device; found at any time', async () => {
+    await open('last=1h&panel=notes');
+    await button('新建标注').click();
+    await field('note-text').fill('巡检');
+    const device = names[0].slice(0, names[0].lastIndexOf('/'));
+    await field('note-on').click();
+    for (const name of names) await page.locator('.ant-select-item-option-selected', { hasText: name }).click();
+    await page.locator('.ant-select-item-option', { hasText: new RegExp(`^${device}$`) }).first().click();
+    await field('note-text').focus();
+    await save();
+    await until(() => rows().count(), (n) => n === 1, 'listed');
+    expect(await rows().first().innerText()).toContain(device);
+    await open('last=15m&panel=notes');
+    await until(() => rows().count(), (n) => n === 0, 'not in this time');
+    await page.getByLabel('全部时间').check();
+    await until(() => rows().count(), (n) => n === 1, 'at any time');
+    const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: '导出 CSV' }).click()]);
+    expect(readFileSync(await file.path(), 'utf8')).toContain('巡检');
+    await rows().first().getByRole('button', { name: /删\s?除/ }).click();
+    await page.locator('.ant-modal-confirm .ant-btn-dangerous').click();
+    await until(() => rows().count(), (n) => n === 0, 'gone');
   });
 });

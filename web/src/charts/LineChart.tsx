@@ -262,18 +262,19 @@ function valueAt(column: ArrayLike<number | null | undefined>, idx: number): num
 /** Marks lie over the plot as elements of their own, so that they can be pointed at and focused;
  * those too close to be told apart share one. */
 function placeMarks(u: uPlot, marks: Mark[]) {
-  for (const old of u.over.querySelectorAll('.chart-mark')) old.remove();
-  const places: { left: number; words: string }[] = [];
+  for (const old of u.over.querySelectorAll('.chart-mark, .chart-time')) old.remove();
+  const places: { left: number; words: string; tone?: string }[] = [];
   for (const mark of marks) {
     const left = u.valToPos(mark.time / 1000, 'x');
+    if (mark.to !== undefined) placeTime(u, left, u.valToPos(mark.to / 1000, 'x'), mark.tone);
     const before = places[places.length - 1];
     if (left < 0 || left > u.over.clientWidth) continue;
     if (before && left - before.left < MARK_PIXELS) before.words += `\n${mark.words}`;
-    else places.push({ left, words: mark.words });
+    else places.push({ left, words: mark.words, tone: mark.tone });
   }
-  for (const { left, words: text } of places) {
+  for (const { left, words: text, tone } of places) {
     const el = document.createElement('div');
-    el.className = left > u.over.clientWidth / 2 ? 'chart-mark at-left' : 'chart-mark';
+    el.className = ['chart-mark', left > u.over.clientWidth / 2 ? 'at-left' : '', tone ? `note ${tone}` : ''].filter(Boolean).join(' ');
     el.style.left = `${left}px`;
     el.tabIndex = 0;
     el.setAttribute('role', 'img');
@@ -283,6 +284,18 @@ function placeMarks(u: uPlot, marks: Mark[]) {
     el.append(words);
     u.over.append(el);
   }
+}
+
+/** What a mark over a time covers. */
+function placeTime(u: uPlot, from: number, to: number, tone = '') {
+  const left = Math.max(0, from);
+  const right = Math.min(u.over.clientWidth, to);
+  if (right <= left) return;
+  const el = document.createElement('div');
+  el.className = `chart-time ${tone}`;
+  el.style.left = `${left}px`;
+  el.style.width = `${right - left}px`;
+  u.over.append(el);
 }
 
 /** The selection as a band over the plot. */

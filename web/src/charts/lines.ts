@@ -20,10 +20,14 @@ export interface Line {
   dashed?: boolean;
 }
 
-/** A vertical line at an instant, with words. */
+/** A vertical line at an instant, or a band over a time, with words. */
 export interface Mark {
   time: number; // ms
+  /** End of a band. */
+  to?: number;
   words: string;
+  /** What kind of mark: part of its class. */
+  tone?: string;
 }
 
 /** Marks of several series as one list: what several share stands once. */

@@ -1,4 +1,5 @@
 // Answers POST history/query from the plant's functions, in the shapes of docs/api.md.
+import { answer, notFound, Refusal } from './answer.js';
 import { qualityAt, valueAt } from './plant.js';
 
 const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -145,3 +146,35 @@ export function qualitySeries(ask, device, property) {
     intervals: intervals.sort((a, b) => a.from - b.from), merged_within: null,
   };
 }
+
+/** Notes on the history; the rest of the mock's routes is in server.js. */
+export const noteRoutes = {
+  on_notes({ req, res, rest, json, q }) {
+    this.notes ??= [];
+    const shown = (n) => ({ ...n, from: new Date(n.from).toISOString(), to: new Date(n.to).toISOString(), mine: n.by === 'person:admin' });
+    const asked = (q.get('points') ?? '').split(',').filter(Boolean);
+    const devices = asked.map((p) => p.slice(0, p.lastIndexOf('/')));
+    const on = (n) => asked.length === 0 || n.points.some((p) => asked.includes(p)) || n.devices.some((d) => devices.includes(d)) || n.assets.length > 0;
+    const found = () => this.notes
+      .filter((n) => on(n) && n.to >= Number(q.get('from') ?? 0) && n.from < Number(q.get('to') ?? Infinity))
+      .sort((a, b) => b.from - a.from);
+    if (rest[0] === 'export') {
+      res.writeHead(200, { 'Content-Type': 'text/csv; charset=utf-8', 'Content-Disposition': 'attachment; filename="notes.csv"' });
+      return res.end(`\ufefffrom,to,category,text,on,by,time\r\n${found().map((n) => `${n.from},${n.to},${n.category},${n.text}\r\n`).join('')}`);
+    }
+    if (req.method === 'GET') return answer(res, 200, { items: found().map(shown), next: null, total: found().length });
+    const known = this.notes.find((n) => n.id === rest[0]);
+    if (rest[0] && !known) throw notFound('标注');
+    if (req.method === 'DELETE') {
+      this.notes = this.notes.filter((n) => n !== known);
+      return answer(res, 204);
+    }
+    const body = json();
+    if (!body.text?.trim()) throw new Refusal(400, 'bad_request', '标注需要内容，不超过 4000 字节', '');
+    const from = toMs(body.from);
+    const kept = { points: [], devices: [], assets: [], ...body, from, to: body.to === null || body.to === undefined ? from : toMs(body.to) };
+    if (known) Object.assign(known, kept, { edited: { by: 'person:admin', time: new Date().toISOString() } });
+    else this.notes.push({ id: `note-${this.notes.length}-${from}`, by: 'person:admin', time: new Date().toISOString(), ...kept });
+    return answer(res, known ? 200 : 201, shown(known ?? this.notes[this.notes.length - 1]));
+  },
+};

@@ -11,7 +11,7 @@ import { dashboardRoutes, demoBoard, shownBy } from './dashboards.js';
 import { outsideRoutes } from './outside.js';
 import { deviceRoutes } from './devices.js';
 import { answer, id8, notFound, Refusal } from './answer.js';
-import { Edits, qualitySeries, querySeries, toMs } from './history.js';
+import { Edits, noteRoutes, qualitySeries, querySeries, toMs } from './history.js';
 import { NodeState, nodeRoutes } from './node.js';
 import { openapi } from './openapi.js';
 import { securityRoutes } from './security.js';
@@ -570,7 +570,7 @@ export class Mock {
   }
 }
 
-Object.assign(Mock.prototype, accountRoutes, outsideRoutes, deviceRoutes, accessRoutes, nodeRoutes, dashboardRoutes, securityRoutes);
+Object.assign(Mock.prototype, accountRoutes, outsideRoutes, deviceRoutes, accessRoutes, nodeRoutes, dashboardRoutes, securityRoutes, noteRoutes);
 
 /** Grants as the server answers them. */
 function given(person) {

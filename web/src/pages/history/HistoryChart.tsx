@@ -13,11 +13,14 @@ import { editMarks } from './edits';
 import { EditsPanel } from './EditsPanel';
 import { Legend, LogAxes } from './Legend';
 import { shiftMs } from './period';
+import { noteMarks } from './notes';
+import { NotesPanel } from './NotesPanel';
 import { QualityBands } from './QualityBand';
 import { QualityPanel } from './QualityPanel';
 import { StatsPanel } from './StatsPanel';
 import { useHistory, type History, type Mode } from './useHistory';
 import { useEdits } from './useEdits';
+import { useNotes } from './useNotes';
 import { useQuality } from './useQuality';
 import type { Flaw } from './quality';
 import { panels, type Look } from './useLook';
@@ -114,10 +117,11 @@ export function HistoryChart(props: Props) {
   const [at, setAt] = useState<CursorAt | null>(null);
   const edits = useEdits(points, look !== undefined);
   const { version } = edits;
+  const notes = useNotes(points, range, true);
   const history = useHistory({ points, range, mode, step: props.step, pixels: size.width, version });
   const marks = useMemo(
-    () => oneOfEach([...history.marks, ...editMarks(edits.rows, range)]),
-    [history.marks, edits.rows, range.from, range.to],
+    () => oneOfEach([...history.marks, ...editMarks(edits.rows, range), ...noteMarks(notes.rows, range)]),
+    [history.marks, edits.rows, notes.rows, range.from, range.to],
   );
   // Kept the same between renders: new lines make the chart draw anew, which moves its cursor.
   const key = points.join('\n');
@@ -180,6 +184,8 @@ export function HistoryChart(props: Props) {
             <StatsPanel points={points} types={history.types} range={range} look={look} version={version} onRange={props.onRange} />
           ) : look?.panel === 'quality' ? (
             <QualityPanel quality={quality} gap={look.gap} stuck={look.stuck} hidden={hidden} onHidden={setHidden} onRange={props.onRange} />
+          ) : look?.panel === 'notes' ? (
+            <NotesPanel points={points} range={range} look={look} notes={notes} onRange={props.onRange} />
           ) : look?.panel === 'edits' ? (
             <EditsPanel points={points} types={history.types} range={range} look={look} edits={edits} onRange={props.onRange} />
           ) : (

@@ -5,7 +5,7 @@ import { logFrom, logText, movedFrom, movedText } from '../../charts/axes';
 import type { Range } from '../../charts/lines';
 import { offsetFrom, type Offset } from './period';
 
-export const panels = ['lines', 'stats', 'quality', 'edits'] as const;
+export const panels = ['lines', 'stats', 'quality', 'notes', 'edits'] as const;
 export type Panel = (typeof panels)[number];
 
 export interface Look {

@@ -1,0 +1,43 @@
+import { useCallback, useEffect, useState } from 'react';
+import { asProblem, get, type Problem } from '../../api/client';
+import type { Range } from '../../charts/lines';
+import type { Note, NotePage } from './notes';
+
+export interface Notes {
+  rows: Note[];
+  total: number;
+  problem: Problem | null;
+  loading: boolean;
+  changed: () => void;
+}
+
+const LIMIT = 500;
+const nothing = { rows: [] as Note[], total: 0, problem: null as Problem | null, loading: false };
+
+/** Notes on the points, their devices and assets that touch the range (null: of any time), the newest first. */
+export function useNotes(points: string[], range: Range | null, on: boolean): Notes {
+  const [version, setVersion] = useState(0);
+  const [state, setState] = useState(nothing);
+  const key = on && points.length > 0
+    ? JSON.stringify({ points: points.join(','), limit: LIMIT, ...(range ? { from: Math.floor(range.from), to: Math.ceil(range.to) } : {}) })
+    : '';
+  useEffect(() => {
+    if (!key) {
+      setState(nothing);
+      return undefined;
+    }
+    let gone = false;
+    const timer = setTimeout(() => {
+      setState((old) => ({ ...old, loading: true }));
+      get<NotePage>('notes', JSON.parse(key) as Record<string, string | number>).then(
+        (page) => !gone && setState({ rows: page.items, total: page.total, problem: null, loading: false }),
+        (error: unknown) => !gone && setState({ ...nothing, problem: asProblem(error) }),
+      );
+    }, 120);
+    return () => {
+      gone = true;
+      clearTimeout(timer);
+    };
+  }, [key, version]);
+  return { ...state, changed: useCallback(() => setVersion((n) => n + 1), []) };
+}
