@@ -1,5 +1,5 @@
-/* history_export.c - history as CSV (one time column and one column a point), as line protocol or
- * as columnar frames (history_forms.c), streamed.
+/* history_export.c - history as CSV (one time column and one column a point), as a workbook
+ * (history_xlsx.c), as line protocol or as columnar frames (history_forms.c), streamed.
  *
  * The engine gives series after series and the file has rows by time. So the range is cut into
  * windows of time that hold at most WINDOW_ROWS rows over all series: each is queried, merged in
@@ -149,7 +149,7 @@ static sh_err window_next(struct export *x)
             break;
         }
     }
-    if (x->form == EXPORT_CSV && x->a->q.npoints > 1 && x->n > 1) {
+    if ((x->form == EXPORT_CSV || x->form == EXPORT_XLSX) && x->a->q.npoints > 1 && x->n > 1) {
         qsort(x->rows, x->n, sizeof x->rows[0], by_time);
     }
     return SH_OK;
@@ -209,22 +209,38 @@ static sh_err put_line(struct export *x, struct sh_buf *out)
     return sh_buf_put_c(out, "\r\n");
 }
 
+static sh_err put_some(struct export *x, struct sh_buf *out)
+{
+    switch (x->form) {
+    case EXPORT_CSV:
+        return put_line(x, out);
+    case EXPORT_LINES:
+        return export_line_put(x, out);
+    case EXPORT_COLUMNS:
+        return export_frame_put(x, out);
+    case EXPORT_XLSX:
+        break;
+    }
+    return export_book_row(x);
+}
+
 /* One piece; *last: nothing is left. */
 static sh_err more(void *ctx, struct sh_buf *out, bool *last)
 {
     struct export *x = ctx;
+    if (x->book != NULL) {
+        sh_xlsx_to(x->book, out);
+    }
     while (out->n < PIECE_SOFT) {
         if (x->next == x->n) {
             SH_TRY(window_next(x));
         }
         if (x->next == x->n) {
             *last = true;
-            return SH_OK;
+            return x->book == NULL ? SH_OK : export_book_end(x);
         }
         while (x->next < x->n && out->n < PIECE_SOFT) {
-            SH_TRY(x->form == EXPORT_CSV     ? put_line(x, out)
-                   : x->form == EXPORT_LINES ? export_line_put(x, out)
-                                             : export_frame_put(x, out));
+            SH_TRY(put_some(x, out));
         }
     }
     return SH_OK;
@@ -239,6 +255,7 @@ static void export_free(struct export *x)
     sh_mem_free(al, x->rows);
     sh_buf_fini(&x->text);
     sh_buf_fini(&x->cell);
+    sh_xlsx_free(x->book);
     asked_free(x->a);
     sh_mem_free(al, x);
 }
@@ -302,6 +319,7 @@ static sh_err export_range(struct export *x, const json_t *question)
         }
         x->at = first;
     }
+    x->from = x->at;
     x->width = WINDOW_FIRST_US;
     return SH_OK;
 }
@@ -316,6 +334,8 @@ static const struct form forms[] = {
     [EXPORT_LINES] = {"lines", "text/plain; charset=utf-8", "attachment; filename=\"history.lp\""},
     [EXPORT_COLUMNS] = {"columns", "application/vnd.songhua.columns",
                         "attachment; filename=\"history.columns\""},
+    [EXPORT_XLSX] = {"xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+                     "attachment; filename=\"history.xlsx\""},
 };
 
 /* 0, or the status of a problem. */
@@ -329,11 +349,12 @@ static int form_asked(const struct asked *a, enum export_form *out)
         i++;
     }
     if (i == n) {
-        return ask_bad(a->r, "format must be csv, lines or columns",
-                       "format 只能是 csv、lines 或 columns");
+        return ask_bad(a->r, "format must be csv, xlsx, lines or columns",
+                       "format 只能是 csv、xlsx、lines 或 columns");
     }
     *out = (enum export_form)i;
-    if (*out != EXPORT_CSV && (a->q.naggs > 0 || a->q.fill != SH_FILL_NONE)) {
+    const bool samples = *out == EXPORT_LINES || *out == EXPORT_COLUMNS;
+    if (samples && (a->q.naggs > 0 || a->q.fill != SH_FILL_NONE)) {
         return ask_bad(a->r, "lines and columns hold samples as they are: no aggregate, no fill",
                        "lines 与 columns 只导出原始数据：不支持聚合与填充");
     }
@@ -350,6 +371,17 @@ static int export_begin(struct export *x)
     sh_err err = export_range(x, r->body);
     if (err == SH_OK && x->form == EXPORT_CSV) {
         err = put_header(x->a, body);
+    }
+    if (err == SH_OK && x->form == EXPORT_XLSX) {
+        bool fits = false;
+        err = export_book_fits(x, &fits);
+        if (err == SH_OK && !fits) {
+            export_free(x);
+            return export_book_too_big(r);
+        }
+        if (err == SH_OK) {
+            err = sh_xlsx_new(r->api->env->alloc, sh_wall_us(r->api->env->clock), &x->book);
+        }
     }
     err = err == SH_OK ? more(x, body, &last) : err;
     if (err != SH_OK) {

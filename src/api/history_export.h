@@ -3,12 +3,15 @@
 #ifndef SH_API_HISTORY_EXPORT_H
 #define SH_API_HISTORY_EXPORT_H
 
+#include <sh/xlsx.h>
+
 #include "history_ask.h"
 
 enum export_form {
-    EXPORT_CSV,    /* a column a point */
-    EXPORT_LINES,  /* line protocol */
-    EXPORT_COLUMNS /* frames that ingest takes */
+    EXPORT_CSV,     /* a column a point */
+    EXPORT_LINES,   /* line protocol */
+    EXPORT_COLUMNS, /* frames that ingest takes */
+    EXPORT_XLSX     /* a workbook: a column a point, with its quality */
 };
 
 struct export_row {
@@ -32,6 +35,10 @@ struct export
     size_t next; /* first row not written yet */
     struct sh_buf text;
     struct sh_buf cell;
+    struct sh_xlsx *book; /* XLSX */
+    int64_t from;         /* of the range */
+    uint64_t lines;
+    unsigned sheets;
 };
 
 /* Each writes some of the rows from x->next on and moves it. */
@@ -41,5 +48,15 @@ struct export
 SH_MUST_CHECK sh_err export_line_put(struct export *x, struct sh_buf *out);
 /* A frame of many rows (access/ingest/README.md). */
 SH_MUST_CHECK sh_err export_frame_put(struct export *x, struct sh_buf *out);
+
+/* ---- a workbook (history_xlsx.c) ---- */
+
+/* Would all of the range fit? Few blocks are read for it. */
+SH_MUST_CHECK sh_err export_book_fits(const struct export *x, bool *fits);
+int export_book_too_big(struct api_req *r);
+/* All rows of one time. */
+SH_MUST_CHECK sh_err export_book_row(struct export *x);
+/* The last sheet, and the end of the file. */
+SH_MUST_CHECK sh_err export_book_end(struct export *x);
 
 #endif /* SH_API_HISTORY_EXPORT_H */

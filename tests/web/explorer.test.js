@@ -1,4 +1,4 @@
-// What the history explorer tells beside its lines, in headless Chromium against the mock or (SONGHUA_URL) the real binary: data quality, notes.
+// What the history explorer tells beside its lines, in headless Chromium against the mock or (SONGHUA_URL) the real binary: data quality, notes, workbooks.
 import { readFileSync } from 'node:fs';
 import { api, axePath, historyPath, openPage, real, signIn, startBrowser, startPlatform, until } from './browser.js';
 
@@ -204,5 +204,41 @@ describe('notes', () => {
     await rows().first().getByRole('button', { name: /删\s?除/ }).click();
     await page.locator('.ant-modal-confirm .ant-btn-dangerous').click();
     await until(() => rows().count(), (n) => n === 0, 'gone');
+  });
+});
+
+describe('workbooks', () => {
+  const choose = async (word) => {
+    await button('导出').click();
+    await page.locator('.ant-dropdown-menu-item', { hasText: word }).click();
+  };
+
+  test('raw and aggregated, with what is here told until it is whole', async () => {
+    await open('last=1h');
+    for (const word of ['Excel，原始数据', 'Excel，按步长聚合']) {
+      const [file] = await Promise.all([page.waitForEvent('download'), choose(word)]);
+      expect(file.suggestedFilename()).toBe('history.xlsx');
+      const bytes = readFileSync(await file.path());
+      expect(bytes.subarray(0, 2).toString()).toBe('PK');
+      expect(bytes.subarray(-22, -18).toString('hex')).toBe('504b0506');
+      if (real) expect(bytes.length).toBeGreaterThan(2000);
+    }
+  });
+
+  test('what is too much is refused with a remedy; an export is stopped by its button', async () => {
+    if (!real) {
+      await open('last=30d');
+      await choose('Excel，原始数据');
+      await until(() => page.locator('.ant-modal').innerText(), (text) => text.includes('2000 万'), 'refused');
+      await page.locator('.ant-modal-footer button').click();
+      await page.locator('.ant-modal').waitFor({ state: 'detached' });
+    }
+    await open('last=1h');
+    await page.route('**/history/export**', () => undefined); // no answer comes
+    await choose('Excel，原始数据');
+    await page.locator('.export-progress').waitFor();
+    await page.locator('.ant-modal-footer button').click();
+    await page.locator('.ant-modal').waitFor({ state: 'detached' });
+    await page.unroute('**/history/export**');
   });
 });

@@ -127,6 +127,21 @@ async function callOnce<T>(method: string, path: string, options: CallOptions): 
   return { data: (text ? JSON.parse(text) : null) as T, etag: response.headers.get('ETag') };
 }
 
+/** A file of the server, as it comes; tells how many bytes are here. One that is cut off is an error. */
+export async function fetchFile(url: string, onBytes: (n: number) => void, signal: AbortSignal): Promise<Blob> {
+  const response = await fetch(url, { headers: { 'Accept-Language': language() }, signal, credentials: 'same-origin' });
+  if (!response.ok) throw await readProblem(response);
+  const reader = response.body?.getReader();
+  const parts: BlobPart[] = [];
+  let n = 0;
+  for (let step = await reader?.read(); step && !step.done; step = await reader?.read()) {
+    parts.push(step.value);
+    n += step.value.byteLength;
+    onBytes(n);
+  }
+  return new Blob(parts, { type: response.headers.get('Content-Type') ?? '' });
+}
+
 export async function get<T>(path: string, query?: CallOptions['query'], signal?: AbortSignal) {
   return (await call<T>('GET', path, { query, signal })).data;
 }

@@ -43,6 +43,12 @@ export const historyWords = {
   'flaw.none': ['所选范围内没有发现问题。', 'Nothing wrong was found in this range.'],
   'flaw.lateHint': ['样本不保存到达时间，因此不显示迟到的数据。', 'The time of arrival is not kept with a sample, so late data is not told.'],
 
+  'history.exportXlsx': ['Excel，原始数据（含质量）', 'Excel, raw samples with quality'],
+  'history.exportXlsxStep': ['Excel，按步长聚合（{step}）', 'Excel, aggregated by step ({step})'],
+  'export.running': ['正在生成工作簿', 'Making the workbook'],
+  'export.received': ['已接收 {size}', '{size} received'],
+  'export.failed': ['导出没有完成', 'The export did not finish'],
+
   'note.maintenance': ['检修', 'Maintenance'],
   'note.fault': ['故障', 'Fault'],
   'note.process': ['工艺调整', 'Process change'],

@@ -11,7 +11,7 @@ import { dashboardRoutes, demoBoard, shownBy } from './dashboards.js';
 import { outsideRoutes } from './outside.js';
 import { deviceRoutes } from './devices.js';
 import { answer, id8, notFound, Refusal } from './answer.js';
-import { Edits, noteRoutes, qualitySeries, querySeries, toMs } from './history.js';
+import { Edits, exportBook, noteRoutes, qualitySeries, querySeries, toMs } from './history.js';
 import { NodeState, nodeRoutes } from './node.js';
 import { openapi } from './openapi.js';
 import { securityRoutes } from './security.js';
@@ -423,6 +423,7 @@ export class Mock {
   }
 
   on_history({ req, res, rest, json, q }) {
+    if (rest[0] === 'export' && q.get('format') === 'xlsx') return exportBook({ res, q });
     if (rest[0] === 'export') {
       res.writeHead(200, { 'Content-Type': 'text/csv', 'Content-Disposition': 'attachment; filename="history.csv"' });
       return res.end(`\ufefftime,${q.get('points')}\r\n`);

@@ -1,4 +1,5 @@
 import { Button, Dropdown, Select } from 'antd';
+import { useState } from 'react';
 import { apiUrl } from '../../api/client';
 import { pointsFrom, pointsText } from '../../api/points';
 import { setQuery, usePlace } from '../../app/router';
@@ -6,6 +7,7 @@ import { PageHeader } from '../../components/PageHeader';
 import { CopyButton } from '../../components/CodeBlock';
 import { t } from '../../i18n';
 import { stepFor } from '../../charts/lines';
+import { ExportProgress } from './ExportProgress';
 import { HistoryChart } from './HistoryChart';
 import { PeriodChoice } from './PeriodChoice';
 import { PointPicker } from './PointPicker';
@@ -17,25 +19,32 @@ import { modes, type Mode } from './useHistory';
 
 const steps = ['1s', '10s', '1m', '5m', '15m', '1h', '8h', '1d'];
 
+const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
+
 function ExportButton(props: { points: string[]; from: number; to: number; mode: Mode; step: string | null }) {
   const { points, from, to, mode, step } = props;
   const aggregated = mode !== 'auto' && mode !== 'raw';
   const by = step ?? stepFor({ from, to }, 1000).text;
-  const url = (format: 'csv' | 'lines' | 'columns', withStep = false) =>
+  const [file, setFile] = useState<string | null>(null);
+  const url = (format: 'csv' | 'xlsx' | 'lines' | 'columns', withStep = false) =>
     apiUrl('history/export', {
       points: points.join(','),
       from: Math.floor(from),
       to: Math.ceil(to),
       format,
+      tz: format === 'xlsx' ? zone() : null,
       step: withStep ? by : null,
       aggregate: withStep ? (aggregated ? mode : 'mean') : null,
     });
   return (
+    <>
     <Dropdown
       trigger={['click']}
       disabled={points.length === 0}
       menu={{
         items: [
+          { key: 'xlsx', label: t('history.exportXlsx'), onClick: () => setFile(url('xlsx')) },
+          { key: 'xlsxStep', label: t('history.exportXlsxStep', { step: by }), onClick: () => setFile(url('xlsx', true)) },
           { key: 'raw', label: <a href={url('csv')} download>{t('history.exportCsv')}</a> },
           { key: 'step', label: <a href={url('csv', true)} download>{t('history.exportStep', { step: by })}</a> },
           { key: 'lines', label: <a href={url('lines')} download>{t('history.exportLines')}</a> },
@@ -45,6 +54,8 @@ function ExportButton(props: { points: string[]; from: number; to: number; mode:
     >
       <Button size="small">{t('history.export')}</Button>
     </Dropdown>
+    {file ? <ExportProgress url={file} name="history.xlsx" onClose={() => setFile(null)} /> : null}
+    </>
   );
 }
 
