@@ -207,6 +207,24 @@ describe('notes', () => {
   });
 });
 
+describe('notes on a dashboard', () => {
+  test('a chart of a dashboard marks the notes on its points', async () => {
+    await open('last=1h');
+    const at = Date.now() - 600_000;
+    const made = await api(page, 'POST', 'notes', { from: at, to: at + 240_000, category: 'fault', text: '联锁动作', points: [names[0]], devices: [], assets: [] });
+    expect(made.status).toBe(201);
+    const widgets = [{ id: 'a', kind: 'chart', x: 0, y: 0, w: 12, h: 6, points: [names[0]] }];
+    const board = await api(page, 'POST', 'dashboards', { name: '标注', widgets });
+    expect(board.status).toBe(201);
+    await page.goto(`${platform.url}/dashboards/${board.data.id}?last=1h`);
+    await until(() => page.locator('.chart-mark.note.fault').count(), (n) => n === 1, 'marked');
+    expect(await page.locator('.chart-mark.note.fault').getAttribute('aria-label')).toContain('联锁动作');
+    expect(await page.locator('.chart-time.fault').count()).toBe(1);
+    await api(page, 'DELETE', `dashboards/${board.data.id}`);
+    await api(page, 'DELETE', `notes/${made.data.id}`);
+  });
+});
+
 describe('workbooks', () => {
   const choose = async (word) => {
     await button('导出').click();

@@ -4,6 +4,7 @@
 import { useEffect, useRef } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
+import './marks.css';
 import { useTheme, type Theme } from '../app/theme';
 import { cell, unit as unitSign } from '../i18n/format';
 import { axisPlan, type Axis } from './axes';

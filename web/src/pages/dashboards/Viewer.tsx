@@ -57,7 +57,11 @@ export function Viewer({ dashboard, reload }: Props) {
   const board = useBoard({ id: dashboard.id, widgets, stored: widgets, onBack: reload });
   const { last, range } = choice;
   const [from, to] = last === null ? [range.from, range.to] : [0, 0];
-  const view: View = useMemo(() => ({ last, from, to, epoch: board.epoch, onRange: setRange }), [last, from, to, board.epoch, setRange]);
+  const notes = may('history.read');
+  const view: View = useMemo(
+    () => ({ last, from, to, epoch: board.epoch, notes, onRange: setRange }),
+    [last, from, to, board.epoch, notes, setRange],
+  );
   const write = may('dashboards.write');
   const edit = () => setQuery({ edit: '1' });
 

@@ -10,7 +10,9 @@ import { Loading } from '../../../components/Loading';
 import { ProblemView } from '../../../components/ProblemView';
 import { t } from '../../../i18n';
 import { unit } from '../../../i18n/format';
+import { noteMarks } from '../../history/notes';
 import { lastMs } from '../../history/range';
+import { useNotes } from '../../history/useNotes';
 import type { Widget } from '../model';
 import { Tail, type Series } from '../store';
 import { Nothing, pointWords, useKeys, useNews, useStore, valueWords } from './parts';
@@ -22,9 +24,12 @@ export interface View {
   to: number;
   /** Another number: the stream was cut, the lines are read anew. */
   epoch: number;
+  /** Notes are marked: the user may read them (a panel on a wall may not). */
+  notes?: boolean;
   onRange?: (range: Range) => void;
 }
 
+const DAY_MS = 86_400_000;
 const LEAST_MS = 1000;
 const MOST_MS = 10_000;
 
@@ -129,6 +134,19 @@ function useLines(points: string[], view: View, own: number | null, pixels: numb
   return { drawn, problem };
 }
 
+/** Notes on the lines, marked; asked for when the lines are read, not with each sample. */
+function useMarks(points: string[], view: View, own: number | null, range: Range | undefined) {
+  const store = useStore();
+  const known = points.filter((p) => store.info.has(p));
+  const last = view.last === null ? null : (own ?? view.last);
+  const asked = useMemo(() => {
+    const now = Date.now();
+    return last === null ? { from: view.from, to: view.to } : { from: now - last, to: now + DAY_MS };
+  }, [last, view.from, view.to, view.epoch]);
+  const notes = useNotes(known, asked, view.notes === true);
+  return useMemo(() => (range ? noteMarks(notes.rows, range) : []), [notes.rows, range]);
+}
+
 function Legend({ points, many }: { points: string[]; many: boolean }) {
   const store = useNews(points);
   const theme = useTheme();
@@ -168,6 +186,7 @@ export function Chart({ widget, view }: { widget: Widget; view: View }) {
       })),
     [points, drawn, store],
   );
+  const marks = useMarks(points, view, lastMs(widget.range ?? null), drawn?.range);
   if (points.length === 0) return <Nothing />;
   const label = `${widget.title || t('kind.chart')}: ${points.map((p) => pointWords(store, p, many)).join(', ')}`;
   const newest = Math.max(0, ...lines.map((l) => l.time[l.time.length - 1] ?? 0));
@@ -181,6 +200,7 @@ export function Chart({ widget, view }: { widget: Widget; view: View }) {
           <LineChart
             label={label}
             lines={lines}
+            marks={marks}
             range={drawn.range}
             home={drawn.range}
             height={size.height}
