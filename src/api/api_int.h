@@ -238,6 +238,8 @@ void api_put_cell(struct sh_jw *w, enum sh_type type, union sh_cell v, const uin
 bool api_sees(struct api_req *r, struct sh_str device);
 /* devices.c: after a device was deleted, quota and credentials follow. */
 void api_device_gone(struct api_req *r, struct sh_str id);
+/* devices_xlsx.c: the list of devices, as its CSV export has it, as a workbook. */
+SH_MUST_CHECK sh_err api_devices_book(struct api_req *r, struct sh_str csv, struct sh_buf *out);
 enum sh_twin_encoding api_encoding(struct sh_str s);
 /* Point by name in the caller's tenant; 0 and a 404 problem otherwise. */
 uint32_t api_point(struct api_req *r, struct sh_str name, int *status);

@@ -117,24 +117,37 @@ int api_devices_bulk_delete(struct api_req *r)
     return bulk(r, true, "devices.deleted");
 }
 
-static int export(struct api_req *r, const struct sh_twin_pick *pick, bool csv,
+/* The list in a form: "csv", which an empty word means too, "json" or "xlsx". */
+static int export(struct api_req *r, const struct sh_twin_pick *pick, struct sh_str form,
                   enum sh_twin_encoding enc)
 {
+    static const struct {
+        const char *type;
+        const char *disposition;
+    } forms[] = {
+        {"text/csv; charset=utf-8", "attachment; filename=\"devices.csv\""},
+        {"application/json", "attachment; filename=\"devices.json\""},
+        {"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+         "attachment; filename=\"devices.xlsx\""},
+    };
+    const size_t k = sh_str_eqc(form, "json") ? 1 : (sh_str_eqc(form, "xlsx") ? 2 : 0);
+    const bool gbk = enc == SH_TWIN_GBK && k == 0;
     struct sh_diag d = {0};
+    struct sh_buf csv;
     struct sh_buf *out = sh_http_body(r->http);
     sh_buf_clear(out);
-    const sh_err err = sh_twin_devices_export(r->api->o.twin, pick, csv,
-                                              enc == SH_TWIN_AUTO ? SH_TWIN_UTF8 : enc, out, &d);
+    sh_buf_init(&csv, r->api->env->alloc, out->max);
+    sh_err err = sh_twin_devices_export(r->api->o.twin, pick, k != 1,
+                                        gbk ? SH_TWIN_GBK : SH_TWIN_UTF8, k == 2 ? &csv : out, &d);
+    if (err == SH_OK && k == 2) {
+        err = api_devices_book(r, sh_buf_str(&csv), out);
+    }
+    sh_buf_fini(&csv);
     if (err != SH_OK) {
         return api_error(r, err, &d);
     }
-    sh_http_header_c(r->http, "Content-Type",
-                     !csv                 ? "application/json"
-                     : enc == SH_TWIN_GBK ? "text/csv; charset=gbk"
-                                          : "text/csv; charset=utf-8");
-    sh_http_header_c(r->http, "Content-Disposition",
-                     csv ? "attachment; filename=\"devices.csv\""
-                         : "attachment; filename=\"devices.json\"");
+    sh_http_header_c(r->http, "Content-Type", gbk ? "text/csv; charset=gbk" : forms[k].type);
+    sh_http_header_c(r->http, "Content-Disposition", forms[k].disposition);
     return 200;
 }
 
@@ -144,8 +157,7 @@ int api_devices_export(struct api_req *r)
     if (pick.filter.archived.n == 0) {
         pick.filter.archived = SH_STR("any");
     }
-    return export(r, &pick, !sh_str_eqc(api_query(r, "format"), "json"),
-                  api_encoding(api_query(r, "encoding")));
+    return export(r, &pick, api_query(r, "format"), api_encoding(api_query(r, "encoding")));
 }
 
 int api_devices_export_picked(struct api_req *r)
@@ -155,6 +167,6 @@ int api_devices_export_picked(struct api_req *r)
     if (!pick_of_body(r, &pick, &status)) {
         return status;
     }
-    return export(r, &pick, !sh_str_eqc(sh_json_get_str(r->body, "format"), "json"),
+    return export(r, &pick, sh_json_get_str(r->body, "format"),
                   api_encoding(sh_json_get_str(r->body, "encoding")));
 }

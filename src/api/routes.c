@@ -323,13 +323,14 @@ const struct api_route api_routes[] = {
      api_devices_post, "Make a device.", "新建设备", NULL, OBJ},
     {SH_HTTP_GET, V1 "devices/export", "exportDevices", SH_PERM_DEVICES_READ,
      API_F_OWN_TYPE | API_F_PARTS, api_devices_export,
-     "All devices, or those of a filter, as CSV or JSON.", "导出全部或筛选出的设备（CSV 或 JSON）",
-     "format,encoding,q," FILTER, NULL},
+     "All devices, or those of a filter, as CSV, JSON or a workbook.",
+     "导出全部或筛选出的设备（CSV、JSON 或 Excel 工作簿）", "format,encoding,q," FILTER, NULL},
     {SH_HTTP_POST, V1 "devices/export", "selectionExport", SH_PERM_DEVICES_READ,
      API_F_OWN_TYPE | API_F_REPEAT | API_F_PARTS, api_devices_export_picked,
-     "Devices by their ids, or those of a filter, as CSV or JSON.",
-     "按标识或筛选条件导出设备（CSV 或 JSON）", NULL,
-     "{\"type\":\"object\",\"properties\":{" PICK ",\"format\":{\"enum\":[\"csv\",\"json\"]},"
+     "Devices by their ids, or those of a filter, as CSV, JSON or a workbook.",
+     "按标识或筛选条件导出设备（CSV、JSON 或 Excel 工作簿）", NULL,
+     "{\"type\":\"object\",\"properties\":{" PICK
+     ",\"format\":{\"enum\":[\"csv\",\"json\",\"xlsx\"]},"
      "\"encoding\":{\"type\":\"string\"}}}"},
     {SH_HTTP_POST, V1 "devices/bulk", "changeDevices", SH_PERM_DEVICES_WRITE, API_F_PARTS,
      api_devices_bulk, "Change labels, asset, thing model or archiving of many devices.",

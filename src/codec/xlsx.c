@@ -167,7 +167,7 @@ static void put_text(struct sh_xlsx *x, struct sh_str s)
 static void cell(struct sh_xlsx *x, const char *kind, unsigned style)
 {
     char name[4];
-    char t[64];
+    char t[SH_I64_CHARS + 8];
     unsigned n = 0;
     if (x->column >= SH_XLSX_COLUMNS) {
         keep(x, SH_E_LIMIT);
@@ -176,19 +176,24 @@ static void cell(struct sh_xlsx *x, const char *kind, unsigned style)
     for (unsigned c = x->column++ + 1; c > 0; c = (c - 1) / 26) {
         name[n++] = (char)('A' + (c - 1) % 26);
     }
-    int k = snprintf(t, sizeof t, "<c r=\"");
+    raw_n(x, "<c r=\"", 6);
+    size_t k = 0;
     while (n > 0) {
         t[k++] = name[--n];
     }
-    k += snprintf(t + k, sizeof t - (size_t)k, "%u\"", x->rows);
+    k += sh_u64_print(x->rows, t + k);
+    t[k++] = '"';
+    raw_n(x, t, k);
     if (style != 0) {
-        k += snprintf(t + k, sizeof t - (size_t)k, " s=\"%u\"", style);
+        (void)snprintf(t, sizeof t, " s=\"%u\"", style);
+        raw(x, t);
     }
     if (kind != NULL) {
-        k += snprintf(t + k, sizeof t - (size_t)k, " t=\"%s\"", kind);
+        raw(x, " t=\"");
+        raw(x, kind);
+        raw(x, "\"");
     }
-    t[k++] = '>';
-    raw_n(x, t, (size_t)k);
+    raw_n(x, ">", 1);
 }
 
 static void text_cell(struct sh_xlsx *x, struct sh_str s, unsigned style)

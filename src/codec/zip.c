@@ -6,7 +6,7 @@
 #include <sh/text.h>
 
 enum {
-    LEVEL = 5,
+    LEVEL = 3,
     STEP = 16384,
     VERSION = 20,
     FLAGS = 0x0808, /* sizes behind the data, names in UTF-8 */

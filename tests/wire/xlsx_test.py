@@ -4,6 +4,7 @@ SPDX-License-Identifier: Apache-2.0
 """
 import datetime
 import io
+import json
 import re
 import sys
 import time
@@ -113,6 +114,17 @@ def aggregated(s):
     check("an unknown point", s.raw("GET", "/api/v1/history/export?format=xlsx&points=v/none")[0], 404)
 
 
+def devices(s):
+    made = {"id": "d-1", "name": '=一号 "泵", A\n线', "labels": {"line": "2"}, "period_ms": 1500}
+    s.post("/api/v1/devices", made)
+    for status, headers, data in (s.raw("GET", "/api/v1/devices/export?format=xlsx&q=d-1"), s.raw("POST", "/api/v1/devices/export", json.dumps({"ids": ["d-1"], "format": "xlsx"}).encode(), {"Content-Type": "application/json"})):
+        check("answer", (status, headers["Content-Disposition"]), (200, 'attachment; filename="devices.xlsx"'))
+        plain_zip(data)
+        head, row = book(data)["Devices"].iter_rows(values_only=True)
+        got = dict(zip(head, row))
+        check("cells", (got["id"], got["name"], got["label.line"], got["period_ms"]), ("d-1", made["name"], "2", 1500))
+
+
 def long_one(s):
     """More rows than a sheet holds."""
     n, at = 1_100_000, T0 + 86_400_000_000
@@ -138,7 +150,7 @@ def main():
     if openpyxl is None:
         skip("openpyxl is not installed (python3-openpyxl)")
     with Songhua() as s:
-        for part in (values, aggregated, long_one):
+        for part in (values, aggregated, devices, long_one):
             part(s)
             print(part.__name__, "ok", flush=True)
 

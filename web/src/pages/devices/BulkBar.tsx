@@ -170,10 +170,11 @@ export function BulkBar({ selection, total, filter, mayWrite, labelKeys, bulk }:
         <Dropdown
           trigger={['click']}
           menu={{
-            onClick: ({ key }) => save(key === 'json' ? 'json' : 'csv', key),
+            onClick: ({ key }) => save(key === 'json' || key === 'xlsx' ? key : 'csv', key),
             items: [
               { key: 'utf-8', label: t('export.csvUtf8') },
               { key: 'gbk', label: t('export.csvGbk') },
+              { key: 'xlsx', label: 'Excel (XLSX)' },
               { key: 'json', label: 'JSON' },
             ],
           }}

@@ -32,6 +32,7 @@ function ExportMenu({ filter }: { filter: Filter }) {
         items: [
           { key: 'utf8', label: <a href={file('csv', 'utf-8')} download>{t('export.csvUtf8')}</a> },
           { key: 'gbk', label: <a href={file('csv', 'gbk')} download>{t('export.csvGbk')}</a> },
+          { key: 'xlsx', label: <a href={file('xlsx', null)} download>Excel (XLSX)</a> },
           { key: 'json', label: <a href={file('json', null)} download>JSON</a> },
         ],
       }}

@@ -8,7 +8,7 @@ export async function exportPicked(target: Target, format: string, encoding: str
   const response = await fetch(apiUrl('devices/export'), {
     method: 'POST',
     headers: { 'Content-Type': 'application/json', 'Accept-Language': language(), ...csrfHeader() },
-    body: JSON.stringify({ ...target, format, encoding: format === 'json' ? 'utf-8' : encoding }),
+    body: JSON.stringify({ ...target, format, encoding: format === 'csv' ? encoding : 'utf-8' }),
     credentials: 'same-origin',
   });
   if (!response.ok) throw new Problem(response.status, await response.json().catch(() => ({ title: response.statusText })));
