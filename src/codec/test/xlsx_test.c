@@ -179,7 +179,7 @@ static void test_xlsx_beyond_its_limits_says_so_and_stays_so(void **state)
     rig_fini(&r);
 }
 
-static sh_err body(struct sh_test_env *t)
+static sh_err small_book(struct sh_test_env *t)
 {
     struct sh_buf out;
     struct sh_xlsx *x = NULL;
@@ -200,7 +200,7 @@ static sh_err body(struct sh_test_env *t)
 static void test_xlsx_without_memory_leaves_nothing(void **state)
 {
     SH_UNUSED(state);
-    sh_test_oom(body);
+    sh_test_oom(small_book);
 }
 
 int main(void)
