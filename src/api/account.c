@@ -61,16 +61,11 @@ int api_person_session_end(struct api_req *r)
 
 int api_session_confirm(struct api_req *r)
 {
-    struct sh_sign_in s = {.retry_after_us = 0};
-    const struct sh_sign_in_ask ask = api_sign_in_ask(r);
-    if (ask.password.n == 0) {
+    if (sh_json_get_str(r->body, "password").n == 0) {
         return api_problem(r, 400, "bad_request", "password is needed", "需要 password");
     }
-    const sh_err err = sh_guard_confirm(r->api->o.guard, &r->who, &ask, &s);
-    if (err == SH_E_STATE) {
-        return no_session(r);
-    }
-    return err == SH_OK ? 204 : api_sign_in_refused(r, err, &s);
+    const int status = api_directory_confirm(r);
+    return status == API_NOT_A_SESSION ? no_session(r) : status;
 }
 
 /* ---- one-time codes ---- */

@@ -266,6 +266,8 @@ const struct sh_guard_assertion *api_assertion(struct api_req *r);
 SH_MUST_CHECK sh_err api_session_cookie(struct api_req *r, const struct sh_sign_in *s);
 int api_signed_in(struct api_req *r, const struct sh_sign_in *s);
 int api_sign_in_refused(struct api_req *r, sh_err err, const struct sh_sign_in *s);
+/* Answers to what a security key has to sign (authkeys.c). */
+int api_key_asked(struct api_req *r, sh_err err, const struct sh_sign_in *s);
 
 /* ---- dashboards (dashboard_load.c) ---- */
 
@@ -310,6 +312,12 @@ void api_idem_end(struct api_req *r, int status);
 /* ---- calls to others (outside.c); on the first loop ---- */
 
 SH_MUST_CHECK sh_err api_outbound_new(struct sh_api *a);
+/* directory.c: the password of ask, here or in a directory; answers as sessions do, 0: later. */
+int api_directory_sign_in(struct api_req *r);
+int api_directory_confirm(struct api_req *r);
+int api_directory_key(struct api_req *r);
+enum { API_NOT_A_DIRECTORY = -1, API_NOT_A_SESSION = -2 };
+int api_directory_try(struct api_req *r);
 void api_outbound_stop(struct sh_api *a); /* what is under way ends now */
 void api_outbound_free(struct sh_api *a);
 

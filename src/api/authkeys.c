@@ -92,30 +92,30 @@ int api_key_remove(struct api_req *r)
     return err == SH_OK ? 204 : refused(r, err);
 }
 
-static int ask(struct api_req *r, const struct sh_sign_in_ask *a)
+int api_key_asked(struct api_req *r, sh_err err, const struct sh_sign_in *s)
 {
-    struct sh_sign_in s;
-    sh_jw_obj(&r->w);
-    const sh_err err = sh_guard_key_ask(r->api->o.guard, &r->who, a, r->http->host, &s, &r->w);
-    sh_jw_obj_end(&r->w);
     if (err == SH_OK) {
         return 200;
     }
     return err == SH_E_NOTFOUND || err == SH_E_UNSUPPORTED ? refused(r, err)
-                                                           : api_sign_in_refused(r, err, &s);
+                                                           : api_sign_in_refused(r, err, s);
 }
 
 int api_key_ask(struct api_req *r)
 {
-    const struct sh_sign_in_ask a = api_sign_in_ask(r);
-    if (a.user.n == 0 || a.password.n == 0) {
+    if (sh_json_get_str(r->body, "user").n == 0 || sh_json_get_str(r->body, "password").n == 0) {
         return api_problem(r, 400, "bad_request", "user and password are needed",
                            "需要 user 和 password");
     }
-    return ask(r, &a);
+    return api_directory_key(r);
 }
 
 int api_key_ask_own(struct api_req *r)
 {
-    return ask(r, &(struct sh_sign_in_ask){.peer = api_peer(r)});
+    const struct sh_sign_in_ask a = {.peer = api_peer(r)};
+    struct sh_sign_in s;
+    sh_jw_obj(&r->w);
+    const sh_err err = sh_guard_key_ask(r->api->o.guard, &r->who, &a, r->http->host, &s, &r->w);
+    sh_jw_obj_end(&r->w);
+    return api_key_asked(r, err, &s);
 }

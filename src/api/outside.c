@@ -7,21 +7,12 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
-#include <sh/http_client.h>
-#include <sh/outside.h>
+#include <sh/directory.h>
 
-#include "api_int.h"
+#include "outbound.h"
 
 enum { PER_SECOND = 5, BURST = 40, CALLS = 32, CALLS_PER_HOST = 4, ANSWER_MAX = 262144 };
 #define CALL_US INT64_C(10000000)
-
-struct api_outbound {
-    struct sh_api *api;
-    struct sh_http_client *client;
-    struct call *first; /* under way; on the loop */
-    struct sh_str url;  /* owned: signin.url and signin.allow */
-    struct sh_str allow;
-};
 
 /* One request with its exchange. */
 struct call {
@@ -37,7 +28,7 @@ struct call {
 
 /* ---- fetching ---- */
 
-static bool allowed(void *ctx, const struct sh_addr *a)
+bool api_outbound_allowed(void *ctx, const struct sh_addr *a)
 {
     const struct api_outbound *o = ctx;
     char text[SH_ADDR_CHARS];
@@ -53,14 +44,15 @@ sh_err api_outbound_new(struct sh_api *a)
     }
     const struct sh_http_client_opts opts = {.max_calls = CALLS,
                                              .max_per_host = CALLS_PER_HOST,
-                                             .allow = allowed,
+                                             .allow = api_outbound_allowed,
                                              .allow_ctx = o,
                                              .ca_pem = a->o.signin_ca};
     o->api = a;
     a->outbound = o;
     o->url = sh_str_dup(a->env->alloc, a->o.signin_url);
     o->allow = sh_str_dup(a->env->alloc, a->o.signin_allow);
-    if (o->url.p == NULL || o->allow.p == NULL) {
+    o->ca = sh_str_dup(a->env->alloc, a->o.signin_ca);
+    if (o->url.p == NULL || o->allow.p == NULL || o->ca.p == NULL) {
         return SH_E_NOMEM;
     }
     return sh_http_client_new(a->o.loop, &opts, &o->client);
@@ -140,6 +132,9 @@ static void fetch(void *ctx)
 void api_outbound_stop(struct sh_api *a)
 {
     struct api_outbound *o = a->outbound;
+    if (o != NULL) {
+        api_lines_stop(o);
+    }
     while (o != NULL && o->first != NULL) {
         struct call *c = o->first;
         sh_http_call_cancel(c->http);
@@ -155,6 +150,7 @@ void api_outbound_free(struct sh_api *a)
         sh_http_client_free(a->outbound->client);
         sh_str_free(a->env->alloc, &a->outbound->url);
         sh_str_free(a->env->alloc, &a->outbound->allow);
+        sh_str_free(a->env->alloc, &a->outbound->ca);
         sh_mem_free(a->env->alloc, a->outbound);
         a->outbound = NULL;
     }
@@ -291,6 +287,10 @@ int api_doors(struct api_req *r)
     sh_jw_key(&r->w, "providers");
     sh_jw_arr(&r->w);
     sh_guard_doors_write(r->api->o.guard, api_query(r, "tenant"), &r->w);
+    sh_jw_arr_end(&r->w);
+    sh_jw_key(&r->w, "directories");
+    sh_jw_arr(&r->w);
+    sh_guard_directories_write(r->api->o.guard, api_query(r, "tenant"), &r->w);
     sh_jw_arr_end(&r->w);
     sh_jw_obj_end(&r->w);
     return 200;
@@ -450,6 +450,10 @@ int api_providers_try(struct api_req *r)
 {
     const struct sh_guard_at at = api_at(r);
     struct sh_outside *x = NULL;
+    const int directory = api_directory_try(r);
+    if (directory != API_NOT_A_DIRECTORY) {
+        return directory;
+    }
     const sh_err err = sh_outside_try(r->api->o.guard, &at, r->params[0], &x);
     return err == SH_OK ? run_exchange(r, x, tried) : api_error(r, err, NULL);
 }

@@ -41,6 +41,17 @@ static const struct api_words table[] = {
     {"code_needed", "A second factor is needed", "需要二次验证",
      "Send the same with the member code: six digits from the app, or a recovery code.",
      "请在原请求中加上 code：验证器应用中的六位数字，或一个恢复码。"},
+    {"directory_down", "The directory does not answer", "目录服务没有应答",
+     "Try again in a moment. People with a password of their own here still sign in; the log and "
+     "the "
+     "page Sign-in providers say what is wrong.",
+     "请稍后重试。本地账户仍可登录；原因见日志，或由管理员在“统一认证”页测试连接。"},
+    {"directory_refused", "The directory knows you, and you may not come in",
+     "目录验证通过，但不能登录", "Ask an administrator: the detail says what is missing.",
+     "请联系管理员：详情说明了原因。"},
+    {"password_elsewhere", "The password does not live here", "密码不在本平台",
+     "Change it in the directory, or at the provider of sign-in.",
+     "请在目录或统一认证服务中修改密码。"},
     {"sign_in_over", "Begin the sign-in anew", "请重新登录",
      "Sign in by the provider again, and give the code within five minutes.",
      "请重新通过统一认证登录，并在五分钟内输入验证码。"},

@@ -175,7 +175,7 @@ const struct api_route api_routes[] = {
     {SH_HTTP_DELETE, V1 "sessions/current/keys/{id}", "removeKey", API_SIGNED_IN, API_F_CONFIRM,
      api_key_remove, "Take one's own security key away.", "删除自己的安全密钥", NULL, NULL},
 
-    /* signing in by a provider (OpenID Connect) */
+    /* signing in by a provider (OpenID Connect, LDAP) */
     {SH_HTTP_GET, V1 "sign-in", "listDoors", API_PUBLIC, 0, api_doors,
      "Names of the providers by which people of a tenant may sign in.",
      "租户可用的统一认证登录方式（仅名称）", "tenant", NULL},
@@ -197,8 +197,13 @@ const struct api_route api_routes[] = {
     {SH_HTTP_POST, V1 "identity-providers", "createProvider", SH_PERM_PEOPLE_WRITE, API_F_CONFIRM,
      api_providers_post, "Enter a provider; its secret is never shown again.",
      "新建统一认证提供方（密钥不再显示）", NULL,
-     "{\"type\":\"object\",\"required\":[\"id\",\"issuer\",\"client_id\"],\"properties\":{"
-     "\"id\":" TEXT ",\"zh\":" TEXT ",\"en\":" TEXT
+     "{\"type\":\"object\",\"required\":[\"id\"],\"properties\":{"
+     "\"kind\":{\"enum\":[\"oidc\",\"ldap\"]},\"servers\":" ARR
+     ",\"tls\":{\"enum\":[\"ldaps\",\"starttls\",\"none\"]},\"allow_clear\":{\"type\":"
+     "\"boolean\"},\"ca\":" TEXT ",\"bind_dn\":" TEXT ",\"bind_password\":" TEXT ",\"base\":" TEXT
+     ",\"filter\":" TEXT ",\"dn_template\":" TEXT ",\"subject_attribute\":" TEXT
+     ",\"display_attribute\":" TEXT ",\"group_base\":" TEXT ",\"group_filter\":" TEXT
+     ",\"id\":" TEXT ",\"zh\":" TEXT ",\"en\":" TEXT
      ",\"disabled\":{\"type\":\"boolean\"},\"issuer\":" TEXT ",\"client_id\":" TEXT
      ",\"client_secret\":" TEXT ",\"scopes\":" TEXT ",\"name_claim\":" TEXT
      ",\"people\":{\"enum\":[\"linked\",\"create\",\"map\"]},\"roles\":" ARR
@@ -212,9 +217,10 @@ const struct api_route api_routes[] = {
      API_F_CONFIRM, api_providers_delete, "Remove a provider to which nobody is linked.",
      "删除无人关联的统一认证提供方", NULL, NULL},
     {SH_HTTP_POST, V1 "identity-providers/{id}/try", "tryProvider", SH_PERM_PEOPLE_WRITE,
-     API_F_REPEAT, api_providers_try,
-     "Fetch the provider's document and keys, and say what is wrong.",
-     "测试连接：获取发现文档和公钥并说明问题", NULL, NULL},
+     API_F_SECRET | API_F_REPEAT, api_providers_try,
+     "Talk to the provider, step by step, and say what is wrong; to a directory also as a person.",
+     "测试与提供方的连接并逐步说明问题；目录还可用人员账号试登录", NULL,
+     NULL}, /* its body (user, password) may be missing */
     {SH_HTTP_GET, V1 "people/{name}/identities", "listIdentities", SH_PERM_PEOPLE_READ, 0,
      api_identities_list, "Who a person is at which provider.", "人员关联的统一认证身份", NULL,
      NULL},

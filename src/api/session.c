@@ -81,10 +81,7 @@ int api_session_post(struct api_req *r)
         return api_problem(r, 400, "bad_request", "user and password are needed",
                            "需要 user 和 password");
     }
-    struct sh_sign_in s = {.retry_after_us = 0};
-    const struct sh_sign_in_ask ask = api_sign_in_ask(r);
-    const sh_err err = sh_guard_sign_in_with(r->api->o.guard, &ask, &s);
-    return err == SH_OK ? api_signed_in(r, &s) : api_sign_in_refused(r, err, &s);
+    return api_directory_sign_in(r);
 }
 
 int api_session_link(struct api_req *r)
@@ -151,6 +148,11 @@ int api_session_password(struct api_req *r)
                                  sh_json_get_str(r->body, "new"), r->session, api_peer(r), &d);
     if (err == SH_E_DENIED) {
         return api_problem(r, 403, "bad_credentials", "the old password is wrong", "旧密码错误");
+    }
+    if (err == SH_E_STATE) {
+        return api_problem(r, 409, "password_elsewhere",
+                           "this account has no password here: it is changed where it lives",
+                           "此账户没有本地密码：请在统一认证或目录中修改");
     }
     return err == SH_OK ? 204 : api_error(r, err, &d);
 }

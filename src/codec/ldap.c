@@ -274,7 +274,7 @@ static sh_err bind_body(struct sh_buf *out, uint32_t id, struct sh_str dn, struc
 
 sh_err sh_ldap_bind_put(struct sh_buf *out, uint32_t id, struct sh_str dn, struct sh_str password)
 {
-    if (dn.n > 0 && password.n == 0) {
+    if ((dn.n > 0) != (password.n > 0)) {
         return SH_E_INVAL;
     }
     const size_t before = out->n;

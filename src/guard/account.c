@@ -38,6 +38,16 @@ sh_err sh_guard_account_write(struct sh_guard *g, const struct sh_principal *p, 
             }
         }
         sh_jw_arr_end(w);
+        sh_jw_key(w, "directories"); /* those of them where the password lives */
+        sh_jw_arr(w);
+        for (uint32_t i = 0; i < who->nidentities; i++) {
+            const struct guard_provider *at =
+                guard_provider_find(g, sh_str_c(who->identities[i].provider));
+            if (at != NULL && at->kind == GUARD_LDAP && !who->identities[i].named) {
+                sh_jw_c(w, at->id);
+            }
+        }
+        sh_jw_arr_end(w);
         sh_jw_key(w, "recovery_left");
         sh_jw_u64(w, who->factor.nrecovery);
         sh_jw_key(w, "password_set");

@@ -94,6 +94,10 @@ static sh_err plan_known(struct sh_guard *g, struct guard_entrant *e, struct sh_
             (void)guard_copy(id->subject, sizeof id->subject, sub); /* its length was checked */
             *changed = true;
         }
+        if (strcmp(id->provider, e->p->id) == 0 && !sh_str_eqc(e->login, id->login)) {
+            (void)guard_copy(id->login, sizeof id->login, e->login);
+            *changed = true;
+        }
     }
     if (e->p->people == GUARD_PEOPLE_MAP) {
         SH_TRY(give_roles(g, e, &c->form));
@@ -139,6 +143,7 @@ static sh_err plan_new(struct sh_guard *g, struct guard_entrant *e, struct sh_st
     (void)guard_copy(c->form.identities[0].provider, sizeof c->form.identities[0].provider,
                      sh_str_c(e->p->id));
     (void)guard_copy(c->form.identities[0].subject, sizeof c->form.identities[0].subject, sub);
+    (void)guard_copy(c->form.identities[0].login, sizeof c->form.identities[0].login, e->login);
     SH_TRY(give_roles(g, e, &c->form));
     c->form.revision = guard_next_revision(g);
     c->act = SH_STR("person.created");

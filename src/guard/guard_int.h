@@ -485,7 +485,8 @@ struct sh_guard {
     bool flush_queued;
     struct guard_password_job *jobs; /* first waiting */
     struct guard_password_job **jobs_end;
-    uint32_t waiting; /* queued jobs and blocked callers */
+    uint32_t waiting;     /* queued jobs and blocked callers */
+    uint32_t directories; /* exchanges under way (directory.c) */
     bool jobs_running;
     bool stopped; /* no password is hashed any more */
     struct sh_guard_stats stats;
@@ -915,6 +916,16 @@ sh_err guard_may_grant(const struct sh_guard *g, const struct sh_principal *by, 
 /* The password of a user, with lock-out and counting. Blocks. */
 sh_err guard_password_check(struct sh_guard *g, struct sh_str user, struct sh_str password,
                             struct sh_str peer, int64_t *wait_us);
+/* The same, but who is wrong is not counted yet: by guard_attempt_failed, when nothing else proves
+ * it either. */
+sh_err guard_password_uncounted(struct sh_guard *g, struct sh_str user, struct sh_str password,
+                                struct sh_str peer, int64_t *wait_us);
+/* Behind the right password: the session, or which second factor is needed. */
+sh_err guard_sign_in_proved(struct sh_guard *g, const struct sh_sign_in_ask *ask,
+                            struct sh_sign_in *out);
+/* Counts for user and address as a wrong password does, and audits. Takes lock. */
+void guard_attempt_failed(struct sh_guard *g, struct sh_str user, struct sh_str peer,
+                          struct sh_str detail);
 /* A wrong one-time code counts as a wrong password does, and is audited. Takes lock. */
 void guard_code_failed(struct sh_guard *g, struct sh_str user, struct sh_str peer);
 /* As sh_guard_by_secret; *known: there is a device of that name with a secret. */

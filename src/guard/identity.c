@@ -12,6 +12,10 @@ static void write_one(const struct guard_identity *i, struct sh_jw *w)
     sh_jw_c(w, i->provider);
     sh_jw_key(w, i->named ? "name" : "subject");
     sh_jw_c(w, i->subject);
+    if (i->login[0] != '\0') {
+        sh_jw_key(w, "login");
+        sh_jw_c(w, i->login);
+    }
     sh_jw_obj_end(w);
 }
 
@@ -42,7 +46,10 @@ sh_err guard_identities_load(const json_t *o, struct guard_person *p)
 {
     const json_t *list = json_object_get(o, "identities");
     for (size_t i = 0; i < json_array_size(list) && i < GUARD_IDENTITIES_MAX; i++) {
-        if (!read_one(json_array_get(list, i), &p->identities[p->nidentities++])) {
+        struct guard_identity *made = &p->identities[p->nidentities++];
+        const json_t *one = json_array_get(list, i);
+        if (!read_one(one, made) ||
+            !guard_copy(made->login, sizeof made->login, sh_json_get_str(one, "login"))) {
             return SH_E_CORRUPT;
         }
     }

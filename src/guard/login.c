@@ -153,7 +153,8 @@ static sh_err end(struct sh_guard *g, const struct attempt *a, sh_err proved,
     return err;
 }
 
-static void audit_failure(struct sh_guard *g, const struct attempt *a, sh_err err)
+static void audit_failure(struct sh_guard *g, const struct attempt *a, sh_err err,
+                          struct sh_str detail)
 {
     char object[USER_MAX + 16];
     (void)guard_print(object, sizeof object, "person:%s", a->user);
@@ -162,6 +163,7 @@ static void audit_failure(struct sh_guard *g, const struct attempt *a, sh_err er
         .act = SH_STR("session.refused"),
         .object = sh_str_c(object),
         .result = sh_str_c(sh_err_name(err)),
+        .detail = detail,
         .peer = sh_str_c(a->peer),
     };
     sh_guard_audit_post(g, &audit);
@@ -184,9 +186,10 @@ static void leave(struct sh_guard *g)
     sh_mutex_unlock(&g->lock);
 }
 
-/* Blocks. wait_us is set on SH_E_LIMIT. */
+/* Blocks. wait_us is set on SH_E_LIMIT. count false: a wrong password is the caller's to count. */
 static sh_err check_password(struct sh_guard *g, struct sh_str user, struct sh_str password,
-                             struct sh_str peer, struct sh_principal *out, int64_t *wait_us)
+                             struct sh_str peer, bool count, struct sh_principal *out,
+                             int64_t *wait_us)
 {
     struct attempt a;
     sh_err err = begin(g, console_door, user, password, peer, &a);
@@ -195,10 +198,11 @@ static sh_err check_password(struct sh_guard *g, struct sh_str user, struct sh_s
         *wait_us = 1000000;
         err = SH_E_LIMIT;
     } else if (err == SH_OK) {
-        err = end(g, &a, prove(g, &a), out);
+        err = prove(g, &a);
+        err = err != SH_E_DENIED || count ? end(g, &a, err, out) : err;
         leave(g);
-        if (err == SH_E_DENIED) {
-            audit_failure(g, &a, err);
+        if (err == SH_E_DENIED && count) {
+            audit_failure(g, &a, err, SH_STR(""));
         }
     }
     sh_crypto_wipe(a.password, sizeof a.password);
@@ -221,14 +225,11 @@ static void forget_first_file(struct sh_guard *g)
     }
 }
 
-sh_err sh_guard_sign_in_with(struct sh_guard *g, const struct sh_sign_in_ask *ask,
-                             struct sh_sign_in *out)
+sh_err guard_sign_in_proved(struct sh_guard *g, const struct sh_sign_in_ask *ask,
+                            struct sh_sign_in *out)
 {
-    struct sh_principal who;
     struct sh_str path;
     uint32_t tenant = 0;
-    memset(out, 0, sizeof *out);
-    SH_TRY(check_password(g, ask->user, ask->password, ask->peer, &who, &out->retry_after_us));
     const struct sh_str name = guard_user_split(ask->user, &path);
     SH_TRY(sh_guard_tenant_find(g, path, &tenant));
     const sh_err err = guard_session_new(g, tenant, name, ask, NULL, out);
@@ -240,14 +241,30 @@ sh_err sh_guard_sign_in_with(struct sh_guard *g, const struct sh_sign_in_ask *as
     return SH_OK;
 }
 
+sh_err sh_guard_sign_in_with(struct sh_guard *g, const struct sh_sign_in_ask *ask,
+                             struct sh_sign_in *out)
+{
+    memset(out, 0, sizeof *out);
+    SH_TRY(guard_password_check(g, ask->user, ask->password, ask->peer, &out->retry_after_us));
+    return guard_sign_in_proved(g, ask, out);
+}
+
 sh_err guard_password_check(struct sh_guard *g, struct sh_str user, struct sh_str password,
                             struct sh_str peer, int64_t *wait_us)
 {
     struct sh_principal who;
-    return check_password(g, user, password, peer, &who, wait_us);
+    return check_password(g, user, password, peer, true, &who, wait_us);
 }
 
-void guard_code_failed(struct sh_guard *g, struct sh_str user, struct sh_str peer)
+sh_err guard_password_uncounted(struct sh_guard *g, struct sh_str user, struct sh_str password,
+                                struct sh_str peer, int64_t *wait_us)
+{
+    struct sh_principal who;
+    return check_password(g, user, password, peer, false, &who, wait_us);
+}
+
+void guard_attempt_failed(struct sh_guard *g, struct sh_str user, struct sh_str peer,
+                          struct sh_str detail)
 {
     char peer_key[64];
     struct attempt a = {.door = console_door};
@@ -256,7 +273,12 @@ void guard_code_failed(struct sh_guard *g, struct sh_str user, struct sh_str pee
     sh_mutex_lock(&g->lock);
     count_failure(g, &a, guard_person_by_user(g, user), sh_mono_us(g->env->clock));
     sh_mutex_unlock(&g->lock);
-    audit_failure(g, &a, SH_E_DENIED);
+    audit_failure(g, &a, SH_E_DENIED, detail);
+}
+
+void guard_code_failed(struct sh_guard *g, struct sh_str user, struct sh_str peer)
+{
+    guard_attempt_failed(g, user, peer, SH_STR(""));
 }
 
 /* ---- waiting jobs ---- */
@@ -283,7 +305,7 @@ static void finish_job(struct sh_guard *g, struct guard_password_job *j, bool ca
     if (!cancel) {
         err = end(g, &j->a, prove(g, &j->a), &who);
         if (err == SH_E_DENIED) {
-            audit_failure(g, &j->a, err);
+            audit_failure(g, &j->a, err, SH_STR(""));
         }
     }
     sh_crypto_wipe(j->a.password, sizeof j->a.password);

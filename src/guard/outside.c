@@ -64,6 +64,7 @@ static sh_err take_provider(struct sh_outside *x, struct sh_str id, bool cached)
     const int64_t good = sh_mono_us(g->env->clock) - CACHE_S * US;
     sh_mutex_lock(&g->lock);
     const struct guard_provider *p = guard_provider_find(g, id);
+    p = p != NULL && p->kind == GUARD_OIDC ? p : NULL;
     x->p = p == NULL || (p->disabled && x->purpose != SH_OUTSIDE_TRY) ? NULL
                                                                       : guard_provider_copy(g, p);
     sh_err err = p != NULL && x->p == NULL && !p->disabled ? SH_E_NOMEM : SH_OK;

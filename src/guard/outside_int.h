@@ -4,7 +4,7 @@
 #ifndef SH_GUARD_OUTSIDE_INT_H
 #define SH_GUARD_OUTSIDE_INT_H
 
-#include <sh/outside.h>
+#include <sh/directory.h>
 
 struct guard_person;
 struct guard_batch;
@@ -12,15 +12,17 @@ struct guard_role;
 
 /* ---- who somebody is there ---- */
 
-enum { GUARD_IDENTITIES_MAX = 4, GUARD_SUBJECT_MAX = 255 };
+enum { GUARD_IDENTITIES_MAX = 4, GUARD_SUBJECT_MAX = 255, GUARD_LOGIN_MAX = 128 };
 struct guard_identity {
     char provider[SH_PROVIDER_ID_MAX + 1];
     char subject[GUARD_SUBJECT_MAX + 1];
-    bool named; /* it is a value of the naming claim still: nobody has come */
+    bool named;                      /* it is a value of the naming claim still: nobody has come */
+    char login[GUARD_LOGIN_MAX + 1]; /* of a directory: what was typed there last */
 };
 
 /* ---- providers (under lock; what is stored is changed under change and lock) ---- */
 
+enum guard_provider_kind { GUARD_OIDC, GUARD_LDAP };
 enum guard_people {
     GUARD_PEOPLE_LINKED, /* only who was linked beforehand */
     GUARD_PEOPLE_CREATE, /* made at the first sign-in, with `roles` */
@@ -33,7 +35,29 @@ enum {
     GUARD_CLAIM_MAX = 64,
     GUARD_PROVIDER_ROLES = 16
 };
+enum { GUARD_SERVER_MAX = 255, GUARD_FILTER_CHARS = 512, GUARD_CA_MAX = 6144 };
+enum guard_ldap_tls { GUARD_LDAPS, GUARD_STARTTLS, GUARD_CLEAR };
+/* Of a provider of the kind ldap (directory_config.c). Its naming attribute, the one with groups
+ * and the password of its service account are name_claim, roles_claim and secret of the provider.
+ */
+struct guard_directory {
+    char servers[SH_DIRECTORY_SERVERS][GUARD_SERVER_MAX + 1]; /* host or host:port */
+    uint32_t nservers;
+    enum guard_ldap_tls tls;
+    bool allow_clear;
+    char ca[GUARD_CA_MAX + 1];
+    char bind_dn[GUARD_VALUE_CHARS]; /* "" = anonymous */
+    char base[GUARD_VALUE_CHARS];
+    char filter[GUARD_FILTER_CHARS];
+    char dn_template[GUARD_VALUE_CHARS]; /* in place of the search */
+    char subject[GUARD_CLAIM_MAX + 1];
+    char display[GUARD_CLAIM_MAX + 1];
+    char group_base[GUARD_VALUE_CHARS]; /* "" = groups are values of roles_claim alone */
+    char group_filter[GUARD_FILTER_CHARS];
+    uint32_t at; /* the server that answered last; in memory only */
+};
 struct guard_provider {
+    enum guard_provider_kind kind;
     char id[SH_PROVIDER_ID_MAX + 1];
     char zh[2 * SH_NAME_MAX + 1];
     char en[2 * SH_NAME_MAX + 1];
@@ -55,6 +79,7 @@ struct guard_provider {
     } map[GUARD_MAP_MAX];
     bool second; /* its word for a second factor is taken */
     char acr[GUARD_VALUE_CHARS];
+    struct guard_directory ldap;
     int64_t created_us;
     uint64_t revision;
     /* What was fetched; in memory only; owned; monotonic times. */
@@ -76,7 +101,10 @@ void guard_provider_drop(struct sh_guard *g, struct guard_provider *p);
 void guard_provider_write(struct sh_guard *g, const struct guard_provider *p, struct sh_jw *w);
 sh_err guard_provider_batch(struct sh_guard *g, struct guard_batch *b,
                             const struct guard_provider *p);
-sh_err guard_provider_read(const json_t *o, struct guard_provider *p, struct sh_diag *diag);
+sh_err guard_provider_read(struct sh_guard *g, const json_t *o, struct guard_provider *p,
+                           struct sh_diag *diag);
+/* The member kind; false: there is none such. *out stays when the member is not there. */
+bool guard_provider_kind_of(const json_t *o, enum guard_provider_kind *out);
 void guard_provider_defaults(struct guard_provider *p);
 bool guard_provider_id_ok(struct sh_str id);
 /* SH_E_INVAL with diag. */
@@ -89,6 +117,19 @@ bool guard_take_text(const json_t *o, const char *member, char *out, size_t cap)
  * values: array of texts, or one text; of the map. */
 sh_err guard_provider_roles(struct sh_guard *g, const struct guard_provider *p,
                             const json_t *values, struct guard_role **roles, uint32_t *n);
+/* Those of a tenant, by id; at most cap. Under lock. */
+size_t guard_providers_of(struct sh_guard *g, uint32_t tenant, const struct guard_provider **out,
+                          size_t cap);
+/* directory_config.c: members of the kind ldap. */
+void guard_directory_write(const struct guard_directory *d, struct sh_jw *w);
+sh_err guard_directory_read(struct sh_guard *g, const json_t *o, struct guard_provider *p,
+                            struct sh_diag *diag);
+void guard_directory_defaults(struct guard_provider *p);
+/* Host and port of "host", "host:port", "[v6]:port"; false: it is none of these. */
+bool guard_directory_server(const struct guard_directory *d, const char *text, struct sh_str *host,
+                            uint16_t *port);
+/* Passwords cross a network in clear. */
+bool guard_directory_clear(const struct guard_directory *d);
 /* Of the three administrators. */
 uint64_t guard_administrator_powers(void);
 /* What guard_person_put asks besides: separation, and the last administrator. Under lock. */
@@ -203,6 +244,7 @@ struct guard_entrant {
     const json_t *claims;     /* of the ID token, and below it those of the user info */
     const json_t *more;       /* may be NULL */
     bool second;              /* the provider's word for a second factor */
+    struct sh_str login;      /* of a directory; else empty */
     struct sh_str peer;
     struct sh_str agent;
     /* out */

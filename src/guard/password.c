@@ -164,6 +164,16 @@ uint8_t guard_person_must(const struct sh_guard *g, const struct guard_person *p
     return must;
 }
 
+/* Who has none here has it elsewhere. */
+static sh_err has_password(struct sh_guard *g, uint32_t tenant, struct sh_str name)
+{
+    sh_mutex_lock(&g->lock);
+    const struct guard_person *p = guard_person_find(g, tenant, name);
+    const bool there = p != NULL && p->phc[0] != '\0';
+    sh_mutex_unlock(&g->lock);
+    return there ? SH_OK : SH_E_STATE;
+}
+
 sh_err sh_guard_change_password(struct sh_guard *g, const struct sh_principal *p,
                                 struct sh_str old_password, struct sh_str new_password,
                                 struct sh_str keep, struct sh_str peer, struct sh_diag *diag)
@@ -181,6 +191,7 @@ sh_err sh_guard_change_password(struct sh_guard *g, const struct sh_principal *p
                      info.tenant_path)) {
         return SH_E_INTERNAL;
     }
+    SH_TRY(has_password(g, p->tenant, sh_str_c(info.name)));
     SH_TRY(guard_password_check(g, sh_str_c(user), old_password, peer, &wait));
     SH_TRY(guard_password_policy(g, new_password, sh_str_c(info.name), diag));
     SH_TRY(guard_password_past(g, p->tenant, sh_str_c(info.name), new_password, diag));

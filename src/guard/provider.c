@@ -1,9 +1,10 @@
-/* provider.c - providers of OpenID Connect: what is stored and shown of them, and reading it.
+/* provider.c - providers of sign-in: what is stored and shown of them, and reading it.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "guard_int.h"
 
 enum { BOX_MAX = GUARD_VALUE_CHARS + SH_BOX_OVERHEAD };
 
+static const char *const kind_words[] = {"oidc", "ldap"};
 static const char *const people_words[] = {"linked", "create", "map"};
 
 struct guard_provider *guard_provider_find(struct sh_guard *g, struct sh_str id)
@@ -67,18 +68,22 @@ static void write_roles(const struct guard_provider *p, struct sh_jw *w)
 static void write_common(const struct guard_provider *p, struct sh_jw *w)
 {
     put_text(w, "id", p->id);
-    put_text(w, "kind", "oidc");
+    put_text(w, "kind", kind_words[p->kind]);
     put_text(w, "zh", p->zh);
     put_text(w, "en", p->en);
     sh_jw_key(w, "disabled");
     sh_jw_bool(w, p->disabled);
-    put_text(w, "issuer", p->issuer);
-    put_text(w, "client_id", p->client);
-    put_text(w, "scopes", p->scopes);
+    if (p->kind == GUARD_LDAP) {
+        guard_directory_write(&p->ldap, w);
+    } else {
+        put_text(w, "issuer", p->issuer);
+        put_text(w, "client_id", p->client);
+        put_text(w, "scopes", p->scopes);
+        put_text(w, "acr_values", p->acr);
+    }
     put_text(w, "name_claim", p->name_claim);
     write_roles(p, w);
     put_text(w, "second_factor", p->second ? "provider" : "own");
-    put_text(w, "acr_values", p->acr);
 }
 
 void guard_provider_write(struct sh_guard *g, const struct guard_provider *p, struct sh_jw *w)
@@ -136,7 +141,7 @@ static sh_err secret_read(struct sh_guard *g, const json_t *o, struct guard_prov
     }
     if (err != SH_OK && err != SH_E_NOMEM) {
         sh_log(g->env->log, SH_LOG_WARN, "guard",
-               "the client secret of the sign-in provider %s can not be read (another node key?): "
+               "the secret of the sign-in provider %s can not be read (another node key?): "
                "enter it anew",
                p->id);
         err = SH_OK;
@@ -259,20 +264,8 @@ static sh_err read_second(const json_t *o, struct guard_provider *p, struct sh_d
                                     "Write the values with blanks between them.");
 }
 
-/* From a body or a stored object. */
-sh_err guard_provider_read(const json_t *o, struct guard_provider *p, struct sh_diag *diag)
+static sh_err read_oidc(const json_t *o, struct guard_provider *p, struct sh_diag *diag)
 {
-    static const char check[] = "Look at the entry and send it again.";
-    const json_t *kind = json_object_get(o, "kind");
-    if (kind != NULL && !sh_str_eqc(sh_json_get_str(o, "kind"), "oidc")) {
-        return guard_provider_bad(diag, "/kind", "There are providers of the kind oidc only.",
-                                  check);
-    }
-    if (!guard_take_text(o, "zh", p->zh, sizeof p->zh) ||
-        !guard_take_text(o, "en", p->en, sizeof p->en)) {
-        return guard_provider_bad(diag, "/en",
-                                  "A name on the button is one line of at most 128 bytes.", check);
-    }
     if (!guard_take_text(o, "issuer", p->issuer, sizeof p->issuer) ||
         !guard_outside_url_ok(sh_str_c(p->issuer)) || strchr(p->issuer, '?') != NULL) {
         return guard_provider_bad(
@@ -290,12 +283,49 @@ sh_err guard_provider_read(const json_t *o, struct guard_provider *p, struct sh_
         !guard_take_text(o, "roles_claim", p->roles_claim, sizeof p->roles_claim)) {
         return guard_provider_bad(
             diag, "/name_claim",
-            "Claims have names of 1 to 64 bytes; scopes are a text of at most 255 bytes.", check);
+            "Claims have names of 1 to 64 bytes; scopes are a text of at most 255 bytes.",
+            "Look at the entry and send it again.");
     }
+    return SH_OK;
+}
+
+bool guard_provider_kind_of(const json_t *o, enum guard_provider_kind *out)
+{
+    const struct sh_str word = sh_json_get_str(o, "kind");
+    for (size_t i = 0; i < sizeof kind_words / sizeof kind_words[0]; i++) {
+        if (sh_str_eqc(word, kind_words[i])) {
+            *out = (enum guard_provider_kind)i;
+            return true;
+        }
+    }
+    return json_object_get(o, "kind") == NULL;
+}
+
+/* From a body or a stored object. */
+sh_err guard_provider_read(struct sh_guard *g, const json_t *o, struct guard_provider *p,
+                           struct sh_diag *diag)
+{
+    static const char check[] = "Look at the entry and send it again.";
+    enum guard_provider_kind kind = p->kind;
+    if (!guard_provider_kind_of(o, &kind) || kind != p->kind) {
+        return guard_provider_bad(diag, "/kind", "kind is oidc or ldap, and stays as it was.",
+                                  check);
+    }
+    if (!guard_take_text(o, "zh", p->zh, sizeof p->zh) ||
+        !guard_take_text(o, "en", p->en, sizeof p->en)) {
+        return guard_provider_bad(diag, "/en",
+                                  "A name on the button is one line of at most 128 bytes.", check);
+    }
+    SH_TRY(p->kind == GUARD_LDAP ? guard_directory_read(g, o, p, diag) : read_oidc(o, p, diag));
     p->disabled = sh_json_get_bool(o, "disabled", p->disabled);
     SH_TRY(read_people(o, p, diag));
     SH_TRY(read_roles(o, p, diag));
-    return read_second(o, p, diag);
+    SH_TRY(read_second(o, p, diag));
+    if (p->kind == GUARD_LDAP && p->second) {
+        return guard_provider_bad(diag, "/second_factor", "A directory gives no second factor.",
+                                  "Set it to own: ours is asked for.");
+    }
+    return SH_OK;
 }
 
 bool guard_provider_id_ok(struct sh_str id)
@@ -310,6 +340,10 @@ bool guard_provider_id_ok(struct sh_str id)
 
 void guard_provider_defaults(struct guard_provider *p)
 {
+    if (p->kind == GUARD_LDAP) {
+        guard_directory_defaults(p);
+        return;
+    }
     memcpy(p->scopes, "openid profile", sizeof "openid profile");
     memcpy(p->name_claim, "preferred_username", sizeof "preferred_username");
     memcpy(p->roles_claim, "groups", sizeof "groups");
@@ -324,10 +358,11 @@ sh_err guard_provider_load(struct sh_guard *g, const json_t *o)
     p->tenant = (uint32_t)sh_json_get_i64(o, "tenant", 0);
     p->created_us = sh_json_get_i64(o, "created", 0);
     p->revision = (uint64_t)sh_json_get_i64(o, "revision", 0);
-    const bool good = guard_provider_id_ok(sh_json_get_str(o, "id")) &&
+    const bool good = guard_provider_kind_of(o, &p->kind) &&
+                      guard_provider_id_ok(sh_json_get_str(o, "id")) &&
                       guard_copy(p->id, sizeof p->id, sh_json_get_str(o, "id")) &&
                       guard_tenant_at(g, p->tenant) != NULL;
-    sh_err err = good && guard_provider_read(o, p, NULL) == SH_OK ? SH_OK : SH_E_CORRUPT;
+    sh_err err = good && guard_provider_read(g, o, p, NULL) == SH_OK ? SH_OK : SH_E_CORRUPT;
     err = err == SH_OK ? secret_read(g, o, p) : err;
     err = err == SH_OK ? sh_map_put(&g->providers, sh_str_c(p->id), p) : err;
     if (err != SH_OK) {

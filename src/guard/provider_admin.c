@@ -5,9 +5,12 @@
  * unless `signin.administrators` says so; that is looked at again at each sign-in, because a role
  * may have got more since.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <sh/ldap.h>
 #include <stdlib.h>
 
 #include "guard_int.h"
+
+enum { DETAIL_TEXT_MAX = 512 };
 
 static void put_text(struct sh_jw *w, const char *key, const char *text)
 {
@@ -32,14 +35,20 @@ static bool add_role(struct sh_guard *g, const char *name, struct guard_role **r
     return r == NULL; /* a role that is gone gives nothing */
 }
 
-static bool has_value(const json_t *values, const char *value)
+/* Groups of a directory are names, which have no case. */
+static bool same_value(const struct guard_provider *p, const char *a, const char *b)
+{
+    return p->kind == GUARD_LDAP ? sh_ldap_dn_same(sh_str_c(a), sh_str_c(b)) : strcmp(a, b) == 0;
+}
+
+static bool has_value(const struct guard_provider *p, const json_t *values, const char *value)
 {
     if (json_is_string(values)) {
-        return strcmp(json_string_value(values), value) == 0;
+        return same_value(p, json_string_value(values), value);
     }
     for (size_t i = 0; i < json_array_size(values); i++) {
         const char *s = json_string_value(json_array_get(values, i));
-        if (s != NULL && strcmp(s, value) == 0) {
+        if (s != NULL && same_value(p, s, value)) {
             return true;
         }
     }
@@ -55,7 +64,7 @@ sh_err guard_provider_roles(struct sh_guard *g, const struct guard_provider *p,
         fits = add_role(g, p->roles[i], roles, n) && fits;
     }
     for (uint32_t i = 0; p->people == GUARD_PEOPLE_MAP && i < p->nmap; i++) {
-        if (has_value(values, p->map[i].value)) {
+        if (has_value(p, values, p->map[i].value)) {
             fits = add_role(g, p->map[i].role, roles, n) && fits;
         }
     }
@@ -108,7 +117,11 @@ static sh_err detail_side(const json_t *of, const json_t *other, struct sh_jw *w
     {
         if (strcmp(key, "revision") != 0 && !json_equal(value, json_object_get(other, key))) {
             sh_jw_key(w, key);
-            sh_jw_json(w, value);
+            if (json_string_length(value) > DETAIL_TEXT_MAX) { /* a certificate */
+                sh_jw_c(w, "...");
+            } else {
+                sh_jw_json(w, value);
+            }
         }
     }
     sh_jw_obj_end(w);
@@ -151,7 +164,7 @@ static sh_err detail_of(struct sh_guard *g, const struct guard_provider *old,
         err = detail_side(after, before, &w);
     }
     if (err == SH_OK && old != NULL && form != NULL && strcmp(old->secret, form->secret) != 0) {
-        put_text(&w, "client_secret", "changed");
+        put_text(&w, form->kind == GUARD_LDAP ? "bind_password" : "client_secret", "changed");
     }
     sh_jw_obj_end(&w);
     json_decref(before);
@@ -197,6 +210,30 @@ static sh_err commit(struct sh_guard *g, const struct sh_guard_at *at,
     return err;
 }
 
+/* A sign-in asks each directory of its tenant: there are few. Under lock. */
+static sh_err room_for(struct sh_guard *g, const struct guard_provider *form, struct sh_diag *diag)
+{
+    const struct guard_provider *list[SH_PROVIDERS_MAX + 1] = {NULL};
+    const size_t n = guard_providers_of(g, form->tenant, list, SH_PROVIDERS_MAX + 1);
+    size_t others = 0;
+    for (size_t i = 0; i < n; i++) {
+        others +=
+            list[i]->kind == GUARD_LDAP && !list[i]->disabled && strcmp(list[i]->id, form->id) != 0
+                ? 1
+                : 0;
+    }
+    if (form->kind == GUARD_LDAP && !form->disabled && others >= SH_DIRECTORIES_TENANT) {
+        sh_diag_set(diag, "A tenant has at most %d directories in use.", SH_DIRECTORIES_TENANT);
+        return SH_E_LIMIT;
+    }
+    if (form->kind == GUARD_LDAP && form->ldap.bind_dn[0] != '\0' && form->secret[0] == '\0') {
+        return guard_provider_bad(diag, "/bind_password",
+                                  "The account that searches (bind_dn) needs a password.",
+                                  "A bind without one is anonymous, whatever name it says.");
+    }
+    return SH_OK;
+}
+
 /* Under change and lock: the state after it, in a new object. */
 static sh_err plan(struct sh_guard *g, const struct sh_guard_at *at, struct sh_str id,
                    const json_t *body, enum sh_put_mode mode, uint64_t revision,
@@ -226,17 +263,22 @@ static sh_err plan(struct sh_guard *g, const struct sh_guard_at *at, struct sh_s
         return SH_E_NOMEM;
     }
     if (*old == NULL) {
+        if (!guard_provider_kind_of(body, &(*form)->kind)) {
+            return guard_provider_bad(diag, "/kind", "kind is oidc or ldap.", "Left out: oidc.");
+        }
         guard_provider_defaults(*form);
         (void)guard_copy((*form)->id, sizeof(*form)->id, id);
         (*form)->tenant = at->tenant;
         (*form)->created_us = guard_now(g);
     }
-    if (!guard_take_text(body, "client_secret", (*form)->secret, sizeof(*form)->secret)) {
+    if (!guard_take_text(body, (*form)->kind == GUARD_LDAP ? "bind_password" : "client_secret",
+                         (*form)->secret, sizeof(*form)->secret)) {
         return guard_provider_bad(diag, "/client_secret",
-                                  "The client secret is a text of at most 255 bytes.",
+                                  "The secret is a text of at most 255 bytes.",
                                   "Leave the member out to keep the one that is stored.");
     }
-    SH_TRY(guard_provider_read(body, *form, diag));
+    SH_TRY(guard_provider_read(g, body, *form, diag));
+    SH_TRY(room_for(g, *form, diag));
     (*form)->revision = guard_next_revision(g);
     return may_set(g, at, *form, diag);
 }
@@ -337,15 +379,14 @@ static int by_id(const void *a, const void *b)
     return strcmp((*x)->id, (*y)->id);
 }
 
-/* Those of a tenant, by id. Under lock. */
-static size_t of_tenant(struct sh_guard *g, uint32_t tenant,
-                        const struct guard_provider *out[SH_PROVIDERS_MAX + 1])
+size_t guard_providers_of(struct sh_guard *g, uint32_t tenant, const struct guard_provider **out,
+                          size_t cap)
 {
     size_t it = 0;
     size_t n = 0;
     struct sh_str key;
     void *v = NULL;
-    while (n <= SH_PROVIDERS_MAX && sh_map_next(&g->providers, &it, &key, &v)) {
+    while (n < cap && sh_map_next(&g->providers, &it, &key, &v)) {
         const struct guard_provider *p = v;
         if (p->tenant == tenant) {
             out[n++] = p;
@@ -360,7 +401,7 @@ sh_err sh_guard_providers_write(struct sh_guard *g, const struct sh_guard_at *at
     const struct guard_provider *list[SH_PROVIDERS_MAX + 1] = {NULL};
     SH_TRY(sh_guard_check(g, at->by, SH_PERM_PEOPLE_READ, at->tenant));
     sh_mutex_lock(&g->lock);
-    const size_t n = of_tenant(g, at->tenant, list);
+    const size_t n = guard_providers_of(g, at->tenant, list, SH_PROVIDERS_MAX + 1);
     for (size_t i = 0; i < n; i++) {
         guard_provider_write(g, list[i], w);
     }
@@ -383,15 +424,17 @@ sh_err sh_guard_provider_get(struct sh_guard *g, const struct sh_guard_at *at, s
     return there ? SH_OK : SH_E_NOTFOUND;
 }
 
-void sh_guard_doors_write(struct sh_guard *g, struct sh_str tenant, struct sh_jw *w)
+/* kind ldap: as directories, whose names are shown alone. */
+static void doors(struct sh_guard *g, struct sh_str tenant, enum guard_provider_kind kind,
+                  struct sh_jw *w)
 {
     const struct guard_provider *list[SH_PROVIDERS_MAX + 1] = {NULL};
     sh_mutex_lock(&g->lock);
     const struct guard_tenant *t = guard_tenant_by_path(g, tenant);
     const bool open = t != NULL && !atomic_load(&t->off);
-    const size_t n = open ? of_tenant(g, t->id, list) : 0;
+    const size_t n = open ? guard_providers_of(g, t->id, list, SH_PROVIDERS_MAX + 1) : 0;
     for (size_t i = 0; i < n; i++) {
-        if (!list[i]->disabled) {
+        if (!list[i]->disabled && list[i]->kind == kind) {
             sh_jw_obj(w);
             put_text(w, "id", list[i]->id);
             put_text(w, "zh", list[i]->zh);
@@ -400,4 +443,14 @@ void sh_guard_doors_write(struct sh_guard *g, struct sh_str tenant, struct sh_jw
         }
     }
     sh_mutex_unlock(&g->lock);
+}
+
+void sh_guard_doors_write(struct sh_guard *g, struct sh_str tenant, struct sh_jw *w)
+{
+    doors(g, tenant, GUARD_OIDC, w);
+}
+
+void sh_guard_directories_write(struct sh_guard *g, struct sh_str tenant, struct sh_jw *w)
+{
+    doors(g, tenant, GUARD_LDAP, w);
 }

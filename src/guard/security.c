@@ -43,7 +43,9 @@ static void count_providers(struct sh_guard *g, struct sh_guard_security *out)
     void *v = NULL;
     while (sh_map_next(&g->providers, &it, &key, &v)) {
         const struct guard_provider *p = v;
-        const bool clear = sh_str_starts(sh_str_c(p->issuer), SH_STR("http://"));
+        const bool clear = p->kind == GUARD_LDAP
+                               ? guard_directory_clear(&p->ldap)
+                               : sh_str_starts(sh_str_c(p->issuer), SH_STR("http://"));
         out->providers += p->disabled ? 0 : 1;
         out->providers_clear += !p->disabled && clear ? 1 : 0;
     }

@@ -113,14 +113,17 @@ const struct sh_config_key node_keys[] = {
      "Connect）的回调地址；留空则按浏览器的访问地址。",
      NULL},
     {"signin.allow", SH_CONFIG_TEXT, "", 0, 0, false, false, false,
-     "Private or loopback addresses and ranges, by comma, that calls to providers of sign-in may "
-     "go to, e.g. 10.1.2.0/24; empty = public ones only.",
-     "统一认证服务在内网时，允许访问的地址或网段，以逗号分隔，例如 "
+     "Private or loopback addresses and ranges, by comma, that calls to providers of sign-in and "
+     "directories may go to, e.g. 10.1.2.0/24; empty = public ones only.",
+     "统一认证服务或目录（LDAP）在内网时，允许访问的地址或网段，以逗号分隔，例如 "
      "10.1.2.0/24；留空则只允许公网地址。",
      NULL},
     {"signin.ca", SH_CONFIG_TEXT, "", 0, 0, false, true, true,
-     "PEM file of the authority that signed the providers' certificates; empty = the system's.",
-     "签发统一认证服务证书的机构的 PEM 文件；留空则使用系统信任的机构。", NULL},
+     "PEM file of the authority that signed the certificates of providers, and of directories that "
+     "name none; empty = the system's.",
+     "签发统一认证服务（及未单独指定 CA 的目录）证书的机构的 PEM "
+     "文件；留空则使用系统信任的机构。",
+     NULL},
     {"signin.administrators", SH_CONFIG_BOOL, "false", 0, 0, false, false, false,
      "Providers may give roles with the powers of an administrator.",
      "是否允许由统一认证授予具有管理员权限的角色。", NULL},

@@ -28,7 +28,9 @@ struct sh_connect {
     bool naming; /* what is pending is gai */
     bool done;
     bool public_only;
-    bool refused; /* an address was refused by public_only */
+    bool (*allow)(void *ctx, const struct sh_addr *a);
+    void *allow_ctx;
+    bool refused; /* an address was refused by public_only or allow */
     uint16_t port;
     struct sh_tls *tls;
     int64_t deadline_us;
@@ -153,7 +155,7 @@ static void next_address(struct sh_connect *c, int last_error)
         c->tcp = NULL;
     }
     if (c->naddrs == 0 && c->refused) {
-        fail(c, SH_E_DENIED, "the address is not a public one, and only those are allowed");
+        fail(c, SH_E_DENIED, "the address is one that is not allowed");
         return;
     }
     char why[160];
@@ -165,7 +167,8 @@ static void next_address(struct sh_connect *c, int last_error)
 static void add_address(struct sh_connect *c, struct sh_addr a)
 {
     a.port = c->port;
-    if (c->public_only && sh_addr_is_special(&a)) {
+    if ((c->public_only && sh_addr_is_special(&a)) ||
+        (c->allow != NULL && !c->allow(c->allow_ctx, &a))) {
         c->refused = true;
         return;
     }
@@ -255,6 +258,8 @@ sh_err sh_connect_start(struct sh_loop *l, const struct sh_connect_opts *opts,
     c->port = opts->port;
     c->tls = opts->tls;
     c->public_only = opts->public_only;
+    c->allow = opts->allow;
+    c->allow_ctx = opts->allow_ctx;
     c->stream = opts->stream;
     const int64_t timeout = opts->timeout_us == 0 ? CONNECT_US : opts->timeout_us;
     c->deadline_us = sh_loop_now_us(l) + timeout;

@@ -56,7 +56,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) /* NOLINT */
     sh_buf_init(&b, sh_alloc_heap(), 1 << 20);
     sh_buf_init(&ber, sh_alloc_heap(), 1 << 20);
     const struct sh_str text = sh_str_of((const char *)data, size);
-    (void)sh_ldap_filter_put(&ber, text, NULL);
+    if (sh_ldap_filter_put(&ber, text, NULL) != SH_OK) {
+        SH_FUZZ_CHECK(ber.n == 0); /* whole or not at all */
+    }
     sh_buf_clear(&ber);
     if (sh_ldap_fill(&b, SH_STR("(uid={login})"), SH_STR("login"), text, sh_ldap_filter_escape) ==
         SH_OK) {

@@ -150,6 +150,7 @@ static void test_bind_without_password_is_refused(void **state)
     (void)state;
     struct sh_buf b = buf_new();
     assert_int_equal(sh_ldap_bind_put(&b, 1, SH_STR("cn=a"), SH_STR("")), SH_E_INVAL);
+    assert_int_equal(sh_ldap_bind_put(&b, 1, SH_STR(""), SH_STR("pw")), SH_E_INVAL);
     assert_int_equal(b.n, 0);
     assert_int_equal(sh_ldap_bind_put(&b, 1, SH_STR(""), SH_STR("")), SH_OK); /* anonymous */
     sh_buf_fini(&b);

@@ -8,25 +8,63 @@ export interface Door {
   zh: string;
   en: string;
 }
-export interface Provider extends Door {
-  issuer: string;
-  client_id: string;
+/** What both kinds have. */
+interface ProviderBase extends Door {
   has_secret: boolean;
-  scopes: string;
+  /** Claim, or attribute of a directory. */
   name_claim: string;
   people: 'linked' | 'create' | 'map';
   roles: string[];
   roles_claim: string;
   map: { value: string; role: string }[];
   second_factor: 'own' | 'provider';
-  acr_values: string;
   disabled: boolean;
   revision: number;
+}
+export interface OidcProvider extends ProviderBase {
+  kind: 'oidc';
+  issuer: string;
+  client_id: string;
+  scopes: string;
+  acr_values: string;
+}
+export interface DirectoryProvider extends ProviderBase {
+  kind: 'ldap';
+  servers: string[];
+  tls: 'ldaps' | 'starttls' | 'none';
+  allow_clear: boolean;
+  ca: string;
+  bind_dn: string;
+  base: string;
+  filter: string;
+  dn_template: string;
+  subject_attribute: string;
+  display_attribute: string;
+  group_base: string;
+  group_filter: string;
+}
+export type Provider = OidcProvider | DirectoryProvider;
+/** What trying a directory answers. */
+export interface DirectoryTrial {
+  good: boolean;
+  steps: { step: string; result: 'ok' | 'failed' | 'skipped'; detail: string }[];
+  found: {
+    dn: string;
+    subject: string;
+    name: string;
+    display: string;
+    disabled: boolean;
+    groups: string[];
+    roles: string[];
+    person: string | null;
+  } | null;
 }
 export interface Identity {
   provider: string;
   subject?: string;
   name?: string;
+  /** Of a directory: what was typed there last. */
+  login?: string;
 }
 
 const CHANNEL = 'songhua-sign-in';

@@ -50,6 +50,8 @@ export interface Session {
   password?: boolean;
   /** Providers that one is linked to. */
   providers?: string[];
+  /** Those of them that are directories: the password lives there. */
+  directories?: string[];
   /** One-time codes are set up. */
   totp?: boolean;
   keys?: SecurityKey[];

@@ -20,7 +20,8 @@ export function ConfirmIdentity() {
   const { session } = useSession();
   const linked = session?.providers ?? [];
   const doors = useDoors(session?.user.tenant ?? '').filter((door) => linked.includes(door.id));
-  const password = session?.password !== false;
+  const directory = (session?.directories ?? []).length > 0;
+  const password = session?.password !== false || directory;
   const [open, setOpen] = useState(false);
   const [factors, setFactors] = useState<('totp' | 'key')[] | null>(null);
   const waiting = useRef<((yes: boolean) => void)[]>([]);
@@ -89,6 +90,7 @@ export function ConfirmIdentity() {
         <Form.Item
           name="password"
           label={t('signIn.password')}
+          extra={directory ? t('directory.confirm') : undefined}
           rules={[{ required: true, message: t('signIn.passwordMissing') }]}
         >
           <Input.Password autoComplete="current-password" />

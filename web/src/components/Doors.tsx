@@ -8,6 +8,11 @@ export function useDoors(tenant: string): Door[] {
   return useResource<{ providers: Door[] }>('sign-in', { tenant }).data?.providers ?? [];
 }
 
+/** The directories (LDAP) whose passwords the form takes. */
+export function useDirectories(tenant: string): Door[] {
+  return useResource<{ directories?: Door[] }>('sign-in', { tenant }).data?.directories ?? [];
+}
+
 interface Props {
   doors: Door[];
   word: 'outside.enter' | 'outside.confirm';

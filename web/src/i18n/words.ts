@@ -4,6 +4,7 @@ import { accountWords } from './wordsAccount';
 import { backupWords } from './wordsBackups';
 import { dashboardWords } from './wordsDashboards';
 import { deviceWords } from './wordsDevices';
+import { directoryWords } from './wordsDirectory';
 import { historyWords } from './wordsHistory';
 import { identityWords } from './wordsIdentity';
 import { securityWords } from './wordsSecurity';
@@ -544,6 +545,7 @@ const table = {
   ...importWords,
   ...accountWords,
   ...outsideWords,
+  ...directoryWords,
 
   'audit.what': ['每条记录都含前一条的散列，可离线验证完整性', 'Each entry holds the hash of the one before; the chain can be verified off-line'],
   'audit.search': ['搜索人员、动作、对象', 'Search who, act or object'],

@@ -86,8 +86,8 @@ export const outsideWords = {
 
   'provider.none': ['没有身份提供方', 'No providers'],
   'provider.noneHint': [
-    '企业已有统一认证（OpenID Connect，如 Keycloak、AD FS）时，在此登记后，登录页会出现对应的按钮。',
-    'If your company has a single sign-on by OpenID Connect (Keycloak, AD FS, ...), enter it here: the sign-in page gets a button.',
+    '企业已有统一认证（OpenID Connect，如 Keycloak、AD FS）或目录（LDAP、Active Directory）时，在此登记后即可用企业账号登录。',
+    'If your company has a single sign-on (OpenID Connect: Keycloak, AD FS, ...) or a directory (LDAP, Active Directory), enter it here: people sign in with what they have.',
   ],
   'provider.create': ['新建提供方', 'New provider'],
   'provider.id': ['标识', 'Id'],

@@ -1,26 +1,28 @@
 import { DeleteOutlined } from '@ant-design/icons';
-import { Button, Form, Input, Modal, Select, Switch } from 'antd';
+import { Button, Form, Input, Select, Switch } from 'antd';
 import { useMemo, useState } from 'react';
-import { post, put, remove, seg, type Problem } from '../api/client';
-import { outsideProblem, type Provider } from '../api/outside';
+import { post, put, remove, seg } from '../api/client';
+import type { DirectoryProvider, OidcProvider, Provider } from '../api/outside';
 import { useResource } from '../api/useResource';
 import { useSession } from '../app/session';
 import { AdminTable } from '../components/AdminTable';
 import type { Column } from '../components/DataTable';
-import { ProblemView } from '../components/ProblemView';
 import { RolePicker } from '../components/RolePicker';
-import { useAct } from '../components/useAct';
 import { pick, t, useLanguage } from '../i18n';
 import type { Page, Role } from '../api/types';
+import { directoryFresh, DirectoryFields, DirectoryGroups } from './providers/DirectoryFields';
+import { ProviderTrial } from './providers/ProviderTrial';
 
-type Values = Omit<Provider, 'has_secret' | 'revision'> & { client_secret?: string };
+type Members = Omit<OidcProvider, 'kind'> & Omit<DirectoryProvider, 'kind'> & { kind: Provider['kind'] };
+type Values = Omit<Members, 'has_secret' | 'revision'> & { client_secret?: string; bind_password?: string };
 
 function columnsOf(): Column<Provider>[] {
   return [
     { key: 'id', title: t('provider.id'), width: '11%', render: (p) => p.id },
     { key: 'name', title: t('provider.name'), width: '15%', render: (p) => pick(p, p.id) },
-    { key: 'issuer', title: t('provider.issuer'), render: (p) => p.issuer },
-    { key: 'people', title: t('provider.people'), width: '22%', render: (p) => t(`providerPeople.${p.people}`) },
+    { key: 'kind', title: t('provider.kind'), width: 130, render: (p) => t(`providerKind.${p.kind}`) },
+    { key: 'issuer', title: t('provider.where'), render: (p) => (p.kind === 'ldap' ? p.servers.join(' ') : p.issuer) },
+    { key: 'people', title: t('provider.people'), width: '20%', render: (p) => t(`providerPeople.${p.people}`) },
     {
       key: 'state',
       title: t('people.state'),
@@ -67,29 +69,12 @@ function MapRows() {
   );
 }
 
-function Fields({ row, callback }: { row: Provider | null; callback: string }) {
-  const id = Form.useWatch<string | undefined>('id') ?? '';
-  const people = Form.useWatch<Provider['people'] | undefined>('people') ?? 'linked';
-  const second = Form.useWatch<Provider['second_factor'] | undefined>('second_factor') ?? 'own';
+function OidcFields({ row }: { row: Provider | null }) {
   const needed = [{ required: true, whitespace: true, message: t('provider.needed') }];
   return (
-    <div className="two-columns">
-      <Form.Item
-        name="id"
-        label={t('provider.id')}
-        extra={t('provider.idHint', { url: callback.replace('{id}', id || '<id>') })}
-        rules={[{ required: true, pattern: /^[a-z0-9][a-z0-9-]{0,31}$/, message: t('provider.idBad') }]}
-      >
-        <Input disabled={row !== null} autoFocus={row === null} autoComplete="off" placeholder="corp" />
-      </Form.Item>
+    <>
       <Form.Item name="issuer" label={t('provider.issuer')} extra={t('provider.issuerHint')} rules={needed}>
         <Input placeholder="https://id.example.com/realms/plant" />
-      </Form.Item>
-      <Form.Item name="zh" label={t('provider.zh')}>
-        <Input />
-      </Form.Item>
-      <Form.Item name="en" label={t('provider.en')}>
-        <Input />
       </Form.Item>
       <Form.Item name="client_id" label={t('provider.client')} rules={needed}>
         <Input autoComplete="off" />
@@ -107,6 +92,58 @@ function Fields({ row, callback }: { row: Provider | null; callback: string }) {
       <Form.Item name="name_claim" label={t('provider.nameClaim')} extra={t('provider.nameClaimHint')} rules={needed}>
         <Input />
       </Form.Item>
+    </>
+  );
+}
+
+function OidcSecond() {
+  const second = Form.useWatch<Provider['second_factor'] | undefined>('second_factor') ?? 'own';
+  return (
+    <>
+      <Form.Item name="second_factor" label={t('provider.second')}>
+        <Select options={(['own', 'provider'] as const).map((value) => ({ value, label: t(`providerSecond.${value}`) }))} />
+      </Form.Item>
+      {second === 'provider' ? (
+        <Form.Item name="acr_values" label={t('provider.acr')}>
+          <Input />
+        </Form.Item>
+      ) : null}
+    </>
+  );
+}
+
+function Fields({ row, callback }: { row: Provider | null; callback: string }) {
+  const form = Form.useFormInstance<Values>();
+  const id = Form.useWatch<string | undefined>('id') ?? '';
+  const kind = Form.useWatch<Provider['kind'] | undefined>('kind') ?? row?.kind ?? 'oidc';
+  const people = Form.useWatch<Provider['people'] | undefined>('people') ?? 'linked';
+  const needed = [{ required: true, whitespace: true, message: t('provider.needed') }];
+  const ldap = kind === 'ldap';
+  return (
+    <div className="two-columns">
+      <Form.Item name="kind" label={t('provider.kind')}>
+        <Select
+          disabled={row !== null}
+          autoFocus={row === null}
+          onChange={(value: Provider['kind']) => form.setFieldsValue(value === 'ldap' ? directoryFresh : fresh)}
+          options={(['oidc', 'ldap'] as const).map((value) => ({ value, label: t(`providerKind.${value}`) }))}
+        />
+      </Form.Item>
+      <Form.Item
+        name="id"
+        label={t('provider.id')}
+        extra={ldap ? t('directory.idHint') : t('provider.idHint', { url: callback.replace('{id}', id || '<id>') })}
+        rules={[{ required: true, pattern: /^[a-z0-9][a-z0-9-]{0,31}$/, message: t('provider.idBad') }]}
+      >
+        <Input disabled={row !== null} autoComplete="off" placeholder="corp" />
+      </Form.Item>
+      <Form.Item name="zh" label={t(ldap ? 'directory.zh' : 'provider.zh')}>
+        <Input />
+      </Form.Item>
+      <Form.Item name="en" label={t(ldap ? 'directory.en' : 'provider.en')}>
+        <Input />
+      </Form.Item>
+      {ldap ? <DirectoryFields hasSecret={row?.has_secret === true} /> : <OidcFields row={row} />}
       <Form.Item name="people" label={t('provider.people')}>
         <Select options={(['linked', 'create', 'map'] as const).map((value) => ({ value, label: t(`providerPeople.${value}`) }))} />
       </Form.Item>
@@ -117,20 +154,17 @@ function Fields({ row, callback }: { row: Provider | null; callback: string }) {
       )}
       {people === 'map' ? (
         <>
-          <Form.Item name="roles_claim" label={t('provider.rolesClaim')} rules={needed}>
-            <Input />
-          </Form.Item>
+          {ldap ? (
+            <DirectoryGroups />
+          ) : (
+            <Form.Item name="roles_claim" label={t('provider.rolesClaim')} rules={needed}>
+              <Input />
+            </Form.Item>
+          )}
           <MapRows />
         </>
       ) : null}
-      <Form.Item name="second_factor" label={t('provider.second')}>
-        <Select options={(['own', 'provider'] as const).map((value) => ({ value, label: t(`providerSecond.${value}`) }))} />
-      </Form.Item>
-      {second === 'provider' ? (
-        <Form.Item name="acr_values" label={t('provider.acr')}>
-          <Input />
-        </Form.Item>
-      ) : null}
+      {ldap ? null : <OidcSecond />}
       {row ? (
         <Form.Item name="disabled" label={t('provider.off')} valuePropName="checked" extra={t('provider.offHint')}>
           <Switch size="small" />
@@ -141,6 +175,7 @@ function Fields({ row, callback }: { row: Provider | null; callback: string }) {
 }
 
 const fresh: Partial<Values> = {
+  kind: 'oidc',
   scopes: 'openid profile',
   name_claim: 'preferred_username',
   people: 'linked',
@@ -149,33 +184,6 @@ const fresh: Partial<Values> = {
   map: [],
   second_factor: 'own',
 };
-
-function Tried({ provider, onClose }: { provider: Provider; onClose: () => void }) {
-  const { busy, problem, run } = useAct();
-  const [answer, setAnswer] = useState<{ good: boolean; fault: Problem | null } | null>(null);
-  const ask = () =>
-    run(async () => {
-      const got = await post<{ good: boolean; code: string | null; detail: string | null }>(
-        `identity-providers/${seg(provider.id)}/try`,
-      );
-      setAnswer({ good: got.good, fault: got.good ? null : outsideProblem(got.code ?? '', got.detail ?? '') });
-    });
-  return (
-    <Modal
-      open
-      title={`${t('provider.try')} · ${pick(provider, provider.id)}`}
-      okText={t('provider.try')}
-      cancelText={t('action.close')}
-      confirmLoading={busy}
-      onOk={() => void ask()}
-      onCancel={onClose}
-      afterOpenChange={(shown) => void (shown && ask())}
-    >
-      {answer?.good ? <p role="status">{t('provider.good')}</p> : null}
-      <ProblemView problem={problem ?? answer?.fault} />
-    </Modal>
-  );
-}
 
 export default function Providers() {
   const lang = useLanguage();
@@ -197,8 +205,13 @@ export default function Providers() {
         wide
         fields={(row) => <Fields row={row} callback={callback} />}
         initial={(row) => row ?? fresh}
-        save={({ client_secret, ...values }, row) => {
-          const body = { ...values, ...(client_secret ? { client_secret } : {}) };
+        save={({ client_secret, bind_password, servers, ...values }, row) => {
+          const body = {
+            ...values,
+            ...(servers ? { servers: servers.filter((server) => server !== '') } : {}),
+            ...(client_secret ? { client_secret } : {}),
+            ...(bind_password ? { bind_password } : {}),
+          };
           return row ? put(`identity-providers/${seg(row.id)}`, body) : post('identity-providers', body);
         }}
         more={
@@ -213,7 +226,7 @@ export default function Providers() {
         drop={(row) => remove(`identity-providers/${seg(row.id)}`)}
         dropHint={(row) => t('provider.deleteHint', { name: pick(row, row.id) })}
       />
-      {trying ? <Tried provider={trying} onClose={() => setTrying(null)} /> : null}
+      {trying ? <ProviderTrial provider={trying} onClose={() => setTrying(null)} /> : null}
     </>
   );
 }

@@ -3,12 +3,12 @@ import { useEffect, useState } from 'react';
 import { LookButtons } from '../app/Shell';
 import { useSession } from '../app/session';
 import { outsideProblem, outsideReturn, startAt } from '../api/outside';
-import { Doors, useDoors } from '../components/Doors';
+import { Doors, useDirectories, useDoors } from '../components/Doors';
 import { OutsideCode } from '../components/OutsideCode';
 import { ProblemView } from '../components/ProblemView';
 import { factorsOf, SecondFactor } from '../components/SecondFactor';
 import { useAct } from '../components/useAct';
-import { t } from '../i18n';
+import { pick, t } from '../i18n';
 
 interface Values {
   user: string;
@@ -18,7 +18,9 @@ interface Values {
 
 export function SignIn() {
   const { signIn, refresh, problem: linkProblem } = useSession();
-  const doors = useDoors(new URLSearchParams(location.search).get('tenant') ?? '');
+  const tenant = new URLSearchParams(location.search).get('tenant') ?? '';
+  const doors = useDoors(tenant);
+  const directories = useDirectories(tenant);
   const [why, setWhy] = useState(outsideReturn?.why ?? '');
   const { busy, problem, run } = useAct();
   const [form] = Form.useForm<Values>();
@@ -74,6 +76,9 @@ export function SignIn() {
           >
             <Input.Password size="large" autoComplete="current-password" />
           </Form.Item>
+          {directories.length > 0 ? (
+            <p className="dim">{t('directory.signIn', { names: directories.map((d) => pick(d, d.id)).join(t('directory.comma')) })}</p>
+          ) : null}
           {needsCode ? (
             <SecondFactor
               factors={factors}

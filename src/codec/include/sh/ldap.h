@@ -66,8 +66,9 @@ struct sh_bytes sh_ldap_values(struct sh_bytes attributes, struct sh_str name);
 
 /* ---- what a client sends; appended whole or not at all; SH_E_LIMIT, SH_E_NOMEM ---- */
 
-/* Simple bind. SH_E_INVAL: dn without password, which would be an unauthenticated bind that many
- * servers answer with success (RFC 4513, 5.1.2). Both empty is an anonymous bind. */
+/* Simple bind. SH_E_INVAL: a name without a password, which would be an unauthenticated bind that
+ * many servers answer with success (RFC 4513, 5.1.2), or a password without a name. Both empty is
+ * an anonymous bind. */
 SH_MUST_CHECK sh_err sh_ldap_bind_put(struct sh_buf *out, uint32_t id, struct sh_str dn,
                                       struct sh_str password);
 SH_MUST_CHECK sh_err sh_ldap_starttls_put(struct sh_buf *out, uint32_t id);

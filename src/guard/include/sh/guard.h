@@ -299,7 +299,8 @@ SH_MUST_CHECK sh_err sh_guard_sign_in_link(struct sh_guard *g, struct sh_str lin
 /* Ends one session. SH_E_NOTFOUND: none such. May block. */
 SH_MUST_CHECK sh_err sh_guard_sign_out(struct sh_guard *g, struct sh_str token);
 /* The caller's own password; ends its other sessions. SH_E_DENIED: `old` is wrong; SH_E_INVAL:
- * policy (diag). `keep` is the session token that stays. May block. */
+ * policy (diag); SH_E_STATE: it has none here, but at a provider. `keep` is the session token that
+ * stays. May block. */
 SH_MUST_CHECK sh_err sh_guard_change_password(struct sh_guard *g, const struct sh_principal *p,
                                               struct sh_str old_password,
                                               struct sh_str new_password, struct sh_str keep,

@@ -179,6 +179,9 @@ struct sh_connect_opts {
     struct sh_str server_name; /* TLS: SNI and the name to verify; empty = host; copied */
     int64_t timeout_us;        /* resolution, connection and handshake together; 0 = 10 s */
     bool public_only;          /* refuse addresses of sh_addr_is_special (SH_E_DENIED) */
+    /* NULL: any. Else asked for each address, on the loop; false: SH_E_DENIED. */
+    bool (*allow)(void *ctx, const struct sh_addr *a);
+    void *allow_ctx;
     struct sh_stream_opts stream;
 };
 struct sh_connect_handler {

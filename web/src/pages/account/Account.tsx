@@ -36,7 +36,7 @@ export default function Account() {
           </Panel>
           {session?.password === false ? (
             <Panel title={t('account.password')}>
-              <p>{t('outside.noPassword')}</p>
+              <p>{t((session.directories ?? []).length > 0 ? 'directory.noPassword' : 'outside.noPassword')}</p>
             </Panel>
           ) : (
             <PasswordPanel />

@@ -48,6 +48,7 @@ export function Identities({ person, mayWrite }: { person: string; mayWrite: boo
           {items.map((row) => (
             <li key={row.provider}>
               <strong>{nameOf(row.provider)}</strong> <code>{row.subject ?? row.name}</code>
+              {row.login ? <span className="dim"> {t('directory.login', { login: row.login })}</span> : null}
               {row.name ? <span className="dim"> {t('identity.name')}</span> : null}
               {mayWrite ? (
                 <Button size="small" type="text" danger loading={busy} onClick={() => void drop(row.provider)}>
