@@ -29,6 +29,7 @@ const SECRET = 'a secret: with %signs/and+more';
 const GROUPS = { li: ['line 3', 'operators'], boss: ['administrators'], wang: [] };
 
 const rsa = await jose.generateKeyPair('RS256', { extractable: true });
+const ps = await jose.generateKeyPair('PS256', { extractable: true });
 const ec = await jose.generateKeyPair('ES256', { extractable: true });
 const ed = await jose.generateKeyPair('EdDSA', { extractable: true });
 const jwk = async (pair, alg, kid) => ({ ...(await jose.exportJWK(pair.privateKey)), alg, kid, use: 'sig' });
@@ -44,13 +45,14 @@ const client = (id, more) => ({
 const provider = new Provider(issuer, {
   clients: [
     client(CLIENT, { id_token_signed_response_alg: 'RS256' }),
+    client('songhua-ps', { id_token_signed_response_alg: 'PS256' }),
     client('songhua-es', { id_token_signed_response_alg: 'ES256', token_endpoint_auth_method: 'client_secret_post' }),
     client('songhua-ed', { id_token_signed_response_alg: 'EdDSA', client_secret: undefined, token_endpoint_auth_method: 'none' }),
   ],
-  jwks: { keys: [await jwk(rsa, 'RS256', 'rsa'), await jwk(ec, 'ES256', 'ec'), await jwk(ed, 'EdDSA', 'ed')] },
+  jwks: { keys: [await jwk(rsa, 'RS256', 'rsa'), await jwk(ps, 'PS256', 'ps'), await jwk(ec, 'ES256', 'ec'), await jwk(ed, 'EdDSA', 'ed')] },
   cookies: { keys: ['of the test'] },
   features: { devInteractions: { enabled: false }, claimsParameter: { enabled: true } },
-  enabledJWA: { idTokenSigningAlgValues: ['RS256', 'ES256', 'EdDSA', 'HS256'] },
+  enabledJWA: { idTokenSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA', 'HS256'] },
   pkce: { required: () => true, methods: ['S256'] },
   scopes: ['openid', 'profile', 'groups'],
   claims: { openid: ['sub'], profile: ['preferred_username', 'name', 'locale'], groups: ['groups'], amr: null, acr: null, auth_time: null, iss: null, sid: null },

@@ -3,6 +3,7 @@
 #include <sh/jwt.h>
 
 #include <openssl/ecdsa.h>
+#include <openssl/rsa.h>
 
 #include "crypto_int.h"
 
@@ -71,17 +72,18 @@ void sh_jws_fini(struct sh_jws *j)
 
 /* ---- keys ---- */
 
-enum alg { ALG_NONE, ALG_RS256, ALG_ES256, ALG_EDDSA };
+enum alg { ALG_NONE, ALG_RS256, ALG_PS256, ALG_ES256, ALG_EDDSA };
 
 static enum alg alg_of(struct sh_str name)
 {
     return sh_str_eqc(name, "RS256")   ? ALG_RS256
+           : sh_str_eqc(name, "PS256") ? ALG_PS256
            : sh_str_eqc(name, "ES256") ? ALG_ES256
            : sh_str_eqc(name, "EdDSA") ? ALG_EDDSA
                                        : ALG_NONE;
 }
 
-/* What a key is good for by its kind alone. */
+/* What a key is good for by its kind alone; one of RSA for PS256 as well. */
 static enum alg alg_of_key(const json_t *jwk)
 {
     const struct sh_str kty = sh_json_get_str(jwk, "kty");
@@ -108,6 +110,11 @@ static bool for_signatures(const json_t *jwk, enum alg alg)
     }
     return verifies && (use.n == 0 || sh_str_eqc(use, "sig")) &&
            (name.n == 0 || alg_of(name) == alg);
+}
+
+static bool fits(const json_t *jwk, enum alg alg)
+{
+    return alg_of_key(jwk) == (alg == ALG_PS256 ? ALG_RS256 : alg) && for_signatures(jwk, alg);
 }
 
 struct number {
@@ -144,6 +151,7 @@ static EVP_PKEY *key_read(const struct sh_alloc *heap, const json_t *jwk, struct
 {
     switch (alg_of_key(jwk)) {
     case ALG_RS256:
+    case ALG_PS256:
         if (!number_of(heap, jwk, "n", true, a) || !number_of(heap, jwk, "e", true, b) ||
             a->n < RSA_LEAST || a->n > RSA_MOST || b->n > 4) {
             return NULL;
@@ -182,7 +190,8 @@ size_t sh_jwks_count(const struct sh_alloc *a, const json_t *jwks)
     for (size_t i = 0; i < json_array_size(keys) && i < SH_JWKS_KEYS; i++) {
         const json_t *jwk = json_array_get(keys, i);
         bool no_memory = false;
-        EVP_PKEY *key = for_signatures(jwk, alg_of_key(jwk)) ? key_of(a, jwk, &no_memory) : NULL;
+        const bool wanted = fits(jwk, alg_of_key(jwk)) || fits(jwk, ALG_PS256);
+        EVP_PKEY *key = wanted ? key_of(a, jwk, &no_memory) : NULL;
         n += key != NULL ? 1 : 0;
         EVP_PKEY_free(key);
     }
@@ -212,6 +221,13 @@ static size_t pair_der(struct sh_bytes raw, uint8_t **out)
     return n > 0 ? (size_t)n : 0;
 }
 
+/* RFC 7518, 3.5: MGF1 with the same hash, the salt as long as it. */
+static bool pss(EVP_PKEY_CTX *how)
+{
+    return EVP_PKEY_CTX_set_rsa_padding(how, RSA_PKCS1_PSS_PADDING) == 1 &&
+           EVP_PKEY_CTX_set_rsa_pss_saltlen(how, RSA_PSS_SALTLEN_DIGEST) == 1;
+}
+
 static bool signed_by(const struct sh_jws *j, enum alg alg, EVP_PKEY *key)
 {
     uint8_t *der = NULL;
@@ -221,10 +237,12 @@ static bool signed_by(const struct sh_jws *j, enum alg alg, EVP_PKEY *key)
         sig = sh_bytes_of(der, n);
     }
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    EVP_PKEY_CTX *how = NULL;
     const bool good =
         ctx != NULL && sig.n > 0 &&
-        EVP_DigestVerifyInit_ex(ctx, NULL, alg == ALG_EDDSA ? NULL : "SHA256", NULL, NULL, key,
+        EVP_DigestVerifyInit_ex(ctx, &how, alg == ALG_EDDSA ? NULL : "SHA256", NULL, NULL, key,
                                 NULL) == 1 &&
+        (alg != ALG_PS256 || pss(how)) &&
         EVP_DigestVerify(ctx, sig.p, sig.n, (const uint8_t *)j->signed_by.p, j->signed_by.n) == 1;
     EVP_MD_CTX_free(ctx);
     OPENSSL_free(der);
@@ -242,8 +260,7 @@ sh_err sh_jws_verify(const struct sh_jws *j, const json_t *jwks)
     }
     for (size_t i = 0; i < json_array_size(keys) && i < SH_JWKS_KEYS; i++) {
         const json_t *jwk = json_array_get(keys, i);
-        if (alg_of_key(jwk) != alg || !for_signatures(jwk, alg) ||
-            (kid.n > 0 && !sh_str_eq(kid, sh_json_get_str(jwk, "kid")))) {
+        if (!fits(jwk, alg) || (kid.n > 0 && !sh_str_eq(kid, sh_json_get_str(jwk, "kid")))) {
             continue;
         }
         bool no_memory = false;

@@ -225,7 +225,8 @@ sh_err guard_x_keys(struct sh_outside *x)
         SH_TRY(answer(x, "the provider's keys", &x->jwks));
         x->jwks_us = 0;
         if (sh_jwks_count(x->g->env->alloc, x->jwks) == 0) {
-            return guard_x_fail(x, "no_keys", "The provider has no key of RS256, ES256 or EdDSA.");
+            return guard_x_fail(x, "no_keys",
+                                "The provider has no key of RS256, PS256, ES256 or EdDSA.");
         }
         SH_TRY(keep(x, true));
     }
@@ -264,7 +265,7 @@ static sh_err check_signature(struct sh_outside *x)
     }
     return guard_x_fail(
         x, "token_signature",
-        err == SH_E_UNSUPPORTED ? "The ID token is not signed by RS256, ES256 or EdDSA."
+        err == SH_E_UNSUPPORTED ? "The ID token is not signed by RS256, PS256, ES256 or EdDSA."
         : err == SH_E_NOTFOUND  ? "The ID token is signed by a key that the provider does "
                                   "not have."
                                 : "The signature of the ID token is not the provider's.");

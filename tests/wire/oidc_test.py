@@ -1,4 +1,4 @@
-"""Signing in by OpenID Connect, with the npm package oidc-provider as the provider, driven over HTTP as a browser does it: three
+"""Signing in by OpenID Connect, with the npm package oidc-provider as the provider, driven over HTTP as a browser does it: four
 algorithms and ways of client authentication, people who are linked, made, or get roles by their groups, our second factor behind the
 provider's, its word for one, dangerous acts confirmed by a fresh round trip, sessions that end with their provider; and a hostile
 provider beside it: wrong nonce, state, issuer, audience, key, algorithm, time, replayed codes, mixed-up answers, addresses inside.
@@ -189,6 +189,9 @@ def linked(s):
 def made(s):
     check("made with its roles", in_as(s, "es", "wang").who()["user"]["roles"], ["viewer"])
     check("and stays who it is", in_as(s, "es", "wang").name(), "wang")
+    put(s, "es", client_id="songhua-ps")
+    check("by PS256 as well", in_as(s, "es", "wang").name(), "wang")
+    put(s, "es", client_id="songhua-es")
     person = s.get("/api/v1/people/wang")
     check("as the provider tells", (person["display"], person["language"]), ("wang (corp)", "en"))
     in_as(s, "es", "li", want="/#sign-in=name_taken")

@@ -55,6 +55,32 @@ static const char none[] = "eyJhbGciOiJub25lIn0." PAYLOAD "."; /* RFC 7515 A.5 *
 static const char all[] = SET("{" RSA N1 "\"},{" EC "},{" OKP "},{" RSA N2
                               "\",\"kid\":\"bilbo.baggins@hobbiton.example\"}");
 
+/* Made by "openssl dgst -sha256 -sigopt rsa_padding_mode:pss" over {"alg":"PS256"} and
+ * {"iss":"joe"}: with a salt of 32 bytes, of 20, and by PKCS #1 v1.5. */
+static const char ps256[] =
+    "eyJhbGciOiJQUzI1NiJ9.eyJpc3MiOiJqb2UifQ.ignL1FOKpSWs7Bp7csfcrx533xb7XISF8fL1sgrJREZj29Ng"
+    "c8NNg-cCWO5El1SctzaCywmjK89TkTm-RsRa0gW5ajo98eqNr9DG1pS6fiiefRSykbqEkaEkcDwr8kz73u5SBsy5"
+    "aynZBgcnXNeRrXvRkfvhrJXmtnr1OrZk-P7XERjrfZDqTHiBoGPa3XLzhEaHXgWHFAZYHGi12-UdQ3eReLVJs4ae"
+    "d8ojM1Ssc8myb_yBJK2nwuWCW72PzOJkH4sTIxN2qN7QqyZnFfFKxMk95x_JT0migx93KsZ4cYhy3CsiX9fDPvVM"
+    "BOhEVhI3ysRBSzSuUphPArjQyELAZA";
+static const char ps256_salt[] =
+    "eyJhbGciOiJQUzI1NiJ9.eyJpc3MiOiJqb2UifQ.ddGuomQqh_Mc3B3AEA-HaByBd-gG9xH4NNOd2cS1J2aDxSw5"
+    "4OlaUEcCQeTutYvReHu-ozmrA71WjO5vxgoRJi3fPfKYYQApSikOUGKLuybQaEXjqirSpFKJEALT2ztyRGcQr4OR"
+    "B1PJUtTIQxZ07b35z1wiWZPScsl7allupY7L6LapjuUUaH-fvUxX0v3mcv3RxOhiLDGo8wh-KphDtrDFTFPXDDN0"
+    "MDFdIjk28537Rqc4ezWyfOPr9TpzoHLlmo5nC34JFKHL0p8L1aiqcU-3rldJTO6nC_4xHIMDKhII0fp09_sbJLDd"
+    "Vn69wJw5aiX5Kn9GjkHarEJZ0NQ-Zg";
+static const char ps256_old[] =
+    "eyJhbGciOiJQUzI1NiJ9.eyJpc3MiOiJqb2UifQ.gwlGiIh9gVgeoG3-N4_c9zumrhbf0rgF6AttsiZWtXtQ6VhP"
+    "nAoxGSVmH47Z5gVa0LIVEPSYdYqF-xajRrPWV9tD6UIc_eMjIYxodwX3ACaC7U2m9NmXujplFpkrBmaW6esirrxp"
+    "m8cu6C4Of8qM9aTMIgbttPQb6I3lG6RSL_nvoSSssu39oSEeeOkNRXmW9vM3YkkC7nB0vfTfUwCBZCHOqgV5sxc9"
+    "r4_Fd3ntfozCTjhzmrg8k7RonJnsSdAIEvFcxLZp7zXMMmj0JeyQGhapgAN_DHGyBYaKoGNmGDEtct4bFXkTNcGt"
+    "eYcT77AfDuNCwM9KGVUBhQvfXlFqwQ";
+#define N3                                                                                         \
+    "y7v2Up6B24D3JvExPlSxkU2px9ghIV_NWdU4ZUBp1B2hWNxQZNE-qinOeeuLUHYp5GqK2pcFT2eel8qiQ56kqwLF"     \
+    "1w0li9ncqPy-snIk3IvaBkEjUFKQk-WsoRdHmkEJpiqEvqi2mUSwhCErDVwTklXuf7GP3PlBdC81hlVqQONvohdB"     \
+    "w_syTsB82GU9bdnqiqJ7UoK7_8myb6CI2xo_cDq4alcDWy9WA9x6tpRzJvEl0cTq9oZ-GhG0Vgdk7AS8KTFk2W-7"     \
+    "7eCVO0vBKbHNhqarxbbQlp1DH96oKJFGVlLoMECdSV5acu90xSlvegFkll1LCWPPHiIvbGYHpZErUQ"
+
 static json_t *set_of(const char *text)
 {
     json_t *o = NULL;
@@ -88,6 +114,31 @@ static void test_verify_examples_of_the_standards(void **state)
     sh_jws_fini(&j);
     json_t *o = set_of(all);
     assert_int_equal(sh_jwks_count(sh_alloc_heap(), o), 4);
+    json_decref(o);
+}
+
+static void test_verify_ps256_is_pss_with_a_salt_of_32(void **state)
+{
+    SH_UNUSED(state);
+    static const struct {
+        const char *token;
+        const char *keys;
+        sh_err expect;
+    } rows[] = {
+        {ps256, SET("{" RSA N3 "\"}"), SH_OK},
+        {ps256, SET("{" RSA N3 "\",\"alg\":\"PS256\"}"), SH_OK},
+        {ps256, SET("{" RSA N3 "\",\"alg\":\"RS256\"}"), SH_E_NOTFOUND}, /* RFC 8725, 3.1 */
+        {rs256, SET("{" RSA N1 "\",\"alg\":\"PS256\"}"), SH_E_NOTFOUND},
+        {ps256, SET("{" RSA N2 "\"}"), SH_E_DENIED},
+        {ps256_salt, SET("{" RSA N3 "\"}"), SH_E_DENIED}, /* RFC 7518, 3.5 */
+        {ps256_old, SET("{" RSA N3 "\"}"), SH_E_DENIED},
+        {ps256, SET("{" EC "}"), SH_E_NOTFOUND},
+    };
+    for (size_t i = 0; i < SH_COUNT(rows); i++) {
+        assert_int_equal(verify(rows[i].token, rows[i].keys), rows[i].expect);
+    }
+    json_t *o = set_of(SET("{" RSA N3 "\",\"alg\":\"PS256\"}"));
+    assert_int_equal(sh_jwks_count(sh_alloc_heap(), o), 1);
     json_decref(o);
 }
 
@@ -168,6 +219,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_verify_examples_of_the_standards),
+        cmocka_unit_test(test_verify_ps256_is_pss_with_a_salt_of_32),
         cmocka_unit_test(test_verify_none_and_shared_secrets_are_unsupported),
         cmocka_unit_test(test_verify_wrong_key_or_changed_text_is_refused),
         cmocka_unit_test(test_parse_malformed_is_refused),

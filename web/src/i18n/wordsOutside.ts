@@ -48,7 +48,7 @@ export const outsideWords = {
   'outsideWhy.code_used': ['授权码无效或已使用', 'The code is not good or was used'],
   'outsideFix.code_used': late,
   'outsideWhy.no_keys': ['统一认证没有可用的签名公钥', 'The provider has no usable key'],
-  'outsideFix.no_keys': ['需要 RS256、ES256 或 EdDSA（Ed25519）公钥，RSA 不少于 2048 位。', 'It needs one of RS256 (2048 bits and more), ES256 or EdDSA (Ed25519).'],
+  'outsideFix.no_keys': ['需要 RS256、PS256、ES256 或 EdDSA（Ed25519）公钥，RSA 不少于 2048 位。', 'It needs one of RS256 or PS256 (2048 bits and more), ES256 or EdDSA (Ed25519).'],
   'outsideWhy.token': ['身份令牌无效', 'The ID token is not valid'],
   'outsideFix.token': late,
   'outsideWhy.token_issuer': ['应答来自另一个签发者', 'The answer is of another issuer'],

@@ -1,9 +1,8 @@
 /* jwt.h - signed tokens: JSON Web Signature in its compact form (RFC 7515, 7.1), public keys as a
  * JWK set (RFC 7517, 5), read as RFC 8725 advises. Signatures by a private key only: RS256 (RFC
- * 7518, 3.3), ES256 (3.4), EdDSA with Ed25519 (RFC 8037, 3.1). "none" and the HMAC algorithms are
- * not known here, so no public key is ever taken for a shared secret.
- * Pure: any thread.
- * SPDX-License-Identifier: Apache-2.0 */
+ * 7518, 3.3), ES256 (3.4), PS256 (3.5), EdDSA with Ed25519 (RFC 8037, 3.1). "none" and the HMAC
+ * algorithms are not known here, so no public key is ever taken for a shared secret. Pure: any
+ * thread. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SH_JWT_H
 #define SH_JWT_H
 
