@@ -124,7 +124,7 @@ const struct sh_config_key node_keys[] = {
      "签发统一认证服务（及未单独指定 CA 的目录）证书的机构的 PEM "
      "文件；留空则使用系统信任的机构。",
      NULL},
-    {"signin.administrators", SH_CONFIG_BOOL, "false", 0, 0, false, false, false,
+    {"signin.administrators", SH_CONFIG_BOOL, "false", 0, 0, true, false, false,
      "Providers may give roles with the powers of an administrator.",
      "是否允许由统一认证授予具有管理员权限的角色。", NULL},
     {"audit.syslog", SH_CONFIG_TEXT, "", 0, 0, false, true, false,

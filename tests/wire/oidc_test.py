@@ -206,6 +206,10 @@ def made(s):
     put(s, "ed", map=[{"value": "administrators", "role": "shift"}])
     s.call("PUT", "/api/v1/roles/shift", {"permissions": ["overview.read", "people.write"]})
     in_as(s, "ed", "boss", want="/#sign-in=administrator")
+    s.call("PATCH", "/api/v1/config", {"set": {"signin.administrators": "true"}, "note": "for a moment"})
+    check("allowed without a restart", in_as(s, "ed", "boss").who()["user"]["roles"], ["shift"])
+    s.call("PATCH", "/api/v1/config", {"set": {"signin.administrators": "false"}, "note": ""})
+    in_as(s, "ed", "boss", want="/#sign-in=administrator")
     put_back = {"provider": "corp", "subject": "id-of-li"}
     s.call("DELETE", "/api/v1/people/li/identities/ed")
     s.call("POST", "/api/v1/people/li/identities", put_back)
