@@ -48,7 +48,7 @@ static void release(void *ctx);
 
 static void line_free(struct line *l)
 {
-    if (!l->lost || !l->released || l->securing) {
+    if (!l->lost || !l->released) {
         return;
     }
     *l->prev = l->next;
@@ -145,16 +145,28 @@ static void on_fail(void *ctx, sh_err err, const char *why)
 
 static const struct sh_connect_handler on_connect = {.on_open = on_open, .on_fail = on_fail};
 
+/* What is not open yet will not be. */
+static void give_up(struct line *l)
+{
+    if (l->connect != NULL) {
+        sh_connect_cancel(l->connect);
+        l->connect = NULL;
+        l->lost = true;
+    }
+    if (l->securing) {
+        sh_tls_wrap_cancel(l->o->api->o.loop, l);
+        l->securing = false;
+        l->lost = true;
+    }
+}
+
 /* Says good-bye. */
 static void release(void *ctx)
 {
     struct line *l = ctx;
     l->released = true;
-    if (l->connect != NULL) {
-        sh_connect_cancel(l->connect);
-        l->connect = NULL;
-        l->lost = true;
-    } else if (l->s != NULL && !l->securing) {
+    give_up(l);
+    if (l->s != NULL) {
         struct sh_buf b;
         sh_buf_init(&b, l->o->api->env->alloc, 64);
         if (sh_ldap_unbind_put(&b, l->unbind) == SH_OK) {
@@ -172,12 +184,8 @@ void api_lines_stop(struct api_outbound *o)
     struct line *next = NULL;
     for (struct line *l = o->lines; l != NULL; l = next) {
         next = l->next;
-        if (l->connect != NULL) {
-            sh_connect_cancel(l->connect);
-            l->connect = NULL;
-            l->lost = true;
-        }
-        if (l->s != NULL && !l->securing) {
+        give_up(l);
+        if (l->s != NULL) {
             sh_stream_close(l->s, SH_E_CANCELED);
         }
         tell(l, SH_E_CANCELED, "the server stops");
@@ -191,7 +199,7 @@ static void on_late(void *ctx)
 {
     struct talk *t = ctx;
     struct line *l = t->line;
-    if (l->s != NULL && !l->securing) {
+    if (l->s != NULL) {
         sh_stream_close(l->s, SH_E_TIMEOUT);
     }
     tell(l, SH_E_TIMEOUT, "the answer did not come in time");

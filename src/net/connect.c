@@ -57,6 +57,9 @@ static void stop_work(struct sh_connect *c)
     sh_job_cancel(c->loop, &c->job);
     if (c->naming) {
         (void)uv_cancel((uv_req_t *)&c->gai); /* unless a thread works on it already */
+    } else if (c->pending) {
+        net_tls_cancel(c->loop, c);
+        c->pending = false;
     }
     if (c->tcp != NULL) {
         net_tcp_abort(c->tcp);

@@ -174,6 +174,11 @@ void net_tls_cancel(struct sh_loop *l, const void *ctx)
     }
 }
 
+void sh_tls_wrap_cancel(struct sh_loop *l, const void *ctx)
+{
+    net_tls_cancel(l, ctx);
+}
+
 static void handshake_failed(struct tls *t, sh_err e, const char *why)
 {
     struct handshake *h = t->hs;

@@ -446,13 +446,40 @@ def hostile(s):
     h.server_close()
 
 
+def stopping(s):
+    """The server ends at once while sign-ins wait: for an answer, and for a TLS handshake."""
+    h = Hostile()
+    put(s, "dir", disabled=True)
+    for tls, answers in (("none", ["hang"]), ("ldaps", ["hang"]), ("starttls", [message(1, result(0x78)), "hang"])):
+        h.answers = answers
+        put(s, "evil", disabled=False, servers=[f"127.0.0.1:{h.port}"], tls=tls)
+        h.heard = []
+        threads = [threading.Thread(target=ask_alone, args=(s,)) for _ in range(3)]
+        for t in threads:
+            t.start()
+        end = time.monotonic() + 30
+        while len(h.heard) < len(threads) * len(answers) and time.monotonic() < end:
+            time.sleep(0.02)
+        begin = time.monotonic()
+        check("it ends whole", s.stop(), 0)
+        check("and soon", time.monotonic() - begin < 15, True)
+        for t in threads:
+            t.join()
+        s.start()
+    h.shutdown()
+    h.server_close()
+
+
 def ask_alone(s):
     c = socket.create_connection(("127.0.0.1", s.http), 60)
     body = json.dumps({"user": "eve", "password": "a good password"}).encode()
     c.sendall(b"POST /api/v1/sessions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
               % len(body) + body)
-    while c.recv(65536):
-        pass
+    try:
+        while c.recv(65536):
+            pass
+    except OSError:
+        pass  # the server stopped
     c.close()
 
 
@@ -479,6 +506,7 @@ def main():
         second(s, d)
         gone(s, d)
         hostile(s)
+        stopping(s)
         check("the last one", outcome(s, "admin", PASSWORD)[0], 201)
         check("it ends whole", s.stop(), 0)
     print("ok")

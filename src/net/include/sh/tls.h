@@ -51,6 +51,8 @@ struct sh_tls_wrap {
 };
 SH_MUST_CHECK sh_err sh_tls_wrap(struct sh_tls *t, struct sh_stream *inner,
                                  const struct sh_tls_wrap *w);
+/* Loop. Handshakes of this ctx that are not done end, and no callback follows. */
+void sh_tls_wrap_cancel(struct sh_loop *l, const void *ctx);
 
 /* Makes an ECDSA P-256 key and a self-signed certificate for `names` (comma-separated DNS names and
  * IP addresses; the first is the common name), valid `days` from now; PEM appended to both. For the
