@@ -300,6 +300,19 @@ sh_err api_edit(struct api_req *r, const struct api_edit *e, uint64_t *id);
 /* The member "reason" of the body: 0, or the status of the problem. */
 int api_need_reason(struct api_req *r, struct sh_str *reason);
 
+/* ---- thing models (things.c, thing_versions.c) ---- */
+
+/* Does the caller hold the right to read every device of the tenant? */
+bool api_sees_all_devices(struct api_req *r);
+/* PUT, POST and restoring: tenant, If-Match, author and the query's words are filled in. */
+int api_thing_change(struct api_req *r, struct sh_twin_thing_change *c, const char *act, int ok);
+/* Refuses to delete a model, and names who uses it. */
+int api_thing_in_use(struct api_req *r, struct sh_str id);
+/* Members "mappings" and "mappings_total": what of channels and topic mappings names a property
+ * that the change takes away. */
+SH_MUST_CHECK sh_err api_thing_orphans(struct api_req *r, struct sh_str id, const json_t *report,
+                                       struct sh_jw *w);
+
 /* ---- Idempotency-Key (idempotency.c) ---- */
 
 /* The key of a header field, bare or as a quoted string. False: malformed. */
@@ -367,7 +380,8 @@ api_handler api_overview, api_healthz, api_readyz, api_metrics, api_openapi, api
 api_handler api_config, api_config_check, api_config_patch, api_config_history, api_config_rollback,
     api_logs, api_health;
 api_handler api_things_list, api_things_post, api_things_get, api_things_put, api_things_delete,
-    api_things_import, api_things_export;
+    api_things_import, api_things_export, api_thing_versions, api_thing_version, api_thing_compare,
+    api_thing_restore, api_thing_uses;
 api_handler api_devices_list, api_devices_post, api_devices_get, api_devices_put, api_devices_patch,
     api_devices_delete, api_device_latest, api_device_events, api_device_rename, api_device_replace,
     api_device_secret, api_device_connection, api_devices_import, api_devices_export,

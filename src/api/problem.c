@@ -36,6 +36,14 @@ static const struct api_words table[] = {
     {"outside_part", "Outside of your part of the plant", "超出您的权限范围",
      "Give the device an asset or a label of the part that your right is for.",
      "请为设备选择您权限范围内的资产或标签。"},
+    {"thing_in_use", "The thing model is in use", "物模型正在使用",
+     "Give those devices another model, and those models another one to extend (or none).",
+     "请先为这些设备更换物模型，并让下级模型改为扩展其他模型或不再扩展。"},
+    {"unit_changes_history", "Kept values would change their meaning", "历史值的含义会改变",
+     "Add a property with another id for the new unit; or, when the old unit was a mistake, repeat "
+     "the request with units=corrected: kept values are then read in the new unit.",
+     "请为新单位新增一个不同标识的属性；若原单位填写有误，可加 units=corrected "
+     "重发请求，历史值将按新单位解读。"},
     {"not_found", "There is no such thing", "对象不存在",
      "Check the name; names are case-sensitive.", "请检查名称（区分大小写）。"},
     {"code_needed", "A second factor is needed", "需要二次验证",

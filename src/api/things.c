@@ -4,11 +4,19 @@
 
 #define CHANNEL_KIND SH_STR("_channel")
 
+bool api_sees_all_devices(struct api_req *r)
+{
+    const struct sh_twin_parts *parts = NULL;
+    return !r->who.bound && !r->who.panel && api_parts(r, SH_PERM_DEVICES_READ, &parts) == SH_OK &&
+           parts == NULL;
+}
+
 int api_things_list(struct api_req *r)
 {
     sh_jw_obj(&r->w);
     sh_jw_key(&r->w, "items");
-    const sh_err err = sh_twin_things_write(r->api->o.twin, r->tenant, api_query(r, "q"), &r->w);
+    const sh_err err = sh_twin_things_write(r->api->o.twin, r->tenant, api_query(r, "q"),
+                                            api_sees_all_devices(r), &r->w);
     sh_jw_key(&r->w, "next");
     sh_jw_null(&r->w);
     sh_jw_obj_end(&r->w);
@@ -17,22 +25,48 @@ int api_things_list(struct api_req *r)
 
 int api_things_export(struct api_req *r)
 {
-    const sh_err err =
-        sh_twin_things_write(r->api->o.twin, r->tenant, (struct sh_str){NULL, 0}, &r->w);
-    return err == SH_OK ? 200 : api_error(r, err, NULL);
+    struct sh_buf *out = sh_http_body(r->http);
+    const bool csv = sh_str_eqc(api_query(r, "format"), "csv");
+    const enum sh_twin_encoding enc = api_encoding(api_query(r, "encoding"));
+    sh_buf_clear(out);
+    const sh_err err = sh_twin_things_export(r->api->o.twin, r->tenant, csv,
+                                             enc == SH_TWIN_AUTO ? SH_TWIN_UTF8 : enc, out);
+    if (err != SH_OK) {
+        return api_error(r, err, NULL);
+    }
+    sh_http_header_c(r->http, "Content-Type",
+                     !csv                 ? "application/json"
+                     : enc == SH_TWIN_GBK ? "text/csv; charset=gbk"
+                                          : "text/csv; charset=utf-8");
+    sh_http_header_c(r->http, "Content-Disposition",
+                     csv ? "attachment; filename=\"things.csv\""
+                         : "attachment; filename=\"things.json\"");
+    return 200;
+}
+
+static bool asked(struct api_req *r, const char *name)
+{
+    const struct sh_str v = api_query(r, name);
+    return v.n > 0 && !sh_str_eqc(v, "0") && !sh_str_eqc(v, "false");
 }
 
 int api_things_import(struct api_req *r)
 {
     struct sh_diag d = {0};
-    const struct sh_str dry = api_query(r, "dry_run");
-    const struct sh_twin_import how = {.dry_run = dry.n > 0 && !sh_str_eqc(dry, "0")};
+    const struct sh_twin_import how = {
+        .csv = sh_str_eqc(api_query(r, "format"), "csv"),
+        .encoding = api_encoding(api_query(r, "encoding")),
+        .dry_run = asked(r, "dry_run"),
+        .units_corrected = sh_str_eqc(api_query(r, "units"), "corrected"),
+    };
     const sh_err err = sh_twin_things_import(r->api->o.twin, r->tenant, r->http->body, &how,
                                              api_author(r), &r->w, &d);
     if (err != SH_OK) {
         return api_error(r, err, &d);
     }
-    api_audit(r, "things.imported", SH_STR("things"), "ok", SH_STR(""));
+    if (!how.dry_run) {
+        api_audit(r, "things.imported", SH_STR("things"), "ok", SH_STR(""));
+    }
     return 200;
 }
 
@@ -47,26 +81,69 @@ static int show(struct api_req *r, struct sh_str id, int status)
     return status;
 }
 
-static int put(struct api_req *r, struct sh_str id, enum sh_twin_put how, int ok)
+/* What the change would do, with the mappings that would name what the model names no more. */
+static int consequences(struct api_req *r, const struct sh_twin_thing_change *c)
+{
+    struct sh_diag d = {0};
+    struct sh_buf text;
+    struct sh_jw w;
+    json_t *report = NULL;
+    sh_buf_init(&text, r->api->env->alloc, (size_t)API_JSON_MAX * 2);
+    sh_jw_init(&w, &text);
+    sh_err err = sh_twin_thing_change(r->api->o.twin, c, NULL, &w, &d);
+    err = err == SH_OK ? sh_jw_end(&w) : err;
+    err = err == SH_OK ? sh_json_parse(sh_buf_str(&text), text.n, &report, NULL) : err;
+    sh_buf_fini(&text);
+    if (err == SH_OK) {
+        const char *key = NULL;
+        json_t *v = NULL;
+        sh_jw_obj(&r->w);
+        json_object_foreach(report, key, v)
+        {
+            sh_jw_key(&r->w, key);
+            sh_jw_json(&r->w, v);
+        }
+        err = api_thing_orphans(r, c->id, report, &r->w);
+        sh_jw_obj_end(&r->w);
+    }
+    json_decref(report);
+    return err == SH_OK ? 200 : api_error(r, err, &d);
+}
+
+int api_thing_change(struct api_req *r, struct sh_twin_thing_change *c, const char *act, int ok)
 {
     struct sh_diag d = {0};
     uint64_t expect = 0;
-    if (how != SH_TWIN_CREATE && !api_if_match(r, &expect)) {
+    if (c->how != SH_TWIN_CREATE && !api_if_match(r, &expect)) {
         return api_problem(r, 400, "bad_request", "If-Match is malformed", "If-Match 格式错误");
     }
-    expect = how != SH_TWIN_CREATE && expect == 0 ? SH_RECORD_ANY : expect;
-    const sh_err err = sh_twin_thing_put(r->api->o.twin, r->tenant, id, how, r->body, expect,
-                                         api_author(r), NULL, &d);
+    c->tenant = r->tenant;
+    c->expect = c->how != SH_TWIN_CREATE && expect == 0 ? SH_RECORD_ANY : expect;
+    c->author = api_author(r);
+    c->units_corrected = sh_str_eqc(api_query(r, "units"), "corrected");
+    c->dry_run = asked(r, "dry_run");
+    if (c->comment.n == 0) {
+        c->comment = sh_json_get_str(r->body, "comment");
+    }
+    if (c->dry_run) {
+        return consequences(r, c);
+    }
+    const sh_err err = sh_twin_thing_change(r->api->o.twin, c, NULL, NULL, &d);
+    if (err == SH_E_STATE) {
+        return api_problem_diag(r, 409, "unit_changes_history", &d);
+    }
     if (err != SH_OK) {
         return api_error(r, err, &d);
     }
-    api_audit(r, how == SH_TWIN_CREATE ? "thing.created" : "thing.changed", id, "ok", SH_STR(""));
-    return show(r, id, ok);
+    api_audit(r, act, c->id, "ok", c->comment);
+    return show(r, c->id, ok);
 }
 
 int api_things_post(struct api_req *r)
 {
-    return put(r, sh_json_get_str(r->body, "id"), SH_TWIN_CREATE, 201);
+    struct sh_twin_thing_change c = {
+        .id = sh_json_get_str(r->body, "id"), .how = SH_TWIN_CREATE, .body = r->body};
+    return api_thing_change(r, &c, "thing.created", 201);
 }
 
 int api_things_get(struct api_req *r)
@@ -76,7 +153,8 @@ int api_things_get(struct api_req *r)
 
 int api_things_put(struct api_req *r)
 {
-    return put(r, r->params[0], SH_TWIN_REPLACE, 200);
+    struct sh_twin_thing_change c = {.id = r->params[0], .how = SH_TWIN_REPLACE, .body = r->body};
+    return api_thing_change(r, &c, "thing.changed", 200);
 }
 
 int api_things_delete(struct api_req *r)
@@ -84,7 +162,7 @@ int api_things_delete(struct api_req *r)
     const sh_err err =
         sh_twin_thing_delete(r->api->o.twin, r->tenant, r->params[0], SH_RECORD_ANY, api_author(r));
     if (err == SH_E_STATE) {
-        return api_problem(r, 409, "state", "devices use this thing model", "仍有设备使用该物模型");
+        return api_thing_in_use(r, r->params[0]);
     }
     if (err != SH_OK) {
         return api_error(r, err, NULL);

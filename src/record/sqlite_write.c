@@ -170,12 +170,13 @@ static sh_err keep_old(struct record_sql *s, const struct head *h, const struct 
     SH_TRY(record_sql_stmt(&s->writer, ST_OLD_KEEP, &st));
     (void)sqlite3_bind_int64(st, 1, h->kid);
     SH_TRY(record_sql_run(st));
-    if (s->cfg->keep_revisions == 0 || h->rev < s->cfg->keep_revisions) {
+    const uint32_t keep = op->keep != 0 ? op->keep : s->cfg->keep_revisions;
+    if (keep == 0 || h->rev < keep) {
         return SH_OK;
     }
     SH_TRY(record_sql_stmt(&s->writer, ST_OLD_TRIM, &st));
     bind_key(st, op->tenant, op->type, op->id);
-    (void)sqlite3_bind_int64(st, 4, (int64_t)(h->rev - s->cfg->keep_revisions + 1));
+    (void)sqlite3_bind_int64(st, 4, (int64_t)(h->rev - keep + 1));
     return record_sql_run(st);
 }
 

@@ -190,6 +190,7 @@ static sh_err put_parsed(struct sh_record_tx *tx, const struct sh_record_put *p,
         .id = p->id,
         .expect = p->expect,
         .flags = record_internal(p->type) ? (p->flags & all) : all,
+        .keep = record_internal(p->type) ? p->keep : 0,
     };
     if (!record_internal(p->type)) {
         SH_TRY(record_type_check(r, p->tenant, p->type, json, &op.types_version, &tx->diag));

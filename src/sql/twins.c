@@ -167,7 +167,8 @@ static sh_err things_page(struct sql_scan *s)
     struct sh_jw w;
     sh_buf_init(&b, s->q->sql->o.env->alloc, JSON_MAX);
     sh_jw_init(&w, &b);
-    sh_err err = sh_twin_things_write(s->q->sql->o.twin, s->q->caller.tenant, SH_STR(""), &w);
+    sh_err err =
+        sh_twin_things_write(s->q->sql->o.twin, s->q->caller.tenant, SH_STR(""), false, &w);
     err = err == SH_OK ? sh_jw_end(&w) : err;
     err = err == SH_OK ? from_json(s, &b, put_thing) : err;
     sh_buf_fini(&b);

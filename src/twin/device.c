@@ -5,9 +5,9 @@
 #include <stdio.h>
 
 /* Members that only answers have. */
-static const char *const answer_members[] = {"id",      "state",    "since",
-                                             "points",  "created",  "write_enabled",
-                                             "updated", "revision", "last_time"};
+static const char *const answer_members[] = {"id",        "state",         "since",   "points",
+                                             "created",   "write_enabled", "updated", "revision",
+                                             "last_time", "thing_revision"};
 /* Members that only we write. */
 static const char *const own_members[] = {"aliases", "replaced", "renamed", "tagset", "made"};
 
@@ -770,6 +770,9 @@ sh_err sh_twin_device_write(struct sh_twin *t, uint32_t tenant, struct sh_str id
     const struct twin_slot *s = twin_find(t, tenant, id);
     sh_err err = s == NULL ? SH_E_NOTFOUND : twin_row(s, ar, &row);
     const bool writable = s != NULL && s->write_until_us > sh_wall_us(t->env->clock);
+    const struct twin_thing *m =
+        s == NULL ? NULL : twin_thing_find(t, tenant, twin_dev_text(s->dev, TWIN_THING));
+    const uint64_t model = m == NULL ? 0 : m->rev;
     sh_mutex_unlock(&t->lock);
     if (err == SH_OK) {
         err = twin_doc_get(t, tenant, SH_TWIN_KIND_DEVICE, row.id, &doc, &meta);
@@ -786,6 +789,12 @@ sh_err sh_twin_device_write(struct sh_twin *t, uint32_t tenant, struct sh_str id
         sh_jw_obj(w);
         sh_twin_summary_write(&row, w);
         write_members(w, doc);
+        sh_jw_key(w, "thing_revision");
+        if (model == 0) {
+            sh_jw_null(w);
+        } else {
+            sh_jw_u64(w, model);
+        }
         sh_jw_key(w, "write_enabled");
         sh_jw_bool(w, writable);
         sh_jw_key(w, "created");

@@ -125,8 +125,8 @@ static void sort_props(struct twin_property *v, size_t n)
     }
 }
 
-/* Takes its own reference of json. */
-static struct twin_thing *thing_new(struct sh_twin *t, json_t *json)
+/* Takes its own references. Under the lock. */
+static struct twin_thing *thing_new(struct sh_twin *t, json_t *own, json_t *json, uint64_t rev)
 {
     const json_t *list = json_object_get(json, "properties");
     struct twin_thing *m = sh_mem_new(t->env->alloc, sizeof *m);
@@ -134,7 +134,10 @@ static struct twin_thing *thing_new(struct sh_twin *t, json_t *json)
         return NULL;
     }
     m->refs = 1;
+    m->own = json_incref(own);
     m->json = json_incref(json);
+    m->extends = sh_json_get_str(own, "extends");
+    m->rev = rev;
     m->ar = sh_arena_new(t->env->alloc, TWIN_ARENA_BYTES);
     m->props =
         m->ar == NULL ? NULL : sh_arena_array(m->ar, json_array_size(list) + 1, sizeof *m->props);
@@ -167,6 +170,7 @@ void twin_thing_unref(struct sh_twin *t, struct twin_thing *m)
     if (m != NULL && --m->refs == 0) {
         sh_arena_free(m->ar);
         json_decref(m->json);
+        json_decref(m->own);
         sh_mem_free(t->env->alloc, m);
     }
 }
@@ -201,12 +205,19 @@ const struct twin_property *twin_thing_property(const struct twin_thing *m, stru
     return NULL;
 }
 
-static sh_err remember(struct sh_twin *t, uint32_t tenant, struct sh_str id, json_t *doc)
+uint32_t twin_thing_owner(struct sh_twin *t, uint32_t tenant, struct sh_str id)
+{
+    const struct twin_tenant *own = twin_tenant(t, tenant, false);
+    return own != NULL && sh_map_get(&own->things, id) != NULL ? tenant : SH_RECORD_PLATFORM;
+}
+
+static sh_err put_in(struct sh_twin *t, uint32_t tenant, struct sh_str id, json_t *own,
+                     json_t *whole, uint64_t rev)
 {
     sh_err err = SH_E_NOMEM;
     sh_mutex_lock(&t->lock);
     struct twin_tenant *tt = twin_tenant(t, tenant, true);
-    struct twin_thing *m = tt == NULL ? NULL : thing_new(t, doc);
+    struct twin_thing *m = tt == NULL ? NULL : thing_new(t, own, whole, rev);
     if (m != NULL) {
         struct twin_thing *old = sh_map_get(&tt->things, id);
         err = sh_map_set(&tt->things, id, m);
@@ -216,14 +227,73 @@ static sh_err remember(struct sh_twin *t, uint32_t tenant, struct sh_str id, jso
     return err;
 }
 
+sh_err twin_thing_remember(struct sh_twin *t, uint32_t tenant, struct sh_str id, json_t *own,
+                           uint64_t rev)
+{
+    const struct sh_str extends = sh_json_get_str(own, "extends");
+    json_t *whole = NULL;
+    sh_mutex_lock(&t->lock);
+    struct twin_thing *parent = extends.n == 0 ? NULL : twin_thing_find(t, tenant, extends);
+    if (parent != NULL) {
+        parent->refs++;
+    }
+    sh_mutex_unlock(&t->lock);
+    sh_err err = twin_model_whole(parent == NULL ? NULL : parent->json, extends, own, &whole, NULL);
+    if (err == SH_OK) {
+        err = put_in(t, tenant, id, own, whole, rev);
+    }
+    json_decref(whole);
+    sh_mutex_lock(&t->lock);
+    twin_thing_unref(t, parent);
+    sh_mutex_unlock(&t->lock);
+    return err;
+}
+
 sh_err twin_thing_load(void *ctx, const struct sh_record_row *row)
 {
     struct sh_twin *t = ctx;
     json_t *doc = NULL;
     SH_TRY(sh_json_parse(row->doc, (size_t)TWIN_DOC_BYTES * 2, &doc, NULL));
-    const sh_err err = remember(t, row->tenant, row->id, doc);
+    const sh_err err = put_in(t, row->tenant, row->id, doc, doc, row->rev);
     json_decref(doc);
     return err;
+}
+
+/* One generation: the models whose parents are `depth` - 1 deep. *n counts them. */
+static sh_err link_tenant(struct sh_twin *t, const struct twin_tenant *tt, size_t *n)
+{
+    size_t it = 0;
+    struct sh_str id;
+    void *v = NULL;
+    while (sh_map_next(&tt->things, &it, &id, &v)) {
+        struct twin_thing *m = v;
+        if (m->extends.n == 0) {
+            continue;
+        }
+        json_t *own = json_incref(m->own);
+        const sh_err err = twin_thing_remember(t, tt->id, id, own, m->rev);
+        json_decref(own);
+        SH_TRY(err);
+        ++*n;
+    }
+    return SH_OK;
+}
+
+/* Nobody else is there yet. As many rounds as there may be generations: a round gives each model
+ * the parent's form of the round before. */
+sh_err twin_things_link(struct sh_twin *t)
+{
+    size_t n = 1;
+    for (int depth = 1; depth < SH_TWIN_MAX_EXTENDS && n > 0; depth++) {
+        size_t it = 0;
+        struct sh_str key;
+        void *v = NULL;
+        n = 0;
+        while (sh_map_next(&t->tenants, &it, &key, &v)) {
+            SH_TRY(link_tenant(t, v, &n));
+        }
+    }
+    return SH_OK;
 }
 
 enum sh_twin_refusal sh_twin_property(struct sh_twin *t, uint32_t tenant, struct sh_str device,
@@ -329,9 +399,8 @@ void twin_apply_model(struct sh_twin *t, uint32_t tenant, struct sh_str device,
     }
 }
 
-/* Devices of one tenant that use the model (thing.n == 0: any model), in chunks; those of all
- * tenants for a model of the platform. */
-static void apply_tenant(struct sh_twin *t, struct twin_tenant *tt, struct sh_str thing,
+/* Devices of one tenant that use one of the models (NULL: any model), in chunks. */
+static void apply_tenant(struct sh_twin *t, struct twin_tenant *tt, const struct sh_map *ids,
                          bool at_start)
 {
     size_t at = 0;
@@ -343,7 +412,7 @@ static void apply_tenant(struct sh_twin *t, struct twin_tenant *tt, struct sh_st
         while (at < tt->n && m == NULL) {
             d = tt->sorted[at++]->dev;
             if (twin_dev_text(d, TWIN_THING).n > 0 &&
-                (thing.n == 0 || sh_str_eq(twin_dev_text(d, TWIN_THING), thing))) {
+                (ids == NULL || sh_map_get(ids, twin_dev_text(d, TWIN_THING)) != NULL)) {
                 m = twin_thing_find(t, tt->id, twin_dev_text(d, TWIN_THING));
             }
         }
@@ -364,7 +433,8 @@ static void apply_tenant(struct sh_twin *t, struct twin_tenant *tt, struct sh_st
 }
 
 /* Under `write`: no tenant or device comes or goes, but for ensure, which gives no model. */
-static void apply_everywhere(struct sh_twin *t, uint32_t tenant, struct sh_str thing, bool at_start)
+static void apply_everywhere(struct sh_twin *t, uint32_t tenant, const struct sh_map *ids,
+                             bool at_start)
 {
     struct twin_tenant *list[256];
     size_t it = 0;
@@ -383,182 +453,17 @@ static void apply_everywhere(struct sh_twin *t, uint32_t tenant, struct sh_str t
         }
         sh_mutex_unlock(&t->lock);
         for (size_t i = 0; i < n; i++) {
-            apply_tenant(t, list[i], thing, at_start);
+            apply_tenant(t, list[i], ids, at_start);
         }
     }
 }
 
 void twin_apply_all(struct sh_twin *t)
 {
-    apply_everywhere(t, SH_RECORD_PLATFORM, SH_STR(""), true);
+    apply_everywhere(t, SH_RECORD_PLATFORM, NULL, true);
 }
 
-/* ------------------------------------------------------------------ changes */
-
-sh_err sh_twin_thing_put(struct sh_twin *t, uint32_t tenant, struct sh_str id, enum sh_twin_put how,
-                         const json_t *body, uint64_t expect, struct sh_str author, uint64_t *rev,
-                         struct sh_diag *diag)
+void twin_apply_models(struct sh_twin *t, uint32_t tenant, const struct sh_map *ids)
 {
-    static const char *const answers[] = {"id",      "revision", "shared",
-                                          "created", "updated",  "devices"};
-    json_t *doc = NULL;
-    uint64_t old = 0;
-    if (!twin_id_ok(id)) {
-        return fault(diag, "/id", "is not an id: 1 to 256 bytes without / and controls");
-    }
-    sh_mutex_lock(&t->write);
-    sh_err err = twin_doc_base(t, tenant, SH_TWIN_KIND_THING, id, how, body, &doc, &old);
-    if (err == SH_OK) {
-        err = sh_twin_thing_check(t, doc, diag);
-    }
-    for (size_t i = 0; i < sizeof answers / sizeof answers[0] && err == SH_OK; i++) {
-        (void)json_object_del(doc, answers[i]);
-    }
-    if (err == SH_OK) {
-        err = twin_doc_put(t, tenant, SH_TWIN_KIND_THING, id, doc,
-                           expect == SH_RECORD_ANY ? old : expect, author, rev);
-    }
-    if (err == SH_OK) {
-        err = remember(t, tenant, id, doc);
-    }
-    if (err == SH_OK) {
-        apply_everywhere(t, tenant, id, false);
-    }
-    sh_mutex_unlock(&t->write);
-    json_decref(doc);
-    return err;
-}
-
-static bool used(struct sh_twin *t, uint32_t tenant, struct sh_str id)
-{
-    size_t it = 0;
-    struct sh_str key;
-    void *v = NULL;
-    while (sh_map_next(&t->tenants, &it, &key, &v)) {
-        const struct twin_tenant *tt = v;
-        for (size_t i = 0; i < tt->n; i++) {
-            const struct twin_dev *d = tt->sorted[i]->dev;
-            if ((tt->id == tenant || tenant == SH_RECORD_PLATFORM) &&
-                sh_str_eq(twin_dev_text(d, TWIN_THING), id)) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-sh_err sh_twin_thing_delete(struct sh_twin *t, uint32_t tenant, struct sh_str id, uint64_t expect,
-                            struct sh_str author)
-{
-    sh_mutex_lock(&t->write);
-    sh_mutex_lock(&t->lock);
-    const bool in_use = used(t, tenant, id);
-    sh_mutex_unlock(&t->lock);
-    sh_err err = SH_E_STATE;
-    if (!in_use) {
-        err = sh_record_delete(t->o.record, tenant, SH_TWIN_KIND_THING, id, expect, author);
-    }
-    if (err == SH_OK) {
-        sh_mutex_lock(&t->lock);
-        struct twin_tenant *tt = twin_tenant(t, tenant, false);
-        twin_thing_unref(t, tt == NULL ? NULL : sh_map_del(&tt->things, id));
-        sh_mutex_unlock(&t->lock);
-    }
-    sh_mutex_unlock(&t->write);
-    return err;
-}
-
-static void write_thing(struct sh_jw *w, const json_t *doc, const struct sh_record_row *row,
-                        bool shared)
-{
-    json_t *d = (json_t *)(uintptr_t)doc;
-    sh_jw_obj(w);
-    sh_jw_key(w, "id");
-    sh_jw_str(w, row->id);
-    for (void *it = json_object_iter(d); it != NULL; it = json_object_iter_next(d, it)) {
-        sh_jw_key(w, json_object_iter_key(it));
-        sh_jw_json(w, json_object_iter_value(it));
-    }
-    sh_jw_key(w, "revision");
-    sh_jw_u64(w, row->rev);
-    sh_jw_key(w, "shared");
-    sh_jw_bool(w, shared);
-    sh_jw_key(w, "updated");
-    sh_jw_time(w, row->updated_us);
-    sh_jw_obj_end(w);
-}
-
-sh_err sh_twin_thing_write(struct sh_twin *t, uint32_t tenant, struct sh_str id, struct sh_jw *w,
-                           uint64_t *rev)
-{
-    json_t *doc = NULL;
-    struct sh_record_row row = {.rev = 0};
-    bool shared = false;
-    sh_err err = twin_doc_get(t, tenant, SH_TWIN_KIND_THING, id, &doc, &row);
-    if (err == SH_E_NOTFOUND && tenant != SH_RECORD_PLATFORM) {
-        err = twin_doc_get(t, SH_RECORD_PLATFORM, SH_TWIN_KIND_THING, id, &doc, &row);
-        shared = true;
-    }
-    if (err == SH_OK) {
-        row.id = id;
-        write_thing(w, doc, &row, shared);
-        if (rev != NULL) {
-            *rev = row.rev;
-        }
-    }
-    json_decref(doc);
-    return err;
-}
-
-struct things {
-    struct sh_twin *t;
-    struct sh_jw *w;
-    struct sh_str search;
-    uint32_t hide_in; /* tenant whose own models hide the platform's; ALL = none */
-};
-
-static bool contains(struct sh_str text, struct sh_str part)
-{
-    for (size_t i = 0; i + part.n <= text.n; i++) {
-        if (sh_str_ieq(sh_str_sub(text, i, i + part.n), part)) {
-            return true;
-        }
-    }
-    return part.n == 0;
-}
-
-static sh_err each_thing(void *ctx, const struct sh_record_row *row)
-{
-    const struct things *x = ctx;
-    json_t *doc = NULL;
-    if (!contains(row->id, x->search) && !contains(row->doc, x->search)) {
-        return SH_OK;
-    }
-    if (x->hide_in != SH_RECORD_ALL_TENANTS) {
-        sh_mutex_lock(&x->t->lock);
-        const struct twin_tenant *tt = twin_tenant(x->t, x->hide_in, false);
-        const bool hidden = tt != NULL && sh_map_get(&tt->things, row->id) != NULL;
-        sh_mutex_unlock(&x->t->lock);
-        if (hidden) {
-            return SH_OK;
-        }
-    }
-    SH_TRY(sh_json_parse(row->doc, (size_t)TWIN_DOC_BYTES * 2, &doc, NULL));
-    write_thing(x->w, doc, row, x->hide_in != SH_RECORD_ALL_TENANTS);
-    json_decref(doc);
-    return SH_OK;
-}
-
-sh_err sh_twin_things_write(struct sh_twin *t, uint32_t tenant, struct sh_str search,
-                            struct sh_jw *w)
-{
-    struct things x = {.t = t, .w = w, .search = search, .hide_in = SH_RECORD_ALL_TENANTS};
-    sh_jw_arr(w);
-    sh_err err = sh_record_scan(t->o.record, tenant, SH_TWIN_KIND_THING, each_thing, &x);
-    if (err == SH_OK && tenant != SH_RECORD_PLATFORM) {
-        x.hide_in = tenant;
-        err = sh_record_scan(t->o.record, SH_RECORD_PLATFORM, SH_TWIN_KIND_THING, each_thing, &x);
-    }
-    sh_jw_arr_end(w);
-    return err;
+    apply_everywhere(t, tenant, ids, false);
 }

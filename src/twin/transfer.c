@@ -39,6 +39,7 @@ sh_err twin_import_init(struct twin_import *m)
     const struct sh_alloc *a = m->t->env->alloc;
     sh_buf_init(&m->rejected, a, 16 << 20);
     sh_buf_init(&m->text, a, (size_t)TWIN_DOC_BYTES * 2);
+    sh_buf_init(&m->models, a, MAX_MODELS_TOLD);
     sh_map_init(&m->seen, a, MAX_ROWS, m->t->tenants.seed);
     sh_jw_init(&m->w, &m->rejected);
     sh_jw_arr(&m->w);
@@ -55,6 +56,8 @@ void twin_import_fini(struct twin_import *m)
     sh_record_tx_free(m->tx);
     sh_map_fini(&m->seen);
     sh_buf_fini(&m->text);
+    sh_buf_fini(&m->models);
+    json_decref(m->drafts);
     sh_buf_fini(&m->rejected);
 }
 
@@ -67,6 +70,15 @@ sh_err twin_import_report(struct twin_import *m, struct sh_jw *w)
     sh_jw_u64(w, m->created);
     sh_jw_key(w, "updated");
     sh_jw_u64(w, m->updated);
+    if (m->things) {
+        sh_jw_key(w, "unchanged");
+        sh_jw_u64(w, m->unchanged);
+    }
+    if (m->things && m->dry_run) {
+        sh_jw_key(w, "models");
+        SH_TRY(sh_buf_put_u8(&m->models, ']'));
+        sh_jw_raw(w, sh_buf_str(&m->models));
+    }
     sh_jw_key(w, "rejected");
     sh_jw_raw(w, sh_buf_str(&m->rejected));
     if (m->nrejected > MAX_REJECTED) {
@@ -118,7 +130,8 @@ const char *twin_code_of(sh_err err, const struct sh_diag *d)
     if (err == SH_E_LIMIT) {
         return "limit_reached";
     }
-    if (strcmp(d->path, "/thing") == 0 && strncmp(d->message, "there is no", 11) == 0) {
+    if ((strcmp(d->path, "/thing") == 0 || strcmp(d->path, "/extends") == 0) &&
+        strncmp(d->message, "there is no", 11) == 0) {
         return "unknown_thing";
     }
     if (strcmp(d->path, "/asset") == 0 && strncmp(d->message, "there is no", 11) == 0) {

@@ -11,7 +11,8 @@ enum {
     MAX_REJECTED = 10000,
     MAX_ROWS = 1000000,
     ROW_ARENA = 4 << 20,
-    MAX_LABEL_KEYS = 200
+    MAX_LABEL_KEYS = 200,
+    MAX_MODELS_TOLD = 8 << 20 /* bytes of what a dry run of models tells */
 };
 
 struct pending {
@@ -28,10 +29,14 @@ struct twin_import {
     struct sh_str author;
     uint64_t created;
     uint64_t updated;
+    uint64_t unchanged; /* models */
     uint64_t nrejected;
     struct sh_buf rejected; /* the list's members */
     struct sh_jw w;
-    struct sh_map seen; /* ids of this file */
+    struct sh_buf models; /* members of the list "models" of a dry run; empty: none */
+    json_t *drafts;       /* models of this dry run by id */
+    bool things;          /* models, not devices */
+    struct sh_map seen;   /* ids of this file */
     struct pending rows[TWIN_TX_ROWS];
     size_t n;
     int room; /* new devices among rows, for which the quota gave room */

@@ -46,6 +46,9 @@ static sh_err load(struct sh_twin *t)
     twin_texts_init(&t->loading, t->env->alloc);
     for (size_t i = 0; i < sizeof loads / sizeof loads[0] && err == SH_OK; i++) {
         err = sh_record_scan(t->o.record, SH_RECORD_ALL_TENANTS, loads[i].kind, loads[i].fn, t);
+        if (err == SH_OK && i == 0) {
+            err = twin_things_link(t);
+        }
     }
     twin_texts_fini(&t->loading);
     SH_TRY(err);

@@ -14,6 +14,7 @@ enum {
     TWIN_MAX_THINGS = 10000,  /* of a tenant */
     TWIN_MAX_ASSETS = 100000, /* of a tenant */
     TWIN_MAX_UNITS = 100000,  /* different unit texts */
+    TWIN_MEMBER_LISTS = 3,    /* of a model: properties, events, services */
     TWIN_MAX_ALIASES = 16,    /* of a device */
     TWIN_MAX_REPLACED = 32,
     TWIN_TX_ROWS = 500,
@@ -104,10 +105,12 @@ struct twin_property {
 struct twin_thing {
     unsigned refs;
     struct sh_arena *ar;
-    json_t *json;
+    json_t *own;           /* as it is stored */
+    json_t *json;          /* the whole of it, with what it inherits (inherit.c) */
+    struct sh_str extends; /* in own; empty = nothing */
+    uint64_t rev;
     struct twin_property *props; /* sorted by id */
     size_t nprops;
-    unsigned users; /* devices */
 };
 struct twin_asset {
     struct sh_str id;
@@ -234,12 +237,89 @@ bool twin_quick_state(struct sh_str doc, enum sh_twin_state *state, int64_t *sin
 /* thing.c */
 sh_err twin_thing_load(void *ctx, const struct sh_record_row *row);
 struct twin_thing *twin_thing_find(struct sh_twin *t, uint32_t tenant, struct sh_str id);
-void twin_thing_unref(struct sh_twin *t, struct twin_thing *m);
+void twin_thing_unref(struct sh_twin *t, struct twin_thing *m); /* under the lock */
+/* Puts the model's new form in, with what it inherits now. Takes the lock. Under `write`. */
+sh_err twin_thing_remember(struct sh_twin *t, uint32_t tenant, struct sh_str id, json_t *own,
+                           uint64_t rev);
+/* After all are loaded: each gets what it inherits. */
+sh_err twin_things_link(struct sh_twin *t);
+/* Tenant whose model this is: its own, or SH_RECORD_PLATFORM. Under the lock. */
+uint32_t twin_thing_owner(struct sh_twin *t, uint32_t tenant, struct sh_str id);
 const struct twin_property *twin_thing_property(const struct twin_thing *m, struct sh_str id);
 /* Makes the device's points; at the start only what is not stored (scales). Not under the lock. */
 void twin_apply_model(struct sh_twin *t, uint32_t tenant, struct sh_str device,
                       struct twin_thing *m, bool at_start);
 void twin_apply_all(struct sh_twin *t);
+/* Makes the points of all devices of these models (a map by id) in the tenant; of all tenants for
+ * the platform. Under `write`. */
+void twin_apply_models(struct sh_twin *t, uint32_t tenant, const struct sh_map *ids);
+
+/* inherit.c: forms of a model; pure. Lists are counted as in twin_member_lists. */
+extern const char *const twin_member_lists[TWIN_MEMBER_LISTS];
+/* Borrowed; NULL: there is none. */
+json_t *twin_member(const json_t *doc, size_t list, struct sh_str id);
+/* Members as an object by their id. */
+sh_err twin_members_by_id(const json_t *doc, size_t list, json_t **out);
+/* Are the values of an attribute the same, a missing one (NULL) being its default? */
+bool twin_attr_same(const char *attr, const json_t *a, const json_t *b);
+/* What is stored of a body; parent: the whole form of the model that it extends, or NULL.
+ * SH_E_INVAL: it changes what is inherited. */
+sh_err twin_model_own(const json_t *parent, const json_t *body, json_t **out, struct sh_diag *diag);
+/* What holds. SH_E_INVAL: its own half does not fit the parent's (with diag NULL the parent's
+ * wins).
+ */
+sh_err twin_model_whole(const json_t *parent, struct sh_str parent_id, const json_t *own,
+                        json_t **out, struct sh_diag *diag);
+/* The whole form without what is inherited as it is: what an export holds. */
+sh_err twin_model_portable(const json_t *whole, json_t **out);
+
+/* versions.c: own form of a version, and who made it when (may be NULL; text in ar). SH_E_NOTFOUND.
+ */
+sh_err twin_version_doc(struct sh_twin *t, uint32_t tenant, struct sh_str id, uint64_t rev,
+                        json_t **doc, int64_t *time_us);
+/* A new reference to what it is with what it inherits now; the parent wins where they do not fit.
+ */
+sh_err twin_version_whole(struct sh_twin *t, uint32_t tenant, json_t *own, json_t **out);
+
+/* diff.c: pure. */
+enum twin_level { TWIN_SAME, TWIN_COMPATIBLE, TWIN_CAUTION, TWIN_BREAKING };
+struct twin_diff {
+    enum twin_level level;
+    size_t n; /* differences */
+};
+const char *twin_level_name(enum twin_level level);
+/* Writes the members "model" and "changes" of a comparison (docs/api.md); w may be NULL. */
+sh_err twin_model_diff(const json_t *before, const json_t *after, struct sh_jw *w,
+                       struct twin_diff *d);
+/* Would kept numbers of the property be read in another unit? */
+bool twin_unit_reread(const json_t *before, const json_t *after);
+
+/* kin.c: who is concerned by a model. */
+struct twin_kin {
+    uint32_t tenant;
+    struct sh_str id;
+    uint64_t devices; /* twin_kin_count */
+    uint64_t archived;
+};
+struct twin_family {
+    struct sh_arena *ar;
+    struct sh_map by; /* twin_kin_key -> index + 1 */
+    struct twin_kin *v;
+    size_t n;
+    size_t cap;
+};
+enum { TWIN_KIN_KEY = SH_TWIN_MAX_ID + 4 };
+struct sh_str twin_kin_key(char out[TWIN_KIN_KEY], uint32_t tenant, struct sh_str id);
+sh_err twin_family_init(struct sh_twin *t, struct twin_family *f);
+void twin_family_fini(struct twin_family *f);
+sh_err twin_family_add(struct twin_family *f, uint32_t tenant, struct sh_str id);
+struct twin_kin *twin_family_get(const struct twin_family *f, uint32_t tenant, struct sh_str id);
+/* The model and all that extend it, parents before children. Takes the lock. */
+sh_err twin_family_below(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                         struct twin_family *f);
+/* Counts the devices of each; of one tenant, or of all (SH_RECORD_PLATFORM). Takes the lock in
+ * turns. */
+void twin_family_count(struct sh_twin *t, uint32_t tenant, struct twin_family *f);
 
 /* asset.c */
 sh_err twin_asset_load(void *ctx, const struct sh_record_row *row);

@@ -16,10 +16,15 @@ WORD = "Songhua-rights-1898"
 SECRET_MARK = "rootmark"  # in every thing of the root that the other tenant must not see
 WITHOUT_BODY = {"get", "delete"}
 # What each route gets: (path parameters, query, body). Valid enough to succeed, or to fail after the permission check.
-IDS = {"id": "dev", "name": "nobody-here", "type": "order", "hash": "00" * 32, "path": "nowhere", "device": "dev", "property": "f", "fingerprint": "00" * 32, "request": "MA"}
+IDS = {"id": "dev", "name": "nobody-here", "type": "order", "hash": "00" * 32, "path": "nowhere", "device": "dev", "property": "f", "fingerprint": "00" * 32, "request": "MA", "revision": "1"}
 PARAMETERS = {
     "getThing": {"id": "model"},
     "putThing": {"id": "model"},
+    "listThingVersions": {"id": "model"},
+    "getThingVersion": {"id": "model"},
+    "compareThing": {"id": "model"},
+    "restoreThing": {"id": "model"},
+    "thingUses": {"id": "model"},
     "deleteThing": {"id": "unused"},
     "putAsset": {"id": "site"},
     "deleteAsset": {"id": "unused"},
@@ -39,7 +44,7 @@ PARAMETERS = {
     "newDeviceSecret": {"id": "unused"},
     "putRole": {"name": "viewer"},  # builtin: refused by all, after the check
 }
-QUERIES = {"latest": "?points=dev/f", "exportHistory": "?points=dev/f&from=0&to=4000000000000", "ingest": "?device=dev"}
+QUERIES = {"latest": "?points=dev/f", "exportHistory": "?points=dev/f&from=0&to=4000000000000", "ingest": "?device=dev", "compareThing": "?from=1"}
 BODIES = {"writeLines": "dev f=1", "writeLinesV2": "dev f=1", "importDevices": "id,name\n", "putBlob": "x", "ingest": "{}", "importThings": []}
 SKIPPED = {"mqttWebSocket", "stream", "signOut"}  # an upgrade, an endless answer, and the session of the others
 

@@ -120,7 +120,7 @@ def requests_of(s, plant):
         "edits": plant.edit, "records": "o1", "people": f"p-{MARK}", "roles": f"role-{MARK.lower()}", "sessions": "x",
         "views": plant.view, "dashboards": plant.board, "notes": plant.note,
     }
-    named = {"type": "order", "hash": plant.blob, "fingerprint": plant.certificate, "device": "near", "relation": "feeds", "property": "f", "path": "none"}
+    named = {"type": "order", "hash": plant.blob, "fingerprint": plant.certificate, "device": "near", "relation": "feeds", "property": "f", "path": "none", "revision": "1"}
     points = [f"{FAR}/f", f"{FAR}/s"]
     bodies = {
         "queryHistory": {"points": points, "from": 0, "to": TO}, "latestOfMany": {"points": points},

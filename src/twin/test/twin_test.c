@@ -280,7 +280,7 @@ static void test_things_of_the_platform_are_shared(void **state)
     assert_ok(fix_device(f, "p1", SH_TWIN_CREATE, "{'thing':'pump'}"));
     sh_buf_clear(&f->out);
     sh_jw_init(&w, &f->out);
-    assert_ok(sh_twin_things_write(f->w, 1, SH_STR(""), &w));
+    assert_ok(sh_twin_things_write(f->w, 1, SH_STR(""), false, &w));
     assert_ok(sh_jw_end(&w));
     assert_ok(sh_json_parse(sh_buf_str(&f->out), 1 << 20, &list, NULL));
     assert_int_equal(json_array_size(list), 2);
@@ -289,7 +289,7 @@ static void test_things_of_the_platform_are_shared(void **state)
     assert_ok(fix_thing(f, "pump", SH_TWIN_CREATE, "{'properties':[]}")); /* its own hides it */
     sh_buf_clear(&f->out);
     sh_jw_init(&w, &f->out);
-    assert_ok(sh_twin_things_write(f->w, 1, SH_STR("PUMP"), &w));
+    assert_ok(sh_twin_things_write(f->w, 1, SH_STR("PUMP"), false, &w));
     assert_ok(sh_json_parse(sh_buf_str(&f->out), 1 << 20, &list, NULL));
     assert_int_equal(json_array_size(list), 1);
     json_decref(list);

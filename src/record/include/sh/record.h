@@ -178,6 +178,8 @@ struct sh_record_put {
     struct sh_str doc; /* JSON object */
     uint64_t expect;   /* SH_RECORD_ANY, 0 = must be new, else the revision it must have */
     unsigned flags;    /* SH_RECORD_F_..., internal kinds only */
+    uint32_t keep;     /* old revisions kept of this record, internal kinds only; 0 = keep_revisions
+                          of the store. Beyond it the oldest are forgotten with this change. */
 };
 
 /* One change each; blocks until it is on disk. *rev (may be NULL) gets the new revision.

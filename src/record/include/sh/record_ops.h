@@ -40,6 +40,7 @@ struct sh_record_op {
     enum sh_record_op_kind kind;
     uint32_t tenant;
     unsigned flags; /* SH_RECORD_F_... that hold for the record */
+    uint32_t keep;  /* PUT: old revisions kept; 0 = as the configuration says */
     struct sh_str type;
     struct sh_str id;
     struct sh_str doc;

@@ -21,7 +21,10 @@ struct sh_twin;
 enum {
     SH_TWIN_MAX_ID = 256,          /* bytes of a device id */
     SH_TWIN_MAX_LABELS = 64,       /* of one device */
-    SH_TWIN_MAX_PROPERTIES = 4096, /* of one thing model */
+    SH_TWIN_MAX_PROPERTIES = 4096, /* of one thing model, with the inherited ones */
+    SH_TWIN_MAX_EXTENDS = 8,       /* models above each other, the lowest counted */
+    SH_TWIN_VERSIONS = 100,        /* kept of a thing model, the present one counted */
+    SH_TWIN_USERS = 10,            /* users of a model that are named */
     SH_TWIN_DETAIL = 160
 };
 
@@ -323,19 +326,70 @@ SH_MUST_CHECK sh_err sh_twin_attributes_write(struct sh_twin *t, uint32_t tenant
 /* Checks a model alone; no store is needed. */
 SH_MUST_CHECK sh_err sh_twin_thing_check(struct sh_twin *t, const json_t *body,
                                          struct sh_diag *diag);
-/* Stores it; the points of its devices get the new types, units and scales. Blocks. */
+/* One change of a model; borrowed for the call. A body is the model in the form of the answers:
+ * what it inherits from the model that "extends" names may be left out, and may be narrowed (range,
+ * words, access, scaling) but not changed in type or unit. */
+struct sh_twin_thing_change {
+    uint32_t tenant;
+    struct sh_str id;
+    enum sh_twin_put how;
+    const json_t *body;
+    uint64_t expect;
+    struct sh_str author;
+    struct sh_str comment; /* of the version; empty: the body's "comment" */
+    uint64_t restore;      /* not 0: what that version had is put back, body is not used */
+    bool units_corrected;  /* the unit was wrong until now: kept values are read in the new one */
+    bool dry_run;          /* checks all and stores nothing */
+    bool skip_same;        /* stores nothing when nothing differs: *rev stays 0 */
+    json_t *drafts;        /* dry runs of an import: models by id that earlier ones made, in their
+                              whole form; this one is added. NULL: none */
+};
+/* Stores it; the points of its devices, and of those of the models below it, get the new types
+ * (under a new id: the old history stays what it was), units and scales. Each change is a version;
+ * of those SH_TWIN_VERSIONS are kept and older ones forgotten. w may be NULL; else it gets the
+ * consequences (docs/api.md). SH_E_INVAL: also when a model below does not fit any more;
+ * SH_E_STATE: values that are kept would be read in another unit; SH_E_NOTFOUND, SH_E_EXISTS,
+ * SH_E_CONFLICT. Blocks. */
+SH_MUST_CHECK sh_err sh_twin_thing_change(struct sh_twin *t, const struct sh_twin_thing_change *c,
+                                          uint64_t *rev, struct sh_jw *w, struct sh_diag *diag);
 SH_MUST_CHECK sh_err sh_twin_thing_put(struct sh_twin *t, uint32_t tenant, struct sh_str id,
                                        enum sh_twin_put how, const json_t *body, uint64_t expect,
                                        struct sh_str author, uint64_t *rev, struct sh_diag *diag);
-/* SH_E_STATE while devices use it. Blocks. */
+struct sh_twin_uses {
+    uint64_t devices; /* of the tenant; of all for the platform's models */
+    uint64_t archived;
+    uint64_t children;                       /* models that extend it */
+    struct sh_str device_ids[SH_TWIN_USERS]; /* the first ones, in the arena */
+    size_t ndevice_ids;
+    struct sh_str child_ids[SH_TWIN_USERS];
+};
+SH_MUST_CHECK sh_err sh_twin_thing_uses(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                                        struct sh_arena *ar, struct sh_twin_uses *out);
+/* SH_E_STATE while devices use it or models extend it. Blocks. */
 SH_MUST_CHECK sh_err sh_twin_thing_delete(struct sh_twin *t, uint32_t tenant, struct sh_str id,
                                           uint64_t expect, struct sh_str author);
-/* Models of the tenant and, marked "shared", of the platform (tenant 0). Blocks. */
+/* Models of the tenant and, marked "shared", of the platform (tenant 0), with what they inherit.
+ * Blocks. */
 SH_MUST_CHECK sh_err sh_twin_thing_write(struct sh_twin *t, uint32_t tenant, struct sh_str id,
                                          struct sh_jw *w, uint64_t *rev);
-/* Writes an array of all. Blocks. */
+/* Writes an array of all; with `uses` each has "devices", "archived" and "children". Blocks. */
 SH_MUST_CHECK sh_err sh_twin_things_write(struct sh_twin *t, uint32_t tenant, struct sh_str search,
-                                          struct sh_jw *w);
+                                          bool uses, struct sh_jw *w);
+/* Versions, newest first, below `before` (0: all), as an array; *next is the `before` of the next
+ * page, 0 = no more. Blocks. */
+SH_MUST_CHECK sh_err sh_twin_thing_versions(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                                            uint64_t before, uint32_t limit, struct sh_jw *w,
+                                            uint64_t *next);
+/* One version, with what it inherits from the model above as that is now. Blocks. */
+SH_MUST_CHECK sh_err sh_twin_thing_version_write(struct sh_twin *t, uint32_t tenant,
+                                                 struct sh_str id, uint64_t rev, struct sh_jw *w);
+/* What lies between two versions; to 0: the present one. Blocks. */
+SH_MUST_CHECK sh_err sh_twin_thing_compare(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                                           uint64_t from, uint64_t to, struct sh_jw *w);
+/* Model of a device (an alias is found too), in the arena; empty: none. SH_E_NOTFOUND. Does not
+ * block. */
+SH_MUST_CHECK sh_err sh_twin_device_thing(struct sh_twin *t, uint32_t tenant, struct sh_str device,
+                                          struct sh_arena *ar, struct sh_str *thing);
 
 /* ------------------------------------------------------------------ assets */
 
@@ -359,6 +413,7 @@ struct sh_twin_import {
     bool csv;                       /* else a JSON array */
     enum sh_twin_encoding encoding; /* AUTO: a BOM or valid UTF-8 is UTF-8, else GBK */
     bool dry_run;
+    bool units_corrected; /* of thing models, as in sh_twin_thing_change */
     /* May be NULL. n = 1: room for one more device is wanted; false: the tenant has none. n < 0:
      * so many that were given room were not stored. */
     bool (*quota)(void *ctx, int n);
@@ -373,9 +428,11 @@ SH_MUST_CHECK sh_err sh_twin_devices_import(struct sh_twin *t, uint32_t tenant,
                                             struct sh_bytes body, const struct sh_twin_import *how,
                                             struct sh_str author, struct sh_jw *w,
                                             struct sh_diag *diag);
-/* Thing models: a JSON array, or CSV with one row a property: thing thing_name version id name type
- * unit min max access scale enum (rows of one model stand together; scale and enum are JSON; events
- * and services are left as they are in a model that exists). */
+/* Thing models: a JSON array, or CSV with one row a property: thing thing_name version extends id
+ * name type unit min max access scale enum (rows of one model stand together; scale and enum are
+ * JSON; events and services are left as they are in a model that exists). A model that extends one
+ * of the same file comes after it, wherever it stands. What does not differ is not stored and
+ * counted as "unchanged"; a dry run adds "models": what differs in each (docs/api.md). */
 SH_MUST_CHECK sh_err sh_twin_things_import(struct sh_twin *t, uint32_t tenant, struct sh_bytes body,
                                            const struct sh_twin_import *how, struct sh_str author,
                                            struct sh_jw *w, struct sh_diag *diag);
@@ -384,8 +441,8 @@ SH_MUST_CHECK sh_err sh_twin_things_import(struct sh_twin *t, uint32_t tenant, s
 SH_MUST_CHECK sh_err sh_twin_devices_export(struct sh_twin *t, const struct sh_twin_pick *pick,
                                             bool csv, enum sh_twin_encoding encoding,
                                             struct sh_buf *out, struct sh_diag *diag);
-/* The tenant's own models, as sh_twin_things_import reads them (CSV leaves events and services
- * out). */
+/* The tenant's own models, as sh_twin_things_import reads them: what is inherited as it is is left
+ * out (CSV leaves events and services out). */
 SH_MUST_CHECK sh_err sh_twin_things_export(struct sh_twin *t, uint32_t tenant, bool csv,
                                            enum sh_twin_encoding encoding, struct sh_buf *out);
 

@@ -1,0 +1,142 @@
+"""Thing models from outside: each change is a version (kept over kill -9), compared, restored; a change is tried first and tells what it does
+to devices, models below and mappings; a unit under kept values is not changed without a word; models extend each other, follow, are
+imported parents first as JSON and CSV; what is in use is not deleted, and who uses it is named, in Chinese and English.
+SPDX-License-Identifier: Apache-2.0
+"""
+import json
+import sys
+
+from songhua import Problem, Songhua
+
+THINGS = "/api/v1/things"
+BASE = {"id": "base", "name": {"zh": "泵", "en": "Pump"}, "properties": [
+    {"id": "temp", "type": "f64", "unit": "Cel", "range": {"min": 0, "max": 100}},
+    {"id": "on", "type": "bool", "access": "rw"}], "services": [{"id": "start", "input": []}]}
+
+
+def check(what, have, want):
+    if have != want:
+        sys.exit(f"{what}:\n have {have!r}\n want {want!r}")
+
+
+def refused(what, status, code, act):
+    try:
+        act()
+    except Problem as p:
+        check(what, (p.status, p.body["code"]), (status, code))
+        if not p.body["detail"] or not p.body["remedy"]:
+            sys.exit(f"{what}: {p.body}")
+        return p.body
+    sys.exit(f"{what}: was not refused")
+
+
+def effects(report):
+    return {(c["change"], c["kind"], c["id"]): (c["level"], c["effects"]) for c in report["changes"]}
+
+
+def versions(s):
+    s.post(THINGS, BASE)
+    s.post("/api/v1/devices", {"id": "p1", "thing": "base"})
+    s.post("/api/v1/ingest?device=p1", {"temp": 20})
+    second = {**BASE, "comment": "without the switch", "properties": [{**BASE["properties"][0], "type": "i64"}]}
+    answer = s.call("PUT", f"{THINGS}/base?dry_run=true", second)
+    check("level", answer["level"], "breaking")
+    check("effects", effects(answer), {("changed", "property", "temp"): ("breaking", ["history_splits"]),
+                                       ("removed", "property", "on"): ("breaking", ["point_stays", "write_gone"])})
+    check("devices", (answer["devices"], answer["archived"], answer["models"]), (1, 0, []))
+    check("a dry run stores nothing", s.get(f"{THINGS}/base")["revision"], 1)
+    s.post("/api/v1/channels", {"id": "line", "driver": "modbus", "enabled": False, "config": {"address": "127.0.0.1:502"},
+                                "devices": [{"device": "p1", "config": {"unit": 1}, "tags": [{"property": "on", "address": "00001"}, {"property": "temp", "address": "40001"}]}]})
+    s.put("/api/v1/mappings", {"items": [{"filter": "a/+", "device": "{1}", "property": "on"}, {"filter": "b", "device": "other", "property": "on"}]})
+    answer = s.call("PUT", f"{THINGS}/base?dry_run=true", second)
+    check("mappings", answer["mappings"], [{"channel": "line", "device": "p1", "property": "on"}, {"topic": "a/+", "device": "{1}", "property": "on"}])
+    refused("another revision", 412, "conflict", lambda: s.call("PUT", f"{THINGS}/base", second, headers={"If-Match": '"9"'}))
+    check("stored", s.call("PUT", f"{THINGS}/base", second, headers={"If-Match": '"1"'})["revision"], 2)
+    s.stop(kill=True)
+    s.start()
+    items = s.get(f"{THINGS}/base/versions")
+    check("kept", items["kept"], 100)
+    check("versions", [(v["revision"], v["comment"], v["by"]) for v in items["items"]], [(2, "without the switch", "person:admin"), (1, "", "person:admin")])
+    check("old one", [p["id"] for p in s.get(f"{THINGS}/base/versions/1")["properties"]], ["temp", "on"])
+    check("compared", s.get(f"{THINGS}/base/compare?from=1")["level"], "breaking")
+    check("the other way", effects(s.get(f"{THINGS}/base/compare?from=2&to=1"))[("added", "property", "on")], ("compatible", ["point_comes"]))
+    refused("no such version", 404, "not_found", lambda: s.get(f"{THINGS}/base/versions/7"))
+    refused("no number", 400, "bad_request", lambda: s.get(f"{THINGS}/base/compare?from=x"))
+    check("device", s.get("/api/v1/devices/p1")["thing_revision"], 2)
+    check("tried", s.post(f"{THINGS}/base/restore?dry_run=true", {"revision": 1})["level"], "breaking")
+    check("restored", s.post(f"{THINGS}/base/restore", {"revision": 1, "comment": "back"})["revision"], 3)
+    newest = s.get(f"{THINGS}/base/versions?limit=1")
+    check("newest", [(v["revision"], v["restored"], v["comment"]) for v in newest["items"]], [(3, 1, "back")])
+    check("page", [v["revision"] for v in s.get(f"{THINGS}/base/versions?cursor={newest['next']}")["items"]], [2, 1])
+    check("audit", [e["act"] for e in s.get("/api/v1/audit?object=base&limit=3")["items"]], ["thing.restored", "thing.changed", "thing.created"])
+    print("versions ok")
+
+
+def units(s):
+    s.post("/api/v1/ingest?device=p1", {"temp": 21.5})
+    kelvin = {**BASE, "properties": [{"id": "temp", "type": "f64", "unit": "K"}, BASE["properties"][1]]}
+    check("told", s.call("PUT", f"{THINGS}/base?dry_run=1", kelvin)["units_reread"], "temp (Cel, K)")
+    refused("unit", 409, "unit_changes_history", lambda: s.put(f"{THINGS}/base", kelvin))
+    zh = refused("unit, zh", 409, "unit_changes_history", lambda: s.call("PUT", f"{THINGS}/base", kelvin, headers={"Accept-Language": "zh"}))
+    if "单位" not in zh["detail"] or "temp" not in zh["detail"]:
+        sys.exit(f"not in Chinese: {zh}")
+    before = s.query(["p1/temp"], 0, 2**45)
+    s.put(f"{THINGS}/base?units=corrected", kelvin)
+    check("there are some", "21.5" in str(before), True)
+    check("numbers are as they were", s.query(["p1/temp"], 0, 2**45), before)
+    s.put(f"{THINGS}/base?units=corrected", BASE)
+    print("units ok")
+
+
+def inheritance(s):
+    s.post(THINGS, {"id": "big", "extends": "base", "properties": [{"id": "temp", "type": "f64", "range": {"min": 0, "max": 60}}, {"id": "flow", "type": "f64", "unit": "m3/h"}]})
+    big = s.get(f"{THINGS}/big")
+    check("whole", [(p["id"], p.get("inherited"), p.get("overrides")) for p in big["properties"]],
+          [("temp", "base", ["range"]), ("on", "base", None), ("flow", None, None)])
+    check("unit comes along", big["properties"][0]["unit"], "Cel")
+    s.post("/api/v1/devices", {"id": "b1", "thing": "big"})
+    check("points of the device", sorted(p["name"].split("/")[1] for p in s.get("/api/v1/points?device=b1")["items"]), ["flow", "on", "temp"])
+    refused("type below", 400, "bad_request", lambda: s.post(THINGS, {"id": "x", "extends": "base", "properties": [{"id": "temp", "type": "i64"}]}))
+    refused("no parent", 400, "bad_request", lambda: s.post(THINGS, {"id": "x", "extends": "none", "properties": []}))
+    refused("circle", 400, "bad_request", lambda: s.put(f"{THINGS}/base", {**BASE, "extends": "big"}))
+    smaller = {**BASE, "properties": [{**BASE["properties"][0], "range": {"min": 0, "max": 50}}, BASE["properties"][1]]}
+    p = refused("does not fit below", 400, "bad_request", lambda: s.put(f"{THINGS}/base", smaller))
+    check("who is named", "big" in p["detail"], True)
+    more = {**BASE, "properties": BASE["properties"] + [{"id": "hours", "type": "i64", "unit": "h"}]}
+    report = s.call("PUT", f"{THINGS}/base?dry_run=1", more)
+    check("below", report["models"], [{"id": "big", "devices": 1, "archived": 0, "level": "compatible"}])
+    s.put(f"{THINGS}/base", more)
+    check("follows", "hours" in [p["id"] for p in s.get(f"{THINGS}/big")["properties"]], True)
+    s.stop(kill=True)
+    s.start()
+    check("after the crash", "hours" in [p["id"] for p in s.get(f"{THINGS}/big")["properties"]], True)
+    listed = {t["id"]: (t["devices"], t["children"]) for t in s.get(THINGS)["items"]}
+    check("counts", (listed["base"], listed["big"]), ((1, 1), (1, 0)))
+    check("uses", s.get(f"{THINGS}/base/uses"), {"devices": 1, "archived": 0, "device_ids": ["p1"], "children": 1, "child_ids": ["big"]})
+    p = refused("in use", 409, "thing_in_use", lambda: s.delete(f"{THINGS}/base"))
+    check("users named", all(w in p["detail"] for w in ("p1", "big")), True)
+    print("inheritance ok")
+
+
+def transfer(s):
+    text = json.dumps(list(reversed(s.get(f"{THINGS}/export"))))
+    check("nothing differs", {k: s.post(f"{THINGS}/import", text, "application/json")[k] for k in ("created", "updated", "unchanged")}, {"created": 0, "updated": 0, "unchanged": 2})
+    status, _, data = s.raw("GET", f"{THINGS}/export?format=csv")
+    check("csv", (status, data[:16]), (200, b"\xef\xbb\xbfthing,thing_n"))
+    check("csv back", s.post(f"{THINGS}/import?format=csv", data, "text/csv")["unchanged"], 2)
+    with Songhua() as other:
+        tried = other.post(f"{THINGS}/import?dry_run=true", text, "application/json")
+        check("tried", (tried["created"], [m["id"] for m in tried["models"]], tried["rejected"]), (2, ["base", "big"], []))
+        check("nothing stored", other.get(THINGS)["items"], [t for t in other.get(THINGS)["items"] if t["id"] not in ("base", "big")])
+        check("made", other.post(f"{THINGS}/import", text, "application/json")["created"], 2)
+        check("the same", [p["id"] for p in other.get(f"{THINGS}/big")["properties"]], [p["id"] for p in s.get(f"{THINGS}/big")["properties"]])
+    lost = s.post(f"{THINGS}/import", [{"id": "lost", "extends": "nobody", "properties": []}])
+    check("parent missing", [(r["row"], r["code"]) for r in lost["rejected"]], [(1, "unknown_thing")])
+    print("transfer ok")
+
+
+with Songhua() as node:
+    versions(node)
+    units(node)
+    inheritance(node)
+    transfer(node)
