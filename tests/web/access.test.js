@@ -101,6 +101,7 @@ for (const theme of ['light', 'dark']) {
         deviceHistory: [`${of}?tab=history`, '.line-chart'],
         history: [historyPath(points.map((p) => `${device.id}/${p}`), 'last=1h'), '.legend tbody tr'],
         historyStatistics: [historyPath(points.map((p) => `${device.id}/${p}`), 'last=1h&panel=stats'), '.stats tbody tr'],
+        versions: [`/things/${encodeURIComponent(device.thing)}?tab=versions`, '.versions tbody tr'],
         corrections: [historyPath(points.map((p) => `${device.id}/${p}`), 'last=1h&panel=edits'), '.edits tbody tr'],
       };
     });
@@ -121,6 +122,7 @@ for (const theme of ['light', 'dark']) {
       ['access', null],
       ['things', '/things', 'h1'],
       ['editor', '/things/+', '#thing-id'],
+      ['versions', null],
       ['explorer', '/api-explorer', '.operation'],
       ['tokens', '/tokens', 'h1'],
       ['provisioning', '/provisioning', 'h1'],

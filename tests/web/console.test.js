@@ -426,6 +426,8 @@ describe('thing models', () => {
     model.description = '由测试修改';
     await area.fill(JSON.stringify(model));
     await page.getByRole('button', { name: '保存' }).click();
+    await page.locator('.ant-modal .review').getByText('由测试修改').waitFor();
+    await page.getByRole('button', { name: '保存为新版本' }).click();
     await until(
       async () => (await api(page, 'GET', `things/${id}`)).data.description,
       (text) => text === '由测试修改',

@@ -4,9 +4,11 @@ imported parents first as JSON and CSV; what is in use is not deleted, and who u
 SPDX-License-Identifier: Apache-2.0
 """
 import json
+import os
+import re
 import sys
 
-from songhua import Problem, Songhua
+from songhua import ROOT, Problem, Songhua
 
 THINGS = "/api/v1/things"
 BASE = {"id": "base", "name": {"zh": "泵", "en": "Pump"}, "properties": [
@@ -135,8 +137,18 @@ def transfer(s):
     print("transfer ok")
 
 
+def offered(s):
+    """Each unit that the console offers is one that the server knows."""
+    with open(os.path.join(ROOT, "web", "src", "i18n", "wordsUnits.ts"), encoding="utf-8") as f:
+        codes = re.findall(r"^  \['([^']+)',", f.read(), re.M)
+    check("there are some", len(codes) > 50 and len(set(codes)) == len(codes), True)
+    s.post(THINGS, {"id": "units", "properties": [{"id": f"p{i}", "type": "f64", "unit": code} for i, code in enumerate(codes)]})
+    print("units that are offered ok")
+
+
 with Songhua() as node:
     versions(node)
     units(node)
     inheritance(node)
     transfer(node)
+    offered(node)

@@ -98,6 +98,7 @@ export interface Device {
   write_enabled?: boolean;
   aliases?: string[];
   created?: string;
+  thing_revision?: number | null;
   revision?: number;
 }
 export interface Latest {
@@ -130,9 +131,14 @@ export interface Point {
 }
 
 export type ValueType = 'bool' | 'i64' | 'f64' | 'text' | 'blob';
-export interface Property {
+/** What every member of a thing model may carry when it comes from the model above. */
+export interface Member {
   id: string;
   name?: Words;
+  inherited?: string;
+  overrides?: string[];
+}
+export interface Property extends Member {
   type: ValueType;
   unit?: string;
   range?: { min?: number | null; max?: number | null };
@@ -145,16 +151,14 @@ export interface Field {
   name?: Words;
   type: ValueType;
   unit?: string;
+  required?: boolean;
+  range?: { min?: number | null; max?: number | null };
 }
-export interface ThingEvent {
-  id: string;
-  name?: Words;
+export interface ThingEvent extends Member {
   level?: 'info' | 'warning' | 'error';
   fields?: Field[];
 }
-export interface Service {
-  id: string;
-  name?: Words;
+export interface Service extends Member {
   input?: Field[];
   output?: Field[];
 }
@@ -164,9 +168,68 @@ export interface Thing {
   description?: string;
   version?: string | number;
   demo?: boolean;
+  extends?: string | null;
   properties?: Property[];
   events?: ThingEvent[];
   services?: Service[];
+  revision?: number;
+  updated?: string;
+  shared?: boolean;
+  /** In lists, for who may read all devices. */
+  devices?: number;
+  archived?: number;
+  children?: number;
+}
+
+export type ChangeLevel = 'same' | 'compatible' | 'caution' | 'breaking';
+export interface AttrChange {
+  name: string;
+  before: unknown;
+  after: unknown;
+}
+export interface MemberChange {
+  kind: 'property' | 'event' | 'service';
+  id: string;
+  change: 'added' | 'removed' | 'changed';
+  inherited?: string;
+  level: ChangeLevel;
+  effects: string[];
+  attrs: AttrChange[];
+}
+/** What lies between two forms of a thing model. */
+export interface ThingDiff {
+  level: ChangeLevel;
+  model: AttrChange[];
+  changes: MemberChange[];
+}
+/** And what that does to others, before it is saved. */
+export interface Consequences extends ThingDiff {
+  fresh: boolean;
+  revision: number;
+  devices: number;
+  archived: number;
+  models: { id: string; devices: number; archived: number; level: ChangeLevel }[];
+  units_reread: string | null;
+  mappings?: { channel?: string; topic?: string; device: string; property: string }[];
+  mappings_total?: number;
+}
+export interface ThingVersion {
+  revision: number;
+  time: string;
+  by: string;
+  comment: string;
+  restored: number | null;
+  deleted: boolean;
+  properties: number;
+  events: number;
+  services: number;
+}
+export interface ThingImportReport {
+  created: number;
+  updated: number;
+  unchanged: number;
+  rejected: PlaceError[];
+  models?: (Consequences & { id: string })[];
 }
 
 export interface Asset {

@@ -11,6 +11,7 @@ import { securityWords } from './wordsSecurity';
 import { importWords } from './wordsImport';
 import { nodeWords } from './wordsNode';
 import { outsideWords } from './wordsOutside';
+import { thingWords } from './wordsThings';
 
 type Word = readonly [zh: string, en: string];
 
@@ -546,6 +547,7 @@ const table = {
   ...accountWords,
   ...outsideWords,
   ...directoryWords,
+  ...thingWords,
 
   'audit.what': ['每条记录都含前一条的散列，可离线验证完整性', 'Each entry holds the hash of the one before; the chain can be verified off-line'],
   'audit.search': ['搜索人员、动作、对象', 'Search who, act or object'],

@@ -15,6 +15,7 @@ import { Edits, exportBook, noteRoutes, qualitySeries, querySeries, toMs } from 
 import { NodeState, nodeRoutes } from './node.js';
 import { openapi } from './openapi.js';
 import { securityRoutes } from './security.js';
+import { thingRoutes } from './things.js';
 import { demoAssets, demoDevices, demoThings, qualityAt, valueAt } from './plant.js';
 
 const TYPES = { '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.html': 'text/html; charset=utf-8' };
@@ -25,7 +26,8 @@ export class Mock {
     this.password = password;
     this.dist = dist;
     this.devices = new Map(demoDevices(extraDevices).map((d) => [d.id, d]));
-    this.things = new Map(demoThings().map((thing) => [thing.id, { thing, etag: 1 }]));
+    this.things = new Map();
+    demoThings().forEach((thing) => this.storeThing(thing.id, thing));
     this.assets = demoAssets();
     this.people = [{ name: 'admin', display: '管理员', roles: ['admin'], language: 'zh', disabled: false }];
     this.tokens = [];
@@ -76,7 +78,8 @@ export class Mock {
   }
 
   properties(device) {
-    return this.things.get(device.thing)?.thing.properties ?? [];
+    const known = this.things.get(device.thing);
+    return known ? (this.wholeThing(known.thing).properties ?? []) : [];
   }
 
   overview() {
@@ -441,41 +444,6 @@ export class Mock {
     return answer(res, 200, quality ? { from: toMs(ask.from), to, series } : { series, next: null });
   }
 
-  on_things({ req, res, q, rest, json }) {
-    const [id] = rest;
-    const all = [...this.things.values()].map((x) => x.thing);
-    if (id === 'export') return answer(res, 200, all);
-    if (id === 'import') {
-      const list = json();
-      list.forEach((thing) => this.things.set(thing.id, { thing, etag: 1 }));
-      return answer(res, 200, { created: list.length, updated: 0, rejected: [] });
-    }
-    if (!id && req.method === 'GET') {
-      const text = (q.get('q') ?? '').toLowerCase();
-      return answer(res, 200, page(all.filter((x) => JSON.stringify([x.id, x.name]).toLowerCase().includes(text)), q));
-    }
-    if (req.method === 'POST') {
-      const thing = json();
-      if (this.things.has(thing.id)) throw new Refusal(409, 'exists', `物模型 ${thing.id} 已存在`, '换一个标识。');
-      this.things.set(thing.id, { thing, etag: 1 });
-      return answer(res, 201, thing);
-    }
-    const known = this.things.get(id);
-    if (!known) throw notFound(`物模型 ${id}`);
-    if (req.method === 'DELETE') {
-      if ([...this.devices.values()].some((d) => d.thing === id)) throw new Refusal(409, 'in_use', '还有设备在用这个物模型', '先给这些设备换别的物模型。');
-      this.things.delete(id);
-      return answer(res, 204);
-    }
-    if (req.method === 'PUT') {
-      if (req.headers['if-match'] && req.headers['if-match'] !== `"${known.etag}"`) throw new Refusal(412, 'changed', '别人刚改过它', '重新加载后再改。');
-      known.thing = json();
-      known.etag += 1;
-      this.log('admin', 'thing.update', `thing:${id}`);
-    }
-    return answer(res, 200, known.thing, { ETag: `"${known.etag}"` });
-  }
-
   on_records({ req, res, rest, json, q }) {
     if (rest[0] !== 'chart') throw notFound(`业务记录类型 ${rest[0]}`);
     const row = ({ id, ...record }) => ({ id, type: 'chart', revision: 1, record });
@@ -571,7 +539,7 @@ export class Mock {
   }
 }
 
-Object.assign(Mock.prototype, accountRoutes, outsideRoutes, deviceRoutes, accessRoutes, nodeRoutes, dashboardRoutes, securityRoutes, noteRoutes);
+Object.assign(Mock.prototype, accountRoutes, outsideRoutes, deviceRoutes, accessRoutes, nodeRoutes, dashboardRoutes, securityRoutes, noteRoutes, thingRoutes);
 
 /** Grants as the server answers them. */
 function given(person) {

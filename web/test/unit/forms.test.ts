@@ -5,8 +5,9 @@ import type { Grant } from '../../src/api/types';
 import { guessEncoding, rejectedCsv, templateCsv } from '../../src/pages/devices/importFile';
 import { fileName, fingerprintText, pemKind } from '../../src/pages/device/pem';
 import { mqttUser, snippets, topicOf, type About } from '../../src/pages/device/snippets';
-import { checkThing, emptyThing, enumText, parseEnum, parseThing } from '../../src/pages/things/model';
-import { fieldsText, parseFields } from '../../src/pages/things/members';
+import { asInherited, checkThing, edited, emptyThing, enumText, mayEdit, parseEnum, parseThing, portable, withParent } from '../../src/pages/things/model';
+import { fieldsText } from '../../src/pages/things/FieldsEditor';
+import { findUnits } from '../../src/pages/things/units';
 
 describe('labels', () => {
   test.each([
@@ -118,10 +119,33 @@ describe('thing model', () => {
     expect(parseEnum('')).toBeUndefined();
     expect(parseEnum('no number')).toBeNull();
   });
-  test('fields, there and back; what text cannot say is kept', () => {
-    const fields = [{ id: 'level', type: 'f64' as const, unit: 'Cel', name: { zh: '级' } }, { id: 'n', type: 'i64' as const }];
-    expect(parseFields(fieldsText(fields), fields)).toEqual(fields);
-    expect(parseFields('a', undefined)).toEqual([{ id: 'a', type: 'f64' }]);
+  test('fields as one line', () => {
+    expect(fieldsText([{ id: 'level', type: 'f64', unit: 'Cel' }, { id: 'n', type: 'i64' }])).toBe('level Cel, n');
+    expect(fieldsText(undefined)).toBe('');
+  });
+  test('units are found by code, quantity and name; the code comes first', () => {
+    expect(findUnits('kW')[0]?.code).toBe('kW');
+    expect(findUnits('压力').map((u) => u.code)).toContain('bar');
+    expect(findUnits('rpm').map((u) => u.code)).toEqual(['/min']);
+    expect(findUnits('no such unit')).toEqual([]);
+  });
+  test('a model takes over what another has, narrows it, and lets it go', () => {
+    const base = { ...emptyThing(), id: 'base', properties: [{ id: 't', type: 'f64' as const, range: { max: 9 } }, { id: 'u', type: 'i64' as const }] };
+    const child = withParent({ ...emptyThing(), id: 'c', properties: [{ id: 'own', type: 'bool' as const }] }, base);
+    expect(child.extends).toBe('base');
+    expect(child.properties?.map((p) => [p.id, p.inherited])).toEqual([['t', 'base'], ['u', 'base'], ['own', undefined]]);
+    const [first] = child.properties ?? [];
+    if (!first) throw new Error('nothing inherited');
+    expect(mayEdit('properties', first, 'range')).toBe(false);
+    const open = { ...first, overrides: [] };
+    expect([mayEdit('properties', open, 'range'), mayEdit('properties', open, 'type')]).toEqual([true, false]);
+    const narrowed = edited(open, { range: { max: 5 } });
+    expect(narrowed.overrides).toEqual(['range']);
+    expect(portable({ ...child, revision: 3, properties: [narrowed, ...(child.properties ?? []).slice(1)] })).toMatchObject({ properties: [{ id: 't' }, { id: 'own' }] });
+    expect(asInherited(base, narrowed)).not.toHaveProperty('overrides');
+    const again = withParent({ ...child, properties: [narrowed, ...(child.properties ?? []).slice(1)] }, base);
+    expect(again.properties?.[0]?.range).toEqual({ max: 5 });
+    expect(withParent(again, null).properties?.map((p) => p.id)).toEqual(['own']);
   });
   test('JSON that is no model is refused with the reason', () => {
     expect(parseThing('{"id":"x","properties":{}}')).toBe('list');

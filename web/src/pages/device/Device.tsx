@@ -37,7 +37,17 @@ function About({ device, thing }: { device: DeviceRecord; thing: Thing | null })
     [t('device.name'), device.name],
     [
       t('device.thing'),
-      device.thing ? <a href={`/things/${seg(device.thing)}`}>{pick(thing?.name, device.thing)}</a> : null,
+      device.thing ? (
+        <>
+          <a href={`/things/${seg(device.thing)}`}>{pick(thing?.name, device.thing)}</a>
+          {device.thing_revision ? (
+            <a className="dim" href={`/things/${seg(device.thing)}?tab=versions`}>
+              {' '}
+              {t('thing.version', { n: device.thing_revision })}
+            </a>
+          ) : null}
+        </>
+      ) : null,
     ],
     [t('device.asset'), device.asset],
     [t('device.location'), locationText(device.location)],

@@ -1,26 +1,53 @@
-import { App, Button, Form, Input, Tabs } from 'antd';
+import { App, Button, Form, Input, Select } from 'antd';
 import { useEffect, useState } from 'react';
-import { call, put, remove, seg } from '../../api/client';
-import type { Property, Thing, ThingEvent } from '../../api/types';
+import { call, get, remove, seg } from '../../api/client';
+import type { Member, Page, Property, Thing, ThingEvent } from '../../api/types';
 import { useResource } from '../../api/useResource';
-import { navigate } from '../../app/router';
+import { navigate, setQuery, usePlace } from '../../app/router';
 import { useSession } from '../../app/session';
 import { Loading } from '../../components/Loading';
 import { DemoMark } from '../../components/Marks';
 import { PageHeader } from '../../components/PageHeader';
+import { PageTabs } from '../../components/PageTabs';
 import { ProblemView } from '../../components/ProblemView';
 import { useAct } from '../../components/useAct';
 import { pick, t, useLanguage } from '../../i18n';
 import { saveFile } from '../devices/importFile';
 import { MemberTable } from './MemberTable';
 import { eventColumns, propertyColumns, serviceColumns } from './members';
-import { checkThing, emptyThing, parseThing } from './model';
-import { UseCount } from './Things';
+import { asInherited, checkThing, emptyThing, parseThing, portable, withParent, type ListKey } from './model';
+import { Review, type Proposal } from './Review';
+import { Uses } from './Uses';
+import { Versions } from './Versions';
 
 type Change = (part: Partial<Thing>) => void;
-const UCUM = ['Cel', 'K', 'bar', 'kPa', 'MPa', 'L/min', 'm3/h', 'm/s', 'mm', 'mm/s', 'Hz', '/min', 'A', 'V', 'kW', 'kW.h', '%', 's', 'h'];
 
-function Head({ thing, fresh, change }: { thing: Thing; fresh: boolean; change: Change }) {
+/** Which model this one extends; what it inherits is fetched and shown at once. */
+function Extends({ thing, set }: { thing: Thing; set: (thing: Thing) => void }) {
+  const { data } = useResource<Page<Thing>>('things');
+  const { problem, run } = useAct();
+  const choose = (id: string | undefined) =>
+    run(async () => set(withParent(thing, id ? await get<Thing>(`things/${seg(id)}`) : null)));
+  return (
+    <Form.Item label={t('thing.extends')} htmlFor="thing-extends">
+      <Select
+        id="thing-extends"
+        allowClear
+        showSearch
+        optionFilterProp="label"
+        placeholder={t('thing.extendsNone')}
+        value={thing.extends || undefined}
+        options={(data?.items ?? [])
+          .filter((other) => other.id !== thing.id && other.extends !== thing.id)
+          .map((other) => ({ value: other.id, label: `${pick(other.name, other.id)} (${other.id})` }))}
+        onChange={(id: string | undefined) => void choose(id)}
+      />
+      <ProblemView problem={problem} />
+    </Form.Item>
+  );
+}
+
+function Head({ thing, fresh, change, set }: { thing: Thing; fresh: boolean; change: Change; set: (thing: Thing) => void }) {
   const name = (lang: 'zh' | 'en') => ({
     value: thing.name?.[lang] ?? '',
     onChange: (e: React.ChangeEvent<HTMLInputElement>) =>
@@ -42,7 +69,8 @@ function Head({ thing, fresh, change }: { thing: Thing; fresh: boolean; change: 
       <Form.Item label={t('thing.nameEn')} htmlFor="thing-en">
         <Input id="thing-en" {...name('en')} />
       </Form.Item>
-      <Form.Item label={t('thing.description')} htmlFor="thing-text" className="wide">
+      <Extends thing={thing} set={set} />
+      <Form.Item label={t('thing.description')} htmlFor="thing-text" className="rest">
         <Input
           id="thing-text"
           value={thing.description ?? ''}
@@ -76,14 +104,31 @@ function JsonPage({ thing, onChange }: { thing: Thing; onChange: (thing: Thing) 
   );
 }
 
-function Members({ thing, change, set }: { thing: Thing; change: Change; set: (t: Thing) => void }) {
+interface MembersProps {
+  thing: Thing;
+  change: Change;
+  set: (t: Thing) => void;
+  versions: React.ReactNode;
+}
+
+function Members({ thing, change, set, versions }: MembersProps) {
   useLanguage();
+  const { query } = usePlace();
+  const parent = useResource<Thing>(thing.extends ? `things/${seg(thing.extends)}` : null);
   const properties = thing.properties ?? [];
   const events = thing.events ?? [];
   const services = thing.services ?? [];
+  const inherit =
+    <T extends Member>(list: ListKey) =>
+    (row: T): T => {
+      const above = parent.data?.[list]?.find((m) => m.id === row.id) as T | undefined;
+      return above && parent.data ? asInherited(parent.data, above) : row;
+    };
   return (
-    <Tabs
-      destroyOnHidden
+    <PageTabs
+      label={t('nav.things')}
+      active={query.get('tab') ?? 'properties'}
+      onChange={(tab) => setQuery({ tab: tab === 'properties' ? null : tab })}
       items={[
         {
           key: 'properties',
@@ -93,6 +138,8 @@ function Members({ thing, change, set }: { thing: Thing; change: Change; set: (t
               label={t('thing.properties')}
               rows={properties}
               columns={propertyColumns()}
+              list="properties"
+              inherit={inherit<Property>('properties')}
               fresh={(): Property => ({ id: '', type: 'f64', access: 'r' })}
               addWord={t('thing.addProperty')}
               onChange={(rows) => change({ properties: rows })}
@@ -107,6 +154,8 @@ function Members({ thing, change, set }: { thing: Thing; change: Change; set: (t
               label={t('thing.events')}
               rows={events}
               columns={eventColumns()}
+              list="events"
+              inherit={inherit<ThingEvent>('events')}
               fresh={(): ThingEvent => ({ id: '', level: 'info', fields: [] })}
               addWord={t('thing.addEvent')}
               onChange={(rows) => change({ events: rows })}
@@ -121,6 +170,8 @@ function Members({ thing, change, set }: { thing: Thing; change: Change; set: (t
               label={t('thing.services')}
               rows={services}
               columns={serviceColumns()}
+              list="services"
+              inherit={inherit('services')}
               fresh={() => ({ id: '', input: [], output: [] })}
               addWord={t('thing.addService')}
               onChange={(rows) => change({ services: rows })}
@@ -128,13 +179,22 @@ function Members({ thing, change, set }: { thing: Thing; change: Change; set: (t
           ),
         },
         { key: 'json', label: 'JSON', children: <JsonPage thing={thing} onChange={set} /> },
+        ...(versions ? [{ key: 'versions', label: t('thing.versions'), children: versions }] : []),
       ]}
     />
   );
 }
 
-function Editor({ start, etag, fresh, reload }: { start: Thing; etag: string | null; fresh: boolean; reload: () => void }) {
+interface EditorProps {
+  start: Thing;
+  etag: string | null;
+  fresh: boolean;
+  reload: () => void;
+}
+
+function Editor({ start, etag, fresh, reload }: EditorProps) {
   const [thing, setThing] = useState(start);
+  const [review, setReview] = useState<Thing | null>(null);
   useEffect(() => setThing(start), [start]);
   const { may } = useSession();
   const { modal } = App.useApp();
@@ -142,16 +202,12 @@ function Editor({ start, etag, fresh, reload }: { start: Thing; etag: string | n
   const faults = checkThing(thing);
   const dirty = JSON.stringify(thing) !== JSON.stringify(start);
   const change: Change = (part) => setThing((old) => ({ ...old, ...part }));
+  const write = may('things.write') && !start.shared;
 
-  const save = () =>
+  const make = () =>
     run(async () => {
-      if (fresh) {
-        await call('POST', 'things', { json: thing });
-        navigate(`/things/${seg(thing.id)}`, true);
-      } else {
-        await put(`things/${seg(thing.id)}`, thing, etag);
-        reload();
-      }
+      await call('POST', 'things', { json: thing });
+      navigate(`/things/${seg(thing.id)}`, true);
     }, t('state.saved'));
   const drop = () =>
     modal.confirm({
@@ -166,24 +222,22 @@ function Editor({ start, etag, fresh, reload }: { start: Thing; etag: string | n
           navigate('/things');
         }, t('state.deleted')),
     });
-  const write = may('things.write');
   return (
     <>
       <PageHeader
         title={fresh ? t('thing.create') : pick(thing.name, thing.id)}
         parent={{ path: '/things', title: t('nav.things') }}
-        marks={thing.demo ? <DemoMark /> : null}
-        note={
-          fresh ? null : (
-            <span>
-              {t('thing.usedBy')} <UseCount thing={thing.id} />
-            </span>
-          )
+        marks={
+          <>
+            {thing.demo ? <DemoMark /> : null}
+            {fresh ? null : <span className="tag">{t('thing.version', { n: start.revision ?? 1 })}</span>}
+          </>
         }
+        note={fresh ? null : <Uses thing={start} />}
         actions={
           <>
             <Button
-              onClick={() => saveFile(`${thing.id || 'thing'}.json`, JSON.stringify([thing], null, 2), 'application/json')}
+              onClick={() => saveFile(`${thing.id || 'thing'}.json`, JSON.stringify([portable(thing)], null, 2), 'application/json')}
             >
               {t('action.export')}
             </Button>
@@ -197,7 +251,7 @@ function Editor({ start, etag, fresh, reload }: { start: Thing; etag: string | n
                 type="primary"
                 loading={busy}
                 disabled={faults.length > 0 || !(dirty || fresh)}
-                onClick={() => void save()}
+                onClick={() => (fresh ? void make() : setReview(thing))}
               >
                 {t('action.save')}
               </Button>
@@ -206,20 +260,42 @@ function Editor({ start, etag, fresh, reload }: { start: Thing; etag: string | n
         }
       />
       <ProblemView problem={problem} />
+      {start.shared ? <p className="dim">{t('thing.readOnly')}</p> : null}
       {dirty && faults.length > 0 ? (
         <div className="hint-line" role="status">
           {faults.slice(0, 3).map((f) => `${f.path}: ${t(`fault.${f.kind}`)}`).join(' · ')}
         </div>
       ) : null}
-      <Head thing={thing} fresh={fresh} change={change} />
-      <Members thing={thing} change={change} set={setThing} />
-      <datalist id="ucum">
-        {UCUM.map((unit) => (
-          <option key={unit} value={unit} />
-        ))}
-      </datalist>
+      <Head thing={thing} fresh={fresh} change={change} set={setThing} />
+      <Members
+        thing={thing}
+        change={change}
+        set={setThing}
+        versions={fresh ? null : <Versions key={start.revision} thing={start} etag={etag} write={write} onRestored={reload} />}
+      />
+      {review ? (
+        <Review
+          title={t('thing.review')}
+          proposal={proposal(review, etag)}
+          onClose={() => setReview(null)}
+          onDone={() => {
+            setReview(null);
+            reload();
+          }}
+        />
+      ) : null}
     </>
   );
+}
+
+const proposals = new WeakMap<Thing, Proposal>();
+/** The same object for the same model: the trial is made once. */
+function proposal(thing: Thing, etag: string | null): Proposal {
+  const known = proposals.get(thing);
+  if (known && known.etag === etag) return known;
+  const made: Proposal = { method: 'PUT', path: `things/${seg(thing.id)}`, etag, body: thing };
+  proposals.set(thing, made);
+  return made;
 }
 
 const BLANK = emptyThing();

@@ -1,7 +1,7 @@
-import { Button, Input } from 'antd';
-import { useEffect, useMemo, useRef, useState } from 'react';
-import { apiUrl, get, post, seg } from '../../api/client';
-import type { Device, ImportReport, Page, Thing } from '../../api/types';
+import { Button, Dropdown, Input } from 'antd';
+import { lazy, Suspense, useEffect, useMemo, useState } from 'react';
+import { apiUrl, seg } from '../../api/client';
+import type { Thing } from '../../api/types';
 import { useList } from '../../api/useList';
 import { navigate, setQuery, usePlace } from '../../app/router';
 import { useSession } from '../../app/session';
@@ -9,23 +9,12 @@ import { DataTable, type Column } from '../../components/DataTable';
 import { EmptyState } from '../../components/EmptyState';
 import { DemoMark } from '../../components/Marks';
 import { PageHeader } from '../../components/PageHeader';
-import { ProblemView } from '../../components/ProblemView';
-import { useAct } from '../../components/useAct';
 import { useDelayed } from '../../components/useDelayed';
 import { pick, t, useLanguage } from '../../i18n';
 import { count } from '../../i18n/format';
+import { ChildCount, DeviceCount } from './Uses';
 
-/** How many devices use the model, asked when the row comes into view. */
-export function UseCount({ thing }: { thing: string }) {
-  const [total, setTotal] = useState<number | null>(null);
-  useEffect(() => {
-    get<Page<Device>>('devices', { thing, limit: 1 }).then(
-      (page) => setTotal(page.total ?? page.items.length),
-      () => {},
-    );
-  }, [thing]);
-  return <a href={`/devices?thing=${encodeURIComponent(thing)}`}>{count(total)}</a>;
-}
+const ImportThings = lazy(() => import('./ImportThings'));
 
 function columnsOf(): Column<Thing>[] {
   return [
@@ -33,56 +22,27 @@ function columnsOf(): Column<Thing>[] {
       key: 'id',
       title: t('thing.id'),
       sortable: true,
-      width: '22%',
+      width: '16%',
       render: (thing) => <a href={`/things/${seg(thing.id)}`}>{thing.id}</a>,
     },
     {
       key: 'name',
       title: t('thing.name'),
-      width: '24%',
+      width: '18%',
       render: (thing) => (
         <>
           {pick(thing.name)} {thing.demo ? <DemoMark /> : null}
         </>
       ),
     },
-    { key: 'properties', title: t('thing.properties'), width: 90, align: 'right', render: (x) => count(x.properties?.length ?? 0) },
-    { key: 'events', title: t('thing.events'), width: 90, align: 'right', render: (x) => count(x.events?.length ?? 0) },
-    { key: 'services', title: t('thing.services'), width: 90, align: 'right', render: (x) => count(x.services?.length ?? 0) },
-    { key: 'use', title: t('thing.usedBy'), width: 100, align: 'right', render: (x) => <UseCount thing={x.id} /> },
+    { key: 'properties', title: t('thing.properties'), width: 84, align: 'right', render: (x) => count(x.properties?.length ?? 0) },
+    { key: 'events', title: t('thing.events'), width: 66, align: 'right', render: (x) => count(x.events?.length ?? 0) },
+    { key: 'services', title: t('thing.services'), width: 74, align: 'right', render: (x) => count(x.services?.length ?? 0) },
+    { key: 'extends', title: t('thing.extends'), width: 130, render: (x) => (x.extends ? <a href={`/things/${seg(x.extends)}`}>{x.extends}</a> : null) },
+    { key: 'use', title: t('thing.usedBy'), width: 90, align: 'right', render: (x) => <DeviceCount thing={x.id} known={x.devices} /> },
+    { key: 'children', title: t('thing.children'), width: 104, align: 'right', render: (x) => <ChildCount thing={x.id}>{x.children}</ChildCount> },
     { key: 'description', title: t('thing.description'), render: (x) => x.description },
   ];
-}
-
-function ImportButton({ onDone }: { onDone: () => void }) {
-  const input = useRef<HTMLInputElement>(null);
-  const { busy, problem, run } = useAct();
-  const read = async (file: File | undefined) => {
-    if (!file) return;
-    await run(async () => {
-      const data: unknown = JSON.parse(await file.text());
-      await post<ImportReport>('things/import', Array.isArray(data) ? data : [data]);
-      onDone();
-    }, t('state.done'));
-    if (input.current) input.current.value = '';
-  };
-  return (
-    <>
-      <input
-        ref={input}
-        type="file"
-        accept=".json,application/json"
-        className="hidden"
-        aria-label={t('thing.importFile')}
-        tabIndex={-1}
-        onChange={(e) => void read(e.target.files?.[0])}
-      />
-      <Button loading={busy} onClick={() => input.current?.click()}>
-        {t('action.import')}
-      </Button>
-      <ProblemView problem={problem} />
-    </>
-  );
 }
 
 export default function Things() {
@@ -95,6 +55,9 @@ export default function Things() {
   const sort = query.get('sort') ?? 'id';
   const list = useList<Thing>('things', { q, sort });
   const columns = useMemo(columnsOf, [lang]);
+  const [importing, setImporting] = useState(false);
+  const above = query.get('extends');
+  const rows = above ? list.items.filter((thing) => thing.extends === above) : list.items;
   return (
     <div className="page-fill">
       <PageHeader
@@ -102,10 +65,18 @@ export default function Things() {
         marks={list.total !== null ? <span className="dim">{count(list.total)}</span> : null}
         actions={
           <>
-            {may('things.write') ? <ImportButton onDone={list.reload} /> : null}
-            <Button href={apiUrl('things/export')} download="things.json">
-              {t('action.export')}
-            </Button>
+            {may('things.write') ? <Button onClick={() => setImporting(true)}>{t('action.import')}</Button> : null}
+            <Dropdown
+              trigger={['click']}
+              menu={{
+                items: [
+                  { key: 'json', label: <a href={apiUrl('things/export')} download="things.json">{t('thingExport.json')}</a> },
+                  { key: 'csv', label: <a href={apiUrl('things/export', { format: 'csv' })} download="things.csv">{t('thingExport.csv')}</a> },
+                ],
+              }}
+            >
+              <Button>{t('action.export')}</Button>
+            </Dropdown>
             {may('things.write') ? (
               <Button type="primary" onClick={() => navigate('/things/+')}>
                 {t('thing.create')}
@@ -123,16 +94,21 @@ export default function Things() {
           placeholder={t('thing.search')}
           onChange={(e) => setSearch(e.target.value)}
         />
+        {above ? (
+          <button type="button" className="chip" onClick={() => setQuery({ extends: null })}>
+            {t('thing.extendedBy', { id: above })} <span aria-hidden="true">×</span>
+          </button>
+        ) : null}
       </div>
       <DataTable
         fill
         label={t('nav.things')}
         columns={columns}
-        rows={list.items}
+        rows={rows}
         rowKey={(thing) => thing.id}
         sort={sort}
         onSort={(next) => setQuery({ sort: next })}
-        total={list.total}
+        total={above ? rows.length : list.total}
         more={list.more}
         loading={list.loading}
         problem={list.problem}
@@ -146,6 +122,11 @@ export default function Things() {
           />
         }
       />
+      {importing ? (
+        <Suspense fallback={null}>
+          <ImportThings onClose={() => setImporting(false)} onDone={list.reload} />
+        </Suspense>
+      ) : null}
     </div>
   );
 }

@@ -1,25 +1,37 @@
 // The columns of the editor's tables.
-import { Input, InputNumber } from 'antd';
+import { InputNumber } from 'antd';
 import type { Field, Property, Service, ThingEvent } from '../../api/types';
 import { t } from '../../i18n';
 import { EnumEditor } from './EnumEditor';
+import { FieldsEditor } from './FieldsEditor';
 import { choiceColumn, textColumn, wordColumns, type EditColumn } from './MemberTable';
 import { levels, valueTypes } from './model';
+import { UnitInput } from './UnitInput';
 
 const idColumn = <T extends { id: string }>(): EditColumn<T> =>
-  textColumn<T>(t('thing.member'), (row) => row.id, (id) => ({ id: id.trim() }) as Partial<T>, '16%');
+  textColumn<T>(t('thing.member'), 'id', (row) => row.id, (id) => ({ id: id.trim() }) as Partial<T>, '16%');
 
 const typeColumn = <T extends { type: Property['type'] }>(): EditColumn<T> =>
   choiceColumn<T>(
     t('thing.type'),
+    'type',
     valueTypes.map((type) => ({ value: type, label: t(`type.${type}`) })),
     (row) => row.type,
     (type) => ({ type }) as Partial<T>,
     96,
   );
 
-const unitColumn = <T extends { unit?: string }>(): EditColumn<T> =>
-  textColumn<T>(t('thing.unit'), (row) => row.unit, (unit) => ({ unit }) as Partial<T>, 84, 'ucum');
+const unitColumn = <T extends { unit?: string }>(): EditColumn<T> => ({
+  title: t('thing.unit'),
+  attr: 'unit',
+  width: 92,
+  edit: (row, change, label) => <UnitInput value={row.unit} label={label} onChange={(unit) => change({ unit } as Partial<T>)} />,
+});
+
+const bounds = (min: number | null | undefined, max: number | null | undefined): Property['range'] => {
+  const range = { ...(typeof min === 'number' ? { min } : {}), ...(typeof max === 'number' ? { max } : {}) };
+  return Object.keys(range).length > 0 ? range : undefined;
+};
 
 function Limit(props: { value: number | null | undefined; label: string; onChange: (v: number | null) => void }) {
   return (
@@ -34,33 +46,41 @@ function Limit(props: { value: number | null | undefined; label: string; onChang
   );
 }
 
+const rangeColumn = <T extends { range?: Property['range'] }>(): EditColumn<T> => ({
+  title: t('thing.range'),
+  attr: 'range',
+  width: 158,
+  edit: (row, change, label) => (
+    <span className="range-cell">
+      <Limit
+        value={row.range?.min}
+        label={`${label} ${t('stat.min')}`}
+        onChange={(min) => change({ range: bounds(min, row.range?.max) } as Partial<T>)}
+      />
+      <span aria-hidden="true">–</span>
+      <Limit
+        value={row.range?.max}
+        label={`${label} ${t('stat.max')}`}
+        onChange={(max) => change({ range: bounds(row.range?.min, max) } as Partial<T>)}
+      />
+    </span>
+  ),
+});
+
+export function fieldColumns(): EditColumn<Field>[] {
+  return [idColumn<Field>(), ...wordColumns<Field>(), typeColumn<Field>(), unitColumn<Field>(), rangeColumn<Field>()];
+}
+
 export function propertyColumns(): EditColumn<Property>[] {
   return [
     idColumn<Property>(),
     ...wordColumns<Property>(),
     typeColumn<Property>(),
     unitColumn<Property>(),
-    {
-      title: t('thing.range'),
-      width: 158,
-      edit: (row, change, label) => (
-        <span className="range-cell">
-          <Limit
-            value={row.range?.min}
-            label={`${label} ${t('stat.min')}`}
-            onChange={(min) => change({ range: { ...row.range, min } })}
-          />
-          <span aria-hidden="true">–</span>
-          <Limit
-            value={row.range?.max}
-            label={`${label} ${t('stat.max')}`}
-            onChange={(max) => change({ range: { ...row.range, max } })}
-          />
-        </span>
-      ),
-    },
+    rangeColumn<Property>(),
     choiceColumn<Property>(
       t('thing.access'),
+      'access',
       [
         { value: 'r', label: t('access.r') },
         { value: 'rw', label: t('access.rw') },
@@ -71,6 +91,7 @@ export function propertyColumns(): EditColumn<Property>[] {
     ),
     {
       title: t('thing.enum'),
+      attr: 'enum',
       edit: (row, change, label) => (
         <EnumEditor property={row} label={label} onChange={(words) => change({ enum: words })} />
       ),
@@ -78,40 +99,21 @@ export function propertyColumns(): EditColumn<Property>[] {
   ];
 }
 
-/** Fields as text, one short line: "level:f64:Cel, code:i64". */
-export function fieldsText(fields: Field[] | undefined): string {
-  return (fields ?? []).map((f) => [f.id, f.type, f.unit].filter(Boolean).join(':')).join(', ');
-}
-
-export function parseFields(text: string, old: Field[] | undefined): Field[] {
-  return text
-    .split(/[,，]/)
-    .map((part) => part.trim())
-    .filter(Boolean)
-    .map((part) => {
-      const [id = '', type = 'f64', unit] = part.split(/[:：]/).map((x) => x.trim());
-      const known = valueTypes.find((v) => v === type) ?? 'f64';
-      const before = old?.find((f) => f.id === id);
-      return { ...before, id, type: known, ...(unit ? { unit } : {}) };
-    });
-}
-
-function fieldsColumn<T>(
+function fieldsColumn<T extends { id: string }>(
   title: string,
+  attr: 'fields' | 'input' | 'output',
   get: (row: T) => Field[] | undefined,
-  set: (fields: Field[]) => Partial<T>,
 ): EditColumn<T> {
   return {
     title,
+    attr,
     edit: (row, change, label) => (
-      <Input
-        size="small"
-        className="mono"
-        key={fieldsText(get(row))}
-        defaultValue={fieldsText(get(row))}
-        aria-label={label}
-        placeholder="level:f64:Cel, code:i64"
-        onBlur={(e) => change(set(parseFields(e.target.value, get(row))))}
+      <FieldsEditor
+        fields={get(row)}
+        title={`${title} · ${row.id}`}
+        label={label}
+        required={attr === 'input'}
+        onChange={(fields) => change({ [attr]: fields } as Partial<T>)}
       />
     ),
   };
@@ -123,12 +125,13 @@ export function eventColumns(): EditColumn<ThingEvent>[] {
     ...wordColumns<ThingEvent>(),
     choiceColumn<ThingEvent>(
       t('thing.level'),
+      'level',
       levels.map((level) => ({ value: level, label: t(`level.${level}`) })),
       (row) => row.level ?? 'info',
       (level) => ({ level: level as ThingEvent['level'] }),
       110,
     ),
-    fieldsColumn<ThingEvent>(t('thing.fields'), (row) => row.fields, (fields) => ({ fields })),
+    fieldsColumn<ThingEvent>(t('thing.fields'), 'fields', (row) => row.fields),
   ];
 }
 
@@ -136,7 +139,7 @@ export function serviceColumns(): EditColumn<Service>[] {
   return [
     idColumn<Service>(),
     ...wordColumns<Service>(),
-    fieldsColumn<Service>(t('thing.input'), (row) => row.input, (input) => ({ input })),
-    fieldsColumn<Service>(t('thing.output'), (row) => row.output, (output) => ({ output })),
+    fieldsColumn<Service>(t('thing.input'), 'input', (row) => row.input),
+    fieldsColumn<Service>(t('thing.output'), 'output', (row) => row.output),
   ];
 }
