@@ -18,6 +18,7 @@ static int find_of(struct api_req *r, struct sh_audit_find *out)
         .who = api_query(r, "who"),
         .act = api_query(r, "act"),
         .object = api_query(r, "object"),
+        .device = api_query(r, "device"),
         .refused = sh_str_eqc(api_query(r, "refused"), "true"),
     };
     if (!time_of(r, "from", &out->from_us) || !time_of(r, "to", &out->to_us)) {

@@ -86,6 +86,32 @@ static int show(struct api_req *r, struct sh_str id, int status)
     return status;
 }
 
+/* Who holds a part of the plant is not told what a device had before it came there. */
+int api_device_changes(struct api_req *r)
+{
+    uint64_t before = 0;
+    uint64_t next = 0;
+    const struct sh_str cursor = api_query(r, "cursor");
+    if (!api_sees(r, r->params[0])) {
+        return api_problem(r, 404, "not_found", "no such device", "设备不存在");
+    }
+    if (cursor.n > 0 && sh_u64_parse(cursor, &before) != SH_OK) {
+        return api_problem(r, 400, "bad_request", "cursor is not valid", "cursor 无效");
+    }
+    sh_jw_obj(&r->w);
+    sh_jw_key(&r->w, "items");
+    const sh_err err =
+        sh_twin_device_changes(r->api->o.twin, r->tenant, r->params[0], before,
+                               api_limit(r, 20, 100), r->parts == NULL, &r->w, &next);
+    if (err != SH_OK) {
+        return api_error(r, err, NULL);
+    }
+    char t[SH_I64_CHARS];
+    put_next(r, next == 0 ? SH_STR("") : sh_str_of(t, sh_u64_print(next, t)));
+    sh_jw_obj_end(&r->w);
+    return 200;
+}
+
 /* The principal may be bound to one device: then others do not exist for it. What is made in a part
  * of the plant must lie there, which twin sees. */
 static int check_bound(struct api_req *r, struct sh_str id, enum sh_twin_put how)

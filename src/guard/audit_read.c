@@ -152,6 +152,31 @@ static bool contains(struct sh_str text, struct sh_str part)
     return false;
 }
 
+static bool starts(struct sh_str s, struct sh_str head, struct sh_str *rest)
+{
+    const bool ok = s.n >= head.n && memcmp(s.p, head.p, head.n) == 0;
+    *rest = ok ? (struct sh_str){s.p + head.n, s.n - head.n} : s;
+    return ok;
+}
+
+/* "device:ID" from what guards it; ID or ID/property from what changes it, its points and their
+ * history. */
+static bool about_device(const json_t *body, struct sh_str device)
+{
+    static const char *const acts[] = {"device.", "point.", "history."};
+    const struct sh_str act = sh_json_get_str(body, "act");
+    struct sh_str rest;
+    bool ours = false;
+    if (starts(sh_json_get_str(body, "object"), SH_STR("device:"), &rest)) {
+        return sh_str_eq(rest, device);
+    }
+    for (size_t i = 0; i < sizeof acts / sizeof acts[0] && !ours; i++) {
+        ours = starts(act, sh_str_c(acts[i]), &rest);
+    }
+    return ours && starts(sh_json_get_str(body, "object"), device, &rest) &&
+           (rest.n == 0 || rest.p[0] == '/');
+}
+
 static bool entry_wanted(const struct listing *l, const struct guard_audit_entry *e)
 {
     const uint32_t tenant = (uint32_t)sh_json_get_i64(e->body, "tenant_id", 0);
@@ -159,6 +184,9 @@ static bool entry_wanted(const struct listing *l, const struct guard_audit_entry
         return false;
     }
     const struct sh_audit_find *f = l->find;
+    if (f->device.n > 0 && (tenant != l->at->tenant || !about_device(e->body, f->device))) {
+        return false;
+    }
     const struct sh_str who = sh_json_get_str(e->body, "principal");
     const struct sh_str act = sh_json_get_str(e->body, "act");
     const struct sh_str object = sh_json_get_str(e->body, "object");

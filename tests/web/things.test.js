@@ -171,3 +171,14 @@ test('the editor and its versions are reached by the keyboard', async () => {
   await page.waitForURL(/from=1/);
   await page.goBack();
 });
+
+test('a device tells who changed it: its description to its readers, the audit to auditors', async () => {
+  const id = `${mark}-d`;
+  await api(page, 'PATCH', `devices/${id}`, { name: '改过的名字' });
+  await go(`/devices/${id}?tab=changes`);
+  const rows = page.getByRole('region', { name: '资料修改记录' });
+  await rows.getByText('改过的名字').waitFor();
+  await page.getByRole('region', { name: '审计记录' }).first().locator('tbody tr').first().waitFor();
+  await go(`/devices/${id}?tab=about`);
+  await page.locator(`a[href="/things/${base}?tab=versions"]`).waitFor();
+});

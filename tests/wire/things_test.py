@@ -137,6 +137,32 @@ def transfer(s):
     print("transfer ok")
 
 
+def of_a_device(s):
+    """The audit of one device, and what its readers may see of its changes."""
+    s.post("/api/v1/devices", {"id": "a1", "name": "one", "labels": {"line": "1"}})
+    s.post("/api/v1/devices", {"id": "a10"})
+    s.post(THINGS, {"id": "a1", "properties": []})  # another thing of the same name
+    s.call("PATCH", "/api/v1/devices/a1", {"name": "two"})
+    s.post("/api/v1/devices/a1/secret")
+    s.post("/api/v1/ingest?device=a1", {"f": 1})
+    s.call("PATCH", "/api/v1/points/a1/f", {"tag": "TAG-A1"})
+    found = [e["act"] for e in s.get("/api/v1/audit?device=a1")["items"]]
+    check("point, credential, change, creation", (found[0], found[-2:], len(found)), ("point.changed", ["device.changed", "device.created"], 4))
+    check("the other one", [e["act"] for e in s.get("/api/v1/audit?device=a10")["items"]], ["device.created"])
+    items = s.get("/api/v1/devices/a1/changes")["items"]
+    check("changes", [(c["change"], c["by"]) for c in items], [("changed", "person:admin"), ("created", "person:admin")])
+    check("of what", items[0]["members"], [{"name": "name", "before": "one", "after": "two"}])
+    refused("no such device", 404, "not_found", lambda: s.get("/api/v1/devices/none/changes"))
+    s.put("/api/v1/roles/reader", {"permissions": ["devices.read"]})
+    s.post("/api/v1/people", {"name": "part", "password": "Songhua-part-1898", "grants": [{"role": "reader", "label": "line:1"}], "roles": []})
+    token = s.post("/api/v1/sessions", {"user": "part", "password": "Songhua-part-1898"})["token"]
+    as_part = {"Authorization": "Bearer " + token}
+    check("names only", s.call("GET", "/api/v1/devices/a1/changes", headers=as_part)["items"][0]["members"], [{"name": "name"}])
+    refused("not his", 404, "not_found", lambda: s.call("GET", "/api/v1/devices/a10/changes", headers=as_part))
+    refused("no auditor", 403, "denied", lambda: s.call("GET", "/api/v1/audit?device=a1", headers=as_part))
+    print("audit of a device ok")
+
+
 def offered(s):
     """Each unit that the console offers is one that the server knows."""
     with open(os.path.join(ROOT, "web", "src", "i18n", "wordsUnits.ts"), encoding="utf-8") as f:
@@ -152,3 +178,4 @@ with Songhua() as node:
     inheritance(node)
     transfer(node)
     offered(node)
+    of_a_device(node)

@@ -419,6 +419,50 @@ static void test_import_takes_parents_first_and_shows_what_differs(void **state)
     json_decref(v);
 }
 
+static json_t *changes(struct fix *f, const char *id, uint64_t before, uint32_t limit, bool values,
+                       uint64_t *next)
+{
+    struct sh_jw w;
+    json_t *v = NULL;
+    sh_buf_clear(&f->out);
+    sh_jw_init(&w, &f->out);
+    assert_ok(sh_twin_device_changes(f->w, 1, sh_str_c(id), before, limit, values, &w, next));
+    assert_ok(sh_jw_end(&w));
+    assert_ok(sh_json_parse(sh_buf_str(&f->out), 1 << 20, &v, NULL));
+    return v;
+}
+
+static void test_changes_of_a_device_are_told_page_by_page(void **state)
+{
+    struct fix *f = *state;
+    struct sh_jw w;
+    uint64_t next = 0;
+    assert_ok(fix_device(f, "d1", SH_TWIN_CREATE, "{'name':'one'}"));
+    assert_ok(fix_device(f, "d1", SH_TWIN_PATCH, "{'name':'two','labels':{'line':'1'}}"));
+    assert_ok(fix_device(f, "d1", SH_TWIN_PATCH, "{'labels':{'line':null},'description':'x'}"));
+    json_t *v = changes(f, "d1", 0, 2, true, &next);
+    assert_int_equal(json_array_size(v), 2);
+    assert_int_equal(next, 2);
+    const json_t *newest = json_array_get(v, 0);
+    assert_str(sh_json_get_str(newest, "by"), "zhang");
+    assert_str(sh_json_get_str(newest, "change"), "changed");
+    assert_int_equal(json_array_size(json_object_get(newest, "members")), 2);
+    const json_t *name = json_array_get(json_object_get(json_array_get(v, 1), "members"), 0);
+    assert_str(sh_json_get_str(name, "before"), "one");
+    assert_str(sh_json_get_str(name, "after"), "two");
+    json_decref(v);
+    v = changes(f, "d1", next, 2, false, &next);
+    assert_int_equal(json_array_size(v), 1);
+    assert_int_equal(next, 0);
+    assert_str(sh_json_get_str(json_array_get(v, 0), "change"), "created");
+    name = json_array_get(json_object_get(json_array_get(v, 0), "members"), 0);
+    assert_null(json_object_get(name, "after"));
+    json_decref(v);
+    sh_jw_init(&w, &f->out);
+    assert_int_equal(sh_twin_device_changes(f->w, 1, SH_STR("none"), 0, 2, true, &w, &next),
+                     SH_E_NOTFOUND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -431,6 +475,7 @@ int main(void)
         T(test_a_model_that_hides_the_shared_one_is_not_taken_for_another_tenants),
         T(test_lists_tell_how_many_use_a_model),
         T(test_import_takes_parents_first_and_shows_what_differs),
+        T(test_changes_of_a_device_are_told_page_by_page),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

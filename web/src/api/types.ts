@@ -1,5 +1,7 @@
 // The shapes of docs/api.md that the console reads. Members the server may leave out are optional.
 
+export * from './thingTypes';
+
 export type Words = { zh?: string; en?: string };
 export type Cell = number | boolean | string | null;
 
@@ -181,57 +183,6 @@ export interface Thing {
   children?: number;
 }
 
-export type ChangeLevel = 'same' | 'compatible' | 'caution' | 'breaking';
-export interface AttrChange {
-  name: string;
-  before: unknown;
-  after: unknown;
-}
-export interface MemberChange {
-  kind: 'property' | 'event' | 'service';
-  id: string;
-  change: 'added' | 'removed' | 'changed';
-  inherited?: string;
-  level: ChangeLevel;
-  effects: string[];
-  attrs: AttrChange[];
-}
-/** What lies between two forms of a thing model. */
-export interface ThingDiff {
-  level: ChangeLevel;
-  model: AttrChange[];
-  changes: MemberChange[];
-}
-/** And what that does to others, before it is saved. */
-export interface Consequences extends ThingDiff {
-  fresh: boolean;
-  revision: number;
-  devices: number;
-  archived: number;
-  models: { id: string; devices: number; archived: number; level: ChangeLevel }[];
-  units_reread: string | null;
-  mappings?: { channel?: string; topic?: string; device: string; property: string }[];
-  mappings_total?: number;
-}
-export interface ThingVersion {
-  revision: number;
-  time: string;
-  by: string;
-  comment: string;
-  restored: number | null;
-  deleted: boolean;
-  properties: number;
-  events: number;
-  services: number;
-}
-export interface ThingImportReport {
-  created: number;
-  updated: number;
-  unchanged: number;
-  rejected: PlaceError[];
-  models?: (Consequences & { id: string })[];
-}
-
 export interface Asset {
   id: string;
   kind: string;
@@ -344,6 +295,15 @@ export interface Certificates {
   items: Certificate[];
   common_names: string[];
 }
+/** One revision of a device's description. Values are left out for who holds a part of the plant. */
+export interface DeviceChange {
+  revision: number;
+  time: string;
+  by: string;
+  change: 'created' | 'changed' | 'deleted';
+  members: { name: string; before?: unknown; after?: unknown }[];
+}
+
 export interface AuditEntry {
   seq: number;
   time: string;

@@ -4,6 +4,20 @@ import { answer, id8, notFound, Refusal } from './answer.js';
 const KINDS = ['enterprise', 'site', 'area', 'line', 'cell'];
 
 export const deviceRoutes = {
+  /** What a change of a device's description says. */
+  noteChange(device, body) {
+    const members = Object.keys(body).filter((name) => JSON.stringify(body[name]) !== JSON.stringify(device[name]))
+      .map((name) => ({ name, before: device[name] ?? null, after: body[name] ?? null }));
+    this.changes ??= new Map();
+    const list = this.changes.get(device.id) ?? [];
+    this.changes.set(device.id, [{ revision: device.revision + 1, time: new Date().toISOString(), by: 'person:admin', change: 'changed', members }, ...list]);
+  },
+
+  changesOf(device) {
+    const made = { revision: 1, time: device.created ?? new Date().toISOString(), by: 'person:admin', change: 'created', members: [] };
+    return [...(this.changes?.get(device.id) ?? []), made];
+  },
+
   /** The devices that `ids` or `filter` mean. */
   pickDevices(body) {
     const except = new Set(body.except ?? []);

@@ -235,6 +235,7 @@ export class Mock {
     const text = q.get('q') ?? '';
     const found = this.audit.filter(
       (e) =>
+        (!q.get('device') || e.object === `device:${q.get('device')}`) &&
         e.principal.includes(q.get('who') ?? '') &&
         (!q.get('from') || Date.parse(e.time) >= Number(q.get('from'))) &&
         (!q.get('to') || Date.parse(e.time) < Number(q.get('to'))) &&
@@ -318,10 +319,11 @@ export class Mock {
     if (req.method === 'PUT' || req.method === 'PATCH') {
       const { labels, ...body } = json();
       const merged = req.method === 'PATCH' ? { ...device.labels, ...labels } : labels;
+      this.noteChange(device, { ...body, ...(labels ? { labels: merged } : {}) });
       Object.assign(device, body, { labels: merged ?? {}, revision: device.revision + 1 });
       this.log('admin', 'device.update', `device:${device.id}`);
     }
-    return answer(res, 200, device, { ETag: `"${device.revision}"` });
+    return answer(res, 200, { ...device, thing_revision: this.things.get(device.thing)?.etag ?? null }, { ETag: `"${device.revision}"` });
   }
 
   selectDevices(q) {
@@ -339,6 +341,7 @@ export class Mock {
 
   deviceAct({ req, res, rest, json, q }, device, act) {
     const now = Date.now();
+    if (act === 'changes') return answer(res, 200, { items: this.changesOf(device), next: null });
     if (act === 'latest') {
       const points = Object.fromEntries(
         (device.state === 'never' ? [] : this.properties(device)).map((p) => [

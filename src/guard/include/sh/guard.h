@@ -786,9 +786,10 @@ struct sh_audit_find {
     struct sh_str who;  /* part of the principal */
     struct sh_str act;
     struct sh_str object;
-    int64_t from_us; /* at or after */
-    int64_t to_us;   /* before */
-    bool refused;    /* only those whose result is not "ok" */
+    struct sh_str device; /* entries about the device of this id in the tenant itself, not below */
+    int64_t from_us;      /* at or after */
+    int64_t to_us;        /* before */
+    bool refused;         /* only those whose result is not "ok" */
 };
 /* Newest first: entries with seq < before (0 = from the newest) that the tenant may see and that
  * fit. SH_E_CANCELED ends it early. *next: where to go on, 0 = nothing is left. May block. */

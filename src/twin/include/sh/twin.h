@@ -179,6 +179,13 @@ SH_MUST_CHECK sh_err sh_twin_device_marks(struct sh_twin *t, uint32_t tenant, st
  * Does not block. */
 SH_MUST_CHECK sh_err sh_twin_device_labels(struct sh_twin *t, uint32_t tenant, struct sh_str id,
                                            struct sh_buf *out);
+/* Changes of its description, newest first, below `before` (0: all), as an array of
+ * {"revision","time","by","change":"created|changed|deleted","members":[{"name","before","after"}]};
+ * without `values` names only. *next: the `before` of the next page, 0 = no more. SH_E_NOTFOUND.
+ * Blocks. */
+SH_MUST_CHECK sh_err sh_twin_device_changes(struct sh_twin *t, uint32_t tenant, struct sh_str id,
+                                            uint64_t before, uint32_t limit, bool values,
+                                            struct sh_jw *w, uint64_t *next);
 bool sh_twin_device_known(struct sh_twin *t, uint32_t tenant, struct sh_str id);
 /* Is there such a device, and is it archived? Fast. */
 bool sh_twin_device_archived(struct sh_twin *t, uint32_t tenant, struct sh_str id);

@@ -23,6 +23,7 @@ import { Actions } from './Actions';
 import { Certificates } from './Certificates';
 import { Connect } from './Connect';
 import { Connections } from './Connections';
+import { DeviceChanges } from './DeviceChanges';
 import { DeviceEvents } from './DeviceEvents';
 import { DeviceHistory } from './DeviceHistory';
 import { LivePoints } from './LivePoints';
@@ -99,6 +100,7 @@ function Body({ device, thing, access }: BodyProps) {
         { key: 'connect', label: t('device.connect'), children: <Connect device={device} properties={model} /> },
         { key: 'certificates', label: t('device.certificates'), children: <Certificates device={device.id} /> },
         { key: 'access', label: t('access.tab'), children: <Access device={device.id} access={access} /> },
+        { key: 'changes', label: t('changed.tab'), children: <DeviceChanges device={device.id} /> },
         { key: 'about', label: t('device.about'), children: <About device={device} thing={thing} /> },
       ]}
     />
