@@ -1,6 +1,6 @@
 /* versions.c - versions of thing models: the revisions of their records. What a version inherited
- * is not kept with it: it is shown with what the model above it has now. SPDX-License-Identifier:
- * Apache-2.0 */
+ * is not kept with it: it is shown with what the model above it has now.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "twin_int.h"
 
 enum { PAGE = 20 };

@@ -366,7 +366,7 @@ struct sh_twin_uses {
     uint64_t devices; /* of the tenant; of all for the platform's models */
     uint64_t archived;
     uint64_t children;                       /* models that extend it */
-    struct sh_str device_ids[SH_TWIN_USERS]; /* the first ones, in the arena */
+    struct sh_str device_ids[SH_TWIN_USERS]; /* some of the tenant's, in the arena */
     size_t ndevice_ids;
     struct sh_str child_ids[SH_TWIN_USERS];
 };
