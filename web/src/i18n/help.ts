@@ -68,6 +68,7 @@ export const pages: readonly PageHelp[] = [
       ['“接入”页给出各协议、各语言的示例，账号已填好。', 'Connect has examples for each protocol and language with this device filled in.'],
       ['下发命令前需确认；期望值与上报值不一致时会提示。', 'Commands are confirmed before they go; it shows when desired and reported differ.'],
       ['怀疑设备被冒用时，在“访问控制”中隔离它，连接立即中断。', 'If you suspect misuse, quarantine it under Access: its connections end at once.'],
+      ['“变更”页列出谁改过资料；审计人员还能看到关于它的审计记录。', 'Changes tells who changed its description; auditors also see the audit about it.'],
     ],
     more: ['/history'],
   },
@@ -91,7 +92,11 @@ export const pages: readonly PageHelp[] = [
     what: ['物模型：一类设备有哪些点位、事件和服务，单位和量程是什么。', 'Thing models: the points, events and services of a kind of device, with units and ranges.'],
     steps: [
       ['新建物模型，添加点位的类型、单位和量程；再在设备上选用它。', 'Make a model, give points type, unit and range; then choose it on devices.'],
-      ['导入导出为 JSON，可在工厂之间共享。', 'Import and export as JSON to share it between plants.'],
+      [
+        '相近的设备可让一个物模型扩展另一个，只改不同之处；列表中可看到使用它的设备数与下级模型数。',
+        'For kinds that are alike let one model extend another and say only what differs; the list counts devices and models below.',
+      ],
+      ['导入导出为 JSON 或 CSV；导入前会列出每个模型的差异。', 'Import and export as JSON or CSV; what differs in each model is shown before anything is stored.'],
     ],
     more: ['/devices'],
   },
@@ -99,7 +104,12 @@ export const pages: readonly PageHelp[] = [
     path: '/things/:id',
     what: ['编辑一个物模型。保存后，使用它的设备立即生效。', 'Edit a thing model. Devices that use it follow when it is saved.'],
     steps: [
-      ['修改点位类型会影响历史数据的解释：请先核对使用它的设备。', 'Changing the type of a point affects how history reads: look at the devices that use it first.'],
+      [
+        '保存前会列出差异、受影响的设备与映射：改类型会新建点位，改单位须确认原单位填写有误。',
+        'Before it is saved you see what differs and whom it touches: another type is a new point, another unit needs your word that the old one was a mistake.',
+      ],
+      ['“版本”页可比较任意两个版本并恢复，也可撤销最近一次修改。', 'Versions compares any two and puts one back; it also undoes the last change.'],
+      ['灰色的成员继承自上级模型，用行尾按钮覆盖或恢复继承。', 'Grey members are inherited; the button at the end of the row overrides them or inherits again.'],
       ['访问方式“读写”的点位才能下发期望值。', 'Only points with access read-write take desired values.'],
     ],
     more: ['/things'],
