@@ -4,7 +4,9 @@
  *  1. What was acknowledged before is made to lie in files: journal sync, MQTT's checkpoint, new
  *     devices, history flush (a snapshot holds its segments), points.log. So the copy needs no log
  *     of the journal, only a checkpoint that says how far each owner is.
- *  2. keys/ before the records: audit.head may be behind the audit chain, never ahead of it.
+ *  2. keys/ before the records: audit.head may be behind the audit chain, never ahead of it. When
+ *     keys/ring is another one at the end, records may be sealed by a key that it did not have yet:
+ *     then it is no backup.
  *  3. History before the catalogue's log: a sample's point is defined by an earlier record.
  *  4. Records after both: the devices of all samples are in. Blob files after the records, under a
  *     hold: what a record names is in.
@@ -17,7 +19,7 @@
 
 #include "ops_int.h"
 
-enum { FILES_FIRST = 256, NUMBERED = 99, PAGE = 4096 };
+enum { FILES_FIRST = 256, NUMBERED = 99, PAGE = 4096, RING_MAX = 1 << 16 };
 
 struct run {
     const struct sh_backup_options *o;
@@ -25,6 +27,7 @@ struct run {
     struct ops_copier c;
     struct sh_history_snapshot *snap;
     struct sh_buf keys;
+    struct sh_str ring; /* keys/ring before they were read */
     struct sh_buf checkpoint;
     uint64_t log_bytes; /* of points.log */
     struct ops_manifest old;
@@ -425,12 +428,38 @@ static sh_err write_manifest(struct run *r)
     return err;
 }
 
+/* Empty where there is none (a folder of before). */
+static sh_err read_ring(const struct run *r, struct sh_str *out)
+{
+    char path[OPS_PATH];
+    SH_TRY(ops_join(path, r->o->dir, "keys/ring"));
+    const sh_err err = sh_fs_read_all(r->env->fs, r->env->alloc, path, RING_MAX, out);
+    return err == SH_E_NOTFOUND ? SH_OK : err;
+}
+
+static sh_err same_ring(const struct run *r)
+{
+    struct sh_str now = {NULL, 0};
+    if (!r->info.keys) {
+        return SH_OK;
+    }
+    SH_TRY(read_ring(r, &now));
+    const bool same = sh_str_eq(now, r->ring);
+    sh_str_free(r->env->alloc, &now);
+    if (!same) {
+        sh_diag_set(r->diag, "the keys were changed while the backup ran");
+        sh_diag_remedy(r->diag, "begin it again");
+    }
+    return same ? SH_OK : SH_E_CONFLICT;
+}
+
 static sh_err seal_keys(struct run *r)
 {
     if (r->o->passphrase.n == 0) {
         return SH_OK;
     }
     r->info.keys = true;
+    SH_TRY(read_ring(r, &r->ring));
     const sh_err err = ops_keys_seal(r->o, &r->keys);
     if (err == SH_E_NOTFOUND) {
         sh_diag_set(r->diag, "there are no keys in %s/keys", r->o->dir);
@@ -453,6 +482,7 @@ static sh_err copy_all(struct run *r)
     r->planning = false;
     SH_TRY(make_root(r));
     SH_TRY(put_all(r));
+    SH_TRY(same_ring(r));
     return write_manifest(r);
 }
 
@@ -509,6 +539,7 @@ sh_err sh_backup_run(const struct sh_backup_options *o, struct sh_backup_info *o
     ops_manifest_free(&r.old);
     ops_copier_fini(&r.c);
     sh_buf_fini(&r.keys);
+    sh_str_free(o->env->alloc, &r.ring);
     sh_buf_fini(&r.checkpoint);
     sh_mem_free(o->env->alloc, r.files);
     sh_arena_free(r.paths);

@@ -23,7 +23,7 @@ def text_of(literals):
 
 
 def said():
-    """{format: file}: the texts of sh_diag_set and sh_diag_remedy, all branches of a ?: included."""
+    """{format: file}: the texts of sh_diag_set, sh_diag_remedy and guard_provider_bad, all branches of a ?: included."""
     out = {}
     for pattern in ("guard", "twin", "api", "record", "access/channels"):
         for path in sorted(glob.glob(os.path.join(ROOT, "src", pattern, "*.c"))):
@@ -31,7 +31,7 @@ def said():
                 continue
             with open(path, encoding="utf-8") as f:
                 source = f.read()
-            for call in re.finditer(r"\bsh_diag_(?:set|remedy)\(", source):
+            for call in re.finditer(r"\b(?:sh_diag_(?:set|remedy)|guard_provider_bad)\(", source):
                 depth, end, quoted = 1, call.end(), False
                 while depth > 0:
                     c = source[end]
@@ -43,6 +43,10 @@ def said():
                         depth += (c == "(") - (c == ")")
                     end += 1
                 body = source[call.end():end - 1]
+                if call[0].startswith("guard_provider_bad"):  # a place, then both sentences
+                    for literals in re.findall(LITERALS, body)[1:]:
+                        out.setdefault(text_of(literals), os.path.relpath(path, ROOT))
+                    continue
                 first = body.split(",", 1)[1]
                 choice = re.match(rf"[^\",]*\?\s*{LITERALS}:\s*{LITERALS}", first)
                 plain = re.match(rf"\s*{LITERALS}", first)

@@ -296,6 +296,32 @@ static void test_restore_refuses_a_used_folder_and_a_newer_format(void **state)
     teardown(&n);
 }
 
+static sh_err change_ring(void *ctx)
+{
+    file(ctx, "/live/keys/ring", "the ring with one key more");
+    return SH_OK;
+}
+
+/* Records that are copied after it may be sealed by a key that the copied ring does not have. */
+static void test_keys_that_change_meanwhile_make_no_backup(void **state)
+{
+    (void)state;
+    struct node n;
+    setup(&n, 16);
+    file(&n, "/live/keys/ring", "the ring");
+    n.o.passphrase = SH_STR("correct horse");
+    n.o.save = change_ring;
+    n.o.ctx = &n;
+    assert_int_equal(backup(&n), SH_E_CONFLICT);
+    assert_true(n.diag.remedy[0] != '\0');
+    assert_ok(backup(&n)); /* it is the same one from now on */
+    n.o.passphrase = SH_STR("");
+    file(&n, "/live/keys/ring", "the ring");
+    assert_ok(backup(&n)); /* without keys it is no matter */
+    stop(&n);
+    teardown(&n);
+}
+
 static void test_keys_need_their_passphrase(void **state)
 {
     (void)state;
@@ -458,6 +484,7 @@ int main(void)
         cmocka_unit_test(test_second_backup_links_what_is_unchanged),
         cmocka_unit_test(test_damaged_backup_is_refused_by_name_and_writes_nothing),
         cmocka_unit_test(test_restore_refuses_a_used_folder_and_a_newer_format),
+        cmocka_unit_test(test_keys_that_change_meanwhile_make_no_backup),
         cmocka_unit_test(test_keys_need_their_passphrase),
         cmocka_unit_test(test_full_disk_leaves_nothing_and_says_what_to_do),
         cmocka_unit_test(test_power_cut_anywhere_leaves_a_whole_backup_or_none),
