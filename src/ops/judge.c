@@ -429,7 +429,11 @@ void judge_samples_at_rest(const struct sh_security_facts *f, struct sh_control_
 
 void judge_algorithms(const struct sh_security_facts *f, struct sh_control_found *o)
 {
-    SH_UNUSED(f);
+    if (f->guard.box == SH_BOX_SM4) {
+        tell(o, SH_CONTROL_PART, "secrets at rest by SM4 and SM3; TLS by international algorithms",
+             "机密存储使用 SM4、SM3；传输使用国际算法，不支持 TLCP");
+        return;
+    }
     tell(o, SH_CONTROL_NOT_MET, "TLS and storage use international algorithms; no TLCP",
          "传输与存储使用国际算法；不支持 TLCP");
 }

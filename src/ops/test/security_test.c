@@ -236,6 +236,10 @@ static void spoil_key_age(struct sh_security_facts *f)
 {
     f->guard.key_us = NOW_US - 500 * DAY_US;
 }
+static void take_sm4(struct sh_security_facts *f)
+{
+    f->guard.box = SH_BOX_SM4;
+}
 static void spoil_sheet(struct sh_security_facts *f)
 {
     f->guard.sheet = false;
@@ -346,6 +350,7 @@ static const struct fault faults[] = {
     {"data.keys", spoil_key_file, SH_CONTROL_NOT_MET, "among them node.key"},
     {"data.master", spoil_master, SH_CONTROL_PART, "is a file"},
     {"data.rotation", spoil_key_age, SH_CONTROL_PART, "500 days ago"},
+    {"data.algorithms", take_sm4, SH_CONTROL_PART, "SM4"},
     {"data.sheet", spoil_sheet, SH_CONTROL_PART, "no recovery sheet"},
     {"data.folder", spoil_folder, SH_CONTROL_NOT_MET, "mode 0755"},
     {"data.folder", spoil_owner, SH_CONTROL_PART, "another user"},

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { menu } from '../../src/app/menu';
-import { helpOf } from '../../src/help/Help';
+import { helpOf } from '../../src/help/HelpDrawer';
 import { everywhere, pages } from '../../src/i18n/help';
 
 const han = /[\u4e00-\u9fff]/;
