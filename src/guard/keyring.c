@@ -324,14 +324,15 @@ sh_err sh_guard_keys_rotate(struct sh_guard *g, const struct sh_guard_at *at, bo
                             uint32_t *resealed, struct sh_diag *diag)
 {
     SH_TRY(sh_guard_check(g, at->by, SH_PERM_CONFIG_SECURITY, SH_TENANT_ROOT));
-    if (master && sh_master_kind(g->master) != SH_MASTER_FILE) {
+    sh_err err = SH_E_UNSUPPORTED;
+    sh_mutex_lock(&g->change); /* another change may be putting a new master in place */
+    if (!master || sh_master_kind(g->master) == SH_MASTER_FILE) {
+        err = rotate(g, at, master, resealed);
+    } else {
         sh_diag_set(diag, "The master key is not in a file, so it can not be made anew here.");
         sh_diag_remedy(diag, "Make a new key where it is kept, then run songhua keys move on the "
                              "stopped node.");
-        return SH_E_UNSUPPORTED;
     }
-    sh_mutex_lock(&g->change);
-    const sh_err err = rotate(g, at, master, resealed);
     sh_mutex_unlock(&g->change);
     return err;
 }

@@ -44,7 +44,7 @@ static bool parse(int argc, char **argv, struct args *a)
     return true;
 }
 
-static int say(const char *what, sh_err err, const struct sh_diag *d)
+int node_say(const char *what, sh_err err, const struct sh_diag *d)
 {
     (void)fprintf(stderr, "songhua: %s: %s", what,
                   d->message[0] != '\0' ? d->message : sh_err_name(err));
@@ -125,7 +125,7 @@ static int run_backup(const struct sh_env *env, const struct args *a, struct sh_
     sh_record_close(record);
     sh_crypto_free(crypto);
     if (err != SH_OK) {
-        return say("no backup was made", err, &d);
+        return node_say("no backup was made", err, &d);
     }
     (void)printf("%s/%s: %" PRIu64 " files, %" PRIu64 " bytes, %" PRIu64 " of them new%s\n", a->to,
                  info.id, info.files, info.bytes, info.copied,
@@ -230,7 +230,7 @@ int node_restore(int argc, char **argv)
     sh_crypto_free(crypto);
     sh_str_free(env.alloc, &text);
     if (err != SH_OK) {
-        return say("nothing was restored", err, &d);
+        return node_say("nothing was restored", err, &d);
     }
     (void)printf("%s was restored into %s: %" PRIu64 " files, %" PRIu64 " bytes\n", info.id, a.data,
                  info.files, info.bytes);

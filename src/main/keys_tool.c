@@ -30,20 +30,6 @@ struct keys {
     struct sh_ring ring;
 };
 
-static int say(const char *what, sh_err err, const struct sh_diag *d)
-{
-    (void)fprintf(stderr, "songhua: %s: %s", what,
-                  d->message[0] != '\0' ? d->message : sh_err_name(err));
-    if (d->path[0] != '\0') {
-        (void)fprintf(stderr, ": %s", d->path);
-    }
-    if (d->remedy[0] != '\0') {
-        (void)fprintf(stderr, " (%s)", d->remedy);
-    }
-    (void)fputc('\n', stderr);
-    return 1;
-}
-
 static bool parse(int argc, char **argv, struct args *a)
 {
     for (int i = 0; i < argc; i++) {
@@ -86,7 +72,7 @@ static int begin(const struct args *a, char **env, bool alone, struct keys *k)
         return 1;
     }
     const sh_err err = sh_crypto_new(&k->env, &k->crypto);
-    return err == SH_OK ? 0 : say("crypto", err, &(struct sh_diag){0});
+    return err == SH_OK ? 0 : node_say("crypto", err, &(struct sh_diag){0});
 }
 
 static void end(struct keys *k)
@@ -108,7 +94,7 @@ static int open_ring(const struct args *a, struct keys *k)
     sh_err err = sh_master_open(&k->env, k->crypto, a->data, source_of(k), false, &k->master, &d);
     err = err != SH_OK ? err
                        : sh_ring_load(&k->env, k->crypto, a->data, k->master, &k->ring, &found, &d);
-    return err == SH_OK ? 0 : say("keys", err, &d);
+    return err == SH_OK ? 0 : node_say("keys", err, &d);
 }
 
 static const char *algorithm(enum sh_box_kind kind)
@@ -188,7 +174,7 @@ static int move(const struct args *a, struct keys *k)
                      "set guard.master_key = %s before the next start\n",
                      sh_master_kind_name(sh_master_kind(next)), sh_master_label(next), a->to);
     } else {
-        code = say("the master key was not moved", err, &d);
+        code = node_say("the master key was not moved", err, &d);
     }
     sh_crypto_wipe(&again, sizeof again);
     sh_master_close(next);
@@ -244,7 +230,7 @@ static int recover(const struct args *a, struct keys *k)
     err = err != SH_OK ? err : master_for_recovery(a, k, &d);
     err = err != SH_OK ? err : sh_ring_store(&k->env, k->crypto, a->data, &k->ring, &k->master, 1);
     if (err != SH_OK) {
-        return say("the keys were not recovered", err, &d);
+        return node_say("the keys were not recovered", err, &d);
     }
     (void)printf("the keys are kept under %s now; start the server, then print a new sheet\n",
                  sh_master_label(k->master));
@@ -295,7 +281,7 @@ static int reveal(const struct args *a, struct keys *k)
         (void)fwrite(out.p, 1, out.n, stdout);
     } else {
         sh_diag_at(&d, sh_str_c(path), 0);
-        code = say("it cannot be opened", err, &d);
+        code = node_say("it cannot be opened", err, &d);
     }
     sh_str_free(k->env.alloc, &text);
     sh_crypto_wipe(out.p, out.n);

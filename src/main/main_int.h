@@ -335,6 +335,9 @@ int node_check_security(const struct node_security_ask *a);
 /* ctl.c: the language of LC_ALL, LC_MESSAGES or LANG. */
 bool node_speaks_chinese(void);
 /* serve.c: what the configuration says about people's sign-in. SH_E_INVAL with diag. */
+/* backup.c: one line on stderr: what failed, why, where, the remedy. Returns 1. */
+int node_say(const char *what, sh_err err, const struct sh_diag *d);
+
 /* keys_tool.c */
 int node_keys_tool(int argc, char **argv, char **env);
 
