@@ -68,7 +68,7 @@ test('components are listed with version and licence', async () => {
 
 test('a new key is made while the node runs, and a recovery sheet is printed once and revoked', async () => {
   await go('/security');
-  await page.locator('a[href="/security/keys"]').click();
+  await page.locator('a.ant-btn[href="/security/keys"]').click(); // findings link there too
   const keys = page.locator('.ant-table-row, tbody tr');
   await keys.first().waitFor();
   const before = await keys.count();
