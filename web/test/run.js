@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 const [project = 'unit', ...rest] = process.argv.slice(2);
 const dir = mkdtempSync(join(tmpdir(), 'songhua-vitest-'));
@@ -21,6 +21,14 @@ const run = spawnSync(
   ],
   { stdio: 'inherit' },
 );
+// Each failure again at the end, in a few lines: a long run's output is often cut in the middle.
+const ANSI = new RegExp(String.raw`\u001b\[[0-9;]*m`, 'g');
+const LINES = 12;
+const tell = (file, name, message) => {
+  const lines = message.replace(ANSI, '').split('\n').slice(0, LINES);
+  process.stdout.write(`FAILED ${file} > ${name}\n  ${lines.join('\n  ')}\n`);
+};
+
 let passed = 0;
 let failed = 1;
 try {
@@ -28,8 +36,12 @@ try {
   passed = result.numPassedTests;
   const brokenFiles = result.testResults.filter(
     (file) => file.status === 'failed' && file.assertionResults.every((a) => a.status !== 'failed'),
-  ).length;
-  failed = result.numFailedTests + brokenFiles;
+  );
+  failed = result.numFailedTests + brokenFiles.length;
+  for (const file of brokenFiles) tell(basename(file.name), 'the file itself', file.message);
+  for (const file of result.testResults)
+    for (const one of file.assertionResults)
+      if (one.status === 'failed') tell(basename(file.name), one.fullName, one.failureMessages.join('\n'));
 } catch (error) {
   process.stderr.write(`no test report: ${error.message}\n`);
 }
