@@ -243,6 +243,8 @@ SH_MUST_CHECK sh_err api_devices_book(struct api_req *r, struct sh_str csv, stru
 enum sh_twin_encoding api_encoding(struct sh_str s);
 /* Point by name in the caller's tenant; 0 and a 404 problem otherwise. */
 uint32_t api_point(struct api_req *r, struct sh_str name, int *status);
+/* The same without a problem. */
+uint32_t api_point_seen(struct api_req *r, struct sh_str name);
 
 /* Requests of one address to what is open to everybody: 0, or the status of the answer. */
 int api_throttled(struct api_req *r, const char *space, uint32_t per_second, uint32_t burst);
@@ -369,7 +371,8 @@ api_handler api_write, api_ingest, api_prom_write;
 api_handler api_prom_query, api_prom_range, api_prom_labels, api_prom_values, api_prom_series,
     api_prom_metadata, api_prom_build;
 api_handler api_history_query, api_history_export, api_history_delete, api_history_correct,
-    api_history_quality, api_notes_list, api_notes_export, api_notes_post, api_notes_put,
+    api_history_quality, api_history_calculate, api_expressions, api_expression_check,
+    api_notes_list, api_notes_export, api_notes_post, api_notes_put,
     api_notes_delete;
 api_handler api_sql;
 api_handler api_latest, api_latest_post, api_points_list, api_points_patch, api_stream;

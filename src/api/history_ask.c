@@ -134,7 +134,7 @@ static bool pick(struct sh_str s, const struct word *table, int *out)
     return false;
 }
 
-static int ask_modes(struct asked *a, const json_t *body)
+int ask_modes(struct asked *a, const json_t *body)
 {
     static const struct word fills[] = {{"none", SH_FILL_NONE},
                                         {"null", SH_FILL_NULL},
@@ -188,6 +188,22 @@ static bool read_cursor(struct asked *a, struct sh_str s)
     return ok;
 }
 
+int ask_bounds(struct asked *a, const json_t *body)
+{
+    const struct sh_str tz = sh_json_get_str(body, "tz");
+    if (tz.n > 0) {
+        if (sh_tz_load(a->r->api->env, tz, &a->tz) != SH_OK) {
+            return ask_bad(a->r, "tz is not a known time zone", "tz 不是已知的时区");
+        }
+        a->q.tz = a->tz;
+    }
+    const int64_t limit = sh_json_get_i64(body, "limit", 0);
+    a->q.limit = limit > 0 ? (uint64_t)limit : DEFAULT_ROWS;
+    a->q.now_us = sh_wall_us(a->r->api->env->clock);
+    a->q.deadline_mono_us = sh_mono_us(a->r->api->env->clock) + QUERY_TIME_US;
+    return 0;
+}
+
 int ask(struct asked *a, const json_t *body)
 {
     if (!json_is_object(body)) {
@@ -198,25 +214,15 @@ int ask(struct asked *a, const json_t *body)
     status = status != 0 ? status : ask_range(a, body);
     status = status != 0 ? status : ask_modes(a, body);
     status = status != 0 ? status : ask_where(a, body);
+    status = status != 0 ? status : ask_bounds(a, body);
     if (status != 0) {
         return status;
     }
-    const struct sh_str tz = sh_json_get_str(body, "tz");
-    if (tz.n > 0) {
-        if (sh_tz_load(a->r->api->env, tz, &a->tz) != SH_OK) {
-            return ask_bad(a->r, "tz is not a known time zone", "tz 不是已知的时区");
-        }
-        a->q.tz = a->tz;
-    }
-    const int64_t limit = sh_json_get_i64(body, "limit", 0);
-    a->q.limit = limit > 0 ? (uint64_t)limit : DEFAULT_ROWS;
     const struct sh_str cursor = sh_json_get_str(body, "cursor");
     if (cursor.n > 0 && !read_cursor(a, cursor)) {
         return ask_bad(a->r, "cursor is not valid", "cursor 无效");
     }
     a->marks = sh_json_get_bool(body, "marks", false);
-    a->q.now_us = sh_wall_us(a->r->api->env->clock);
-    a->q.deadline_mono_us = sh_mono_us(a->r->api->env->clock) + QUERY_TIME_US;
     return 0;
 }
 

@@ -29,6 +29,9 @@ int ask(struct asked *a, const json_t *body);
 /* Its parts: "points"; "from", "to" and "step". */
 int ask_points(struct asked *a, const json_t *list);
 int ask_range(struct asked *a, const json_t *body);
+/* "fill", "quality", "downsample", "time"; "tz", "limit" and how long it may take. */
+int ask_modes(struct asked *a, const json_t *body);
+int ask_bounds(struct asked *a, const json_t *body);
 /* Answers 400 with these words. */
 int ask_bad(struct api_req *r, const char *en, const char *zh);
 /* The problem of a query that the engine ended with err. */

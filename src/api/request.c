@@ -233,13 +233,19 @@ bool api_sees(struct api_req *r, struct sh_str device)
     return r->parts == NULL || sh_twin_device_within(r->api->o.twin, r->tenant, device, r->parts);
 }
 
-uint32_t api_point(struct api_req *r, struct sh_str name, int *status)
+uint32_t api_point_seen(struct api_req *r, struct sh_str name)
 {
-    uint32_t id = sh_points_resolve(r->api->o.points, r->tenant, name);
+    const uint32_t id = sh_points_resolve(r->api->o.points, r->tenant, name);
     if (id != 0 && !(r->who.panel ? api_shows_point(r->shown, id)
                                   : api_sees(r, sh_points_get(r->api->o.points, id)->device))) {
-        id = 0;
+        return 0;
     }
+    return id;
+}
+
+uint32_t api_point(struct api_req *r, struct sh_str name, int *status)
+{
+    const uint32_t id = api_point_seen(r, name);
     if (id == 0) {
         const struct sh_str en =
             sh_arena_printf(r->arena, "point '%.*s' does not exist", SH_PRI(name));

@@ -628,6 +628,25 @@ const struct api_route api_routes[] = {
      "\"raw rows that meet: >80 >=80 "
      "<80 "
      "<=80 =80 !=80 10..20 or a value\"}}}"},
+    {SH_HTTP_POST, V1 "history/calculate", "calculateHistory", SH_PERM_HISTORY_READ,
+     API_F_REPEAT | API_F_PARTS, api_history_calculate, "Expressions over the history of points.",
+     "计算序列：对测点历史求表达式", NULL,
+     "{\"type\":\"object\",\"required\":[\"expressions\"],\"properties\":{\"expressions\":{"
+     "\"type\":\"array\",\"minItems\":1,\"maxItems\":16,\"items\":{\"type\":\"object\","
+     "\"required\":[\"expression\"],\"properties\":{\"name\":{\"type\":\"string\"},"
+     "\"expression\":{\"type\":\"string\",\"description\":\"points stand in braces: "
+     "{pump-1/flow} * 2\"}}}},\"from\":{},\"to\":{},\"step\":{\"type\":\"string\"},"
+     "\"aggregate\":{\"enum\":[\"mean\",\"min\",\"max\",\"first\",\"last\",\"twa\"]},"
+     "\"fill\":{\"enum\":[\"none\",\"null\",\"previous\",\"linear\"]},\"hold\":{\"type\":"
+     "\"string\"},\"time\":{\"enum\":[\"ms\",\"us\"]},\"tz\":{\"type\":\"string\"},\"limit\":{"
+     "\"type\":\"integer\"}}}"},
+    {SH_HTTP_GET, V1 "expressions", "listFunctions", SH_PERM_HISTORY_READ, API_F_PARTS,
+     api_expressions, "Functions of the language of expressions.", "表达式可用的函数", NULL, NULL},
+    {SH_HTTP_POST, V1 "expressions", "checkExpression", SH_PERM_HISTORY_READ,
+     API_F_REPEAT | API_F_PARTS, api_expression_check,
+     "Whether an expression is valid, its type and unit.", "检查表达式：类型、单位与错误位置", NULL,
+     "{\"type\":\"object\",\"required\":[\"expression\"],\"properties\":{\"expression\":{"
+     "\"type\":\"string\"}}}"},
     {SH_HTTP_POST, V1 "history/quality", "surveyHistory", SH_PERM_HISTORY_READ,
      API_F_REPEAT | API_F_PARTS, api_history_quality,
      "What is wrong with the samples of a time: gaps, stuck values, quality, range.",
