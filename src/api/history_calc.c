@@ -477,7 +477,7 @@ static int one(struct calc *c, size_t i, struct sh_expr_run *run)
         sh_expr_free(e);
         return api_problem(c->r, 400, "bad_expression",
                            "an expression reads at least one point, as {pump-1/flow}",
-                           "表达式须至少读取一个测点，如 {pump-1/flow}");
+                           "表达式须至少读取一个点位，如 {pump-1/flow}");
     }
     err = calculate(c, e, run, v);
     sh_expr_free(e);

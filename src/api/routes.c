@@ -630,7 +630,7 @@ const struct api_route api_routes[] = {
      "<=80 =80 !=80 10..20 or a value\"}}}"},
     {SH_HTTP_POST, V1 "history/calculate", "calculateHistory", SH_PERM_HISTORY_READ,
      API_F_REPEAT | API_F_PARTS, api_history_calculate, "Expressions over the history of points.",
-     "计算序列：对测点历史求表达式", NULL,
+     "计算序列：对点位历史求表达式", NULL,
      "{\"type\":\"object\",\"required\":[\"expressions\"],\"properties\":{\"expressions\":{"
      "\"type\":\"array\",\"minItems\":1,\"maxItems\":16,\"items\":{\"type\":\"object\","
      "\"required\":[\"expression\"],\"properties\":{\"name\":{\"type\":\"string\"},"

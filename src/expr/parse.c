@@ -298,7 +298,7 @@ static sh_err input(struct parser *p, const struct tok *t, struct term *out)
             b, SH_E_INVAL, t->at, t->len,
             "there is no input or function '%.*s'; a point stands in braces, as "
             "{pump-1/flow}",
-            "没有名为“%.*s”的输入或函数；测点请写在花括号中，如 {pump-1/flow}", SH_PRI(t->s));
+            "没有名为“%.*s”的输入或函数；点位请写在花括号中，如 {pump-1/flow}", SH_PRI(t->s));
     }
     SH_TRY(err);
     if (in.type == SH_T_BLOB) {

@@ -248,4 +248,74 @@ describe('another period', () => {
     await until(lines, (n) => n === '2', 'two lines again');
     expect(query().get('vs')).toBeNull();
   });
+
+  test('figures of the other period and the difference stand below those of this one', async () => {
+    await open('last=15m&vs=10m&panel=stats');
+    const rows = page.locator('table.stats tbody tr');
+    await until(() => rows.count(), (n) => n === 6, 'three rows a point');
+    const of = async (kind) => parseFloat(await page.locator(`table.stats [data-${kind}="mean"]`).first().innerText());
+    await until(() => of('diff'), (n) => !Number.isNaN(n), 'a difference');
+    expect(await of('diff')).toBeCloseTo((await of('stat')) - (await of('then')), 1);
+    await open('last=15m&panel=stats');
+    await until(() => rows.count(), (n) => n === 2, 'one row a point');
+  });
+});
+
+describe('calculated series', () => {
+  const lines = () => page.locator('.line-chart').getAttribute('data-lines');
+  const box = () => page.locator('.ant-modal');
+  const field = () => page.locator('#calc-text');
+  const verdict = () => page.locator('.calc-check').innerText();
+  const save = () => page.locator('.ant-modal .ant-btn-primary');
+
+  test('a ratio is written with help, checked while it is typed, drawn with its unit, and kept in the link', async () => {
+    await open('last=30m&mode=mean&step=1m');
+    await until(lines, (n) => n === '2', 'two lines');
+    await button('计算序列').click();
+    await page.fill('#calc-name', '比值');
+    await field().fill(`{${names[0]}} + {${names[1]}}`);
+    await until(verdict, (text) => /量纲不同/.test(text), 'another kind');
+    expect(await page.locator('.calc-check mark').innerText()).toContain(names[0]);
+    expect(await save().isDisabled()).toBe(true);
+    await field().fill('{no/where} * 2');
+    await until(verdict, (text) => /没有名为“no\/where”/.test(text), 'no such point');
+    await field().fill('');
+    await box().getByRole('button', { name: names[0], exact: true }).click();
+    await page.keyboard.type(' * 2 / ');
+    await box().getByRole('button', { name: names[0], exact: true }).click();
+    const ratio = `{${names[0]}} * 2 / {${names[0]}}`;
+    expect(await field().inputValue()).toBe(ratio);
+    await until(verdict, (text) => /表达式有效/.test(text), 'valid');
+    await box().locator('summary').click();
+    await box().getByLabel('查找函数').fill('integral');
+    await until(() => box().locator('.calc-functions li').count(), (n) => n === 1, 'one function');
+    await save().click();
+    await until(lines, (n) => n === '3', 'three lines');
+    expect(JSON.parse(query().get('calc'))).toEqual([['比值', ratio]]);
+    const row = page.locator('.legend tbody tr').nth(2);
+    await until(() => row.locator('[data-label="平均"]').innerText(), (text) => Number(text) === 2, 'figures');
+    await page.reload();
+    await until(lines, (n) => n === '3', 'kept');
+  });
+
+  test('it is changed, one that cannot be calculated says so in its row, and it is removed', async () => {
+    const calc = encodeURIComponent(JSON.stringify([['翻倍', `{${names[0]}} * 2`], ['坏的', '{no/where}']]));
+    await open(`last=30m&mode=mean&step=1m&calc=${calc}`);
+    await until(lines, (n) => n === '3', 'the good one');
+    const bad = page.locator('.legend tbody tr').nth(3);
+    await until(() => bad.innerText(), (text) => /no\/where/.test(text), 'what is wrong');
+    await bad.getByRole('button', { name: '移除 坏的' }).click();
+    const row = page.locator('.legend tbody tr').nth(2);
+    const mean = async (at) => parseFloat(await page.locator('.legend tbody tr').nth(at).locator('[data-label="平均"]').innerText());
+    await until(() => mean(2), (n) => !Number.isNaN(n), 'a mean');
+    expect((await mean(2)) / (await mean(0))).toBeCloseTo(2, 1);
+    await row.getByRole('button', { name: '修改计算序列 翻倍' }).click();
+    await field().fill(`{${names[0]}} * 4`);
+    await until(() => save().isEnabled(), Boolean, 'valid');
+    await save().click();
+    await until(async () => (await mean(2)) / (await mean(0)), (n) => n > 3.8 && n < 4.2, 'four times');
+    await row.getByRole('button', { name: '移除 翻倍' }).click();
+    await until(lines, (n) => n === '2', 'two lines');
+    expect(query().get('calc')).toBeNull();
+  });
 });

@@ -121,6 +121,7 @@ export const pages: readonly PageHelp[] = [
       ['添加点位，在图上横向拖动即可放大；双击还原。', 'Add points; drag across the chart to zoom, double-click to go back.'],
       ['选定一段后，可看统计值（均值、极值、百分位、积分），或修正、撤回样本。', 'Choose a stretch for its statistics (mean, extremes, percentiles, integral), or to correct or withdraw samples.'],
       ['“对比”叠加另一时段；“分享链接”带走当前全部设置。', 'Compare lays another period over it; the link carries all settings.'],
+      ['“计算序列”由点位写出表达式（单位自动核对），得到一条新的曲线，如 {p-1/功率} / {p-1/流量}。', 'Calculate makes a line from points by an expression whose units are checked, as {p-1/power} / {p-1/flow}.'],
       ['“数据质量”在时间轴下标出缺口、不变值、质量差和超量程；点击即放大。', 'Data quality shows gaps, stuck, bad and out-of-range values below the time axis; a press zooms.'],
       ['“标注”记下检修、故障和工艺调整，显示在曲线和仪表板上。', 'Notes keep maintenance, faults and process changes; charts and dashboards mark them.'],
       ['“导出”支持 Excel、CSV、行协议和列式二进制。', 'Export gives Excel, CSV, line protocol and columnar binary.'],

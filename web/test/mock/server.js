@@ -11,6 +11,7 @@ import { dashboardRoutes, demoBoard, shownBy } from './dashboards.js';
 import { outsideRoutes } from './outside.js';
 import { deviceRoutes } from './devices.js';
 import { answer, id8, notFound, Refusal } from './answer.js';
+import { expressionRoutes } from './expressions.js';
 import { Edits, exportBook, noteRoutes, qualitySeries, querySeries, toMs } from './history.js';
 import { NodeState, nodeRoutes } from './node.js';
 import { openapi } from './openapi.js';
@@ -435,6 +436,7 @@ export class Mock {
       return res.end(`\ufefftime,${q.get('points')}\r\n`);
     }
     if (rest[0] === 'edits' || rest[0] === 'correct' || req.method === 'DELETE') return this.historyEdits({ req, res, rest, json, q });
+    if (rest[0] === 'calculate') return this.calculate({ res, json });
     const ask = json();
     const quality = rest[0] === 'quality';
     const series = ask.points.map((name) => {
@@ -542,7 +544,7 @@ export class Mock {
   }
 }
 
-Object.assign(Mock.prototype, accountRoutes, outsideRoutes, deviceRoutes, accessRoutes, nodeRoutes, dashboardRoutes, securityRoutes, noteRoutes, thingRoutes);
+Object.assign(Mock.prototype, accountRoutes, outsideRoutes, deviceRoutes, accessRoutes, nodeRoutes, dashboardRoutes, securityRoutes, noteRoutes, thingRoutes, expressionRoutes);
 
 /** Grants as the server answers them. */
 function given(person) {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { axisPlan, logFrom, logText, movedFrom, movedText } from '../../src/charts/axes';
+import { calcKey, calcQuery, calcsFrom, calcsText, insertPiece } from '../../src/pages/history/calc';
 import { applied, editMarks, joinEdits, rulesFor, typed, type Edit } from '../../src/pages/history/edits';
 import { integralOf } from '../../src/pages/history/integral';
 import { offsetFrom, shiftMs } from '../../src/pages/history/period';
@@ -128,5 +129,30 @@ describe('data quality', () => {
     expect(rowsOf([one], ['gap']).map((r) => r.kind)).toEqual(['bad']);
     expect(qualityCsv(rowsOf([one], ['gap']), () => '"坏"')).toBe(
       '\ufeffpoint,kind,name,from,to,seconds,merged\r\n\'=a/b,bad,"""坏""",1970-01-01T00:00:01.050Z,1970-01-01T00:00:01.060Z,0.01,2\r\n');
+  });
+});
+
+describe('calculated series', () => {
+  const calcs = [{ name: '单耗', expression: '{a/p} / {b/q}' }, { name: 'x=1,y', expression: '{a/p} & "t"' }];
+  test('the address keeps them, and what is none is left out', () => {
+    expect(calcsFrom(calcsText(calcs))).toEqual(calcs);
+    expect(calcsText([])).toBeNull();
+    expect(calcsFrom('nonsense')).toEqual([]);
+    expect(calcsFrom('{"a":1}')).toEqual([]);
+    expect(calcsFrom('[["a","1"],["a","2"],["",""],[3,4],"b"]')).toEqual([{ name: 'a', expression: '1' }]);
+    expect(calcKey({ name: '单耗', expression: '1' })).toBe('=单耗');
+  });
+  test('buckets are asked for as the chart is wide, rows in the raw mode', () => {
+    const ask = { range: { from: 0, to: 3_600_000 }, mode: 'auto' as const, step: null, pixels: 600 };
+    const calc = { name: 'n', expression: '{a/p}' };
+    expect(calcQuery(calc, ask)).toMatchObject({ expressions: [calc], from: 0, to: 3_600_000, aggregate: 'mean', step: expect.stringMatching(/^\d+(s|m)$/) });
+    expect(calcQuery(calc, { ...ask, mode: 'max', step: '5m' })).toMatchObject({ aggregate: 'max', step: '5m' });
+    expect(calcQuery(calc, { ...ask, mode: 'count', step: '5m' })).toMatchObject({ aggregate: 'mean' });
+    expect(calcQuery(calc, { ...ask, mode: 'raw' })).not.toHaveProperty('step');
+  });
+  test('a piece is put where the cursor stands, the cursor then inside of a call', () => {
+    expect(insertPiece('', 0, 0, '{a/p}')).toEqual({ text: '{a/p}', at: 5 });
+    expect(insertPiece('2 * x', 4, 5, 'abs()')).toEqual({ text: '2 * abs()', at: 8 });
+    expect(insertPiece('{a/p}', 5, 5, '{b/q}')).toEqual({ text: '{a/p} {b/q}', at: 11 });
   });
 });

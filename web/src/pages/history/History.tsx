@@ -1,5 +1,5 @@
 import { Button, Dropdown, Select } from 'antd';
-import { useState } from 'react';
+import { useMemo, useState } from 'react';
 import { apiUrl } from '../../api/client';
 import { pointsFrom, pointsText } from '../../api/points';
 import { setQuery, usePlace } from '../../app/router';
@@ -7,6 +7,8 @@ import { PageHeader } from '../../components/PageHeader';
 import { CopyButton } from '../../components/CodeBlock';
 import { t } from '../../i18n';
 import { stepFor } from '../../charts/lines';
+import { CalcDialog } from './CalcDialog';
+import { calcKey, CALCS_MAX, calcsFrom, calcsText, type Calc } from './calc';
 import { ExportProgress } from './ExportProgress';
 import { HistoryChart } from './HistoryChart';
 import { PeriodChoice } from './PeriodChoice';
@@ -59,7 +61,7 @@ function ExportButton(props: { points: string[]; from: number; to: number; mode:
   );
 }
 
-function ModeBar({ mode, step, look }: { mode: Mode; step: string | null; look: Look }) {
+function ModeBar({ mode, step, look, onCalc }: { mode: Mode; step: string | null; look: Look; onCalc: (() => void) | null }) {
   const aggregated = mode !== 'auto' && mode !== 'raw';
   return (
     <div className="button-row">
@@ -71,6 +73,9 @@ function ModeBar({ mode, step, look }: { mode: Mode; step: string | null; look: 
         onClick={() => look.setSelecting(!look.selecting)}
       >
         {t('history.select')}
+      </Button>
+      <Button size="small" disabled={!onCalc} title={t(onCalc ? 'calc.what' : 'calc.most', { n: CALCS_MAX })} onClick={() => onCalc?.()}>
+        {t('calc.button')}
       </Button>
       <Select<Mode>
         size="small"
@@ -104,7 +109,15 @@ export default function History() {
   const mode = (modes.find((m) => m === query.get('mode')) ?? 'auto') as Mode;
   const step = query.get('step');
   const { choice, home, setRange, setLast } = useRange('24h');
-  const look = useLook(points);
+  const asked = query.get('calc');
+  const calcs = useMemo(() => calcsFrom(asked), [asked]);
+  const [editing, setEditing] = useState<Calc | 'new' | null>(null);
+  const setCalcs = (next: Calc[]) => setQuery({ calc: calcsText(next) });
+  const saveCalc = (calc: Calc) => {
+    setCalcs(editing === 'new' ? [...calcs, calc] : calcs.map((c) => (c === editing ? calc : c)));
+    setEditing(null);
+  };
+  const look = useLook([...points, ...calcs.map(calcKey)]);
   const setPoints = (next: string[]) => setQuery({ points: pointsText(next) });
   const { from, to } = choice.range;
   return (
@@ -126,7 +139,7 @@ export default function History() {
         <div className="explorer-main">
           <div className="toolbar">
             <RangeBar choice={choice} onRange={setRange} onLast={setLast} />
-            <ModeBar mode={mode} step={step} look={look} />
+            <ModeBar mode={mode} step={step} look={look} onCalc={calcs.length < CALCS_MAX ? () => setEditing('new') : null} />
             <PeriodChoice vs={query.get('vs')} />
           </div>
           <HistoryChart
@@ -137,10 +150,21 @@ export default function History() {
             step={step}
             look={look}
             onRange={setRange}
-            onRemove={(p) => setPoints(points.filter((x) => x !== p))}
+            onRemove={(p) => (p.startsWith('=') ? setCalcs(calcs.filter((c) => calcKey(c) !== p)) : setPoints(points.filter((x) => x !== p)))}
+            calcs={calcs}
+            onCalc={setEditing}
           />
         </div>
       </div>
+      {editing ? (
+        <CalcDialog
+          points={points}
+          calc={editing === 'new' ? null : editing}
+          taken={calcs.filter((c) => c !== editing).map((c) => c.name)}
+          onClose={() => setEditing(null)}
+          onSave={saveCalc}
+        />
+      ) : null}
     </div>
   );
 }

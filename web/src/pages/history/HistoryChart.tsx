@@ -9,6 +9,7 @@ import { EmptyState } from '../../components/EmptyState';
 import { ProblemView } from '../../components/ProblemView';
 import { t } from '../../i18n';
 import { count } from '../../i18n/format';
+import { calcKey, type Calc } from './calc';
 import { editMarks } from './edits';
 import { EditsPanel } from './EditsPanel';
 import { Legend, LogAxes } from './Legend';
@@ -18,6 +19,7 @@ import { NotesPanel } from './NotesPanel';
 import { QualityBands } from './QualityBand';
 import { QualityPanel } from './QualityPanel';
 import { StatsPanel } from './StatsPanel';
+import { useCalculated, type Calculated } from './useCalculated';
 import { useHistory, type History, type Mode } from './useHistory';
 import { useEdits } from './useEdits';
 import { useNotes } from './useNotes';
@@ -34,6 +36,8 @@ interface Props {
   onRange: (range: Range) => void;
   onRemove?: (point: string) => void;
   look?: Look;
+  calcs?: Calc[];
+  onCalc?: (calc: Calc) => void;
 }
 
 function useWidth() {
@@ -64,6 +68,16 @@ function summary(history: History): string {
 /** Lines in the order the points were chosen, so that colours stay with their point. */
 function ordered(lines: Line[], points: string[]): Line[] {
   return points.flatMap((p) => lines.filter((l) => l.key === p));
+}
+
+/** Units and figures of the calculated series beside those of the points. */
+function withCalculated(history: History, calculated: Calculated): History {
+  const all = Object.entries(calculated);
+  return {
+    ...history,
+    units: { ...history.units, ...Object.fromEntries(all.map(([key, c]) => [key, c.line?.unit ?? ''])) },
+    stats: { ...history.stats, ...Object.fromEntries(all.flatMap(([key, c]) => (c.stats ? [[key, c.stats]] : []))) },
+  };
 }
 
 function PanelTabs({ look }: { look: Look }) {
@@ -109,10 +123,11 @@ function useOtherPeriod(props: Props, pixels: number, version: number) {
   return { lines: shift ? lines : NO_LINES, moved, problem: past.problem };
 }
 const NO_LINES: Line[] = [];
+const NO_CALCS: Calc[] = [];
 const otherKey = (point: string) => `${point}@`;
 
 export function HistoryChart(props: Props) {
-  const { points, range, mode, look } = props;
+  const { points, range, mode, look, calcs = NO_CALCS } = props;
   const { box, size } = useWidth();
   const [at, setAt] = useState<CursorAt | null>(null);
   const edits = useEdits(points, look !== undefined);
@@ -126,8 +141,11 @@ export function HistoryChart(props: Props) {
   // Kept the same between renders: new lines make the chart draw anew, which moves its cursor.
   const key = points.join('\n');
   const lines = useMemo(() => ordered(history.lines, key.split('\n')), [history.lines, key]);
+  const calculated = useCalculated({ calcs, range, mode, step: props.step, pixels: size.width, version });
+  const own = useMemo(() => [...lines, ...Object.values(calculated).flatMap((c) => c.line ?? [])], [lines, calculated]);
   const other = useOtherPeriod(props, size.width, version);
-  const drawn = useMemo(() => [...lines, ...other.lines], [lines, other.lines]);
+  const drawn = useMemo(() => [...own, ...other.lines], [own, other.lines]);
+  const names = [...points, ...calcs.map(calcKey)];
   const quality = useQuality(points, range, look?.gap ?? null, look?.stuck ?? null, look?.panel === 'quality', version);
   const [hidden, setHidden] = useState<Flaw[]>([]);
   const [place, setPlace] = useState<PlotPlace>({ left: 0, width: 0 });
@@ -135,18 +153,18 @@ export function HistoryChart(props: Props) {
     (next: PlotPlace) => setPlace((old) => (old.left === next.left && old.width === next.width ? old : next)),
     [],
   );
-  const empty = !history.loading && history.tookMs !== null && lines.every((l) => l.time.length === 0);
+  const empty = !history.loading && history.tookMs !== null && own.every((l) => l.time.length === 0);
   return (
     <div className="history-chart">
       <ProblemView problem={history.problem ?? other.problem} />
       <div ref={box} className="chart-box" data-loading={history.loading} data-took={history.tookMs ?? ''}>
-        {points.length === 0 ? (
+        {names.length === 0 ? (
           <EmptyState title={t('history.pick')} hint={t('history.pickHint')} />
         ) : (
           <LineChart
-            label={t('history.chartLabel', { points: points.join(', ') })}
+            label={t('history.chartLabel', { points: [...points, ...calcs.map((c) => c.name)].join(', ') })}
             lines={drawn}
-            colorIndex={drawn.map((l) => points.indexOf(l.dashed ? l.key.slice(0, -1) : l.key))}
+            colorIndex={drawn.map((l) => names.indexOf(l.dashed ? l.key.slice(0, -1) : l.key))}
             marks={marks}
             range={range}
             home={props.home}
@@ -161,14 +179,14 @@ export function HistoryChart(props: Props) {
             onPlace={look ? onPlace : undefined}
           />
         )}
-        {points.length > 0 && empty && !history.problem ? (
+        {names.length > 0 && empty && !history.problem ? (
           <div className="chart-empty">{t('history.nothing')}</div>
         ) : null}
       </div>
       {look?.panel === 'quality' && points.length > 0 ? (
         <QualityBands series={quality.series} hidden={hidden} range={range} place={place} onRange={props.onRange} />
       ) : null}
-      {points.length > 0 ? (
+      {names.length > 0 ? (
         <>
           <div className="chart-note dim">
             <span role="status" data-testid="history-status">{summary(history)}</span>
@@ -177,7 +195,7 @@ export function HistoryChart(props: Props) {
           {look ? (
             <div className="chart-panels">
               <PanelTabs look={look} />
-              <LogAxes history={{ ...history, lines }} look={look} />
+              <LogAxes history={{ ...history, lines: own }} look={look} />
             </div>
           ) : null}
           {look?.panel === 'stats' ? (
@@ -190,8 +208,11 @@ export function HistoryChart(props: Props) {
             <EditsPanel points={points} types={history.types} range={range} look={look} edits={edits} onRange={props.onRange} />
           ) : (
             <Legend
-              history={{ ...history, lines }}
-              points={points}
+              history={withCalculated({ ...history, lines: own }, calculated)}
+              points={names}
+              calcs={calcs}
+              calculated={calculated}
+              onCalc={props.onCalc}
               at={at}
               look={look}
               other={look?.vs ? drawn.map((l) => (l.dashed ? l.key.slice(0, -1) : null)) : undefined}

@@ -3,10 +3,13 @@ import { CloseOutlined } from '@ant-design/icons';
 import { Button, Select } from 'antd';
 import { useTheme } from '../../app/theme';
 import type { CursorAt } from '../../charts/LineChart';
+import type { Problem } from '../../api/client';
 import { axisPlan, MAX_AXES } from '../../charts/axes';
 import { seriesColor } from '../../charts/palette';
 import { t } from '../../i18n';
 import { cell, count, moment, unit } from '../../i18n/format';
+import { calcKey, type Calc } from './calc';
+import type { Calculated } from './useCalculated';
 import type { History } from './useHistory';
 import type { Look } from './useLook';
 
@@ -18,19 +21,39 @@ interface Props {
   /** With another period: of each drawn line the point, where it is of that period. */
   other?: (string | null)[];
   onRemove?: (point: string) => void;
+  /** Of the points, those that are calculated. */
+  calcs?: Calc[];
+  calculated?: Calculated;
+  onCalc?: (calc: Calc) => void;
+}
+
+/** The head of a row: a point with its unit, or a calculated series that can be changed. */
+function Head({ name, unitOf, calc, problem, onCalc }: {
+  name: string; unitOf: string | undefined; calc: Calc | undefined; problem: Problem | null | undefined; onCalc?: (calc: Calc) => void;
+}) {
+  if (!calc) return <>{name} <span className="dim">{unit(unitOf)}</span></>;
+  return (
+    <>
+      <button type="button" className="link" title={calc.expression} aria-label={t('calc.changeOf', { name: calc.name })} onClick={() => onCalc?.(calc)}>
+        <i>ƒ</i> {calc.name}
+      </button>{' '}
+      <span className="dim">{unit(unitOf)}</span>
+      {problem ? <span className="bad-text calc-problem">{(problem.detail ?? problem.title).replace(/^expressions\[0\]\.expression,? ?/, '')}</span> : null}
+    </>
+  );
 }
 
 export function axisWord(number: number): string {
   return t(number % 2 === 1 ? 'axis.left' : 'axis.right', { n: Math.ceil(number / 2) });
 }
 
-function AxisChoice({ point, number, look }: { point: string; number: number | undefined; look: Look }) {
+function AxisChoice({ point, name, number, look }: { point: string; name: string; number: number | undefined; look: Look }) {
   return (
     <Select<number>
       size="small"
       variant="borderless"
       value={look.moved[point] ?? 0}
-      aria-label={t('axis.of', { point })}
+      aria-label={t('axis.of', { point: name })}
       popupMatchSelectWidth={false}
       labelRender={() => (number === undefined ? t('history.stepAuto') : axisWord(number))}
       onChange={(next) => look.move(point, next || null)}
@@ -58,7 +81,7 @@ export function LogAxes({ history, look }: { history: History; look: Look }) {
   );
 }
 
-export function Legend({ history, points, at, look, other, onRemove }: Props) {
+export function Legend({ history, points, at, look, other, onRemove, calcs, calculated, onCalc }: Props) {
   const theme = useTheme();
   const plan = axisPlan(history.lines, look?.moved ?? {}, []);
   const indexOf = (point: string) => history.lines.findIndex((l) => l.key === point);
@@ -69,16 +92,17 @@ export function Legend({ history, points, at, look, other, onRemove }: Props) {
     const stats = history.stats[point];
     const index = indexOf(point);
     const now = at && index >= 0 ? (at.values[index] ?? null) : null;
+    const calc = calcs?.find((c) => calcKey(c) === point);
     const then = at && other ? (at.values[other.indexOf(point)] ?? null) : null;
     return (
       <tr key={point}>
         <th scope="row">
           <span className="swatch" style={{ background: seriesColor(i, theme) }} />
-          {point} <span className="dim">{unit(history.units[point])}</span>
+          <Head name={point} unitOf={history.units[point]} calc={calc} problem={calculated?.[point]?.problem} onCalc={onCalc} />
         </th>
         {look ? (
           <td>
-            <AxisChoice point={point} number={plan.of[index]} look={look} />
+            <AxisChoice point={point} name={calc?.name ?? point} number={plan.of[index]} look={look} />
           </td>
         ) : null}
         <td className="right strong" data-label={t('history.atCursor')}>{at && index >= 0 ? cell(now) : ''}</td>
@@ -100,7 +124,7 @@ export function Legend({ history, points, at, look, other, onRemove }: Props) {
               size="small"
               type="text"
               icon={<CloseOutlined />}
-              aria-label={t('history.removePoint', { point })}
+              aria-label={t('history.removePoint', { point: calc?.name ?? point })}
               onClick={() => onRemove(point)}
             />
           </td>

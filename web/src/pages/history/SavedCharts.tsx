@@ -25,7 +25,7 @@ interface ChartRow {
   record: Chart;
 }
 
-const LOOK = ['axes', 'log', 'vs', 'mode', 'gap', 'stuck'];
+const LOOK = ['axes', 'log', 'vs', 'mode', 'gap', 'stuck', 'calc'];
 
 function open({ points, window: last, look }: Chart): void {
   const known = lastMs(last ?? null) !== null ? last : '24h';
