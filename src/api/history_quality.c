@@ -1,20 +1,123 @@
 /* history_quality.c - what is wrong with the samples of points in a time, as the engine's survey
  * finds it, written point by point. SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "history_ask.h"
 
 #define GAP_FACTOR 3.0
 #define SURVEY_TIME_US INT64_C(30000000)
-enum { INTERVALS = 200, INTERVALS_MOST = 5000, INTERVALS_ALL = 200000 };
+enum { INTERVALS = 200, INTERVALS_MOST = 5000, INTERVALS_ALL = 200000, LATE_MOST = 4096 };
 
 static const char *const kinds[SH_FLAW_KINDS] = {"gap", "stuck", "bad", "uncertain", "range"};
 
+/* A time whose samples came late, as the gate's event tells. */
+struct late {
+    int64_t from_us;
+    int64_t to_us;
+    int64_t sum_us;
+    double delay_s; /* the longest */
+    uint32_t merged;
+};
 struct wanted {
     struct asked *a;
     struct sh_history_survey q;
     struct sh_history_survey_point points[ASK_POINTS];
+    /* of the last device that was asked for */
+    const char *late_of;
+    struct late late[LATE_MOST];
+    size_t nlate;
 };
+
+/* ---- what came late ---- */
+
+static sh_err take_late(void *ctx, const struct sh_history_rows *rows)
+{
+    struct wanted *x = ctx;
+    for (uint32_t i = 0; i < rows->n && rows->type == SH_T_TEXT && x->nlate < LATE_MOST; i++) {
+        const union sh_cell c = rows->value[i];
+        json_t *v = NULL;
+        struct late l = {.merged = 1};
+        if (sh_json_parse(sh_str_of((const char *)rows->bytes + c.span.off, c.span.len),
+                          API_JSON_MAX, &v, NULL) == SH_OK &&
+            sh_time_parse(sh_json_get_str(v, "from"), &l.from_us) == SH_OK &&
+            sh_time_parse(sh_json_get_str(v, "to"), &l.to_us) == SH_OK && l.from_us < x->q.to_us &&
+            l.to_us >= x->q.from_us) {
+            l.from_us = l.from_us > x->q.from_us ? l.from_us : x->q.from_us;
+            l.to_us = l.to_us < x->q.to_us ? l.to_us : x->q.to_us;
+            l.sum_us = l.to_us - l.from_us;
+            l.delay_s = sh_json_get_f64(v, "delay", 0);
+            x->late[x->nlate++] = l;
+        }
+        json_decref(v);
+    }
+    return SH_OK;
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct late *x = a;
+    const struct late *y = b;
+    return x->from_us < y->from_us ? -1 : (x->from_us > y->from_us ? 1 : 0);
+}
+
+/* One list in the order of time; those nearer than `near` are one. */
+static void join_late(struct wanted *x, int64_t near)
+{
+    size_t k = 0;
+    for (size_t i = 1; i < x->nlate; i++) {
+        struct late *last = &x->late[k];
+        const struct late *l = &x->late[i];
+        if (l->from_us - last->to_us > near) {
+            x->late[++k] = *l;
+            continue;
+        }
+        last->merged += l->from_us > last->to_us ? l->merged : 0;
+        last->sum_us += l->from_us > last->to_us
+                            ? l->sum_us
+                            : (l->to_us > last->to_us ? l->to_us - last->to_us : 0);
+        last->to_us = l->to_us > last->to_us ? l->to_us : last->to_us;
+        last->delay_s = l->delay_s > last->delay_s ? l->delay_s : last->delay_s;
+    }
+    x->nlate = x->nlate > 0 ? k + 1 : 0;
+}
+
+/* The events of a device that tell of late samples; they come up to 30 days after those. */
+static sh_err read_late(struct wanted *x, const struct sh_point *p)
+{
+    static const int64_t most = INT64_C(30) * 86400 * 1000000;
+    if (x->late_of == p->device.p) {
+        return SH_OK;
+    }
+    x->late_of = p->device.p;
+    x->nlate = 0;
+    const struct sh_points *points = x->a->r->api->o.points;
+    char property[32];
+    const struct sh_str prefix = SH_POINT_EVENT;
+    const struct sh_str event = SH_GATE_LATE_EVENT;
+    const int n = snprintf(property, sizeof property, "%.*s%.*s", SH_PRI(prefix), SH_PRI(event));
+    const uint32_t id =
+        sh_points_find(points, p->tenant, p->device, sh_str_of(property, (size_t)n));
+    if (id == 0) {
+        return SH_OK;
+    }
+    struct sh_history_result res = {0};
+    const struct sh_history_query q = {
+        .points = &id,
+        .npoints = 1,
+        .from_us = x->q.from_us,
+        .to_us = x->q.to_us < INT64_MAX / 2 - most ? x->q.to_us + most : x->q.to_us,
+        .limit = LATE_MOST,
+        .deadline_mono_us = x->q.deadline_mono_us};
+    SH_TRY(sh_history_query(x->a->r->api->o.history, &q, take_late, x, &res));
+    qsort(x->late, x->nlate, sizeof x->late[0], by_time);
+    join_late(x, 0);
+    for (int64_t near = 1000000; x->nlate > x->q.intervals; near *= 2) {
+        join_late(x, near);
+    }
+    return SH_OK;
+}
 
 /* ---- the answer ---- */
 
@@ -45,8 +148,12 @@ static void put_bound(struct sh_jw *w, const char *key, double v)
     }
 }
 
-static void put_totals(struct sh_jw *w, const struct sh_history_surveyed *s)
+static void put_totals(struct sh_jw *w, const struct wanted *x, const struct sh_history_surveyed *s)
 {
+    int64_t late = 0;
+    for (size_t i = 0; i < x->nlate; i++) {
+        late += x->late[i].sum_us;
+    }
     static const char *const counted[] = {"bad", "uncertain", "range"};
     sh_jw_key(w, "seconds");
     sh_jw_obj(w);
@@ -55,6 +162,7 @@ static void put_totals(struct sh_jw *w, const struct sh_history_surveyed *s)
     for (int k = 0; k < SH_FLAW_KINDS; k++) {
         put_seconds(w, kinds[k], s->total_us[k]);
     }
+    put_seconds(w, "late", late);
     sh_jw_obj_end(w);
     sh_jw_key(w, "samples");
     sh_jw_obj(w);
@@ -75,27 +183,45 @@ static void put_totals(struct sh_jw *w, const struct sh_history_surveyed *s)
     }
 }
 
-static void put_intervals(struct sh_jw *w, const struct sh_history_surveyed *s,
-                          enum api_time_form form)
+static void put_interval(struct sh_jw *w, const char *kind, const struct late *l,
+                         enum api_time_form form)
+{
+    sh_jw_obj(w);
+    sh_jw_key(w, "kind");
+    sh_jw_c(w, kind);
+    sh_jw_key(w, "from");
+    api_put_time(w, l->from_us, form);
+    sh_jw_key(w, "to");
+    api_put_time(w, l->to_us, form);
+    put_seconds(w, "seconds", l->sum_us);
+    if (l->merged > 1) {
+        sh_jw_key(w, "merged");
+        sh_jw_u64(w, l->merged);
+    }
+    if (l->delay_s > 0) {
+        sh_jw_key(w, "delay");
+        sh_jw_f64(w, l->delay_s);
+    }
+    sh_jw_obj_end(w);
+}
+
+static void put_intervals(struct sh_jw *w, const struct wanted *x,
+                          const struct sh_history_surveyed *s)
 {
     int64_t near = 0;
     sh_jw_key(w, "intervals");
     sh_jw_arr(w);
+    size_t late = 0; /* both lists are in the order of time */
     for (size_t i = 0; i < s->n; i++) {
         const struct sh_history_flaw_time *f = &s->rows[i];
-        sh_jw_obj(w);
-        sh_jw_key(w, "kind");
-        sh_jw_c(w, kinds[f->kind]);
-        sh_jw_key(w, "from");
-        api_put_time(w, f->from_us, form);
-        sh_jw_key(w, "to");
-        api_put_time(w, f->to_us, form);
-        put_seconds(w, "seconds", f->sum_us);
-        if (f->merged > 1) {
-            sh_jw_key(w, "merged");
-            sh_jw_u64(w, f->merged);
+        const struct late l = {f->from_us, f->to_us, f->sum_us, 0, f->merged};
+        while (late < x->nlate && x->late[late].from_us < f->from_us) {
+            put_interval(w, "late", &x->late[late++], x->a->form);
         }
-        sh_jw_obj_end(w);
+        put_interval(w, kinds[f->kind], &l, x->a->form);
+    }
+    while (late < x->nlate) {
+        put_interval(w, "late", &x->late[late++], x->a->form);
     }
     sh_jw_arr_end(w);
     for (int k = 0; k < SH_FLAW_KINDS; k++) {
@@ -106,12 +232,13 @@ static void put_intervals(struct sh_jw *w, const struct sh_history_surveyed *s,
 
 static sh_err put_point(void *ctx, const struct sh_history_surveyed *s)
 {
-    const struct wanted *x = ctx;
+    struct wanted *x = ctx;
     const struct asked *a = x->a;
     struct sh_jw *w = &a->r->w;
     const struct sh_history_survey_point *p = &x->points[s->series];
     const struct sh_point *point = sh_points_get(a->r->api->o.points, p->point);
     const bool number = point->type == SH_T_I64 || point->type == SH_T_F64;
+    SH_TRY(read_late(x, point));
     sh_jw_obj(w);
     sh_jw_key(w, "point");
     sh_jw_str(w, a->names[s->series]);
@@ -126,8 +253,8 @@ static sh_err put_point(void *ctx, const struct sh_history_surveyed *s)
     put_maybe(w, "stuck", number ? x->q.stuck_us : 0);
     put_bound(w, "low", number ? p->low : NAN);
     put_bound(w, "high", number ? p->high : NAN);
-    put_totals(w, s);
-    put_intervals(w, s, a->form);
+    put_totals(w, x, s);
+    put_intervals(w, x, s);
     sh_jw_obj_end(w);
     return w->err;
 }

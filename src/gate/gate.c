@@ -12,6 +12,9 @@
 #include <stdio.h>
 
 #include <sh/gate.h>
+#include <sh/json.h>
+
+#include "late.h"
 
 #define US_PER_DAY INT64_C(86400000000)
 
@@ -21,6 +24,7 @@ struct sh_gate {
     const struct sh_env *env;
     struct sh_gate_options o;
     struct sh_journal *journal;
+    struct late *late;
     atomic_llong max_future_us;
     atomic_bool closed; /* the disk has passed its last mark */
     atomic_ullong samples;
@@ -41,6 +45,12 @@ sh_err sh_gate_new(const struct sh_env *env, const struct sh_gate_options *o, st
     g->env = env;
     g->o = *o;
     sh_gate_set_max_future(g, o->max_future_us);
+    const sh_err err = late_new(env, o->points, &g->late);
+    if (err != SH_OK) {
+        sh_mem_free(env->alloc, g);
+        return err;
+    }
+    late_set(g->late, o->late_us);
     *out = g;
     return SH_OK;
 }
@@ -48,6 +58,11 @@ sh_err sh_gate_new(const struct sh_env *env, const struct sh_gate_options *o, st
 void sh_gate_set_max_future(struct sh_gate *g, int64_t us)
 {
     atomic_store(&g->max_future_us, us == 0 ? US_PER_DAY : us);
+}
+
+void sh_gate_set_late(struct sh_gate *g, int64_t us)
+{
+    late_set(g->late, us);
 }
 
 void sh_gate_attach(struct sh_gate *g, struct sh_journal *j)
@@ -58,6 +73,7 @@ void sh_gate_attach(struct sh_gate *g, struct sh_journal *j)
 void sh_gate_free(struct sh_gate *g)
 {
     if (g != NULL) {
+        late_free(g->late);
         sh_mem_free(g->env->alloc, g);
     }
 }
@@ -266,7 +282,7 @@ static sh_err append_pack(struct sh_gate *g, uint32_t tenant, struct sh_pack *p,
     return err;
 }
 
-/* What is submitted: one of the two. */
+/* What is submitted: a pack, or else the batch. */
 struct load {
     const struct sh_batch *batch;
     struct sh_pack *pack;
@@ -295,6 +311,8 @@ static sh_err submit(struct sh_gate *g, uint32_t tenant, const struct load *l,
     if (err != SH_OK) {
         count(err == SH_E_FULL ? &g->refused_full : &g->refused_busy, 1);
         sh_mem_free(g->env->alloc, f);
+    } else {
+        late_batch(g->late, tenant, l->batch);
     }
     if (wait_us != NULL) {
         *wait_us = 0;
@@ -313,9 +331,70 @@ sh_err sh_gate_submit(struct sh_gate *g, uint32_t tenant, const struct sh_batch 
 sh_err sh_gate_submit_pack(struct sh_gate *g, uint32_t tenant, struct sh_pack *p,
                            sh_journal_done *done, void *ctx, int64_t *wait_us)
 {
-    const struct load l = {.pack = p, .rows = sh_pack_rows(p)};
+    /* The last samples of its runs tell whether it is late. */
+    const struct load l = {.batch = &sh_pack_newest(p)->batch, .pack = p, .rows = sh_pack_rows(p)};
     const struct flight f = {.gate = g, .done = done, .ctx = ctx};
     return submit(g, tenant, &l, &f, wait_us);
+}
+
+/* ---- late samples ---- */
+
+static sh_err tell_late(struct sh_gate *g, const struct late_note *n)
+{
+    enum { JSON_MAX = 256 };
+    char detail[160];
+    struct sh_buf json;
+    struct sh_jw w;
+    struct sh_batch_builder b;
+    struct sh_gate_target t;
+    const struct sh_str prefix = SH_POINT_EVENT;
+    const struct sh_str event = SH_GATE_LATE_EVENT;
+    char property[32];
+    const int len = snprintf(property, sizeof property, "%.*s%.*s", SH_PRI(prefix), SH_PRI(event));
+    const struct sh_gate_who who = {.tenant = n->tenant};
+    const struct sh_gate_name name = {.device = n->device,
+                                      .property = sh_str_of(property, (size_t)len),
+                                      .type = SH_T_TEXT,
+                                      .event = true};
+    if (sh_gate_point(g, &who, &name, &t, detail) != SH_GATE_OK || t.type != SH_T_TEXT) {
+        return SH_E_NOTFOUND; /* the device has gone, or its points are full */
+    }
+    sh_buf_init(&json, g->env->alloc, JSON_MAX);
+    sh_batch_builder_init(&b, g->env->alloc, 1, JSON_MAX);
+    sh_jw_init(&w, &json);
+    sh_jw_obj(&w);
+    sh_jw_key(&w, "from");
+    sh_jw_time(&w, n->from_us);
+    sh_jw_key(&w, "to");
+    sh_jw_time(&w, n->to_us);
+    sh_jw_key(&w, "samples");
+    sh_jw_u64(&w, n->samples);
+    sh_jw_key(&w, "delay");
+    sh_jw_f64(&w, (double)n->delay_us / 1e6);
+    sh_jw_obj_end(&w);
+    sh_err err = sh_jw_end(&w);
+    if (err == SH_OK) {
+        err = sh_batch_add_bytes(&b, t.point, sh_wall_us(g->env->clock), SH_T_TEXT,
+                                 sh_buf_bytes(&json), SH_Q_GOOD);
+    }
+    if (err == SH_OK) {
+        err = sh_gate_submit(g, n->tenant, &b.view, NULL, NULL, NULL);
+    }
+    sh_buf_fini(&json);
+    sh_batch_builder_fini(&b);
+    return err;
+}
+
+void sh_gate_tell_late(struct sh_gate *g, bool all)
+{
+    struct late_note n;
+    while (late_take(g->late, all, &n)) {
+        const sh_err err = tell_late(g, &n);
+        if (err != SH_OK && err != SH_E_NOTFOUND) {
+            sh_log(g->env->log, SH_LOG_WARN, "gate", "late samples of %.*s were not noted: %s",
+                   SH_PRI(n.device), sh_err_name(err));
+        }
+    }
 }
 
 static sh_err edit_append(struct sh_gate *g, const struct sh_history_edit *e, struct sh_buf *wire,
@@ -503,5 +582,6 @@ void sh_gate_stats(const struct sh_gate *g, struct sh_gate_stats *out)
         .refused_full = atomic_load_explicit(&g->refused_full, memory_order_relaxed),
         .refused_busy = atomic_load_explicit(&g->refused_busy, memory_order_relaxed),
         .failed = atomic_load_explicit(&g->failed, memory_order_relaxed),
+        .late_missed = late_missed(g->late),
     };
 }

@@ -152,6 +152,9 @@ void node_close(struct node *n)
     stop_servers(n);
     stop_workers(n);
     keeper_free(n);
+    if (n->gate != NULL && n->journal != NULL) {
+        sh_gate_tell_late(n->gate, true);
+    }
     sh_twin_close(n->twin);
     close_journal(n);
     free_servers(n);

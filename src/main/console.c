@@ -101,6 +101,7 @@ static void apply(struct node *n, const struct sh_config *c)
     sh_history_set_retention(n->history, sh_config_int(c, "history.retention"));
     sh_history_set_cold_after(n->history, cold);
     sh_gate_set_max_future(n->gate, sh_config_int(c, "history.max_future"));
+    sh_gate_set_late(n->gate, sh_config_int(c, "history.late"));
     keeper_set(n, c);
     if (err != SH_OK) {
         sh_log(n->env.log, SH_LOG_ERROR, "main", "settings were not taken over: %s",

@@ -160,6 +160,10 @@ const struct sh_config_key node_keys[] = {
      "一次跨多点位查询使用的线程数；0 表示每个处理器一个，最多 8 个。", NULL},
     {"history.max_future", SH_CONFIG_DURATION, "1d", 0, 0, true, false, false,
      "Samples further ahead are refused.", "时间超前于当前时刻这么多的样本拒收。", NULL},
+    {"history.late", SH_CONFIG_DURATION, "5m", 0, 0, true, false, false,
+     "Samples that arrive this long after their time are told as an event of the device; 0s = "
+     "never.",
+     "到达时间比采样时间晚这么久的样本，记为该设备的迟到事件；0s 表示不记。", NULL},
     {"history.head", SH_CONFIG_SIZE, "64MiB", 1 << 20, INT64_C(16) << 30, false, false, false,
      "Memory for samples that are not yet in a segment, but at least 256 bytes for each series "
      "that sends.",

@@ -61,6 +61,7 @@ static void tend(void *ctx)
     struct node *n = ctx;
     const unsigned seconds = atomic_load(&n->seconds);
     disk_tick(n);
+    sh_gate_tell_late(n->gate, false);
     health_tick(n, seconds);
     sh_err err = sh_twin_tick(n->twin);
     if (seconds % TICKS_PER_GUARD == 0) {

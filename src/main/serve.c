@@ -422,6 +422,7 @@ static sh_err open_samples(struct node *n)
         .property = gate_property,
         .ctx = n,
         .max_future_us = sh_config_int(n->config, "history.max_future"),
+        .late_us = sh_config_int(n->config, "history.late"),
     };
     err = sh_gate_new(&n->env, &go, &n->gate);
     err = err != SH_OK ? err : disk_open(n);

@@ -109,7 +109,7 @@ describe('data quality', () => {
     await page.reload();
     await until(() => gap.inputValue(), (text) => text === '45m', 'kept');
     const kinds = page.getByRole('group', { name: '显示哪些问题' }).getByRole('button');
-    expect(await kinds.count()).toBe(5);
+    expect(await kinds.count()).toBe(6);
     for (const kind of await kinds.all()) await kind.click();
     expect(await intervals()).toBe(0);
   });
@@ -133,7 +133,7 @@ describe('data quality', () => {
     const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: '导出 CSV' }).click()]);
     const lines = readFileSync(await file.path(), 'utf8').split('\r\n');
     expect(lines[0]).toBe('\ufeffpoint,kind,name,from,to,seconds,merged');
-    expect(lines[1]).toMatch(/,(gap|stuck|bad|uncertain|range),.*,\d{4}-\d\d-\d\dT.*Z,/);
+    expect(lines[1]).toMatch(/,(gap|stuck|bad|uncertain|range|late),.*,\d{4}-\d\d-\d\dT.*Z,/);
   });
 });
 

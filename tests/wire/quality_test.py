@@ -138,6 +138,36 @@ def refusals(s):
     refused(lambda: ask(s, ["m/none"], T0, T0 + 1), 404, "unknown_point")
 
 
+def late(s):
+    """What arrives twenty minutes after its time is an event of the device, and stands in the quality of its points."""
+    now = int(time.time() * 1000)
+    begin = now - 1_800_000
+    rows = [{"ts": begin + i * 1000, "values": {"a": i, "b": -i}} for i in range(600)]
+    s.post("/api/v1/ingest?device=away", rows[:300])
+    s.post("/api/v1/ingest?device=away", rows[300:])
+    s.post("/api/v1/ingest?device=prompt", [{"ts": now - 60_000, "values": {"a": 1}}, {"ts": now - 40 * 86_400_000, "values": {"a": 0}}])
+    until = time.time() + 40
+    while not (events := s.get("/api/v1/devices/away/events")["items"]):
+        if time.time() > until:
+            sys.exit("no event tells of the late samples")
+        time.sleep(0.2)
+    check("one event", [e["event"] for e in events], ["late-data"])
+    data = events[0]["data"]
+    check("how many", data["samples"], 1200)
+    if not 1_790 < data["delay"] < 1_900:
+        sys.exit(f"delay {data['delay']}")
+    got = ask(s, ["away/a"], begin - 10_000, now, gap="1h")["away/a"]
+    times = [(f["from"], f["to"]) for f in got["intervals"] if f["kind"] == "late"]
+    check("when", times, [(begin, begin + 599_000)])
+    near("how long", got["seconds"]["late"], 599)
+    part = ask(s, ["away/b"], begin + 100_000, begin + 200_000, gap="1h")["away/b"]
+    near("of a part", part["seconds"]["late"], 100)
+    check("it is not unavailable", part["availability"], 1.0)
+    fine = ask(s, ["prompt/a"], now - 3_600_000, now)["prompt/a"]
+    check("in time, or brought in", (fine["seconds"]["late"], s.get("/api/v1/devices/prompt/events")["items"]), (0, []))
+    check("its points are its own", sorted(p["property"] for p in s.get("/api/v1/points?device=away")["items"]), ["a", "b"])
+
+
 def others(s):
     s.post("/api/v1/tenants", {"path": "park", "name": "park"})
     root = s.token
@@ -158,7 +188,7 @@ def main():
     with Songhua() as s:
         rows = make(s)
         print(f"{len(rows)} samples", flush=True)
-        for part in (against_a_walk, thresholds, refusals, others):
+        for part in (against_a_walk, thresholds, late, refusals, others):
             part(s, rows) if part in (against_a_walk, thresholds) else part(s)
             print(part.__name__, "ok", flush=True)
 

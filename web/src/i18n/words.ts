@@ -244,6 +244,7 @@ const table = {
   'event.id': ['事件', 'Event'],
   'event.data': ['内容', 'Content'],
   'event.only': ['只看某一事件', 'One kind of event'],
+  'event.late': ['{n} 个样本晚到：采样时间 {from} – {to}，最多晚 {span}', '{n} samples came late: of {from} – {to}, up to {span} after their time'],
   'event.none': ['没有事件', 'No events'],
   'event.noneHint': [
     '设备向 sh/v1/<设备>/event/<事件> 发布 JSON 即可，会长期保存',

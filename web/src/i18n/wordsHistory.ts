@@ -18,6 +18,8 @@ export const historyWords = {
   'flaw.bad': ['质量坏', 'Bad'],
   'flaw.uncertain': ['质量存疑', 'Uncertain'],
   'flaw.range': ['超量程', 'Out of range'],
+  'flaw.late': ['迟到', 'Late'],
+  'flaw.delay': ['晚到达 {span}', '{span} late'],
   'flaw.good': ['正常占比', 'Without a flaw'],
   'flaw.availability': ['可用率', 'Availability'],
   'flaw.period': ['采样周期', 'Period'],
@@ -41,7 +43,7 @@ export const historyWords = {
   'flaw.mergedWithin': ['相隔 {span}以内的已合并显示，合计不受影响', 'those within {span} are shown as one; totals are exact'],
   'flaw.more': ['另有 {n} 处：请放大时间范围，或导出 CSV。', '{n} more: zoom in, or export as CSV.'],
   'flaw.none': ['所选范围内没有发现问题。', 'Nothing wrong was found in this range.'],
-  'flaw.lateHint': ['样本不保存到达时间，因此不显示迟到的数据。', 'The time of arrival is not kept with a sample, so late data is not told.'],
+  'flaw.lateHint': ['迟到按设备记录：样本到达比采样时间晚 5 分钟以上（系统配置 history.late），不计入不可用。', 'Late is noted by device: samples that arrived over 5 minutes after their time (setting history.late). It does not lower the availability.'],
 
   'history.exportXlsx': ['Excel，原始数据（含质量）', 'Excel, raw samples with quality'],
   'history.exportXlsxStep': ['Excel，按步长聚合（{step}）', 'Excel, aggregated by step ({step})'],

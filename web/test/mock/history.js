@@ -120,15 +120,15 @@ export function querySeries(ask, device, property, edits) {
 export function qualitySeries(ask, device, property) {
   const [from, end] = [toMs(ask.from), Math.min(toMs(ask.to), Date.now())];
   const number = property.type === 'f64' || property.type === 'i64';
-  const seconds = { all: Math.max(0, end - from) / 1000, good: 0, gap: 0, stuck: 0, bad: 0, uncertain: 0, range: 0 };
+  const seconds = { all: Math.max(0, end - from) / 1000, good: 0, gap: 0, stuck: 0, bad: 0, uncertain: 0, range: 0, late: 0 };
   const gap = ask.gap ? stepMs(ask.gap) / 1000 : (ask.gap_factor ?? 3);
   const stuck = number && ask.stuck ? stepMs(ask.stuck) / 1000 : null;
   const intervals = [];
-  const add = (kind, a, b) => {
+  const add = (kind, a, b, more = {}) => {
     const part = { kind, from: Math.max(a, from), to: Math.min(b, end) };
     if (part.to <= part.from) return;
     seconds[kind] += (part.to - part.from) / 1000;
-    intervals.push({ ...part, seconds: (part.to - part.from) / 1000 });
+    intervals.push({ ...part, seconds: (part.to - part.from) / 1000, ...more });
   };
   for (let hour = Math.floor(from / 3_600_000) * 3_600_000; hour < end; hour += 3_600_000) {
     if (gap < 120) add('gap', hour + 600_000, hour + 720_000);
@@ -136,6 +136,7 @@ export function qualitySeries(ask, device, property) {
     add('bad', hour + 2_400_000, hour + 2_430_000);
     add('uncertain', hour + 2_700_000, hour + 2_760_000);
     if (number) add('range', hour + 3_000_000, hour + 3_060_000);
+    add('late', hour + 3_300_000, hour + 3_400_000, { delay: 420 });
   }
   seconds.good = seconds.all - seconds.gap - seconds.stuck - seconds.bad - seconds.uncertain - seconds.range;
   const { min = null, max = null } = number ? (property.range ?? {}) : {};

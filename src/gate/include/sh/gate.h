@@ -56,6 +56,7 @@ struct sh_gate_options {
     sh_gate_property *property; /* may be NULL */
     void *ctx;
     int64_t max_future_us; /* samples further ahead are refused; 0 = one day */
+    int64_t late_us;       /* samples that come so long after their time are late; 0 = none */
 };
 SH_MUST_CHECK sh_err sh_gate_new(const struct sh_env *env, const struct sh_gate_options *o,
                                  struct sh_gate **out);
@@ -101,6 +102,15 @@ int64_t sh_gate_max_time(const struct sh_gate *g);
 /* Another max_future_us. Any thread. */
 void sh_gate_set_max_future(struct sh_gate *g, int64_t us);
 
+/* Late samples of each device are told as an event of it, SH_GATE_LATE_EVENT: {"from","to" (RFC
+ * 3339, times of the samples), "samples", "delay" (seconds, the longest)}, when they have come for
+ * ten seconds, and not more often than every ten minutes. What is older than 30 days was brought in
+ * and is not late. Another late_us. Any thread. */
+#define SH_GATE_LATE_EVENT SH_STR("late-data")
+void sh_gate_set_late(struct sh_gate *g, int64_t us);
+/* Tells what is due; each second, and with `all` at the end. One thread. */
+void sh_gate_tell_late(struct sh_gate *g, bool all);
+
 /* The disk's last mark was passed (disk.h), or is no longer: samples are refused with SH_E_FULL
  * until then. Edits are not. Any thread. */
 void sh_gate_close(struct sh_gate *g, bool closed);
@@ -137,7 +147,8 @@ struct sh_gate_stats {
     uint64_t refused_rate; /* batches */
     uint64_t refused_full;
     uint64_t refused_busy;
-    uint64_t failed; /* batches whose commit failed */
+    uint64_t failed;      /* batches whose commit failed */
+    uint64_t late_missed; /* late samples of which no event tells: too many devices at once */
 };
 void sh_gate_stats(const struct sh_gate *g, struct sh_gate_stats *out);
 

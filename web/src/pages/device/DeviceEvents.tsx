@@ -9,19 +9,35 @@ import { EmptyState } from '../../components/EmptyState';
 import { useDelayed } from '../../components/useDelayed';
 import { useEvery } from '../../components/useEvery';
 import { t, useLanguage } from '../../i18n';
-import { moment } from '../../i18n/format';
+import { count, moment, span, toMs } from '../../i18n/format';
 
 const RELOAD_MS = 10_000;
 
-function words(data: unknown): string {
-  return typeof data === 'string' ? data : JSON.stringify(data);
+interface Late {
+  from: string;
+  to: string;
+  samples: number;
+  delay: number;
+}
+/** What the platform itself notes: samples that came long after their time. */
+function lateOf(e: DeviceEvent): Late | null {
+  const late = e.data as Partial<Late> | null;
+  return e.event === 'late-data' && typeof late?.from === 'string' && typeof late.to === 'string' && typeof late.delay === 'number' ? (late as Late) : null;
+}
+
+function words(e: DeviceEvent): string {
+  const late = lateOf(e);
+  if (late) {
+    return t('event.late', { n: count(late.samples), from: moment(toMs(late.from)), to: moment(toMs(late.to)), span: span(late.delay) });
+  }
+  return typeof e.data === 'string' ? e.data : JSON.stringify(e.data);
 }
 
 function columnsOf(): Column<DeviceEvent>[] {
   return [
     { key: 'time', title: t('event.time'), width: 180, render: (e) => moment(e.time) },
     { key: 'event', title: t('event.id'), width: '20%', render: (e) => <code>{e.event}</code> },
-    { key: 'data', title: t('event.data'), render: (e) => <span title={words(e.data)}>{words(e.data)}</span> },
+    { key: 'data', title: t('event.data'), render: (e) => <span title={words(e)}>{words(e)}</span> },
   ];
 }
 

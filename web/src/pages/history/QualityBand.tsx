@@ -23,6 +23,7 @@ function Patterns() {
         {lines('stuck', 'M0 3 H6')}
         {lines('bad', 'M0 0 L6 6 M6 0 L0 6')}
         {lines('uncertain', 'M1.5 0 V6 M4.5 0 V6')}
+        {lines('late', 'M1 1 L3 3 L1 5 M4 1 L6 3 L4 5')}
         {lines('range', 'M1.5 1.5 h2 v2 h-2 z', 5)}
       </defs>
     </svg>
@@ -39,7 +40,8 @@ export function FlawSwatch({ kind }: { kind: Flaw }) {
 
 export function flawWords(i: Interval): string {
   const base = `${t(flawWord(i.kind))} · ${moment(i.from)} – ${moment(i.to)} · ${span(i.seconds)}`;
-  return i.merged ? `${base} · ${t('flaw.mergedOf', { n: i.merged })}` : base;
+  const delay = i.delay ? ` · ${t('flaw.delay', { span: span(i.delay) })}` : '';
+  return i.merged ? `${base}${delay} · ${t('flaw.mergedOf', { n: i.merged })}` : base + delay;
 }
 
 interface Props {
@@ -58,7 +60,7 @@ function Band({ one, range, hidden, onRange, width }: { one: PointQuality; width
     const x = event.clientX - event.currentTarget.getBoundingClientRect().left;
     return { x, found: flawsAt(shown, range.from + x * msPerPixel, 2 * msPerPixel) };
   };
-  const order: Flaw[] = ['stuck', 'range', 'uncertain', 'bad', 'gap'];
+  const order: Flaw[] = ['late', 'stuck', 'range', 'uncertain', 'bad', 'gap'];
   const availability = one.availability === null ? '–' : percent(one.availability, 1);
   return (
     <div className="flaw-row" data-point={one.point}>

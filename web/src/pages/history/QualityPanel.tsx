@@ -8,7 +8,7 @@ import { t, type WordKey } from '../../i18n';
 import { cell, count, moment, percent, span } from '../../i18n/format';
 import { saveFile } from '../devices/importFile';
 import {
-  around, flawWord, GAP_DEFAULT, gapChoices, gapOk, qualityCsv, rowsOf, STUCK_DEFAULT, stuckChoices, stuckOk, type Flaw, type PointQuality,
+  around, flaws, flawWord, GAP_DEFAULT, gapChoices, gapOk, qualityCsv, rowsOf, STUCK_DEFAULT, stuckChoices, stuckOk, type Flaw, type PointQuality,
 } from './quality';
 import { FlawChoice, FlawSwatch } from './QualityBand';
 import type { Quality } from './useQuality';
@@ -58,7 +58,7 @@ function Threshold(props: { name: 'gap' | 'stuck'; word: WordKey; value: string;
 function Figures({ series }: { series: PointQuality[] }) {
   const seconds = (value: number) => (value > 0 ? span(value) : '–');
   const words = [
-    'flaw.availability', 'flaw.good', 'flaw.gap', 'flaw.stuck', 'flaw.bad', 'flaw.uncertain', 'flaw.range', 'stat.count', 'flaw.period',
+    'flaw.availability', 'flaw.good', 'flaw.gap', 'flaw.stuck', 'flaw.bad', 'flaw.uncertain', 'flaw.range', 'flaw.late', 'stat.count', 'flaw.period',
     'flaw.limits',
   ] as const;
   const row = (s: PointQuality) => (
@@ -66,7 +66,7 @@ function Figures({ series }: { series: PointQuality[] }) {
       <th scope="row">{s.point}</th>
       <td className="right strong">{s.availability === null ? '–' : percent(s.availability, 1)}</td>
       <td className="right">{percent(s.seconds.good, s.seconds.all)}</td>
-      {(['gap', 'stuck', 'bad', 'uncertain', 'range'] as const).map((kind) => (
+      {flaws.map((kind) => (
         <td key={kind} className="right" data-flaw={kind}>{seconds(s.seconds[kind])}</td>
       ))}
       <td className="right">{count(s.samples.all)}</td>

@@ -4,7 +4,7 @@ import type { ValueType } from '../../api/types';
 import type { Range } from '../../charts/lines';
 import type { WordKey } from '../../i18n';
 
-export const flaws = ['gap', 'stuck', 'bad', 'uncertain', 'range'] as const;
+export const flaws = ['gap', 'stuck', 'bad', 'uncertain', 'range', 'late'] as const;
 export type Flaw = (typeof flaws)[number];
 export const flawWord = (kind: Flaw) => `flaw.${kind}` as WordKey;
 
@@ -15,6 +15,8 @@ export interface Interval {
   /** Without what lies between the parts of a merged one. */
   seconds: number;
   merged?: number;
+  /** Of late ones: how long after their time the samples came, at most (seconds). */
+  delay?: number;
 }
 export interface PointQuality {
   point: string;
