@@ -179,11 +179,85 @@ static void test_quota_is_exact_under_threads(void **state)
     assert_int_equal(atomic_load(&s.checks), 3333);
 }
 
+/* Two changes of the master key at once, while others seal and unseal: one after the other, and
+ * what is on the disk afterwards opens everything. */
+enum { MASTERS = 2, MASTER_ROUNDS = 3 }; /* fewer in all than the ring keeps */
+struct turn {
+    struct shared *s;
+    struct sh_principal sys;
+    sh_err err;
+};
+
+static void turner(void *ctx)
+{
+    struct turn *t = ctx;
+    const struct sh_guard_at at = {.by = &t->sys, .tenant = SH_TENANT_ROOT};
+    for (int i = 0; i < MASTER_ROUNDS && t->err == SH_OK; i++) {
+        struct sh_diag diag = {0};
+        uint32_t n = 0;
+        t->err = sh_guard_keys_rotate(t->s->f->g, &at, true, &n, &diag);
+    }
+}
+
+static void sealer(void *ctx)
+{
+    struct shared *s = ctx;
+    const struct sh_alloc *al = &s->f->t.alloc;
+    while (!atomic_load(&s->stop)) {
+        struct sh_buf box;
+        struct sh_buf out;
+        sh_buf_init(&box, al, 256);
+        sh_buf_init(&out, al, 256);
+        if (sh_guard_seal(s->f->g, SH_STR("channel/1"), sh_bytes_of("s3cret", 6), &box) != SH_OK ||
+            sh_guard_unseal(s->f->g, SH_STR("channel/1"), sh_buf_bytes(&box), &out) != SH_OK ||
+            out.n != 6) {
+            atomic_fetch_add(&s->wrong, 1);
+        }
+        sh_buf_fini(&box);
+        sh_buf_fini(&out);
+        atomic_fetch_add(&s->checks, 1);
+    }
+}
+
+static void test_two_changes_of_the_master_key_do_not_meet(void **state)
+{
+    struct fixture *f = *state;
+    static struct shared s;
+    struct turn turns[MASTERS];
+    struct sh_thread threads[MASTERS + 1] = {0};
+    struct sh_buf box;
+    struct sh_buf out;
+    memset(&s, 0, sizeof s);
+    s.f = f;
+    sh_buf_init(&box, &f->t.alloc, 256);
+    sh_buf_init(&out, &f->t.alloc, 256);
+    assert_ok(sh_guard_seal(f->g, SH_STR("channel/1"), sh_bytes_of("before", 6), &box));
+    assert_ok(sh_thread_start(&threads[MASTERS], "sealer", sealer, &s));
+    for (int i = 0; i < MASTERS; i++) {
+        turns[i] = (struct turn){&s, sh_guard_system(f->g), SH_OK};
+        assert_ok(sh_thread_start(&threads[i], "turner", turner, &turns[i]));
+    }
+    for (int i = 0; i < MASTERS; i++) {
+        sh_thread_join(&threads[i]);
+        assert_int_equal(turns[i].err, SH_OK);
+    }
+    atomic_store(&s.stop, true);
+    sh_thread_join(&threads[MASTERS]);
+    assert_true(atomic_load(&s.wrong) == 0 && atomic_load(&s.checks) > 0);
+    fixture_reopen(f);
+    assert_ok(sh_guard_unseal(f->g, SH_STR("channel/1"), sh_buf_bytes(&box), &out));
+    assert_memory_equal(out.p, "before", 6);
+    assert_int_equal(fake_disk_audited(f->disk, "node.key_rotated"), MASTERS * MASTER_ROUNDS);
+    sh_buf_fini(&box);
+    sh_buf_fini(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(test_checks_run_while_everything_changes),
         FIXTURE_TEST(test_quota_is_exact_under_threads),
+        FIXTURE_TEST(test_two_changes_of_the_master_key_do_not_meet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
