@@ -388,7 +388,8 @@ api_handler api_devices_list, api_devices_post, api_devices_get, api_devices_put
     api_devices_delete, api_device_latest, api_device_events, api_device_changes, api_device_rename,
     api_device_replace, api_device_secret, api_device_connection, api_devices_import,
     api_devices_export, api_devices_export_picked, api_devices_bulk, api_devices_bulk_delete,
-    api_device_command, api_command_get, api_device_write_enable, api_device_write_disable;
+    api_device_command, api_command_get, api_commands_list, api_device_write_enable,
+    api_device_write_disable;
 api_handler api_views_list, api_views_post, api_views_put, api_views_delete;
 api_handler api_dashboards_list, api_dashboards_post, api_dashboards_get, api_dashboards_put,
     api_dashboards_delete, api_dashboards_data;

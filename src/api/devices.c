@@ -343,6 +343,34 @@ int api_command_get(struct api_req *r)
     return err == SH_OK ? 200 : api_error(r, err, NULL);
 }
 
+static void put_listed(void *ctx, json_t *doc)
+{
+    struct api_req *r = ctx;
+    sh_jw_json(&r->w, doc);
+}
+
+int api_commands_list(struct api_req *r)
+{
+    struct sh_str next = SH_STR("");
+    const struct sh_twin_commands_query q = {.tenant = r->tenant,
+                                             .device = r->params[0],
+                                             .cursor = api_query(r, "cursor"),
+                                             .limit = api_limit(r, 50, 1000)};
+    sh_jw_obj(&r->w);
+    sh_jw_key(&r->w, "items");
+    sh_jw_arr(&r->w);
+    const sh_err err = sh_twin_commands(r->api->o.twin, &q, r->arena, &next, put_listed, r);
+    if (err != SH_OK) {
+        return err == SH_E_INVAL
+                   ? api_problem(r, 400, "bad_request", "cursor is not valid", "cursor 无效")
+                   : api_error(r, err, NULL);
+    }
+    sh_jw_arr_end(&r->w);
+    put_next(r, next);
+    sh_jw_obj_end(&r->w);
+    return 200;
+}
+
 static int write_changed(struct api_req *r, sh_err err, const char *act, struct sh_str detail,
                          const struct sh_diag *d)
 {

@@ -486,6 +486,9 @@ const struct api_route api_routes[] = {
      "{\"type\":\"object\",\"properties\":{\"service\":{\"type\":\"string\"},\"property\":{"
      "\"type\":\"string\"},\"value\":{},\"id\":{\"type\":\"string\"},\"timeout_ms\":{\"type\":"
      "\"integer\"}}}"},
+    {SH_HTTP_GET, V1 "devices/{id}/commands", "listCommands", SH_PERM_DEVICES_READ, API_F_PARTS,
+     api_commands_list, "Commands of a device, newest first.", "设备的命令记录（新的在前）",
+     "limit,cursor", NULL},
     {SH_HTTP_GET, V1 "commands/{id}", "getCommand", SH_PERM_DEVICES_READ, API_F_PARTS,
      api_command_get, "State of a command.", "命令状态", NULL, NULL},
     {SH_HTTP_POST, V1 "devices/{id}/write-enable", "enableWrite", SH_PERM_DEVICES_ENABLE_WRITE,

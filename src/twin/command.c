@@ -414,6 +414,68 @@ sh_err sh_twin_command_write(struct sh_twin *t, uint32_t tenant, struct sh_str i
     return SH_OK;
 }
 
+static sh_err give_row(struct sh_twin *t, const struct sh_record_row *row, bool open,
+                       void (*give)(void *ctx, json_t *doc), void *ctx)
+{
+    json_t *doc = NULL;
+    sh_err err = SH_OK;
+    if (open) { /* it may have its final state by now */
+        err = sh_twin_command_get(t, row->tenant, row->id, &doc);
+        if (err == SH_E_NOTFOUND) {
+            return SH_OK;
+        }
+    } else {
+        err = sh_json_parse(row->doc, (size_t)TWIN_DOC_BYTES * 2, &doc, NULL);
+    }
+    if (err == SH_OK) {
+        give(ctx, doc);
+    }
+    json_decref(doc);
+    return err;
+}
+
+sh_err sh_twin_commands(struct sh_twin *t, const struct sh_twin_commands_query *q,
+                        struct sh_arena *ar, struct sh_str *next,
+                        void (*give)(void *ctx, json_t *doc), void *ctx)
+{
+    struct sh_record_page page = {.n = 0};
+    struct sh_buf filter;
+    struct sh_jw w;
+    sh_buf_init(&filter, t->env->alloc, 4096);
+    sh_jw_init(&w, &filter);
+    sh_mutex_lock(&t->lock);
+    const struct twin_slot *s = twin_find(t, q->tenant, q->device);
+    sh_err err = s == NULL ? SH_E_NOTFOUND : sh_buf_put_c(&filter, "device = ");
+    if (err == SH_OK) {
+        sh_jw_str(&w, s->dev->id);
+        err = sh_jw_end(&w);
+    }
+    sh_mutex_unlock(&t->lock);
+    struct sh_record_query rq = {.tenant = q->tenant,
+                                 .type = KIND_OPEN,
+                                 .filter = sh_buf_str(&filter),
+                                 .sort = SH_STR("-created"),
+                                 .limit = q->limit};
+    *next = SH_STR("");
+    if (err == SH_OK && q->cursor.n == 0) { /* those on their way stand before all others */
+        err = sh_record_list(t->o.record, &rq, ar, &page, NULL);
+        for (size_t i = 0; i < page.n && err == SH_OK; i++) {
+            err = give_row(t, &page.rows[i], true, give, ctx);
+        }
+    }
+    if (err == SH_OK) {
+        rq.type = KIND_COMMAND;
+        rq.cursor = q->cursor;
+        err = sh_record_list(t->o.record, &rq, ar, &page, NULL);
+        for (size_t i = 0; i < page.n && err == SH_OK; i++) {
+            err = give_row(t, &page.rows[i], false, give, ctx);
+        }
+        *next = page.next;
+    }
+    sh_buf_fini(&filter);
+    return err;
+}
+
 /* ------------------------------------------------------------------ attributes */
 
 /* The device's own id; NULL when there is no such device. */

@@ -5,9 +5,9 @@
 #include <stdio.h>
 
 /* Members that only answers have. */
-static const char *const answer_members[] = {"id",        "state",         "since",   "points",
-                                             "created",   "write_enabled", "updated", "revision",
-                                             "last_time", "thing_revision"};
+static const char *const answer_members[] = {
+    "id",      "state",    "since",     "points",         "created",    "write_enabled",
+    "updated", "revision", "last_time", "thing_revision", "write_until"};
 /* Members that only we write. */
 static const char *const own_members[] = {"aliases", "replaced", "renamed", "tagset", "made"};
 
@@ -769,7 +769,8 @@ sh_err sh_twin_device_write(struct sh_twin *t, uint32_t tenant, struct sh_str id
     sh_mutex_lock(&t->lock);
     const struct twin_slot *s = twin_find(t, tenant, id);
     sh_err err = s == NULL ? SH_E_NOTFOUND : twin_row(s, ar, &row);
-    const bool writable = s != NULL && s->write_until_us > sh_wall_us(t->env->clock);
+    const int64_t until = s == NULL ? 0 : s->write_until_us;
+    const bool writable = until > sh_wall_us(t->env->clock);
     const struct twin_thing *m =
         s == NULL ? NULL : twin_thing_find(t, tenant, twin_dev_text(s->dev, TWIN_THING));
     const uint64_t model = m == NULL ? 0 : m->rev;
@@ -797,6 +798,10 @@ sh_err sh_twin_device_write(struct sh_twin *t, uint32_t tenant, struct sh_str id
         }
         sh_jw_key(w, "write_enabled");
         sh_jw_bool(w, writable);
+        if (writable) {
+            sh_jw_key(w, "write_until");
+            sh_jw_time(w, until);
+        }
         sh_jw_key(w, "created");
         sh_jw_time(w, meta.created_us);
         sh_jw_key(w, "revision");

@@ -211,6 +211,60 @@ static void test_command_has_one_final_state(void **state)
     assert_int_equal(sh_twin_command_write(f->w, 2, SH_STR("c-1"), &w), SH_E_NOTFOUND);
 }
 
+/* Ids and states of a page, "c-3 sent, c-1 done". */
+static void put_id(void *ctx, json_t *doc)
+{
+    struct fix *f = ctx;
+    const struct sh_str id = sh_json_get_str(doc, "id");
+    const struct sh_str state = sh_json_get_str(doc, "state");
+    if (f->out.n > 0) {
+        assert_ok(sh_buf_put_c(&f->out, ", "));
+    }
+    assert_ok(sh_buf_put_str(&f->out, id));
+    assert_ok(sh_buf_put_c(&f->out, " "));
+    assert_ok(sh_buf_put_str(&f->out, state));
+}
+
+static void test_commands_are_listed_newest_first(void **state)
+{
+    struct fix *f = *state;
+    struct sh_str next;
+    char id[64];
+    struct sh_twin_commands_query q = {.tenant = 1, .device = SH_STR("p1"), .limit = 2};
+    make_pump(f);
+    assert_ok(enable(f, "test", 3600));
+    static const char *const bodies[] = {
+        "{'service':'start','id':'c-1'}", "{'service':'start','id':'c-2'}",
+        "{'service':'start','id':'c-3'}", "{'service':'start','id':'c-4'}"};
+    for (size_t i = 0; i < SH_COUNT(bodies); i++) {
+        assert_ok(command(f, bodies[i], id));
+        sh_test_advance(&f->t, 1000000);
+        if (i < 3) {
+            assert_ok(sh_twin_command_done(f->w, 1, sh_str_c(id), i != 1, SH_STR("")));
+            assert_ok(sh_twin_tick(f->w));
+        }
+    }
+    sh_buf_clear(&f->out);
+    assert_ok(sh_twin_commands(f->w, &q, f->ar, &next, put_id, f));
+    assert_str(sh_buf_str(&f->out), "c-4 sent, c-3 done, c-2 failed");
+    assert_true(next.n > 0);
+    q.cursor = next;
+    sh_buf_clear(&f->out);
+    assert_ok(sh_twin_commands(f->w, &q, f->ar, &next, put_id, f));
+    assert_str(sh_buf_str(&f->out), "c-1 done");
+    assert_int_equal(next.n, 0);
+    assert_ok(sh_twin_command_done(f->w, 1, SH_STR("c-4"), true, SH_STR("")));
+    q.cursor = SH_STR("");
+    sh_buf_clear(&f->out);
+    assert_ok(sh_twin_commands(f->w, &q, f->ar, &next, put_id, f)); /* not stored yet */
+    assert_str(sh_buf_str(&f->out), "c-4 done, c-3 done, c-2 failed");
+    q.device = SH_STR("nobody");
+    assert_int_equal(sh_twin_commands(f->w, &q, f->ar, &next, put_id, f), SH_E_NOTFOUND);
+    q.device = SH_STR("p1");
+    q.cursor = SH_STR("x");
+    assert_int_equal(sh_twin_commands(f->w, &q, f->ar, &next, put_id, f), SH_E_INVAL);
+}
+
 static void test_attributes_are_merged(void **state)
 {
     struct fix *f = *state;
@@ -345,6 +399,7 @@ int main(void)
         T(test_links_hold_a_device_online),
         T(test_command_needs_a_write_grant_that_ends),
         T(test_command_has_one_final_state),
+        T(test_commands_are_listed_newest_first),
         T(test_attributes_are_merged),
         T(test_list_filters_sorts_and_pages),
         T(test_list_of_many_devices_goes_over_chunks),

@@ -98,6 +98,7 @@ export interface Device {
   location?: string;
   period_ms?: number;
   write_enabled?: boolean;
+  write_until?: string;
   aliases?: string[];
   created?: string;
   thing_revision?: number | null;

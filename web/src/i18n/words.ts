@@ -3,6 +3,7 @@
 import { accountWords } from './wordsAccount';
 import { backupWords } from './wordsBackups';
 import { dashboardWords } from './wordsDashboards';
+import { commandWords } from './wordsCommands';
 import { deviceWords } from './wordsDevices';
 import { directoryWords } from './wordsDirectory';
 import { historyWords } from './wordsHistory';
@@ -543,6 +544,7 @@ const table = {
   ...securityWords,
   ...nodeWords,
   ...dashboardWords,
+  ...commandWords,
   ...deviceWords,
   ...importWords,
   ...accountWords,

@@ -11,6 +11,7 @@ import { dashboardRoutes, demoBoard, shownBy } from './dashboards.js';
 import { outsideRoutes } from './outside.js';
 import { deviceRoutes } from './devices.js';
 import { answer, id8, notFound, Refusal } from './answer.js';
+import { commandRoutes } from './commands.js';
 import { expressionRoutes } from './expressions.js';
 import { Edits, exportBook, noteRoutes, qualitySeries, querySeries, toMs } from './history.js';
 import { NodeState, nodeRoutes } from './node.js';
@@ -342,6 +343,9 @@ export class Mock {
 
   deviceAct({ req, res, rest, json, q }, device, act) {
     const now = Date.now();
+    if (act === 'commands') return this.deviceCommands({ req, res, json }, device);
+    if (act === 'write-enable') return this.writeGrant({ req, res, json }, device);
+    if (act === 'attributes') return this.deviceAttributes({ req, res, json }, device);
     if (act === 'changes') return answer(res, 200, { items: this.changesOf(device), next: null });
     if (act === 'latest') {
       const points = Object.fromEntries(
@@ -544,7 +548,10 @@ export class Mock {
   }
 }
 
-Object.assign(Mock.prototype, accountRoutes, outsideRoutes, deviceRoutes, accessRoutes, nodeRoutes, dashboardRoutes, securityRoutes, noteRoutes, thingRoutes, expressionRoutes);
+Object.assign(
+  Mock.prototype, accountRoutes, outsideRoutes, deviceRoutes, accessRoutes, nodeRoutes, dashboardRoutes, securityRoutes, noteRoutes, thingRoutes,
+  expressionRoutes, commandRoutes,
+);
 
 /** Grants as the server answers them. */
 function given(person) {

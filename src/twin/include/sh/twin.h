@@ -318,6 +318,21 @@ SH_MUST_CHECK sh_err sh_twin_command_get(struct sh_twin *t, uint32_t tenant, str
 SH_MUST_CHECK sh_err sh_twin_command_write(struct sh_twin *t, uint32_t tenant, struct sh_str id,
                                            struct sh_jw *w);
 
+/* The commands of a device, newest first, as sh_twin_command_get makes them: on the first page all
+ * that are on their way (at most limit), then limit of the ended ones. doc is borrowed; give must
+ * not call the twin's changing functions. *next (in ar) is the cursor of the page behind, empty at
+ * the end. SH_E_NOTFOUND: no such device; SH_E_INVAL the cursor. Blocks: reads the tenant's ended
+ * commands. */
+struct sh_twin_commands_query {
+    uint32_t tenant;
+    struct sh_str device;
+    struct sh_str cursor; /* empty: the first page */
+    uint32_t limit;
+};
+SH_MUST_CHECK sh_err sh_twin_commands(struct sh_twin *t, const struct sh_twin_commands_query *q,
+                                      struct sh_arena *ar, struct sh_str *next,
+                                      void (*give)(void *ctx, json_t *doc), void *ctx);
+
 /* Desired (set by people) and reported (set by the device) attributes: JSON objects, merged (RFC
  * 7396). Blocks. */
 SH_MUST_CHECK sh_err sh_twin_attributes_merge(struct sh_twin *t, uint32_t tenant,

@@ -18,9 +18,11 @@ import { moment } from '../../i18n/format';
 import { locationText } from '../devices/DeviceFields';
 import { labelsText } from '../devices/labels';
 import { LabelSheet } from '../devices/labelSheet';
+import { Attributes } from './Attributes';
 import { Access, AccessBanner, useAccess } from './Access';
 import { Actions } from './Actions';
 import { Certificates } from './Certificates';
+import { Commands } from './Commands';
 import { Connect } from './Connect';
 import { Connections } from './Connections';
 import { DeviceChanges } from './DeviceChanges';
@@ -76,9 +78,10 @@ interface BodyProps {
   device: DeviceRecord;
   thing: Thing | null;
   access: Resource<DeviceAccess>;
+  reloadDevice: () => void;
 }
 
-function Body({ device, thing, access }: BodyProps) {
+function Body({ device, thing, access, reloadDevice }: BodyProps) {
   const { query } = usePlace();
   const model = thing?.properties ?? NONE;
   const { rows, loading, problem, reload } = usePoints(device.id, model);
@@ -96,6 +99,8 @@ function Body({ device, thing, access }: BodyProps) {
         },
         { key: 'history', label: t('nav.history'), children: <DeviceHistory device={device.id} rows={rows} /> },
         { key: 'events', label: t('device.events'), children: <DeviceEvents device={device.id} /> },
+        { key: 'control', label: t('command.tab'), children: <Commands device={device} thing={thing} reload={reloadDevice} /> },
+        { key: 'attributes', label: t('attribute.tab'), children: <Attributes device={device.id} /> },
         { key: 'connection', label: t('device.connection'), children: <Connections device={device.id} /> },
         { key: 'connect', label: t('device.connect'), children: <Connect device={device} properties={model} /> },
         { key: 'certificates', label: t('device.certificates'), children: <Certificates device={device.id} /> },
@@ -165,7 +170,7 @@ export default function Device({ params }: { params: Record<string, string> }) {
       />
       <AccessBanner access={access.data} />
       {label ? <LabelSheet devices={[data]} onClose={() => setLabel(false)} /> : null}
-      <Body device={data} thing={thing.data} access={access} />
+      <Body device={data} thing={thing.data} access={access} reloadDevice={device.reload} />
     </div>
   );
 }
