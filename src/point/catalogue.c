@@ -5,7 +5,8 @@
  *     stays valid. Renames cost memory; they are rare.
  *  2. The name table is an array of atomic pointers to nodes; a node's key never changes, its id
  *     may (0 = the name is free). A bigger table is built aside and published; the old one stays.
- *  3. An entry (a point) is immutable but for its scaling; a change publishes a new entry.
+ *  3. An entry (a point) is immutable but for its scaling and class; a change publishes a new
+ *     entry.
  *  4. Changes are made under `lock`: number n, journal append, memory - in that order, so the order
  *     in the journal is the order of n. A change whose number is not above p->n is old: a replay
  *     passes it over.
@@ -72,7 +73,7 @@ static uint32_t node_id(const struct point_node *n)
     return n == NULL ? 0 : atomic_load_explicit(&n->id, memory_order_acquire);
 }
 
-static struct point_entry *entry_of(const struct sh_points *p, uint32_t id)
+struct point_entry *point_entry_of(const struct sh_points *p, uint32_t id)
 {
     if (id == 0 || id > p->max_points) {
         return NULL;
@@ -104,7 +105,7 @@ uint32_t sh_points_resolve(const struct sh_points *p, uint32_t tenant, struct sh
 
 const struct sh_point *sh_points_get(const struct sh_points *p, uint32_t id)
 {
-    const struct point_entry *e = entry_of(p, id);
+    const struct point_entry *e = point_entry_of(p, id);
     return e == NULL ? NULL : &e->point;
 }
 
@@ -155,7 +156,7 @@ static size_t of_device(const struct sh_points *p, uint32_t tenant, struct sh_st
     ids_of(find_node(p, POINT_NODE_DEVICE, tenant, device, SH_STR("")), &l);
     size_t k = 0;
     for (uint32_t i = 0; i < l.n; i++) {
-        if (sh_point_is_event(&entry_of(p, l.p[i])->point) != events) {
+        if (sh_point_is_event(&point_entry_of(p, l.p[i])->point) != events) {
             continue;
         }
         if (out != NULL && k < cap) {
@@ -201,7 +202,7 @@ void sh_points_aliases(const struct sh_points *p, uint32_t id,
                        bool (*fn)(void *ctx, struct sh_str device, struct sh_str property),
                        void *ctx)
 {
-    const struct point_entry *e = entry_of(p, id);
+    const struct point_entry *e = point_entry_of(p, id);
     if (e != NULL) {
         alias_walk(e->aliases, id, fn, ctx);
     }
@@ -209,7 +210,7 @@ void sh_points_aliases(const struct sh_points *p, uint32_t id,
 
 const struct sh_scale *sh_points_scale(const struct sh_points *p, uint32_t id, uint32_t *raw_point)
 {
-    const struct point_entry *e = entry_of(p, id);
+    const struct point_entry *e = point_entry_of(p, id);
     *raw_point = e == NULL ? 0 : atomic_load_explicit(&e->raw_point, memory_order_acquire);
     return e == NULL ? NULL : atomic_load_explicit(&e->scale, memory_order_acquire);
 }
@@ -409,6 +410,9 @@ static struct point_entry *entry_copy(struct sh_points *p, const struct point_en
     if (e != NULL) {
         e->point = from->point;
         e->aliases = from->aliases;
+        atomic_store_explicit(&e->data_class,
+                              atomic_load_explicit(&from->data_class, memory_order_relaxed),
+                              memory_order_relaxed);
         atomic_store_explicit(&e->scale, atomic_load_explicit(&from->scale, memory_order_relaxed),
                               memory_order_relaxed);
         atomic_store_explicit(&e->raw_point,
@@ -423,7 +427,7 @@ static sh_err mem_define(struct sh_points *p, const struct point_change *c)
     if (c->id > p->max_points) {
         return SH_E_LIMIT;
     }
-    if (entry_of(p, c->id) != NULL) {
+    if (point_entry_of(p, c->id) != NULL) {
         return SH_OK; /* known: an old change in a replay */
     }
     struct point_node *device = want_node(p, POINT_NODE_DEVICE, c->tenant, c->a, SH_STR(""));
@@ -441,6 +445,7 @@ static sh_err mem_define(struct sh_points *p, const struct point_change *c)
                                  .property = node_name(name),
                                  .unit = unit,
                                  .tag = SH_STR("")};
+    SH_TRY(point_class_first(p, e));
     SH_TRY(publish(p, e));
     if (c->previous != 0) {
         SH_TRY(list_without(p, device, c->previous));
@@ -453,7 +458,7 @@ static sh_err mem_define(struct sh_points *p, const struct point_change *c)
 /* True when the point has this name now (not as an alias). */
 static bool is_current(const struct sh_points *p, const struct point_node *n)
 {
-    const struct point_entry *e = entry_of(p, node_id(n));
+    const struct point_entry *e = point_entry_of(p, node_id(n));
     return e != NULL && sh_str_eq(e->point.device, node_device(n)) &&
            sh_str_eq(e->point.property, node_name(n));
 }
@@ -484,7 +489,7 @@ static sh_err mem_rename(struct sh_points *p, const struct point_change *c)
     struct ids l;
     ids_of(from, &l);
     for (uint32_t i = 0; i < l.n; i++) {
-        SH_TRY(move_point(p, entry_of(p, l.p[i]), c->b));
+        SH_TRY(move_point(p, point_entry_of(p, l.p[i]), c->b));
     }
     if (from != NULL) {
         list_clear(from);
@@ -520,7 +525,7 @@ static sh_err mem_remove(struct sh_points *p, const struct point_change *c)
     struct ids l;
     ids_of(d, &l);
     for (uint32_t i = 0; i < l.n; i++) {
-        free_names(p, entry_of(p, l.p[i]));
+        free_names(p, point_entry_of(p, l.p[i]));
     }
     if (d != NULL) {
         list_clear(d);
@@ -530,7 +535,7 @@ static sh_err mem_remove(struct sh_points *p, const struct point_change *c)
 
 static sh_err mem_text(struct sh_points *p, const struct point_change *c)
 {
-    const struct point_entry *old = entry_of(p, c->id);
+    const struct point_entry *old = point_entry_of(p, c->id);
     if (old == NULL) {
         return SH_E_NOTFOUND;
     }
@@ -713,7 +718,8 @@ static sh_err define_locked(struct sh_points *p, const struct sh_point_def *d, b
 {
     const struct point_node *n = find_node(p, POINT_NODE_NAME, d->tenant, d->device, d->property);
     /* An alias is taken over by the new point. */
-    const struct point_entry *old = n != NULL && is_current(p, n) ? entry_of(p, node_id(n)) : NULL;
+    const struct point_entry *old =
+        n != NULL && is_current(p, n) ? point_entry_of(p, node_id(n)) : NULL;
     if (old != NULL && old->point.type == d->type) {
         *id = old->point.id;
         return SH_OK;
@@ -762,7 +768,7 @@ static sh_err rename_locked(struct sh_points *p, struct point_change *c)
         return SH_E_NOTFOUND;
     }
     for (uint32_t i = 0; i < l.n; i++) {
-        const struct sh_point *pt = &entry_of(p, l.p[i])->point;
+        const struct sh_point *pt = &point_entry_of(p, l.p[i])->point;
         const struct point_node *to = find_node(p, POINT_NODE_NAME, c->tenant, c->b, pt->property);
         if (to != NULL && is_current(p, to)) {
             return SH_E_EXISTS;
@@ -801,7 +807,7 @@ sh_err sh_points_set_tag(struct sh_points *p, uint32_t id, struct sh_str tag)
     }
     struct point_change c = {.kind = POINT_TAG, .id = id, .a = tag};
     sh_mutex_lock(&p->lock);
-    const struct point_entry *e = entry_of(p, id);
+    const struct point_entry *e = point_entry_of(p, id);
     sh_err err = e == NULL ? SH_E_NOTFOUND : SH_OK;
     if (err == SH_OK && tag.n > 0) {
         const uint32_t other =
@@ -822,7 +828,7 @@ sh_err sh_points_set_unit(struct sh_points *p, uint32_t id, struct sh_str unit)
     }
     struct point_change c = {.kind = POINT_UNIT, .id = id, .a = unit};
     sh_mutex_lock(&p->lock);
-    const struct point_entry *e = entry_of(p, id);
+    const struct point_entry *e = point_entry_of(p, id);
     sh_err err = e == NULL ? SH_E_NOTFOUND : SH_OK;
     if (err == SH_OK && !sh_str_eq(e->point.unit, unit)) {
         err = change(p, &c);
@@ -835,7 +841,7 @@ sh_err sh_points_set_scale(struct sh_points *p, uint32_t id, struct sh_scale *sc
                            uint32_t raw_point)
 {
     sh_mutex_lock(&p->lock);
-    struct point_entry *e = entry_of(p, id);
+    struct point_entry *e = point_entry_of(p, id);
     struct point_owned_scale *o = sh_arena_get(p->arena, sizeof *o);
     sh_err err = e == NULL ? SH_E_NOTFOUND : (o == NULL ? SH_E_NOMEM : SH_OK);
     if (err == SH_OK) {

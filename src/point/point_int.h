@@ -86,6 +86,14 @@ struct point_entry {
     struct point_node *aliases; /* newest first */
     _Atomic(const struct sh_scale *) scale;
     atomic_uint raw_point;
+    atomic_ushort data_class; /* class << 8 | level; 0 = the default */
+};
+
+/* Points of one tenant by pair; general at level 1 are not counted. */
+struct point_classes {
+    uint32_t tenant;
+    uint32_t n[SH_DATA_PAIRS];
+    struct point_classes *next;
 };
 
 struct point_owned_scale {
@@ -111,6 +119,10 @@ struct sh_points {
     _Atomic(point_entry_slot *) *chunks;
     atomic_uint last_id;
     atomic_ullong generation;
+    atomic_ullong class_turn;
+    struct point_classes *classes; /* of tenants that have some */
+    sh_points_classify *classify;  /* NULL: the default */
+    void *classify_ctx;
     uint64_t n; /* newest change in memory */
     struct point_owned_scale *scales;
     struct sh_buf pending;
@@ -121,6 +133,10 @@ struct sh_points {
 
 /* Under the lock. New empty table of cap slots (a power of two), or NULL. */
 struct point_table *point_table_new(struct sh_points *p, size_t cap);
+/* NULL: there is none. No lock. */
+struct point_entry *point_entry_of(const struct sh_points *p, uint32_t id);
+/* classes.c. Under the lock, before the entry is published: its class. SH_E_NOMEM. */
+SH_MUST_CHECK sh_err point_class_first(struct sh_points *p, struct point_entry *e);
 /* Under the lock: makes a change in memory; an old one (n not above p->n) is passed over. */
 SH_MUST_CHECK sh_err point_mem_apply(struct sh_points *p, const struct point_change *c);
 

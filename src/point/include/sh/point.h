@@ -12,6 +12,7 @@
 #ifndef SH_POINT_H
 #define SH_POINT_H
 
+#include <sh/dataclass.h>
 #include <sh/journal.h>
 #include <sh/value.h>
 
@@ -86,6 +87,13 @@ void sh_points_aliases(const struct sh_points *p, uint32_t id,
                        void *ctx);
 /* Scaling of a point, NULL = none; and the point that keeps its raw value, 0 = none. */
 const struct sh_scale *sh_points_scale(const struct sh_points *p, uint32_t id, uint32_t *raw_point);
+/* Class and level of a point; both are always said. Unknown: the default. A load of two bytes. */
+struct sh_data_class sh_points_class(const struct sh_points *p, uint32_t id);
+/* Grows with each change of a class. */
+uint64_t sh_points_class_turn(const struct sh_points *p);
+/* Points of a tenant by pair (sh_data_class_pair), events and points that lost their name among
+ * them. One short lock. */
+void sh_points_class_counts(struct sh_points *p, uint32_t tenant, uint32_t n[SH_DATA_PAIRS]);
 /* Grows with each change that makes a cached lookup stale (rename, removal, scaling). */
 uint64_t sh_points_generation(const struct sh_points *p);
 
@@ -115,6 +123,14 @@ SH_MUST_CHECK sh_err sh_points_remove_device(struct sh_points *p, uint32_t tenan
 /* Empty tag: takes it away. SH_E_EXISTS: another point of the tenant has it. */
 SH_MUST_CHECK sh_err sh_points_set_tag(struct sh_points *p, uint32_t id, struct sh_str tag);
 SH_MUST_CHECK sh_err sh_points_set_unit(struct sh_points *p, uint32_t id, struct sh_str unit);
+/* In memory only (twin sets it again at each start), for the point and those that had its name
+ * before. c says both. */
+SH_MUST_CHECK sh_err sh_points_set_class(struct sh_points *p, uint32_t id, struct sh_data_class c);
+/* What a point that is made from now on is: asked before anybody can find it. Called with the
+ * catalogue's lock held: it must not change the catalogue. Before others come. */
+typedef struct sh_data_class sh_points_classify(void *ctx, uint32_t tenant, struct sh_str device,
+                                                struct sh_str property);
+void sh_points_set_classify(struct sh_points *p, sh_points_classify *fn, void *ctx);
 /* In memory only (twin sets it again at each start). The scale is taken over and freed at close. */
 SH_MUST_CHECK sh_err sh_points_set_scale(struct sh_points *p, uint32_t id, struct sh_scale *scale,
                                          uint32_t raw_point);
