@@ -212,7 +212,7 @@ sh_err sh_guard_sessions_end(struct sh_guard *g, const struct sh_guard_at *at, s
     sh_mutex_lock(&g->lock);
     sh_err err = guard_account_of(g, at, name, SH_PERM_PEOPLE_WRITE, &p);
     if (err == SH_OK && name.n > 0) { /* nobody throws out one who holds more */
-        err = guard_may_give(g, at->by, p, guard_person_bits(p), p->tenant, NULL);
+        err = guard_may_give(g, at->by, p, guard_person_worth(p), p->tenant, NULL);
     }
     if (err == SH_OK) {
         err = plan_end(g, p, id, guard_session_of(g, at->by), &b, &which);

@@ -27,7 +27,9 @@ void guard_device_refresh(struct sh_guard *g, struct guard_device *d)
             sh_permission_bit(SH_PERM_INGEST_GATEWAY) | sh_permission_bit(SH_PERM_INGEST_PROVISION);
     }
     const bool good = (d->has_secret || d->live_certs > 0) && !guard_device_shut(d);
-    guard_subject_set(g, d->slot, good ? bits : 0, INT64_MAX);
+    /* a gateway hears of the devices behind it */
+    guard_subject_set(g, d->slot, good ? bits : 0,
+                      good ? guard_clear_of(bits, SH_CLEARANCE_ALL) : 0, INT64_MAX);
 }
 
 sh_err guard_device_add(struct sh_guard *g, uint32_t tenant, struct sh_str device,

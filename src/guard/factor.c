@@ -322,7 +322,7 @@ sh_err sh_guard_totp_remove(struct sh_guard *g, const struct sh_guard_at *at, st
     sh_mutex_lock(&g->lock);
     sh_err err = guard_account_of(g, at, name, SH_PERM_PEOPLE_WRITE, &c.old);
     if (err == SH_OK && name.n > 0) { /* it opens the account to whoever has the password */
-        err = guard_may_give(g, at->by, c.old, guard_person_bits(c.old), c.old->tenant, diag);
+        err = guard_may_give(g, at->by, c.old, guard_person_worth(c.old), c.old->tenant, diag);
     }
     if (err == SH_OK) {
         err = (name.n > 0 ? guard_has_factor(c.old) : c.old->factor.on) ? SH_OK : SH_E_NOTFOUND;

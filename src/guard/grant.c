@@ -60,12 +60,14 @@ void guard_scopes_free(struct sh_guard *g, uint32_t set)
     g->free_scopes = set;
 }
 
-static void scope_set(struct guard_scope *s, uint64_t bits, uint8_t part, uint32_t tenant,
+static void scope_set(struct guard_scope *s, struct guard_worth w, uint8_t part, uint32_t tenant,
                       int64_t from_us, int64_t until_us)
 {
     const bool all = part == SH_PART_ALL;
-    atomic_store(&s->bits, all ? bits : bits & sh_permissions_beside_part());
-    atomic_store(&s->in_part, all ? 0 : bits & sh_permissions_in_part());
+    atomic_store(&s->bits, all ? w.bits : w.bits & sh_permissions_beside_part());
+    atomic_store(&s->in_part, all ? 0 : w.bits & sh_permissions_in_part());
+    atomic_store(&s->clear, all ? w.clear : 0);
+    atomic_store(&s->clear_part, all ? 0 : w.clear);
     atomic_store(&s->from_us, from_us);
     atomic_store(&s->until_us, until_us);
     atomic_store(&s->tenant, tenant);
@@ -81,13 +83,15 @@ void guard_grants_apply(struct sh_guard *g, const struct guard_person *p, bool m
     (void)atomic_fetch_add(&s->turn, 1);
     for (uint32_t i = 0; i < p->ngrants; i++) {
         const struct guard_grant *gr = &p->grants[i];
-        scope_set(&s->at[i], gr->role->bits, gr->part, gr->tenant, gr->from_us, gr->until_us);
+        scope_set(&s->at[i], (struct guard_worth){gr->role->bits, guard_role_clear(gr->role)},
+                  gr->part, gr->tenant, gr->from_us, gr->until_us);
     }
     atomic_store(&s->n, may ? p->ngrants : 0);
     (void)atomic_fetch_add(&s->turn, 1);
 }
 
-void guard_token_part_apply(struct sh_guard *g, const struct guard_token *t, uint64_t bits)
+void guard_token_part_apply(struct sh_guard *g, const struct guard_token *t, uint64_t bits,
+                            uint64_t clear)
 {
     guard_subject_scopes(g, t->slot, t->scopes);
     struct guard_scopes *s = t->scopes == 0 ? NULL : scopes_at(g, t->scopes);
@@ -95,7 +99,7 @@ void guard_token_part_apply(struct sh_guard *g, const struct guard_token *t, uin
         return;
     }
     (void)atomic_fetch_add(&s->turn, 1);
-    scope_set(&s->at[0], bits, t->part, t->tenant, 0, INT64_MAX);
+    scope_set(&s->at[0], (struct guard_worth){bits, clear}, t->part, t->tenant, 0, INT64_MAX);
     atomic_store(&s->n, 1);
     (void)atomic_fetch_add(&s->turn, 1);
 }
@@ -107,6 +111,15 @@ uint64_t guard_person_bits(const struct guard_person *p)
         bits |= p->grants[i].role->bits;
     }
     return bits;
+}
+
+struct guard_worth guard_person_worth(const struct guard_person *p)
+{
+    uint64_t clear = guard_roles_clear(p->roles, p->nroles);
+    for (uint32_t i = 0; i < p->ngrants; i++) {
+        clear |= guard_role_clear(p->grants[i].role);
+    }
+    return (struct guard_worth){guard_person_bits(p), clear};
 }
 
 /* ---- the part of a plant ---- */

@@ -145,10 +145,11 @@ static sh_err make_fixed_subjects(struct sh_guard *g)
 {
     uint32_t slot = 0;
     SH_TRY(guard_subject_new(g, SH_PRINCIPAL_SYSTEM, NULL, &slot));
-    guard_subject_set(g, slot, UINT64_MAX, INT64_MAX);
+    guard_subject_set(g, slot, UINT64_MAX, UINT64_MAX, INT64_MAX);
     g->system = guard_subject_handle(g, slot, SH_TENANT_ROOT, false);
     SH_TRY(guard_subject_new(g, SH_PRINCIPAL_ANONYMOUS, NULL, &slot));
-    guard_subject_set(g, slot, sh_builtin_role_bits(SH_STR("anonymous")), INT64_MAX);
+    guard_subject_set(g, slot, sh_builtin_role_bits(SH_STR("anonymous")),
+                      guard_clear_all(SH_CLEARANCE_LEAST), INT64_MAX);
     g->anonymous = guard_subject_handle(g, slot, SH_TENANT_ROOT, false);
     return SH_OK;
 }

@@ -72,11 +72,13 @@ enum { GUARD_MUST_PASSWORD = 1, GUARD_MUST_FACTOR = 2 };
  * after it has read, reads again. */
 enum { GUARD_GRANTS_MAX = 8, SCOPES_CHUNK = 64, SCOPES_CHUNKS = 2048 };
 struct guard_scope {
-    _Atomic uint64_t bits;    /* held whole */
-    _Atomic uint64_t in_part; /* held for some devices: which ones, the grant says */
-    _Atomic int64_t from_us;  /* wall clock */
-    _Atomic int64_t until_us; /* INT64_MAX = for good */
-    _Atomic uint32_t tenant;  /* and below */
+    _Atomic uint64_t bits;       /* held whole */
+    _Atomic uint64_t in_part;    /* held for some devices: which ones, the grant says */
+    _Atomic uint64_t clear;      /* what reading shows (clearance.c), of what is held whole */
+    _Atomic uint64_t clear_part; /* and of what is held in part */
+    _Atomic int64_t from_us;     /* wall clock */
+    _Atomic int64_t until_us;    /* INT64_MAX = for good */
+    _Atomic uint32_t tenant;     /* and below */
 };
 struct guard_scopes {
     _Atomic uint32_t turn;
@@ -90,6 +92,7 @@ struct guard_subject {
     _Atomic uint32_t generation;
     _Atomic uint32_t scopes; /* 0 = none */
     _Atomic uint64_t permissions;
+    _Atomic uint64_t clear;     /* clearance.c */
     _Atomic int64_t expires_us; /* wall clock */
     _Atomic uint8_t must;       /* GUARD_MUST_ */
     /* Under `lock`: */
@@ -134,6 +137,7 @@ enum {
 struct guard_role {
     char name[SH_NAME_MAX + 1];
     uint64_t bits;
+    struct sh_data_class clearance; /* up to which its reading shows; not said: everything */
     uint64_t revision;
     bool builtin;
 };
@@ -280,7 +284,8 @@ struct guard_token {
     uint32_t slot;
     struct guard_role *roles[GUARD_ROLES_MAX];
     uint32_t nroles;
-    uint64_t extra; /* permissions named one by one */
+    uint64_t extra;                 /* permissions named one by one */
+    struct sh_data_class clearance; /* and nothing above this; not said: as its roles */
     char device[SH_DEVICE_ID_MAX + 1];
     uint8_t part;    /* enum sh_part_kind: all of its permissions hold for that only */
     uint32_t scopes; /* its set; 0 = none */
@@ -556,7 +561,8 @@ sh_err guard_subject_new(struct sh_guard *g, enum sh_principal_kind kind, void *
 void guard_subject_free(struct sh_guard *g, uint32_t slot);
 /* Ends all handles to it and starts a new generation. */
 void guard_subject_renew(struct sh_guard *g, uint32_t slot);
-void guard_subject_set(struct sh_guard *g, uint32_t slot, uint64_t permissions, int64_t expires_us);
+void guard_subject_set(struct sh_guard *g, uint32_t slot, uint64_t permissions, uint64_t clear,
+                       int64_t expires_us);
 /* After set, which clears it: nothing is allowed until this is done. */
 void guard_subject_must(struct sh_guard *g, uint32_t slot, uint8_t must);
 struct guard_subject *guard_subject_at(const struct sh_guard *g, uint32_t slot);
@@ -570,6 +576,11 @@ uint64_t guard_subject_permissions(const struct sh_guard *g, const struct sh_pri
 /* What it may for good in `tenant`, and so may give others. */
 uint64_t guard_subject_lasting(const struct sh_guard *g, const struct sh_principal *p,
                                uint32_t tenant);
+/* The same of what its reading shows. */
+uint64_t guard_subject_lasting_clear(const struct sh_guard *g, const struct sh_principal *p,
+                                     uint32_t tenant);
+uint64_t guard_subject_clear(const struct sh_guard *g, const struct sh_principal *p,
+                             uint32_t tenant);
 /* The set that belongs to slot, and to what stands for it (a session). */
 void guard_subject_scopes(struct sh_guard *g, uint32_t slot, uint32_t scopes);
 
@@ -592,12 +603,14 @@ sh_err guard_person_detail(struct sh_guard *g, const struct guard_person *old,
                            const struct guard_person *form, struct sh_buf *out);
 /* Every permission that the person has or will have, whole or in part. */
 uint64_t guard_person_bits(const struct guard_person *p);
+struct guard_worth guard_person_worth(const struct guard_person *p);
 /* The place for the grants of a person or the part of a token; *set != 0: there is one. */
 sh_err guard_scopes_new(struct sh_guard *g, uint32_t *set);
 void guard_scopes_free(struct sh_guard *g, uint32_t set);
 /* What checks read, from the grants. may: nothing stops the person. */
 void guard_grants_apply(struct sh_guard *g, const struct guard_person *p, bool may);
-void guard_token_part_apply(struct sh_guard *g, const struct guard_token *t, uint64_t bits);
+void guard_token_part_apply(struct sh_guard *g, const struct guard_token *t, uint64_t bits,
+                            uint64_t clear);
 const struct guard_scopes *guard_scopes_at(const struct sh_guard *g, uint32_t set);
 /* Tells the audit chain of grants that have ended. Takes lock. */
 void guard_grants_tick(struct sh_guard *g);
@@ -626,9 +639,33 @@ sh_err guard_roles_read(struct sh_guard *g, const json_t *names,
 /* An array of permission names or patterns; SH_E_INVAL with diag. */
 sh_err guard_permissions_read(const json_t *list, uint64_t *bits, struct sh_diag *diag);
 uint64_t guard_roles_bits(struct guard_role *const *roles, uint32_t n);
+uint64_t guard_roles_clear(struct guard_role *const *roles, uint32_t n);
 void guard_roles_write(struct guard_role *const *roles, uint32_t n, struct sh_jw *w);
 /* Recomputes the permissions of every subject. Under lock. */
 void guard_refresh_all(struct sh_guard *g);
+
+/* ---- clearance.c ---- */
+
+/* What somebody can be given: permissions, and what reading by them shows. */
+struct guard_worth {
+    uint64_t bits;
+    uint64_t clear; /* a set of pairs for each kind of reading, nine bits each */
+};
+/* What permissions show when each shows `set`. */
+uint64_t guard_clear_of(uint64_t bits, sh_clearance set);
+uint64_t guard_clear_all(sh_clearance set); /* for every kind of reading */
+/* The part that is about one permission. */
+sh_clearance guard_clear_for(uint64_t clear, enum sh_permission perm);
+static inline uint64_t guard_role_clear(const struct guard_role *r)
+{
+    return guard_clear_of(r->bits, sh_clearance_up_to(r->clearance));
+}
+/* Member "clearance" of a body or of the stored form. SH_E_INVAL with diag. */
+sh_err guard_clearance_read(const json_t *o, struct sh_data_class *out, struct sh_diag *diag);
+void guard_clearance_write(struct sh_data_class c, struct sh_jw *w);
+/* SH_E_DENIED: it would show more than `by` sees for good. */
+sh_err guard_may_show(const struct sh_guard *g, const struct sh_principal *by, uint64_t clear,
+                      uint32_t tenant, struct sh_diag *diag);
 
 /* ---- person.c, session.c, token.c, device.c ---- */
 
@@ -901,15 +938,15 @@ sh_err guard_separation_role(const struct sh_guard *g, const struct guard_role *
 /* As guard_may_grant, for a person: who holds rights.grant may give what he does not hold, but not
  * to himself. old NULL: a new person. */
 sh_err guard_may_give(const struct sh_guard *g, const struct sh_principal *by,
-                      const struct guard_person *old, uint64_t bits, uint32_t tenant,
+                      const struct guard_person *old, struct guard_worth worth, uint32_t tenant,
                       struct sh_diag *diag);
 /* The object, its slot and its place, content from form; and away. Under lock. */
 sh_err guard_person_new(struct sh_guard *g, const struct guard_person *form,
                         struct guard_person **out);
 void guard_person_drop(struct sh_guard *g, struct guard_person *p);
-/* SH_OK: `by` holds all of bits in tenant; else SH_E_DENIED with diag. */
-sh_err guard_may_grant(const struct sh_guard *g, const struct sh_principal *by, uint64_t bits,
-                       uint32_t tenant, struct sh_diag *diag);
+/* SH_OK: `by` holds all of that in tenant; else SH_E_DENIED with diag. */
+sh_err guard_may_grant(const struct sh_guard *g, const struct sh_principal *by,
+                       struct guard_worth worth, uint32_t tenant, struct sh_diag *diag);
 
 /* ---- login.c, limit.c ---- */
 

@@ -171,7 +171,7 @@ static sh_err whose(struct sh_guard *g, const struct sh_guard_at *at, struct sh_
         return SH_E_NOTFOUND;
     }
     SH_TRY(guard_account_of(g, at, person, SH_PERM_PEOPLE_WRITE, &c->old));
-    SH_TRY(guard_may_give(g, at->by, c->old, guard_person_bits(c->old), c->old->tenant, diag));
+    SH_TRY(guard_may_give(g, at->by, c->old, guard_person_worth(c->old), c->old->tenant, diag));
     c->form = *c->old;
     c->form.revision = guard_next_revision(g);
     return SH_OK;

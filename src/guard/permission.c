@@ -20,6 +20,9 @@ static const struct sh_permission_info table[SH_PERMISSIONS] = {
     [SH_PERM_HISTORY_READ] = {"history.read", "read the history", "查询历史"},
     [SH_PERM_HISTORY_CORRECT] = {"history.correct", "correct or delete history", "更正或删除历史"},
     [SH_PERM_HISTORY_ANNOTATE] = {"history.annotate", "write notes on the history", "标注历史"},
+    [SH_PERM_HISTORY_EXPORT] = {"history.export", "export data classed above general",
+                                "导出一般级以上的数据"},
+    [SH_PERM_DATA_CLASSIFY] = {"data.classify", "lower the class of data", "调低数据分类分级"},
     [SH_PERM_INGEST_WRITE] = {"ingest.write", "send samples", "写入数据"},
     [SH_PERM_INGEST_PROVISION] = {"ingest.provision", "make devices by sending samples",
                                   "写入时自动建设备"},
@@ -144,8 +147,8 @@ static const char *const system_administrator[] = {
     "metrics.read",  "people.read", "roles.read",   "mqtt.sys",  NULL,
 };
 static const char *const security_administrator[] = {
-    "overview.read", "people.*",    "roles.*",         "rights.grant", "tokens.*",
-    "tenants.read",  "config.read", "config.security", NULL,
+    "overview.read", "people.*",    "roles.*",         "rights.grant",  "tokens.*",
+    "tenants.read",  "config.read", "config.security", "data.classify", NULL,
 };
 static const char *const device[] = {"ingest.write", "mqtt.connect", NULL};
 static const char *const ingest[] = {"ingest.write", "ingest.provision", "ingest.gateway",

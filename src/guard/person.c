@@ -47,7 +47,8 @@ void guard_person_refresh(struct sh_guard *g, struct guard_person *p)
 {
     const uint8_t must = guard_person_must(g, p);
     const bool may = !p->disabled && must == 0;
-    guard_subject_set(g, p->slot, may ? guard_roles_bits(p->roles, p->nroles) : 0, INT64_MAX);
+    guard_subject_set(g, p->slot, may ? guard_roles_bits(p->roles, p->nroles) : 0,
+                      may ? guard_roles_clear(p->roles, p->nroles) : 0, INT64_MAX);
     guard_grants_apply(g, p, may);
     guard_subject_must(g, p->slot, must);
 }
@@ -366,8 +367,12 @@ sh_err guard_person_allowed(struct sh_guard *g, const struct guard_person *old,
 static sh_err may_change(struct sh_guard *g, const struct guard_put_args *a,
                          const struct guard_person *old, const struct guard_person *form)
 {
-    const uint64_t bits = guard_person_bits(form) | (old == NULL ? 0 : guard_person_bits(old));
-    SH_TRY(guard_may_give(g, a->at->by, old, bits, form->tenant, a->diag));
+    struct guard_worth worth = guard_person_worth(form);
+    if (old != NULL) {
+        const struct guard_worth was = guard_person_worth(old);
+        worth = (struct guard_worth){worth.bits | was.bits, worth.clear | was.clear};
+    }
+    SH_TRY(guard_may_give(g, a->at->by, old, worth, form->tenant, a->diag));
     return guard_person_allowed(g, old, form, a->diag);
 }
 

@@ -82,7 +82,7 @@ sh_err guard_provider_roles(struct sh_guard *g, const struct guard_provider *p,
 static sh_err may_set(struct sh_guard *g, const struct sh_guard_at *at,
                       const struct guard_provider *p, struct sh_diag *diag)
 {
-    uint64_t bits = 0;
+    struct guard_worth worth = {0, 0};
     for (uint32_t i = 0; i < p->nroles + p->nmap; i++) {
         const char *name = i < p->nroles ? p->roles[i] : p->map[i - p->nroles].role;
         const struct guard_role *r = guard_role_find(g, sh_str_c(name));
@@ -100,9 +100,10 @@ static sh_err may_set(struct sh_guard *g, const struct sh_guard_at *at,
             sh_diag_remedy(diag, "Give it to the person by hand, or set signin.administrators.");
             return SH_E_DENIED;
         }
-        bits |= r->bits;
+        worth.bits |= r->bits;
+        worth.clear |= guard_role_clear(r);
     }
-    return guard_may_give(g, at->by, NULL, bits, p->tenant, diag);
+    return guard_may_give(g, at->by, NULL, worth, p->tenant, diag);
 }
 
 /* ---- changing ---- */

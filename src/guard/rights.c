@@ -44,6 +44,34 @@ static bool grants_with(struct sh_guard *g, const struct guard_person *p, uint64
     return held;
 }
 
+/* What reading by it shows the person, at most (a grant may be for a part), and the roles that
+ * would show more. */
+static void shows(struct sh_guard *g, const struct guard_person *p, enum sh_permission perm,
+                  bool held, struct sh_jw *w)
+{
+    const int64_t now = guard_now(g);
+    uint64_t clear = guard_roles_clear(p->roles, p->nroles);
+    for (uint32_t i = 0; i < p->ngrants; i++) {
+        const struct guard_grant *gr = &p->grants[i];
+        clear |= gr->from_us <= now && gr->until_us > now ? guard_role_clear(gr->role) : 0;
+    }
+    const sh_clearance set = held ? guard_clear_for(clear, perm) : SH_CLEARANCE_NONE;
+    sh_jw_key(w, "clearance");
+    sh_clearance_write(set, w);
+    sh_jw_key(w, "clearance_roles");
+    sh_jw_arr(w);
+    size_t it = 0;
+    struct sh_str key;
+    void *v = NULL;
+    while (sh_map_next(&g->roles, &it, &key, &v)) {
+        const struct guard_role *r = v;
+        if ((guard_clear_for(guard_role_clear(r), perm) & ~(unsigned)set) != 0) {
+            sh_jw_c(w, r->name);
+        }
+    }
+    sh_jw_arr_end(w);
+}
+
 static void right_write(struct sh_guard *g, const struct guard_person *p, enum sh_permission perm,
                         struct sh_jw *w)
 {
@@ -63,6 +91,9 @@ static void right_write(struct sh_guard *g, const struct guard_person *p, enum s
     sh_jw_bool(w, held || granted);
     sh_jw_key(w, "roles");
     roles_with(g, p, bit, held || granted, w);
+    if (guard_clear_for(UINT64_MAX, perm) != SH_CLEARANCE_NONE) {
+        shows(g, p, perm, held || granted, w);
+    }
     sh_jw_obj_end(w);
 }
 

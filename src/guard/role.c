@@ -45,6 +45,15 @@ uint64_t guard_roles_bits(struct guard_role *const *roles, uint32_t n)
     return bits;
 }
 
+uint64_t guard_roles_clear(struct guard_role *const *roles, uint32_t n)
+{
+    uint64_t clear = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        clear |= guard_role_clear(roles[i]);
+    }
+    return clear;
+}
+
 void guard_roles_write(struct guard_role *const *roles, uint32_t n, struct sh_jw *w)
 {
     sh_jw_arr(w);
@@ -96,18 +105,19 @@ static bool may_give_all(const struct sh_guard *g, const struct sh_principal *by
 }
 
 sh_err guard_may_give(const struct sh_guard *g, const struct sh_principal *by,
-                      const struct guard_person *old, uint64_t bits, uint32_t tenant,
+                      const struct guard_person *old, struct guard_worth worth, uint32_t tenant,
                       struct sh_diag *diag)
 {
     if (may_give_all(g, by, tenant) && person_of(g, by) != old) {
         return SH_OK;
     }
-    return guard_may_grant(g, by, bits, tenant, diag);
+    return guard_may_grant(g, by, worth, tenant, diag);
 }
 
 /* A role may be made of what one does not hold, if one does not have the role oneself. */
 static sh_err may_define(const struct sh_guard *g, const struct sh_principal *by,
-                         const struct guard_role *old, uint64_t bits, struct sh_diag *diag)
+                         const struct guard_role *old, struct guard_worth worth,
+                         struct sh_diag *diag)
 {
     const struct guard_person *p = person_of(g, by);
     bool own = false;
@@ -120,17 +130,17 @@ static sh_err may_define(const struct sh_guard *g, const struct sh_principal *by
     if (!own && may_give_all(g, by, SH_TENANT_ROOT)) {
         return SH_OK;
     }
-    return guard_may_grant(g, by, bits, SH_TENANT_ROOT, diag);
+    return guard_may_grant(g, by, worth, SH_TENANT_ROOT, diag);
 }
 
-sh_err guard_may_grant(const struct sh_guard *g, const struct sh_principal *by, uint64_t bits,
-                       uint32_t tenant, struct sh_diag *diag)
+sh_err guard_may_grant(const struct sh_guard *g, const struct sh_principal *by,
+                       struct guard_worth worth, uint32_t tenant, struct sh_diag *diag)
 {
     if (!sh_guard_tenant_within(g, tenant, by->tenant)) {
         sh_diag_set(diag, "This belongs to another tenant.");
         return SH_E_DENIED;
     }
-    const uint64_t missing = bits & ~guard_subject_lasting(g, by, tenant);
+    const uint64_t missing = worth.bits & ~guard_subject_lasting(g, by, tenant);
     for (unsigned i = 0; i < SH_PERMISSIONS; i++) {
         if ((missing & sh_permission_bit((enum sh_permission)i)) != 0) {
             sh_diag_set(diag, "You do not hold the permission %s yourself.",
@@ -139,7 +149,7 @@ sh_err guard_may_grant(const struct sh_guard *g, const struct sh_principal *by, 
             return SH_E_DENIED;
         }
     }
-    return SH_OK;
+    return guard_may_show(g, by, worth.clear, tenant, diag);
 }
 
 /* ---- stored form and administration ---- */
@@ -151,6 +161,7 @@ void guard_role_write(const struct guard_role *r, struct sh_jw *w)
     sh_jw_c(w, r->name);
     sh_jw_key(w, "permissions");
     sh_guard_write_permissions(r->bits, w);
+    guard_clearance_write(r->clearance, w);
     sh_jw_key(w, "builtin");
     sh_jw_bool(w, r->builtin);
     sh_jw_key(w, "revision");
@@ -203,9 +214,14 @@ sh_err guard_role_load(struct sh_guard *g, const json_t *o)
 {
     struct guard_role *r = NULL;
     uint64_t bits = 0;
+    struct sh_data_class clearance;
     SH_TRY(read_permissions(json_object_get(o, "permissions"), false, &bits, NULL));
+    if (guard_clearance_read(o, &clearance, NULL) != SH_OK) {
+        return SH_E_CORRUPT; /* it would show more than it did */
+    }
     SH_TRY(role_new(g, sh_json_get_str(o, "name"), &r));
     r->bits = bits;
+    r->clearance = clearance;
     r->revision = (uint64_t)sh_json_get_i64(o, "revision", 0);
     g->revision = r->revision > g->revision ? r->revision : g->revision;
     return SH_OK;
@@ -236,7 +252,11 @@ static sh_err plan_role(struct sh_guard *g, const struct guard_put_args *a, stru
         return SH_E_CONFLICT;
     }
     SH_TRY(guard_permissions_read(json_object_get(a->body, "permissions"), &f->bits, a->diag));
-    SH_TRY(may_define(g, a->at->by, old, f->bits | (old == NULL ? 0 : old->bits), a->diag));
+    SH_TRY(guard_clearance_read(a->body, &f->clearance, a->diag));
+    const struct guard_worth worth = {f->bits | (old == NULL ? 0 : old->bits),
+                                      guard_role_clear(f) |
+                                          (old == NULL ? 0 : guard_role_clear(old))};
+    SH_TRY(may_define(g, a->at->by, old, worth, a->diag));
     SH_TRY(guard_separation_role(g, old, f, a->diag));
     (void)guard_copy(f->name, sizeof f->name, a->name);
     f->revision = guard_next_revision(g);
@@ -362,7 +382,8 @@ sh_err guard_role_delete(struct sh_guard *g, const struct guard_put_args *a)
                                         : "Somebody still has this role.");
         err = SH_E_STATE;
     } else {
-        err = may_define(g, a->at->by, r, r->bits, a->diag);
+        err = may_define(g, a->at->by, r, (struct guard_worth){r->bits, guard_role_clear(r)},
+                         a->diag);
     }
     sh_mutex_unlock(&g->lock);
     if (err == SH_OK) {
@@ -396,6 +417,7 @@ void guard_refresh_all(struct sh_guard *g)
         const struct guard_session *s = v;
         guard_subject_set(g, s->slot,
                           atomic_load(&guard_subject_at(g, s->person->slot)->permissions),
+                          atomic_load(&guard_subject_at(g, s->person->slot)->clear),
                           atomic_load(&guard_subject_at(g, s->slot)->expires_us));
         guard_subject_scopes(g, s->slot, s->person->scopes);
         guard_subject_must(g, s->slot, atomic_load(&guard_subject_at(g, s->person->slot)->must));

@@ -134,6 +134,20 @@ static sh_err idle_entry(void *ctx, struct sh_str key, struct sh_str value)
     return answer == SH_OK && l->names.n == 0 ? SH_E_CANCELED : answer;
 }
 
+/* Roles that read history, and those of them that do not show all of it. */
+static void count_readers(const struct sh_guard *g, struct sh_guard_security *out)
+{
+    size_t it = 0;
+    struct sh_str key;
+    void *v = NULL;
+    while (sh_map_next(&g->roles, &it, &key, &v)) {
+        const struct guard_role *r = v;
+        const sh_clearance set = guard_clear_for(guard_role_clear(r), SH_PERM_HISTORY_READ);
+        out->readers += set != SH_CLEARANCE_NONE ? 1 : 0;
+        out->limited += set != SH_CLEARANCE_NONE && set != SH_CLEARANCE_ALL ? 1 : 0;
+    }
+}
+
 sh_err sh_guard_security(struct sh_guard *g, int64_t idle_us, struct sh_guard_security *out)
 {
     struct idle l = {.g = g, .since_us = guard_now(g) - idle_us};
@@ -146,6 +160,7 @@ sh_err sh_guard_security(struct sh_guard *g, int64_t idle_us, struct sh_guard_se
     guard_keyring_facts(g, out);
     sh_mutex_lock(&g->lock);
     out->separated = g->separated;
+    count_readers(g, out);
     count_people(g, out);
     count_providers(g, out);
     count_tokens(g, idle_us, out);

@@ -27,7 +27,8 @@ int64_t guard_session_ends(const struct sh_guard *g, const struct guard_session 
 static void session_refresh(struct sh_guard *g, struct guard_session *s)
 {
     const struct guard_subject *person = guard_subject_at(g, s->person->slot);
-    guard_subject_set(g, s->slot, atomic_load(&person->permissions), guard_session_ends(g, s));
+    guard_subject_set(g, s->slot, atomic_load(&person->permissions), atomic_load(&person->clear),
+                      guard_session_ends(g, s));
     guard_subject_scopes(g, s->slot, atomic_load(&person->scopes));
     guard_subject_must(g, s->slot, atomic_load(&person->must));
 }

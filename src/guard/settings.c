@@ -26,9 +26,20 @@ struct sh_guard_settings sh_guard_settings_default(void)
         .sessions_per_person = 50,
         .audit_waiting = 4096,
         .clones = SH_CLONES_WARN,
+        .export_confirm = SH_CLASS_IMPORTANT,
         .device_days = 1825,
         .box = SH_BOX_AES_GCM,
     };
+}
+
+uint8_t sh_guard_export_confirm(const struct sh_guard *g)
+{
+    return guard_set(g)->export_confirm;
+}
+
+uint8_t sh_guard_watermark(const struct sh_guard *g)
+{
+    return guard_set(g)->watermark;
 }
 
 bool guard_settings_ok(const struct sh_guard_settings *s)

@@ -54,6 +54,7 @@ sh_err guard_subject_new(struct sh_guard *g, enum sh_principal_kind kind, void *
     s->owner = owner;
     s->next_free = 0;
     atomic_store(&s->permissions, 0);
+    atomic_store(&s->clear, 0);
     atomic_store(&s->scopes, 0);
     atomic_store(&s->expires_us, INT64_MAX);
     atomic_fetch_add(&s->generation, 1);
@@ -68,6 +69,7 @@ void guard_subject_free(struct sh_guard *g, uint32_t slot)
         return;
     }
     atomic_store(&s->permissions, 0);
+    atomic_store(&s->clear, 0);
     atomic_store(&s->scopes, 0);
     atomic_fetch_add(&s->generation, 1);
     s->owner = NULL;
@@ -83,10 +85,14 @@ void guard_subject_renew(struct sh_guard *g, uint32_t slot)
     }
 }
 
-void guard_subject_set(struct sh_guard *g, uint32_t slot, uint64_t permissions, int64_t expires_us)
+void guard_subject_set(struct sh_guard *g, uint32_t slot, uint64_t permissions, uint64_t clear,
+                       int64_t expires_us)
 {
     struct guard_subject *s = guard_subject_at(g, slot);
     if (s != NULL) {
+        /* less is seen before it may be read, and read no more before more is seen */
+        atomic_store(&s->permissions, permissions & atomic_load(&s->permissions));
+        atomic_store(&s->clear, clear);
         atomic_store(&s->permissions, permissions);
         atomic_store(&s->expires_us, expires_us);
         atomic_store(&s->must, 0);
@@ -129,6 +135,7 @@ struct sh_principal guard_subject_handle(const struct sh_guard *g, uint32_t slot
 struct snapshot {
     enum sh_denial denial;
     uint64_t permissions;
+    uint64_t clear;
     uint32_t scopes;
     uint8_t must;
 };
@@ -141,6 +148,7 @@ static struct snapshot look(const struct sh_guard *g, const struct sh_principal 
     }
     const uint32_t before = atomic_load(&s->generation);
     const uint64_t permissions = atomic_load(&s->permissions);
+    const uint64_t clear = atomic_load(&s->clear);
     const uint32_t scopes = atomic_load(&s->scopes);
     const int64_t expires = atomic_load(&s->expires_us);
     const uint8_t must = atomic_load(&s->must);
@@ -151,13 +159,16 @@ static struct snapshot look(const struct sh_guard *g, const struct sh_principal 
     if (expires != INT64_MAX && expires <= guard_now(g)) {
         return (struct snapshot){.denial = SH_DENIAL_EXPIRED};
     }
-    return (struct snapshot){.permissions = permissions, .scopes = scopes, .must = must};
+    return (struct snapshot){
+        .permissions = permissions, .clear = clear, .scopes = scopes, .must = must};
 }
 
 /* What the grants of a set give in a tenant. */
 struct scoped {
     uint64_t whole;
     uint64_t lasting; /* of these, for good */
+    uint64_t clear;
+    uint64_t lasting_clear;
     uint64_t in_part;
     uint64_t ended;
     uint64_t coming;
@@ -180,6 +191,9 @@ static void scoped_add(const struct sh_guard *g, const struct guard_scope *s, ui
         out->whole |= bits;
         out->in_part |= in_part;
         out->lasting |= until == INT64_MAX ? bits : 0;
+        const uint64_t clear = atomic_load(&s->clear);
+        out->clear |= clear;
+        out->lasting_clear |= until == INT64_MAX ? clear : 0;
     }
 }
 
@@ -285,6 +299,23 @@ uint64_t guard_subject_lasting(const struct sh_guard *g, const struct sh_princip
 {
     const struct snapshot s = look(g, p);
     return s.permissions | scoped_of(g, s.scopes, tenant).lasting;
+}
+
+uint64_t guard_subject_lasting_clear(const struct sh_guard *g, const struct sh_principal *p,
+                                     uint32_t tenant)
+{
+    const struct snapshot s = look(g, p);
+    return s.clear | scoped_of(g, s.scopes, tenant).lasting_clear;
+}
+
+uint64_t guard_subject_clear(const struct sh_guard *g, const struct sh_principal *p,
+                             uint32_t tenant)
+{
+    const struct snapshot s = look(g, p);
+    if (s.denial != SH_DENIAL_NONE || !sh_guard_tenant_within(g, tenant, p->tenant)) {
+        return 0;
+    }
+    return s.clear | scoped_of(g, s.scopes, tenant).clear;
 }
 
 void *guard_subject_owner(const struct sh_guard *g, const struct sh_principal *p,

@@ -25,13 +25,37 @@ static uint64_t token_bits(const struct guard_token *t)
     return bits;
 }
 
-/* What its maker must hold. */
-static uint64_t token_worth(const struct guard_token *t)
+/* What a half that is not said means. */
+static struct sh_data_class token_default(const struct guard_token *t)
 {
-    return shows_one(t) ? sh_permission_bit(SH_PERM_DASHBOARDS_READ) |
-                              sh_permission_bit(SH_PERM_HISTORY_READ) |
-                              sh_permission_bit(SH_PERM_DEVICES_READ)
-                        : token_bits(t);
+    const bool said = t->clearance.name != 0 || t->clearance.level != 0;
+    return shows_one(t) && !said ? SH_DATA_CLASS_DEFAULT
+                                 : (struct sh_data_class){SH_CLASS_CORE, SH_DATA_LEVELS};
+}
+
+/* What its reading shows. One that shows a dashboard hangs where everybody passes: what is general
+ * at level 1, unless it was given more. */
+static uint64_t token_clear(const struct guard_token *t)
+{
+    const bool said = t->clearance.name != 0 || t->clearance.level != 0;
+    const sh_clearance most = sh_clearance_up_to(t->clearance);
+    if (shows_one(t)) {
+        return guard_clear_all(said ? most : SH_CLEARANCE_LEAST);
+    }
+    return (guard_roles_clear(t->roles, t->nroles) | guard_clear_of(t->extra, SH_CLEARANCE_ALL)) &
+           guard_clear_all(most);
+}
+
+/* What its maker must hold. */
+static struct guard_worth token_worth(const struct guard_token *t)
+{
+    if (!shows_one(t)) {
+        return (struct guard_worth){token_bits(t), token_clear(t)};
+    }
+    const uint64_t bits = sh_permission_bit(SH_PERM_DASHBOARDS_READ) |
+                          sh_permission_bit(SH_PERM_HISTORY_READ) |
+                          sh_permission_bit(SH_PERM_DEVICES_READ);
+    return (struct guard_worth){bits, token_clear(t) & guard_clear_of(bits, SH_CLEARANCE_ALL)};
 }
 
 void guard_token_refresh(struct sh_guard *g, struct guard_token *t)
@@ -39,8 +63,10 @@ void guard_token_refresh(struct sh_guard *g, struct guard_token *t)
     const bool shut = t->device[0] != '\0' &&
                       guard_device_shut(guard_device_find(g, t->tenant, sh_str_c(t->device)));
     const uint64_t bits = shut ? 0 : token_bits(t);
-    guard_subject_set(g, t->slot, t->part == SH_PART_ALL ? bits : 0, t->expires_us);
-    guard_token_part_apply(g, t, bits);
+    const uint64_t clear = shut ? 0 : token_clear(t);
+    guard_subject_set(g, t->slot, t->part == SH_PART_ALL ? bits : 0,
+                      t->part == SH_PART_ALL ? clear : 0, t->expires_us);
+    guard_token_part_apply(g, t, bits, clear);
 }
 
 void guard_token_free(struct sh_guard *g, struct guard_token *t)
@@ -150,6 +176,9 @@ sh_err guard_token_store(const struct guard_token *t, struct sh_buf *out)
     guard_roles_write(t->roles, t->nroles, &w);
     sh_jw_key(&w, "permissions");
     sh_guard_write_permissions(t->extra, &w);
+    if (t->clearance.name != 0 || t->clearance.level != 0) {
+        guard_clearance_write(t->clearance, &w);
+    }
     sh_jw_key(&w, "device");
     sh_jw_c(&w, t->device);
     guard_part_write(t->part, t->what, &w);
@@ -194,6 +223,14 @@ void guard_token_write(struct sh_guard *g, const struct guard_token *t, const ch
     guard_roles_write(t->roles, t->nroles, w);
     sh_jw_key(w, "permissions");
     sh_guard_write_permissions(token_bits(t), w);
+    sh_jw_key(w, "clearance");
+    if (t->clearance.name == 0 && t->clearance.level == 0 && !shows_one(t)) {
+        sh_jw_null(w);
+    } else {
+        sh_jw_obj(w);
+        sh_data_class_write(sh_data_class_or(t->clearance, token_default(t)), w);
+        sh_jw_obj_end(w);
+    }
     sh_jw_key(w, "device");
     if (t->device[0] == '\0') {
         sh_jw_null(w);
@@ -252,6 +289,9 @@ sh_err guard_token_load(struct sh_guard *g, const json_t *o)
     }
     SH_TRY(guard_roles_read(g, json_object_get(o, "roles"), f.roles, &f.nroles, NULL));
     SH_TRY(guard_permissions_read(json_object_get(o, "permissions"), &f.extra, NULL));
+    if (guard_clearance_read(o, &f.clearance, NULL) != SH_OK) {
+        return SH_E_CORRUPT;
+    }
     SH_TRY(token_add(g, &f, &t));
     guard_token_refresh(g, t);
     return SH_OK;
@@ -346,6 +386,7 @@ static sh_err read_body(struct sh_guard *g, const struct guard_put_args *a, stru
     }
     f->provision = sh_json_get_bool(a->body, "provision", false);
     SH_TRY(read_expires(g, json_object_get(a->body, "expires"), &f->expires_us, a->diag));
+    SH_TRY(guard_clearance_read(a->body, &f->clearance, a->diag));
     if (sh_json_get_str(a->body, "dashboard").n > 0) {
         return read_dashboard(a, f);
     }

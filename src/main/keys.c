@@ -106,6 +106,17 @@ const struct sh_config_key node_keys[] = {
      "同一设备身份先后从两个地址使用时的处理：off 不处理、warn 标记、quarantine "
      "隔离。若前方代理会隐藏地址，请选 off。",
      "off,warn,quarantine"},
+    {"guard.export_confirm", SH_CONFIG_CHOICE, "important", 0, 0, true, true, false,
+     "Class of data from which an export asks for the password once more: off, important or core.",
+     "导出该分类及以上的数据时须再次确认密码：off 不要求、important 重要、core 核心。",
+     "off,important,core"},
+    {"guard.watermark", SH_CONFIG_CHOICE, "off", 0, 0, true, true, false,
+     "Class of data from which screens and exported workbooks carry the reader's name, time and "
+     "the "
+     "end of his address: off, important, core or all.",
+     "页面和导出的工作簿从哪一分类起加水印（姓名、时间、地址末段）：off 不加、important "
+     "重要及以上、core 核心、all 全部。",
+     "off,important,core,all"},
     {"signin.url", SH_CONFIG_TEXT, "", 0, 0, false, false, false,
      "https://host:port by which browsers reach the console, for the callback of OpenID Connect; "
      "empty = as each browser asks.",

@@ -254,6 +254,20 @@ static sh_err outside_settings(const struct sh_config *c, struct sh_guard_settin
     return pki_settings(c, s, d);
 }
 
+/* off, a class, or all. */
+static sh_err class_setting(const struct sh_config *c, const char *key, uint8_t *out,
+                            struct sh_diag *d)
+{
+    const struct sh_str word = sh_config_get(c, key);
+    *out = sh_str_eqc(word, "all") ? SH_CLASS_GENERAL : SH_CLASS_NONE;
+    if (*out != SH_CLASS_NONE || sh_str_eqc(word, "off") ||
+        sh_data_class_parse(word, out) == SH_OK) {
+        return SH_OK;
+    }
+    sh_diag_set(d, "%s is off, important or core, not '%.*s'.", key, SH_PRI(word));
+    return SH_E_INVAL;
+}
+
 static sh_err clone_settings(const struct sh_config *c, struct sh_guard_settings *s,
                              struct sh_diag *d)
 {
@@ -268,6 +282,8 @@ static sh_err clone_settings(const struct sh_config *c, struct sh_guard_settings
         return SH_E_INVAL;
     }
     s->clones = (enum sh_clones)i;
+    SH_TRY(class_setting(c, "guard.export_confirm", &s->export_confirm, d));
+    SH_TRY(class_setting(c, "guard.watermark", &s->watermark, d));
     return outside_settings(c, s, d);
 }
 

@@ -11,7 +11,8 @@ static const struct {
     {"engineer",
      "overview.read devices.read devices.write devices.command devices.enable_write things.read "
      "things.write assets.read assets.write channels.read channels.write points.read points.write "
-     "history.read history.correct history.annotate ingest.write ingest.provision ingest.gateway "
+     "history.read history.correct history.annotate history.export ingest.write ingest.provision "
+     "ingest.gateway "
      "records.read "
      "records.write records.delete types.read types.write flows.read flows.write models.read "
      "models.write apps.read mqtt.connect mqtt.any_topic mqtt.sys tokens.read tokens.write "

@@ -12,6 +12,7 @@
 
 #include <sh/base.h>
 #include <sh/crypto.h>
+#include <sh/dataclass.h>
 #include <sh/permission.h>
 #include <sh/pki.h>
 #include <sh/ring.h>
@@ -77,6 +78,19 @@ SH_MUST_CHECK sh_err sh_guard_check(const struct sh_guard *g, const struct sh_pr
 SH_MUST_CHECK sh_err sh_guard_check_device(struct sh_guard *g, const struct sh_principal *p,
                                            enum sh_permission perm, uint32_t tenant,
                                            struct sh_str device);
+/* Which classes of data (dataclass.h) its reading by this permission shows: what the roles that
+ * give it show, added up. It says nothing about whether it is held. Of history.read, points.read,
+ * devices.read, records.read and mqtt.any_topic (which stands for all that a subscription brings);
+ * of others none. For all of the tenant, lock-free: */
+sh_clearance sh_guard_clearance(const struct sh_guard *g, const struct sh_principal *p,
+                                enum sh_permission perm, uint32_t tenant);
+/* and for one device, with what is held for the parts in which it lies. Fast. */
+sh_clearance sh_guard_clearance_device(struct sh_guard *g, const struct sh_principal *p,
+                                       enum sh_permission perm, uint32_t tenant,
+                                       struct sh_str device);
+/* As the settings are now; lock-free. */
+uint8_t sh_guard_export_confirm(const struct sh_guard *g);
+uint8_t sh_guard_watermark(const struct sh_guard *g);
 /* SH_OK while its credential is good; SH_E_CLOSED: close the connection or answer 401. Lock-free.
  * Long-lived holders (MQTT, SSE) ask at each message or at least once a minute. */
 SH_MUST_CHECK sh_err sh_guard_live(const struct sh_guard *g, const struct sh_principal *p);
@@ -182,7 +196,10 @@ struct sh_guard_settings {
     uint32_t sessions_per_person; /* 50 */
     uint32_t audit_waiting;       /* posted audit entries not yet written; 4096 */
     enum sh_clones clones;        /* SH_CLONES_WARN */
-    uint32_t device_days;         /* of a device's certificate, where nobody says it; 1825 */
+    uint8_t
+        export_confirm; /* class from which an export asks for the password; SH_CLASS_IMPORTANT */
+    uint8_t watermark;  /* class from which data carries the reader's name; SH_CLASS_NONE: never */
+    uint32_t device_days; /* of a device's certificate, where nobody says it; 1825 */
     /* Where this node is reached, for certificates to say where to ask about them:
      * "http://host:port" without a slash behind; "" = they do not say. */
     char pki_url[256];
@@ -898,6 +915,8 @@ struct sh_guard_security {
     enum sh_box_kind box;                /* how secrets are sealed */
     int64_t key_us;                      /* when the key in use was made; 0 = not known */
     bool sheet;                          /* there is a recovery sheet */
+    uint32_t readers;                    /* roles that read history */
+    uint32_t limited;                    /* of these, that do not show every class of data */
 };
 /* Counts over all tenants. Reads the audit chain back to the time that idle_us means. May block. */
 SH_MUST_CHECK sh_err sh_guard_security(struct sh_guard *g, int64_t idle_us,

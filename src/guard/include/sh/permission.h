@@ -56,10 +56,12 @@ enum sh_permission {
     SH_PERM_CONFIG_WRITE,
     SH_PERM_METRICS_READ,
     SH_PERM_BACKUP_RUN,
-    SH_PERM_CONFIG_SECURITY, /* settings about who comes in, and the audit */
-    SH_PERM_HISTORY_ANNOTATE /* notes at a time: make them, change and remove one's own */
+    SH_PERM_CONFIG_SECURITY,  /* settings about who comes in, and the audit */
+    SH_PERM_HISTORY_ANNOTATE, /* notes at a time: make them, change and remove one's own */
+    SH_PERM_HISTORY_EXPORT,   /* take files away of what is classed above general */
+    SH_PERM_DATA_CLASSIFY     /* lower the class of data, with a reason */
 };
-enum { SH_PERMISSIONS = SH_PERM_HISTORY_ANNOTATE + 1 };
+enum { SH_PERMISSIONS = SH_PERM_DATA_CLASSIFY + 1 };
 _Static_assert(SH_PERMISSIONS <= 64, "a permission set is one 64-bit word");
 
 struct sh_permission_info {
