@@ -18,6 +18,7 @@ enum {
 struct record_type {
     unsigned refs;
     struct sh_schema *schema; /* NULL: any object */
+    struct sh_data_class data_class;
 };
 
 struct record_watcher {

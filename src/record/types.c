@@ -103,9 +103,13 @@ static sh_err load(struct sh_record *r, uint32_t tenant, struct sh_str type,
     if (err == SH_OK && schema != NULL) {
         err = sh_schema_new(r->env, schema, &t->schema, diag);
     }
+    if (err == SH_OK) {
+        err = sh_data_class_read(def, &t->data_class, diag);
+    }
     json_decref(def);
     sh_arena_free(ar);
     if (err != SH_OK) {
+        sh_schema_free(t == NULL ? NULL : t->schema);
         sh_mem_free(r->env->alloc, t);
         return err;
     }
@@ -152,6 +156,22 @@ sh_err record_type_check(struct sh_record *r, uint32_t tenant, struct sh_str typ
     const sh_err err = t->schema == NULL ? SH_OK : sh_schema_check_diag(t->schema, doc, diag);
     release(r, t);
     return err;
+}
+
+struct sh_data_class sh_record_type_class(struct sh_record *r, uint32_t tenant, struct sh_str type)
+{
+    struct record_type *t = NULL;
+    uint64_t version = 0;
+    const sh_err err = acquire(r, tenant, type, &t, &version, NULL);
+    if (err == SH_E_NOTFOUND) {
+        return (struct sh_data_class){0, 0};
+    }
+    if (err != SH_OK) { /* what cannot be read may be anything */
+        return (struct sh_data_class){SH_CLASS_CORE, SH_DATA_LEVELS};
+    }
+    const struct sh_data_class c = t->data_class;
+    release(r, t);
+    return c;
 }
 
 /* "index": ["status","site.line"] as the paths of the seam, by newline. */
@@ -203,6 +223,10 @@ static sh_err check_definition(struct sh_record *r, struct sh_str type, struct s
         sh_diag_at(diag, SH_STR("/name"), 0);
         sh_diag_set(diag, "the name in the definition is not %.*s", SH_PRI(type));
         err = SH_E_INVAL;
+    }
+    struct sh_data_class c;
+    if (err == SH_OK) {
+        err = sh_data_class_read(def, &c, diag);
     }
     if (err == SH_OK && text != NULL) {
         err = sh_schema_new(r->env, text, &schema, diag);

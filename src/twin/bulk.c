@@ -161,7 +161,13 @@ static sh_err change_one(struct bulk *m, struct sh_str id)
     if (err == SH_OK) {
         err = twin_doc_within(m->t, m->tenant, doc, m->b->pick.filter.parts, &diag);
     }
-    if (err == SH_E_DENIED) {
+    if (err == SH_OK) {
+        err = twin_class_kept(m->t, m->tenant, id, doc, &diag);
+    }
+    if (err == SH_E_STATE) {
+        refuse(m, id, "class_lowered", diag.message);
+        err = SH_OK;
+    } else if (err == SH_E_DENIED) {
         refuse(m, id, "outside_part", diag.message);
         err = SH_OK;
     } else if (err == SH_E_NOTFOUND) {

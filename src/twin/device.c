@@ -6,8 +6,9 @@
 
 /* Members that only answers have. */
 static const char *const answer_members[] = {
-    "id",      "state",    "since",     "points",         "created",    "write_enabled",
-    "updated", "revision", "last_time", "thing_revision", "write_until"};
+    "id",      "state",    "since",     "points",         "created",         "write_enabled",
+    "updated", "revision", "last_time", "thing_revision", "effective_class", "highest_class",
+    "write_until"};
 /* Members that only we write. */
 static const char *const own_members[] = {"aliases", "replaced", "renamed", "tagset", "made"};
 
@@ -343,8 +344,9 @@ static sh_err keep_own(struct sh_twin *t, uint32_t tenant, struct sh_str id, jso
 sh_err twin_device_doc(struct sh_twin *t, uint32_t tenant, struct sh_str id, enum sh_twin_put how,
                        const json_t *body, json_t **doc, uint64_t *rev, struct sh_diag *diag)
 {
-    static const char *const nullable[] = {"thing",    "asset",     "description", "driver",
-                                           "location", "period_ms", "archived"};
+    static const char *const nullable[] = {
+        "thing",     "asset",    "description", "driver",     "location",
+        "period_ms", "archived", "data_class",  "data_level", "point_classes"};
     json_t *d = NULL;
     if (!twin_id_ok(id)) {
         sh_diag_at(diag, SH_STR("/id"), 0);
@@ -411,6 +413,7 @@ void twin_device_stored(struct sh_twin *t, uint32_t tenant, struct sh_str id, co
         twin_thing_unref(t, m);
         sh_mutex_unlock(&t->lock);
     }
+    twin_class_device(t, tenant, id);
     twin_event(t, SH_EVENT_DEVICE_CHANGED, tenant, id, SH_STR("{\"change\":\"stored\"}"));
 }
 
@@ -450,6 +453,9 @@ sh_err sh_twin_device_put_within(struct sh_twin *t, const struct sh_twin_device_
     }
     if (err == SH_OK) {
         err = twin_doc_within(t, c->tenant, doc, c->parts, diag);
+    }
+    if (err == SH_OK && !c->lower) {
+        err = twin_class_kept(t, c->tenant, c->id, doc, diag);
     }
     if (err == SH_OK) {
         err = twin_doc_put(t, c->tenant, SH_TWIN_KIND_DEVICE, c->id, doc,
@@ -661,6 +667,9 @@ static sh_err rename_locked(struct sh_twin *t, uint32_t tenant, struct sh_str id
     if (err == SH_OK) {
         err = move_memory(t, tenant, id, to, doc);
     }
+    if (err == SH_OK) {
+        twin_class_device(t, tenant, to);
+    }
     json_decref(doc);
     return err;
 }
@@ -738,8 +747,9 @@ bool sh_twin_device_archived(struct sh_twin *t, uint32_t tenant, struct sh_str i
 
 static void write_members(struct sh_jw *w, json_t *doc)
 {
-    static const char *const members[] = {"description", "location", "driver",
-                                          "period_ms",   "replaced", "renamed"};
+    static const char *const members[] = {"description", "location",   "driver",
+                                          "period_ms",   "replaced",   "renamed",
+                                          "data_class",  "data_level", "point_classes"};
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
         const json_t *v = json_object_get(doc, members[i]);
         if (v != NULL) {
@@ -768,7 +778,7 @@ sh_err sh_twin_device_write(struct sh_twin *t, uint32_t tenant, struct sh_str id
     }
     sh_mutex_lock(&t->lock);
     const struct twin_slot *s = twin_find(t, tenant, id);
-    sh_err err = s == NULL ? SH_E_NOTFOUND : twin_row(s, ar, &row);
+    sh_err err = s == NULL ? SH_E_NOTFOUND : twin_row(t, s, ar, &row);
     const int64_t until = s == NULL ? 0 : s->write_until_us;
     const bool writable = until > sh_wall_us(t->env->clock);
     const struct twin_thing *m =
@@ -790,6 +800,10 @@ sh_err sh_twin_device_write(struct sh_twin *t, uint32_t tenant, struct sh_str id
         sh_jw_obj(w);
         sh_twin_summary_write(&row, w);
         write_members(w, doc);
+        sh_jw_key(w, "effective_class"); /* of what says nothing itself */
+        sh_jw_obj(w);
+        sh_data_class_write(sh_twin_class(t, tenant, row.id, SH_STR("")), w);
+        sh_jw_obj_end(w);
         sh_jw_key(w, "thing_revision");
         if (model == 0) {
             sh_jw_null(w);

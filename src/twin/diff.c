@@ -114,6 +114,8 @@ static void changed_effect(struct effects *e, size_t list, const char *attr, con
     } else if (strcmp(attr, "access") == 0) {
         const bool rw = sh_str_eqc(sh_json_get_str(b, "access"), "rw");
         effect(e, rw ? TWIN_COMPATIBLE : TWIN_BREAKING, rw ? "write_comes" : "write_gone");
+    } else if (strcmp(attr, "data_class") == 0 || strcmp(attr, "data_level") == 0) {
+        effect(e, TWIN_CAUTION, "class_changed");
     } else if (list == 1 && strcmp(attr, "fields") == 0) {
         effect(e, TWIN_CAUTION, "event_fields");
     } else if (strcmp(attr, "input") == 0) {
@@ -263,7 +265,8 @@ static sh_err members(const json_t *before, const json_t *after, size_t list, st
 sh_err twin_model_diff(const json_t *before, const json_t *after, struct sh_jw *w,
                        struct twin_diff *d)
 {
-    static const char *const head[] = {"name", "description", "version", "extends", "demo"};
+    static const char *const head[] = {"name", "description", "version",   "extends",
+                                       "demo", "data_class",  "data_level"};
     *d = (struct twin_diff){.level = TWIN_SAME};
     if (w != NULL) {
         sh_jw_key(w, "model");

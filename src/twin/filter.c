@@ -53,10 +53,13 @@ static sh_err read_archived(struct twin_filter *f, struct sh_str s, struct sh_di
                : bad(diag, "archived is one of false true any");
 }
 
-sh_err twin_filter_init(struct twin_filter *f, const struct sh_twin_query *q, struct sh_arena *ar,
-                        struct sh_diag *diag)
+sh_err twin_filter_init(struct sh_twin *t, struct twin_filter *f, const struct sh_twin_query *q,
+                        struct sh_arena *ar, struct sh_diag *diag)
 {
-    *f = (struct twin_filter){.q = q};
+    *f = (struct twin_filter){.t = t, .q = q};
+    if (q->data_class.n > 0 && sh_data_class_parse(q->data_class, &f->data_class) != SH_OK) {
+        return bad(diag, "data_class is one of general important core");
+    }
     SH_TRY(read_state(f, q->state, diag));
     SH_TRY(read_archived(f, q->archived, diag));
     f->search = sh_arena_str(ar, q->search);
@@ -88,6 +91,9 @@ bool twin_filter_match(const struct twin_filter *f, const struct twin_tenant *tt
         return false;
     }
     if (f->q->asset.n > 0 && !twin_asset_below(tt, twin_dev_text(d, TWIN_ASSET), f->q->asset)) {
+        return false;
+    }
+    if (f->data_class != 0 && twin_class_top(f->t, tt, d).name != f->data_class) {
         return false;
     }
     return has(twin_dev_text(d, TWIN_PAIRS), f->label) &&

@@ -314,15 +314,22 @@ struct twin_dev *twin_dev_make(struct sh_twin *t, struct twin_texts *x, uint32_t
                                .id = id,
                                .demo = sh_json_get_bool(doc, "demo", false),
                                .archived = sh_json_get_bool(doc, "archived", false),
+                               .floor = twin_class_said(t, doc),
                                .tagset = (uint64_t)sh_json_get_i64(doc, "tagset", 0),
                                .period_us = sh_json_get_i64(doc, "period_ms", 0) * 1000};
     struct sh_str in[TWIN_DEV_TEXTS] = {[TWIN_NAME] = sh_json_get_str(doc, "name"),
                                         [TWIN_THING] = sh_json_get_str(doc, "thing"),
                                         [TWIN_ASSET] = sh_json_get_str(doc, "asset")};
-    if (texts_of(x, id, in[TWIN_NAME], json_object_get(doc, "labels")) != SH_OK) {
-        return NULL;
+    struct sh_buf classes;
+    sh_buf_init(&classes, t->env->alloc, TWIN_DOC_BYTES);
+    struct twin_dev *out = NULL;
+    if (texts_of(x, id, in[TWIN_NAME], json_object_get(doc, "labels")) == SH_OK &&
+        twin_class_points(t, doc, &classes) == SH_OK) {
+        in[TWIN_CLASSES] = sh_buf_str(&classes);
+        out = with_texts(t, x, &d, in);
     }
-    return with_texts(t, x, &d, in);
+    sh_buf_fini(&classes);
+    return out;
 }
 
 struct twin_dev *twin_dev_sampled(struct sh_twin *t, struct twin_texts *x, uint32_t tenant,

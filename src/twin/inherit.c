@@ -16,14 +16,19 @@
 const char *const twin_member_lists[TWIN_MEMBER_LISTS] = {"properties", "events", "services"};
 
 /* What a child may say otherwise, by list. */
-static const char *const may[TWIN_MEMBER_LISTS][6] = {
-    {"name", "description", "range", "enum", "access", "scale"},
-    {"name", "description", "level", NULL, NULL, NULL},
-    {"name", "description", NULL, NULL, NULL, NULL}};
+enum { MAY = 8 };
+static const char *const may[TWIN_MEMBER_LISTS][MAY] = {
+    {"name", "description", "range", "enum", "access", "scale", "data_class", "data_level"},
+    {"name", "description", "level"},
+    {"name", "description"}};
+
+/* Of the model as a whole, what holds below it too unless it is said otherwise. */
+static const char *const handed_down[] = {"data_class", "data_level"};
+enum { HANDED_DOWN = 2 };
 
 static bool allowed(size_t list, const char *attr)
 {
-    for (size_t i = 0; i < 6 && may[list][i] != NULL; i++) {
+    for (size_t i = 0; i < MAY && may[list][i] != NULL; i++) {
         if (strcmp(may[list][i], attr) == 0) {
             return true;
         }
@@ -245,6 +250,14 @@ sh_err twin_model_own(const json_t *parent, const json_t *body, json_t **out, st
         json_decref(own);
         return own == NULL ? SH_E_NOMEM : err;
     }
+    for (size_t i = 0; i < HANDED_DOWN; i++) {
+        const json_t *v = json_object_get(own, handed_down[i]);
+        if (json_is_null(v) ||
+            (v != NULL &&
+             json_equal((json_t *)(uintptr_t)v, json_object_get(parent, handed_down[i])) != 0)) {
+            (void)json_object_del(own, handed_down[i]);
+        }
+    }
     *out = own;
     return SH_OK;
 }
@@ -342,6 +355,13 @@ sh_err twin_model_whole(const json_t *parent, struct sh_str parent_id, const jso
             err = SH_E_NOMEM;
         }
         json_decref(list);
+    }
+    for (size_t i = 0; i < HANDED_DOWN && whole != NULL && err == SH_OK; i++) {
+        json_t *v = json_object_get(parent, handed_down[i]);
+        if (v != NULL && json_object_get(whole, handed_down[i]) == NULL &&
+            json_object_set(whole, handed_down[i], v) != 0) {
+            err = SH_E_NOMEM;
+        }
     }
     if (whole == NULL || err != SH_OK) {
         json_decref(whole);

@@ -273,7 +273,7 @@ static sh_err prepare(struct walk *k, struct sh_arena *ar, struct sh_diag *diag)
 {
     const struct sh_twin_query *q = k->q;
     SH_TRY(read_sort(k, q->sort, diag));
-    SH_TRY(twin_filter_init(&k->filter, q, ar, diag));
+    SH_TRY(twin_filter_init(k->t, &k->filter, q, ar, diag));
     SH_TRY(read_cursor(k, ar, diag));
     const size_t limit = q->limit == 0 ? PAGE_DEFAULT : q->limit;
     k->max = (limit > PAGE_MAX ? PAGE_MAX : limit) + 1;
@@ -281,7 +281,8 @@ static sh_err prepare(struct walk *k, struct sh_arena *ar, struct sh_diag *diag)
     return k->heap == NULL ? SH_E_LIMIT : SH_OK;
 }
 
-sh_err twin_row(const struct twin_slot *s, struct sh_arena *ar, struct sh_twin_device *out)
+sh_err twin_row(struct sh_twin *t, const struct twin_slot *s, struct sh_arena *ar,
+                struct sh_twin_device *out)
 {
     const struct twin_dev *d = s->dev;
     *out = (struct sh_twin_device){
@@ -296,6 +297,7 @@ sh_err twin_row(const struct twin_slot *s, struct sh_arena *ar, struct sh_twin_d
         .last_us = atomic_load_explicit(&s->last_us, memory_order_relaxed),
         .demo = d->demo,
         .archived = d->archived,
+        .top = twin_class_top(t, twin_tenant(t, d->tenant, false), d),
     };
     return out->id.p == NULL || out->name.p == NULL || out->thing.p == NULL ||
                    out->asset.p == NULL || out->labels.p == NULL
@@ -325,7 +327,7 @@ static sh_err take_rows(struct walk *k, struct sh_arena *ar, struct sh_twin_page
     for (size_t i = 0; i < rows && err == SH_OK; i++) {
         const struct twin_dev *d = k->heap[i].dev;
         if (d->slot->dev != NULL && sh_str_eq(d->slot->dev->id, d->id)) { /* still there */
-            err = twin_row(d->slot, ar, &out->rows[out->n]);
+            err = twin_row(k->t, d->slot, ar, &out->rows[out->n]);
             out->n++;
         }
     }
@@ -395,6 +397,10 @@ void sh_twin_summary_write(const struct sh_twin_device *d, struct sh_jw *w)
     }
     sh_jw_key(w, "demo");
     sh_jw_bool(w, d->demo);
+    sh_jw_key(w, "highest_class");
+    sh_jw_obj(w);
+    sh_data_class_write(d->top, w);
+    sh_jw_obj_end(w);
     if (d->archived) {
         sh_jw_key(w, "archived");
         sh_jw_bool(w, true);

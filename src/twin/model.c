@@ -314,6 +314,14 @@ static sh_err prepare(struct change *x)
         json_decref(was);
         SH_TRY(err);
     }
+    for (size_t i = 0; i < x->kin.n && !c->lower; i++) {
+        const struct twin_kin *k = &x->kin.v[i];
+        json_t *was = whole_now(t, k->tenant, k->id);
+        const sh_err err =
+            twin_class_kept_model(t, k->tenant, was, json_array_get(x->after, i), x->diag);
+        json_decref(was);
+        SH_TRY(err);
+    }
     return SH_OK;
 }
 

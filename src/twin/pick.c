@@ -39,7 +39,7 @@ sh_err twin_picker_init(struct sh_twin *t, struct twin_picker *p, const struct s
     *p = (struct twin_picker){.pick = pick, .ar = sh_arena_new(t->env->alloc, PICK_ARENA)};
     sh_err err = p->ar == NULL ? SH_E_NOMEM : SH_OK;
     if (err == SH_OK) {
-        err = twin_filter_init(&p->filter, &pick->filter, p->ar, diag);
+        err = twin_filter_init(t, &p->filter, &pick->filter, p->ar, diag);
     }
     if (err == SH_OK) {
         err = set_of(pick->ids, "/ids", &p->ids, diag);

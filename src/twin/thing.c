@@ -139,6 +139,8 @@ static struct twin_thing *thing_new(struct sh_twin *t, json_t *own, json_t *json
     m->extends = sh_json_get_str(own, "extends");
     m->rev = rev;
     m->ar = sh_arena_new(t->env->alloc, TWIN_ARENA_BYTES);
+    m->data_class = twin_class_said(t, json);
+    m->top = m->data_class;
     m->props =
         m->ar == NULL ? NULL : sh_arena_array(m->ar, json_array_size(list) + 1, sizeof *m->props);
     if (m->props == NULL) {
@@ -160,6 +162,8 @@ static struct twin_thing *thing_new(struct sh_twin *t, json_t *own, json_t *json
         p->low = sh_json_get_f64(range, "min", NAN);
         p->high = sh_json_get_f64(range, "max", NAN);
         p->writable = sh_str_eqc(sh_json_get_str(item, "access"), "rw");
+        p->data_class = twin_class_said(t, item);
+        m->top = sh_data_class_max(m->top, p->data_class);
     }
     sort_props(m->props, m->nprops);
     return m;
@@ -425,6 +429,9 @@ static void apply_tenant(struct sh_twin *t, struct twin_tenant *tt, const struct
             return;
         }
         twin_apply_model(t, tt->id, d->id, m, at_start);
+        if (!at_start) {
+            twin_class_device(t, tt->id, d->id);
+        }
         sh_mutex_lock(&t->lock);
         twin_thing_unref(t, m);
         twin_dev_unref(t, d);

@@ -111,7 +111,9 @@ static sh_err take_thing(struct twin_import *m, int row, const json_t *body)
     sh_mutex_unlock(&m->t->lock);
     const sh_err err = change_thing(m, id, body, &diag, fresh);
     if (err == SH_E_STATE) {
-        twin_reject(m, row, sh_str_c(diag.path), "unit_changes_history", diag.message);
+        const bool lowered = strcmp(diag.path, "/data_class") == 0;
+        twin_reject(m, row, sh_str_c(diag.path), lowered ? "class_lowered" : "unit_changes_history",
+                    diag.message);
         return SH_OK;
     }
     if (err == SH_E_INVAL) {
@@ -192,11 +194,30 @@ enum column {
     C_ACCESS,
     C_SCALE,
     C_ENUM,
+    C_CLASS,
+    C_LEVEL,
+    C_THING_CLASS,
+    C_THING_LEVEL,
     COLUMNS
 };
-static const char *const names[COLUMNS] = {"thing",  "thing_name", "version", "extends", "id",
-                                           "name",   "type",       "unit",    "min",     "max",
-                                           "access", "scale",      "enum"};
+enum { OF_PROPERTY = C_THING_CLASS }; /* columns of a property are [C_ID, this) */
+static const char *const names[COLUMNS] = {"thing",
+                                           "thing_name",
+                                           "version",
+                                           "extends",
+                                           "id",
+                                           "name",
+                                           "type",
+                                           "unit",
+                                           "min",
+                                           "max",
+                                           "access",
+                                           "scale",
+                                           "enum",
+                                           "data_class",
+                                           "data_level",
+                                           "thing_data_class",
+                                           "thing_data_level"};
 
 /* The model whose rows are being read. */
 struct model {
@@ -243,13 +264,13 @@ static sh_err set_json(json_t *to, const char *key, struct sh_str s)
 static sh_err property(const struct twin_cells *row, const size_t at[COLUMNS], json_t *p,
                        enum column *column)
 {
-    static const enum column texts[] = {C_ID, C_NAME, C_TYPE, C_UNIT, C_ACCESS};
-    static const enum column jsons[] = {C_SCALE, C_ENUM};
+    static const enum column texts[] = {C_ID, C_NAME, C_TYPE, C_UNIT, C_ACCESS, C_CLASS};
+    static const enum column jsons[] = {C_SCALE, C_ENUM, C_LEVEL};
     static const enum column ends[] = {C_MIN, C_MAX};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         SH_TRY(set_text(p, names[texts[i]], cell(row, at, texts[i])));
     }
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof jsons / sizeof jsons[0]; i++) {
         *column = jsons[i];
         SH_TRY(set_json(p, names[jsons[i]], cell(row, at, jsons[i])));
     }
@@ -310,6 +331,10 @@ static sh_err begin_model(struct model *o, struct sh_str id, int row,
     SH_TRY(set_text(o->body, "id", id));
     SH_TRY(set_text(o->body, "name", cell(cells, at, C_THING_NAME)));
     SH_TRY(set_text(o->body, "extends", cell(cells, at, C_EXTENDS)));
+    SH_TRY(set_text(o->body, "data_class", cell(cells, at, C_THING_CLASS)));
+    if (set_json(o->body, "data_level", cell(cells, at, C_THING_LEVEL)) == SH_E_NOMEM) {
+        return SH_E_NOMEM; /* what is not JSON is refused with the model */
+    }
     return set_text(o->body, "version", cell(cells, at, C_VERSION));
 }
 
@@ -488,10 +513,12 @@ static sh_err csv_property(struct export *x, struct sh_str id, const json_t *doc
     SH_TRY(put_json(x, json_object_get(doc, "name")));
     SH_TRY(put_json(x, json_object_get(doc, "version")));
     SH_TRY(put_json(x, json_object_get(doc, "extends")));
-    for (size_t i = C_ID; i < COLUMNS; i++) {
+    for (size_t i = C_ID; i < OF_PROPERTY; i++) {
         const json_t *from = i == C_MIN || i == C_MAX ? range : p;
         SH_TRY(put_json(x, json_object_get(from, names[i])));
     }
+    SH_TRY(put_json(x, json_object_get(doc, "data_class")));
+    SH_TRY(put_json(x, json_object_get(doc, "data_level")));
     return sh_buf_put_c(x->out, "\r\n");
 }
 

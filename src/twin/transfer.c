@@ -130,6 +130,9 @@ const char *twin_code_of(sh_err err, const struct sh_diag *d)
     if (err == SH_E_LIMIT) {
         return "limit_reached";
     }
+    if (err == SH_E_STATE) {
+        return "class_lowered";
+    }
     if ((strcmp(d->path, "/thing") == 0 || strcmp(d->path, "/extends") == 0) &&
         strncmp(d->message, "there is no", 11) == 0) {
         return "unknown_thing";
@@ -200,6 +203,12 @@ static sh_err take_device(struct twin_import *m, int row, const json_t *body)
               ? SH_E_LIMIT
               : twin_device_doc(m->t, m->tenant, id, fresh ? SH_TWIN_CREATE : SH_TWIN_PATCH, body,
                                 &doc, &rev, &diag);
+    if (err == SH_OK) {
+        err = twin_class_kept(m->t, m->tenant, id, doc, &diag);
+        if (err != SH_OK) {
+            json_decref(doc);
+        }
+    }
     if (err == SH_OK && fresh && !import_room(m, 1)) {
         json_decref(doc);
         err = SH_E_LIMIT;
@@ -211,7 +220,7 @@ static sh_err take_device(struct twin_import *m, int row, const json_t *body)
         twin_reject(m, row, SH_STR("id"), "bad_id", "the id is an alias of another device");
         return SH_OK;
     }
-    if (err == SH_E_INVAL || err == SH_E_LIMIT) {
+    if (err == SH_E_INVAL || err == SH_E_LIMIT || err == SH_E_STATE) {
         char column[200];
         const struct sh_str c = column_of(&diag, column);
         twin_reject(m, row, c, twin_code_of(err, &diag),
@@ -223,8 +232,8 @@ static sh_err take_device(struct twin_import *m, int row, const json_t *body)
 
 /* ------------------------------------------------------------------ from CSV */
 
-static const char *const text_columns[] = {"id",    "name",        "thing",
-                                           "asset", "description", "location"};
+static const char *const text_columns[] = {"id",          "name",     "thing",     "asset",
+                                           "description", "location", "data_class"};
 
 static bool known_column(struct sh_str c)
 {
@@ -233,7 +242,8 @@ static bool known_column(struct sh_str c)
             return true;
         }
     }
-    return sh_str_eqc(c, "period_ms") || sh_str_eqc(c, "demo") || sh_str_eqc(c, "archived") ||
+    return sh_str_eqc(c, "period_ms") || sh_str_eqc(c, "data_level") ||
+           sh_str_eqc(c, "point_classes") || sh_str_eqc(c, "demo") || sh_str_eqc(c, "archived") ||
            (sh_str_starts(c, SH_STR("label.")) && c.n > 6);
 }
 
@@ -269,7 +279,7 @@ static sh_err set_cell(json_t *body, struct sh_str column, struct sh_str v)
                    ? SH_OK
                    : SH_E_NOMEM;
     }
-    if (sh_str_eqc(column, "period_ms")) {
+    if (sh_str_eqc(column, "period_ms") || sh_str_eqc(column, "data_level")) {
         int64_t n = 0;
         if (sh_i64_parse(v, &n) != SH_OK) {
             return SH_E_INVAL;
@@ -281,7 +291,8 @@ static sh_err set_cell(json_t *body, struct sh_str column, struct sh_str v)
             return SH_E_INVAL;
         }
         value = json_boolean(b);
-    } else if (sh_str_eqc(column, "location") && v.p[0] == '{') {
+    } else if ((sh_str_eqc(column, "location") || sh_str_eqc(column, "point_classes")) &&
+               v.p[0] == '{') {
         if (sh_json_parse(v, v.n, &value, NULL) != SH_OK) {
             return SH_E_INVAL;
         }
@@ -334,7 +345,7 @@ static sh_err csv_head(struct twin_csv *c, struct sh_arena *ar, struct twin_cell
         if (!known_column(head->v[i])) {
             sh_diag_set(diag, "column %zu is unknown: %.*s", i + 1, SH_PRI(head->v[i]));
             sh_diag_remedy(diag, "Known: id name thing asset description location period_ms demo "
-                                 "archived label.<key>.");
+                                 "archived data_class data_level point_classes label.<key>.");
             return SH_E_INVAL;
         }
         for (size_t k = 0; k < i; k++) {
@@ -519,9 +530,10 @@ static sh_err put_value(struct export *x, const json_t *v, bool first)
     return err;
 }
 
-static const char *const export_columns[] = {"name",     "thing",     "asset", "description",
-                                             "location", "period_ms", "demo",  "archived"};
-enum { EXPORT_COLUMNS = 8 };
+static const char *const export_columns[] = {
+    "name", "thing",    "asset",      "description", "location",     "period_ms",
+    "demo", "archived", "data_class", "data_level",  "point_classes"};
+enum { EXPORT_COLUMNS = 11 };
 
 static sh_err csv_line(struct export *x, struct sh_str id, const json_t *doc)
 {

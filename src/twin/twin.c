@@ -39,8 +39,8 @@ static sh_err load(struct sh_twin *t)
         sh_record_visit *fn;
     } loads[] = {
         {{"_thing", 6}, twin_thing_load},         {{"_asset", 6}, twin_asset_load},
-        {{"_device", 7}, twin_device_load},       {{"_device_state", 13}, twin_state_load},
-        {{"_device_write", 13}, twin_grant_load},
+        {{"_data_class", 11}, twin_class_load},   {{"_device", 7}, twin_device_load},
+        {{"_device_state", 13}, twin_state_load}, {{"_device_write", 13}, twin_grant_load},
     };
     sh_err err = SH_OK;
     twin_texts_init(&t->loading, t->env->alloc);
@@ -81,7 +81,11 @@ sh_err sh_twin_attach(struct sh_twin *t, struct sh_points *points, struct sh_bus
     t->o.bus = bus;
     if (points != NULL) {
         twin_devices_adopt(t);
+        sh_points_set_classify(points, twin_classify, t);
         twin_apply_all(t);
+        if (atomic_load(&t->classed)) {
+            twin_class_all(t, SH_RECORD_ALL_TENANTS);
+        }
     }
     return bus != NULL && points != NULL ? sh_bus_subscribe(bus, &handler, t, &t->sub) : SH_OK;
 }
@@ -154,6 +158,9 @@ void sh_twin_close(struct sh_twin *t)
     if (err != SH_OK) {
         sh_log(t->env->log, SH_LOG_ERROR, "twin", "the last changes could not be stored: %s",
                sh_err_name(err));
+    }
+    if (t->o.points != NULL) {
+        sh_points_set_classify(t->o.points, NULL, NULL);
     }
     destroy(t);
 }

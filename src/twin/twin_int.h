@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include <sh/dataclass.h>
 #include <sh/scale.h>
 #include <sh/schema.h>
 #include <sh/twin.h>
@@ -35,9 +36,10 @@ enum twin_text {
     TWIN_NAME,
     TWIN_THING,
     TWIN_ASSET,
-    TWIN_LABELS, /* JSON object */
-    TWIN_PAIRS,  /* \x1fkey:value\x1f... for the label filter */
-    TWIN_SEARCH, /* id, name and labels in ASCII lower case */
+    TWIN_LABELS,  /* JSON object */
+    TWIN_PAIRS,   /* \x1fkey:value\x1f... for the label filter */
+    TWIN_SEARCH,  /* id, name and labels in ASCII lower case */
+    TWIN_CLASSES, /* of single points: \x1f property \x1f class level, two digits (classes.c) */
     TWIN_DEV_TEXTS
 };
 
@@ -53,6 +55,7 @@ struct twin_dev {
     uint32_t ends[TWIN_DEV_TEXTS]; /* in text, behind the id */
     bool demo;
     bool archived;
+    struct sh_data_class floor; /* its points are at least that; may not be said */
     char text[];
 };
 
@@ -100,6 +103,7 @@ struct twin_property {
     double low; /* NaN: none */
     double high;
     bool writable;
+    struct sh_data_class data_class; /* as said; else as the model */
 };
 /* Immutable; counted references under the lock. */
 struct twin_thing {
@@ -111,6 +115,8 @@ struct twin_thing {
     uint64_t rev;
     struct twin_property *props; /* sorted by id */
     size_t nprops;
+    struct sh_data_class data_class; /* of what says nothing itself; may not be said */
+    struct sh_data_class top;        /* the highest of it and its properties */
 };
 struct twin_asset {
     struct sh_str id;
@@ -121,9 +127,10 @@ struct twin_asset {
 struct twin_tenant {
     uint32_t id;
     struct twin_ids by_id;
-    struct sh_map alias;       /* old id -> slot */
-    struct sh_map things;      /* id -> twin_thing */
-    struct sh_map assets;      /* id -> twin_asset */
+    struct sh_map alias;             /* old id -> slot */
+    struct sh_map things;            /* id -> twin_thing */
+    struct sh_map assets;            /* id -> twin_asset */
+    struct sh_data_class data_class; /* where nobody else says anything; may not be said */
     struct twin_slot **sorted; /* the first `ordered` by id, the rest as they came: twin_order */
     size_t ordered;
     size_t n;
@@ -151,6 +158,8 @@ struct sh_twin {
     struct twin_texts loading; /* sh_twin_open only */
     struct sh_bus_sub *sub;
     struct sh_schema *device_schema, *thing_schema, *asset_schema, *command_schema;
+
+    atomic_bool classed; /* somebody said a class somewhere: points are to be asked about */
 
     struct sh_mutex write;    /* one change of records at a time; taken before lock */
     struct sh_mutex lock;     /* everything below */
@@ -294,6 +303,31 @@ sh_err twin_model_diff(const json_t *before, const json_t *after, struct sh_jw *
 /* Would kept numbers of the property be read in another unit? */
 bool twin_unit_reread(const json_t *before, const json_t *after);
 
+/* classes.c: the data class of points. */
+sh_err twin_class_load(void *ctx, const struct sh_record_row *row); /* of a tenant */
+/* What a document says, and of single points for the text TWIN_CLASSES. */
+struct sh_data_class twin_class_said(struct sh_twin *t, const json_t *doc);
+sh_err twin_class_points(struct sh_twin *t, const json_t *doc, struct sh_buf *out);
+/* Of a device's point; property empty: of what belongs to the device itself. Under the lock. */
+struct sh_data_class twin_class_of(struct sh_twin *t, const struct twin_tenant *tt,
+                                   const struct twin_dev *d, const struct twin_thing *m,
+                                   struct sh_str property);
+/* The highest of all that a device has. Under the lock. */
+struct sh_data_class twin_class_top(struct sh_twin *t, const struct twin_tenant *tt,
+                                    const struct twin_dev *d);
+/* Brings points to what holds now; not under the lock. Of one device; of a tenant, or
+ * SH_RECORD_ALL_TENANTS. */
+void twin_class_device(struct sh_twin *t, uint32_t tenant, struct sh_str device);
+void twin_class_all(struct sh_twin *t, uint32_t tenant);
+struct sh_data_class twin_classify(void *ctx, uint32_t tenant, struct sh_str device,
+                                   struct sh_str property); /* sh_points_classify */
+/* SH_E_STATE with the path "/data_class": the new document would lower a class. Under `write`. */
+sh_err twin_class_kept(struct sh_twin *t, uint32_t tenant, struct sh_str id, const json_t *doc,
+                       struct sh_diag *diag);
+/* The same for whole forms of a model; before NULL: there was none. */
+sh_err twin_class_kept_model(struct sh_twin *t, uint32_t tenant, const json_t *before,
+                             const json_t *after, struct sh_diag *diag);
+
 /* kin.c: who is concerned by a model. */
 struct twin_kin {
     uint32_t tenant;
@@ -372,6 +406,8 @@ sh_err twin_doc_base(struct sh_twin *t, uint32_t tenant, struct sh_str kind, str
 
 /* filter.c */
 struct twin_filter {
+    struct sh_twin *t;
+    uint8_t data_class; /* 0 = any */
     const struct sh_twin_query *q;
     int state;    /* -1 = any */
     int archived; /* 0 or 1; -1 = any */
@@ -379,8 +415,8 @@ struct twin_filter {
     struct sh_str label; /* with its marks */
 };
 /* Texts live in the arena; q stays. SH_E_INVAL: state, archived. */
-sh_err twin_filter_init(struct twin_filter *f, const struct sh_twin_query *q, struct sh_arena *ar,
-                        struct sh_diag *diag);
+sh_err twin_filter_init(struct sh_twin *t, struct twin_filter *f, const struct sh_twin_query *q,
+                        struct sh_arena *ar, struct sh_diag *diag);
 /* Under the lock. */
 bool twin_filter_match(const struct twin_filter *f, const struct twin_tenant *tt,
                        const struct twin_slot *s);
@@ -400,7 +436,8 @@ void twin_picker_fini(struct twin_picker *p);
 bool twin_picker_takes(struct sh_twin *t, const struct twin_picker *p, struct sh_str id);
 
 /* list.c: under the lock. */
-sh_err twin_row(const struct twin_slot *s, struct sh_arena *ar, struct sh_twin_device *out);
+sh_err twin_row(struct sh_twin *t, const struct twin_slot *s, struct sh_arena *ar,
+                struct sh_twin_device *out);
 
 /* transfer.c: the stable word for a fault of a row. */
 const char *twin_code_of(sh_err err, const struct sh_diag *d);

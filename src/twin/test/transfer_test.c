@@ -122,8 +122,9 @@ static void test_import_gbk_is_found_and_converted(void **state)
     sh_buf_clear(&f->out);
     assert_ok(sh_twin_devices_export(f->w, &everything, true, SH_TWIN_GBK, &f->out, &f->diag));
     assert_str(sh_buf_str(&f->out),
-               "id,name,thing,asset,description,location,period_ms,demo,archived,label.line\r\n"
-               "p1,\xcb\xae\xb1\xc3,,,,,,,,\xd2\xbb\xba\xc5\r\n");
+               "id,name,thing,asset,description,location,period_ms,demo,archived,"
+               "data_class,data_level,point_classes,label.line\r\n"
+               "p1,\xcb\xae\xb1\xc3,,,,,,,,,,,\xd2\xbb\xba\xc5\r\n");
 }
 
 static void test_import_updates_only_what_it_names(void **state)

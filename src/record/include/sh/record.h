@@ -15,6 +15,7 @@
 #define SH_RECORD_H
 
 #include <sh/base.h>
+#include <sh/dataclass.h>
 
 struct sh_record;    /* the store */
 struct sh_record_tx; /* changes that happen all or not at all */
@@ -237,10 +238,10 @@ uint64_t sh_record_tx_rev(const struct sh_record_tx *tx, size_t op);
 
 /* A type's definition, stored as a record of the kind "_type" with the type's name as id:
  * {"name":"supplier","title":{"zh","en"},"description":..., "schema":{JSON Schema 2020-12},
- *  "index":["status","site.line"]}: up to SH_RECORD_MAX_INDEX fields by which filters and sorting
- * find records without reading all of them. They are built in the background; until then all are
- * read. A schema that refuses records that exist already is accepted; they are checked when next
- * written.
+ *  "index":["status","site.line"],"data_class":"important","data_level":2}: up to
+ * SH_RECORD_MAX_INDEX fields by which filters and sorting find records without reading all of them.
+ * They are built in the background; until then all are read. A schema that refuses records that
+ * exist already is accepted; they are checked when next written.
  */
 SH_MUST_CHECK sh_err sh_record_type_put(struct sh_record *r, uint32_t tenant, struct sh_str type,
                                         struct sh_str definition, uint64_t expect,
@@ -251,6 +252,9 @@ SH_MUST_CHECK sh_err sh_record_type_delete(struct sh_record *r, uint32_t tenant,
 /* The definition that holds in the tenant (its own, else the platform's). SH_E_NOTFOUND. */
 SH_MUST_CHECK sh_err sh_record_type_get(struct sh_record *r, uint32_t tenant, struct sh_str type,
                                         struct sh_arena *ar, struct sh_record_row *out);
+/* Members data_class and data_level of it; what it does not say is 0. Of a kind without one: not
+ * said. Blocks, mostly not. */
+struct sh_data_class sh_record_type_class(struct sh_record *r, uint32_t tenant, struct sh_str type);
 /* All definitions that hold in the tenant, by name. */
 SH_MUST_CHECK sh_err sh_record_type_list(struct sh_record *r, uint32_t tenant, struct sh_arena *ar,
                                          struct sh_record_row **out, size_t *n);

@@ -13,6 +13,7 @@
 #define SH_TWIN_H
 
 #include <sh/bus.h>
+#include <sh/dataclass.h>
 #include <sh/point.h>
 #include <sh/record.h>
 
@@ -150,8 +151,10 @@ struct sh_twin_device_change {
     uint64_t expect;
     struct sh_str author;
     const struct sh_twin_parts *parts; /* NULL: all */
+    bool lower;                        /* it may lower the class of points (sh_twin_classify) */
 };
-/* The same; SH_E_DENIED when the device would then lie outside of the parts. rev may be NULL. */
+/* The same; SH_E_STATE with the path "/data_class": it would lower the class of a point;
+ * SH_E_DENIED when the device would then lie outside of the parts. rev may be NULL. */
 SH_MUST_CHECK sh_err sh_twin_device_put_within(struct sh_twin *t,
                                                const struct sh_twin_device_change *c, uint64_t *rev,
                                                struct sh_diag *diag);
@@ -202,6 +205,7 @@ struct sh_twin_device {
     int64_t last_us;  /* last sample or message; 0 = none */
     bool demo;
     bool archived;
+    struct sh_data_class top; /* the highest that it has */
     size_t points;
 };
 struct sh_twin_query {
@@ -209,10 +213,11 @@ struct sh_twin_query {
     struct sh_str search; /* part of id, name or a label; ASCII case is ignored */
     struct sh_str state;  /* "online" "offline" "never"; empty = all */
     struct sh_str thing;
-    struct sh_str asset;    /* with everything below it */
-    struct sh_str label;    /* "key:value", or "key" for any value */
-    struct sh_str archived; /* "true": only those, "any": those too; empty, "false": the others */
-    struct sh_str sort;     /* id name thing asset state since last, '-' in front = descending */
+    struct sh_str asset;      /* with everything below it */
+    struct sh_str label;      /* "key:value", or "key" for any value */
+    struct sh_str data_class; /* those whose highest is that: general important core; empty = all */
+    struct sh_str archived;   /* "true": only those, "any": those too; empty, "false": the others */
+    struct sh_str sort;       /* id name thing asset state since last, '-' in front = descending */
     struct sh_str cursor;
     uint32_t limit; /* 0 = 50, at most 1000 */
     bool want_total;
@@ -363,8 +368,10 @@ struct sh_twin_thing_change {
     bool units_corrected;  /* the unit was wrong until now: kept values are read in the new one */
     bool dry_run;          /* checks all and stores nothing */
     bool skip_same;        /* stores nothing when nothing differs: *rev stays 0 */
-    json_t *drafts;        /* dry runs of an import: models by id that earlier ones made, in their
-                              whole form; this one is added. NULL: none */
+    bool lower;     /* it may lower the class of data (sh_twin_classify); else SH_E_STATE with
+                       the path "/data_class" */
+    json_t *drafts; /* dry runs of an import: models by id that earlier ones made, in their
+                       whole form; this one is added. NULL: none */
 };
 /* Stores it; the points of its devices, and of those of the models below it, get the new types
  * (under a new id: the old history stays what it was), units and scales. Each change is a version;
@@ -412,6 +419,40 @@ SH_MUST_CHECK sh_err sh_twin_thing_compare(struct sh_twin *t, uint32_t tenant, s
  * block. */
 SH_MUST_CHECK sh_err sh_twin_device_thing(struct sh_twin *t, uint32_t tenant, struct sh_str device,
                                           struct sh_arena *ar, struct sh_str *thing);
+
+/* ------------------------------------------------------------------ the class of data */
+
+/* The class of a device's point; property empty: of what belongs to the device itself (attributes).
+ * Both are said. An unknown device has that of the tenant. Does not block. */
+struct sh_data_class sh_twin_class(struct sh_twin *t, uint32_t tenant, struct sh_str device,
+                                   struct sh_str property);
+/* The highest that a device has, on each scale; an unknown one: the tenant's. Does not block. */
+struct sh_data_class sh_twin_class_highest(struct sh_twin *t, uint32_t tenant,
+                                           struct sh_str device);
+/* What holds in a tenant where nobody else says anything. Does not block. */
+struct sh_data_class sh_twin_class_default(struct sh_twin *t, uint32_t tenant);
+enum sh_twin_classed {
+    SH_TWIN_CLASSED_TENANT,
+    SH_TWIN_CLASSED_THING,  /* id; property empty: of the whole model */
+    SH_TWIN_CLASSED_DEVICE, /* id: its points are at least that */
+    SH_TWIN_CLASSED_POINT   /* id and property */
+};
+struct sh_twin_classify {
+    uint32_t tenant;
+    enum sh_twin_classed kind;
+    struct sh_str id;
+    struct sh_str property;
+    struct sh_data_class to; /* members that are not said: said no more */
+    struct sh_str author;
+    struct sh_str reason; /* kept as the comment of a model's version */
+    bool lower;           /* it may be lower than it is */
+};
+/* Says the class of one thing. SH_E_NOTFOUND; SH_E_STATE with the path "/data_class": it would be
+ * lower than it is. Blocks. */
+SH_MUST_CHECK sh_err sh_twin_classify(struct sh_twin *t, const struct sh_twin_classify *c,
+                                      struct sh_diag *diag);
+/* Models that say no class, and how many there are. Does not block. */
+void sh_twin_unclassed(struct sh_twin *t, uint32_t tenant, uint32_t *models, uint32_t *unclassed);
 
 /* ------------------------------------------------------------------ assets */
 
