@@ -34,6 +34,8 @@ struct sh_xlsx {
     uint32_t rows;
     uint32_t column;
     uint64_t cut;
+    struct sh_str top; /* of every page; may be empty */
+    struct sh_str foot;
 };
 
 sh_err sh_xlsx_new(const struct sh_alloc *a, int64_t now_us, struct sh_xlsx **out)
@@ -60,6 +62,12 @@ void sh_xlsx_free(struct sh_xlsx *x)
         sh_buf_fini(&x->xml);
         sh_mem_free(x->alloc, x);
     }
+}
+
+void sh_xlsx_mark(struct sh_xlsx *x, struct sh_str top, struct sh_str foot)
+{
+    x->top = top;
+    x->foot = foot;
 }
 
 void sh_xlsx_to(struct sh_xlsx *x, struct sh_buf *out)
@@ -322,11 +330,53 @@ static void end(struct sh_xlsx *x)
     }
 }
 
+static bool marked(const struct sh_xlsx *x)
+{
+    return x->top.n + x->foot.n > 0;
+}
+
+/* In the middle; an ampersand begins a code there, so it is doubled. Some 100 characters fit. */
+static void page_text(struct sh_xlsx *x, const char *element, struct sh_str s)
+{
+    char t[400];
+    size_t n = 0;
+    for (size_t i = 0; i < s.n && n + 8 < sizeof t; i++) {
+        t[n++] = s.p[i];
+        if (s.p[i] == '&') {
+            t[n++] = '&';
+        }
+    }
+    while (n > 0 && !sh_utf8_valid(sh_str_of(t, n))) {
+        n--; /* no part of a character */
+    }
+    if (s.n > 0) {
+        raw(x, "<");
+        raw(x, element);
+        raw(x, ">&amp;C");
+        put_text(x, sh_str_of(t, n));
+        raw(x, "</");
+        raw(x, element);
+        raw(x, ">");
+    }
+}
+
+static void sheet_mark(struct sh_xlsx *x)
+{
+    if (marked(x)) {
+        raw(x, "<headerFooter>");
+        page_text(x, "oddHeader", x->top);
+        page_text(x, "oddFooter", x->foot);
+        raw(x, "</headerFooter>");
+    }
+}
+
 static void sheet_end(struct sh_xlsx *x)
 {
     if (x->sheet) {
         row_end(x);
-        raw(x, "</sheetData></worksheet>");
+        raw(x, "</sheetData>");
+        sheet_mark(x);
+        raw(x, "</worksheet>");
         end(x);
         x->sheet = false;
     }
@@ -425,12 +475,32 @@ static void part_workbook(struct sh_xlsx *x)
     end(x);
 }
 
+static void part_core(struct sh_xlsx *x)
+{
+    begin(x, "docProps/core.xml");
+    raw(x, "<cp:coreProperties xmlns:cp=\"" PACKAGE "metadata/core-properties\" "
+           "xmlns:dc=\"http://purl.org/dc/elements/1.1/\"><dc:description>");
+    put_text(x, x->foot);
+    raw(x, "</dc:description><cp:keywords>");
+    put_text(x, x->top);
+    raw(x, "</cp:keywords></cp:coreProperties>");
+    end(x);
+}
+
 static void part_types(struct sh_xlsx *x)
 {
     char t[200];
+    if (marked(x)) {
+        part_core(x);
+    }
     begin(x, "_rels/.rels");
     raw(x, "<Relationships xmlns=\"" PACKAGE "relationships\"><Relationship Id=\"rId1\" "
-           "Type=\"" OFFICE "/officeDocument\" Target=\"xl/workbook.xml\"/></Relationships>");
+           "Type=\"" OFFICE "/officeDocument\" Target=\"xl/workbook.xml\"/>");
+    if (marked(x)) {
+        raw(x, "<Relationship Id=\"rId2\" Type=\"" PACKAGE
+               "relationships/metadata/core-properties\" Target=\"docProps/core.xml\"/>");
+    }
+    raw(x, "</Relationships>");
     end(x);
     begin(x, "[Content_Types].xml");
     raw(x, "<Types xmlns=\"" PACKAGE "content-types\"><Default Extension=\"rels\" "
@@ -438,6 +508,10 @@ static void part_types(struct sh_xlsx *x)
            "<Default Extension=\"xml\" ContentType=\"application/xml\"/>"
            "<Override PartName=\"/xl/workbook.xml\" ContentType=\"" KIND "sheet.main+xml\"/>"
            "<Override PartName=\"/xl/styles.xml\" ContentType=\"" KIND "styles+xml\"/>");
+    if (marked(x)) {
+        raw(x, "<Override PartName=\"/docProps/core.xml\" ContentType=\"application/vnd."
+               "openxmlformats-package.core-properties+xml\"/>");
+    }
     for (unsigned i = 0; i < x->sheets; i++) {
         (void)snprintf(t, sizeof t,
                        "<Override PartName=\"/xl/worksheets/sheet%u.xml\" ContentType=\"" KIND

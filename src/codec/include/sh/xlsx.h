@@ -23,6 +23,10 @@ void sh_xlsx_free(struct sh_xlsx *x); /* NULL is accepted */
 /* What is ready is appended to `out` from now on; borrowed until the next call of this. Its limit
  * (SH_E_LIMIT) must leave room for 128 KiB at any time. */
 void sh_xlsx_to(struct sh_xlsx *x, struct sh_buf *out);
+/* What every page says, before the first sheet: `top` in its head, `foot` at its bottom, both in
+ * the properties of the document (part 1, 18.3.1.46; core.xml of part 2, 8.3.4); either may be
+ * empty. Kept by pointer. */
+void sh_xlsx_mark(struct sh_xlsx *x, struct sh_str top, struct sh_str foot);
 struct sh_xlsx_sheet {
     const char *name;     /* at most 31 characters without []:*?/\ ; once in the workbook; kept by
                              pointer */
