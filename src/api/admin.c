@@ -103,6 +103,11 @@ int api_tokens_post(struct api_req *r)
             return status;
         }
     }
+    const struct sh_str device = sh_json_get_str(r->body, "device");
+    const int status = device.n > 0 ? api_credential_allowed(r, device) : 0;
+    if (status != 0) {
+        return status;
+    }
     return put(r, SH_GUARD_TOKENS, (struct sh_str){NULL, 0}, SH_PUT_CREATE);
 }
 

@@ -102,8 +102,9 @@ struct api_req {
         *shown;            /* of the stream of a dashboard, and of each request of a panel */
     struct sh_str panel;   /* the dashboard of a panel */
     struct api_idem *idem; /* its Idempotency-Key is reserved; NULL = none */
-    struct sh_str etag;    /* as answered; in the arena */
-    struct sh_str factors; /* member "factors" of a problem, as JSON; empty = none */
+    struct sh_data_class type_class; /* of the records that it is about */
+    struct sh_str etag;              /* as answered; in the arena */
+    struct sh_str factors;           /* member "factors" of a problem, as JSON; empty = none */
     struct sh_jw w;
 };
 
@@ -231,6 +232,53 @@ void api_put_time(struct sh_jw *w, int64_t us, enum api_time_form f);
  */
 SH_MUST_CHECK sh_err api_parts(struct api_req *r, enum sh_permission p,
                                const struct sh_twin_parts **out);
+/* ---- masking.c: what is above the caller's clearance is listed and its value is not ---- */
+
+/* Does the caller's reading by `p` show what is of this class? device: that it belongs to; empty:
+ * none. Fast; a load for what is general at level 1. */
+bool api_clear(struct api_req *r, enum sh_permission p, struct sh_data_class c,
+               struct sh_str device);
+bool api_clear_point(struct api_req *r, enum sh_permission p, uint32_t id);
+bool api_clear_device(struct api_req *r, enum sh_permission p, struct sh_str device);
+/* What holds for records of a type. Blocks. */
+struct sh_data_class api_type_class(struct api_req *r, struct sh_str type);
+/* Members data_class, data_level and masked in the place of what is not shown. */
+void api_put_masked(struct sh_jw *w, struct sh_data_class c);
+/* 0, or 403: who has a credential of the device hears what it sends, so he must be cleared for all
+ * of it; device empty: of every one of the tenant. */
+int api_credential_allowed(struct api_req *r, struct sh_str device);
+/* 403: it would be told by what is found. */
+int api_masked_problem(struct api_req *r);
+/* Was a change refused because it would lower a class? */
+bool api_lowered(sh_err err, const struct sh_diag *d);
+/* ---- export_gate.c: what leaves as a file ---- */
+
+/* 0, or 403: the class needs a permission, or a fresh proof of identity (guard.export_confirm). */
+int api_export_allowed(struct api_req *r, struct sh_data_class top);
+/* What it allows as things are: for files whose class is not known before. */
+sh_clearance api_export_most(struct api_req *r);
+/* Name of the file with its class, X-Data-Class, X-Data-Level, X-Data-Masked, X-Watermark. */
+void api_export_headers(struct api_req *r, const char *stem, const char *ending,
+                        struct sh_data_class top, size_t masked);
+/* Is data of this class to carry the reader's name (guard.watermark), and what: name, time, last
+ * part of the address; of the arena. */
+bool api_watermarked(struct api_req *r, struct sh_data_class top);
+struct sh_str api_watermark(struct api_req *r, bool time);
+struct api_exported {
+    const char *act;
+    struct sh_str object;
+    const char *format;
+    struct sh_data_class top;
+    size_t points;
+    size_t masked;
+    uint64_t rows;
+    int64_t from_us; /* both the same: not of a time */
+    int64_t to_us;
+    bool whole;
+    struct sh_str peer; /* of the arena: an answer that is streamed outlives its request */
+};
+/* Fast, any thread, while the request is there. */
+void api_export_audit(struct api_req *r, const struct api_exported *e);
 /* A cell as JSON; bytes for text and blob. */
 void api_put_cell(struct sh_jw *w, enum sh_type type, union sh_cell v, const uint8_t *bytes);
 /* False for a principal that is bound to another device, or whose right is for a part of the plant
@@ -396,6 +444,7 @@ api_handler api_dashboards_list, api_dashboards_post, api_dashboards_get, api_da
 api_handler api_assets_list, api_assets_post, api_assets_put, api_assets_delete;
 api_handler api_channels_list, api_channels_post, api_channels_get, api_channels_put,
     api_channels_delete, api_drivers_list, api_mappings_get, api_mappings_put;
+api_handler api_data_classes, api_data_classify;
 api_handler api_keys_get, api_keys_rotate, api_keys_sheet, api_keys_sheet_remove;
 api_handler api_relations_get, api_relations_post, api_relations_delete, api_attributes_get,
     api_attributes_patch;

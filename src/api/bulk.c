@@ -23,6 +23,7 @@ static struct sh_twin_query filter_of_query(struct api_req *r)
         .asset = api_query(r, "asset"),
         .label = api_query(r, "label"),
         .archived = api_query(r, "archived"),
+        .data_class = api_query(r, "data_class"),
     };
 }
 
@@ -39,7 +40,8 @@ static bool pick_of_body(struct api_req *r, struct sh_twin_pick *p, int *status)
                    .thing = sh_json_get_str(f, "thing"),
                    .asset = sh_json_get_str(f, "asset"),
                    .label = sh_json_get_str(f, "label"),
-                   .archived = sh_json_get_str(f, "archived")},
+                   .archived = sh_json_get_str(f, "archived"),
+                   .data_class = sh_json_get_str(f, "data_class")},
         .ids = ids,
         .except = json_object_get(r->body, "except"),
         .sees = sees,

@@ -131,6 +131,10 @@ int api_certificates_post(struct api_req *r)
     if (!known(r)) {
         return unknown(r);
     }
+    const int status = api_credential_allowed(r, r->params[0]);
+    if (status != 0) {
+        return status;
+    }
     if (pem.n > 0 && (o.request.n > 0 || json_object_get(r->body, "days") != NULL)) {
         return api_problem(r, 400, "bad_certificate",
                            "pem enters a certificate that exists: without csr and days",
@@ -172,6 +176,10 @@ int api_names_post(struct api_req *r)
     const struct sh_guard_at at = api_at(r);
     if (!known(r)) {
         return unknown(r);
+    }
+    const int status = api_credential_allowed(r, r->params[0]);
+    if (status != 0) {
+        return status;
     }
     const sh_err err = sh_guard_device_common_name_add(r->api->o.guard, &at, r->params[0],
                                                        sh_json_get_str(r->body, "name"), &d);

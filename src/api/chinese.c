@@ -280,8 +280,24 @@ static const struct {
     {"column %zu is unknown or there twice: %.*s", "第 {1} 列无法识别或重复：{2}"},
     {"the columns thing, id and type are needed", "须有 thing、id、type 三列"},
     {"column %zu is unknown: %.*s", "第 {1} 列无法识别：{2}"},
-    {"Known: id name thing asset description location period_ms demo archived label.<key>.",
-     "可用列：id name thing asset description location period_ms demo archived label.<键>。"},
+    {"Known: id name thing asset description location period_ms demo archived data_class "
+     "data_level "
+     "point_classes label.<key>.",
+     "可用的列：id name thing asset description location period_ms demo archived data_class "
+     "data_level "
+     "point_classes label.<键>。"},
+    {"clearance is an object of data_class and data_level.",
+     "clearance 须为包含 data_class 和 data_level 的对象。"},
+    {"data_class is general, important or core.", "data_class 须为 general、important 或 core。"},
+    {"data_level is 1, 2 or 3.", "data_level 须为 1、2 或 3。"},
+    {"This would show data of a class that you do not see yourself.",
+     "这会让他人看到您自己都无权查看的数据级别。"},
+    {"Give a lower clearance, or ask somebody who sees that class.",
+     "请降低查看级别，或联系可查看该级别数据的人员。"},
+    {"This would lower the data class of %.*s from %s, level %u, to %s, level %u.",
+     "这会将 {1} 的数据分类分级从 {2} 第 {3} 级调低为 {4} 第 {5} 级。"},
+    {"Leave the class as it is, or ask who holds data.classify to lower it with a reason.",
+     "请保持原有分类分级，或请持有 data.classify 权限的人员填写原因后调低。"},
     {"the column %.*s is there twice", "列 {1} 重复"},
     {"there is no column id", "缺少 id 列"},
     {"the body is not a JSON array", "正文不是 JSON 数组"},

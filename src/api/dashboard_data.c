@@ -88,7 +88,9 @@ static sh_err put_point(struct known *k, struct sh_str name, uint32_t id)
     struct sh_latest_value v;
     struct sh_buf text;
     sh_buf_init(&text, k->r->api->env->alloc, 4 << 20);
-    const sh_err err = sh_latest_get(k->r->api->o.latest, &id, 1, &v, &text);
+    const bool clear = api_clear_point(k->r, SH_PERM_HISTORY_READ, id);
+    const uint32_t read = clear ? id : 0;
+    const sh_err err = sh_latest_get(k->r->api->o.latest, &read, 1, &v, &text);
     if (err == SH_OK) {
         sh_jw_key_str(w, name);
         sh_jw_obj(w);
@@ -103,7 +105,13 @@ static sh_err put_point(struct known *k, struct sh_str name, uint32_t id)
         sh_jw_key(w, "tag");
         sh_jw_str(w, p->tag);
         put_words(k, p);
-        if (v.found) {
+        sh_data_class_write(sh_points_class(k->r->api->o.points, id), w);
+        if (!clear) {
+            sh_jw_key(w, "value");
+            sh_jw_null(w);
+            sh_jw_key(w, "masked");
+            sh_jw_bool(w, true);
+        } else if (v.found) {
             sh_jw_key(w, "time");
             api_put_time(w, v.time_us, API_TIME_MS);
             sh_jw_key(w, "value");

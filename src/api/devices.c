@@ -45,6 +45,7 @@ int api_devices_list(struct api_req *r)
         .asset = api_query(r, "asset"),
         .label = api_query(r, "label"),
         .archived = api_query(r, "archived"),
+        .data_class = api_query(r, "data_class"),
         .sort = api_query(r, "sort"),
         .cursor = api_query(r, "cursor"),
         .limit = api_limit(r, 50, 1000),
@@ -242,6 +243,10 @@ int api_device_secret(struct api_req *r)
     if (!sh_twin_device_known(r->api->o.twin, r->tenant, r->params[0])) {
         return api_problem(r, 404, "not_found", "no such device", "设备不存在");
     }
+    const int status = api_credential_allowed(r, r->params[0]);
+    if (status != 0) {
+        return status;
+    }
     const sh_err err = sh_guard_device_secret_new(r->api->o.guard, &at, r->params[0], user, secret);
     if (err != SH_OK) {
         return api_error(r, err, NULL);
@@ -311,13 +316,46 @@ int api_devices_import(struct api_req *r)
     return 200;
 }
 
+/* What is above the caller's clearance goes: the value that was sent and what came back. */
+static void put_command(struct api_req *r, json_t *doc)
+{
+    const struct sh_str device = sh_json_get_str(doc, "device");
+    const struct sh_data_class c =
+        sh_twin_class(r->api->o.twin, r->tenant, device, sh_json_get_str(doc, "property"));
+    if (!api_clear(r, SH_PERM_DEVICES_READ, c, device)) {
+        static const char *const members[] = {"value", "result"};
+        for (size_t i = 0; i < 2; i++) {
+            if (json_object_get(doc, members[i]) != NULL) {
+                (void)json_object_set_new(doc, members[i], json_null());
+            }
+        }
+        (void)json_object_set_new(doc, "masked", json_true());
+        (void)json_object_set_new(doc, "data_class", json_string(sh_data_class_word(c.name)));
+        (void)json_object_set_new(doc, "data_level", json_integer(c.level));
+    }
+    sh_jw_json(&r->w, doc);
+}
+
+/* The body of a command for the audit chain, which others read: without a value that is classed. */
+static struct sh_str command_detail(struct api_req *r)
+{
+    const struct sh_str property = sh_json_get_str(r->body, "property");
+    const struct sh_data_class c = sh_twin_class(r->api->o.twin, r->tenant, r->params[0], property);
+    if (sh_data_class_pair(c) == 0) {
+        return sh_bytes_str(r->http->body);
+    }
+    const struct sh_str name = property.n > 0 ? property : sh_json_get_str(r->body, "service");
+    return sh_arena_printf(r->arena, "%.*s (data class %s, level %u: value not kept)", SH_PRI(name),
+                           sh_data_class_word(c.name), c.level);
+}
+
 int api_device_command(struct api_req *r)
 {
     struct sh_diag d = {0};
     struct sh_str id = {NULL, 0};
     const sh_err err = sh_twin_command_start(r->api->o.twin, r->tenant, r->params[0], r->body,
                                              api_author(r), r->arena, &id, &d);
-    api_audit(r, "device.commanded", r->params[0], sh_err_name(err), sh_bytes_str(r->http->body));
+    api_audit(r, "device.commanded", r->params[0], sh_err_name(err), command_detail(r));
     if (err == SH_E_DENIED) {
         return api_problem(r, 403, "denied", "the device is read-only: enable writing first",
                            "设备为只读接入：请先启用写入");
@@ -325,7 +363,12 @@ int api_device_command(struct api_req *r)
     if (err != SH_OK) {
         return api_error(r, err, &d);
     }
-    const sh_err shown = sh_twin_command_write(r->api->o.twin, r->tenant, id, &r->w);
+    json_t *doc = NULL;
+    const sh_err shown = sh_twin_command_get(r->api->o.twin, r->tenant, id, &doc);
+    if (shown == SH_OK) {
+        put_command(r, doc);
+    }
+    json_decref(doc);
     return shown == SH_OK ? 202 : api_error(r, shown, NULL);
 }
 
@@ -337,7 +380,7 @@ int api_command_get(struct api_req *r)
         err = SH_E_NOTFOUND;
     }
     if (err == SH_OK) {
-        sh_jw_json(&r->w, doc);
+        put_command(r, doc);
     }
     json_decref(doc);
     return err == SH_OK ? 200 : api_error(r, err, NULL);
@@ -345,8 +388,7 @@ int api_command_get(struct api_req *r)
 
 static void put_listed(void *ctx, json_t *doc)
 {
-    struct api_req *r = ctx;
-    sh_jw_json(&r->w, doc);
+    put_command(ctx, doc);
 }
 
 int api_commands_list(struct api_req *r)

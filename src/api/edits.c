@@ -398,8 +398,12 @@ static void put_edit(struct api_req *r, const struct listed_edit *e, uint32_t po
     } else {
         api_put_time(&r->w, sh_json_get_i64(words, "time", 0), f);
     }
+    const bool clear = api_clear_point(r, SH_PERM_HISTORY_READ, point);
     sh_jw_key(&r->w, "reason");
-    sh_jw_c(&r->w, words == NULL ? NULL : sh_json_get_str(words, "reason").p);
+    sh_jw_c(&r->w, words == NULL || !clear ? NULL : sh_json_get_str(words, "reason").p);
+    if (!clear) {
+        api_put_masked(&r->w, sh_points_class(r->api->o.points, point));
+    }
     sh_jw_obj_end(&r->w);
     json_decref(words);
 }

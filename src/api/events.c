@@ -26,6 +26,8 @@ struct events {
     int64_t from; /* inclusive */
     int64_t to;   /* exclusive */
     uint32_t limit;
+    uint32_t *masked; /* not read */
+    size_t nmasked;
     struct event_row rows[WINDOW_ROWS]; /* of one window */
     size_t n;
     struct sh_buf text;
@@ -163,7 +165,8 @@ static sh_err ask_points(struct events *e, struct sh_str device)
     const struct sh_str only = api_query(r, "event");
     const size_t n = sh_points_events_of_device(points, r->tenant, device, NULL, 0);
     uint32_t *ids = sh_arena_array(r->arena, n + 1, sizeof *ids);
-    if (ids == NULL) {
+    e->masked = sh_arena_array(r->arena, n + 1, sizeof *e->masked);
+    if (ids == NULL || e->masked == NULL) {
         return SH_E_NOMEM;
     }
     const size_t have = sh_points_events_of_device(points, r->tenant, device, ids, n);
@@ -171,6 +174,10 @@ static sh_err ask_points(struct events *e, struct sh_str device)
     for (size_t i = 0; i < (have < n ? have : n); i++) {
         const struct sh_str property = sh_points_get(points, ids[i])->property;
         if (only.n > 0 && !sh_str_eq(sh_str_sub(property, prefix.n, property.n), only)) {
+            continue;
+        }
+        if (!api_clear_point(r, SH_PERM_HISTORY_READ, ids[i])) {
+            e->masked[e->nmasked++] = ids[i];
             continue;
         }
         struct sh_history_point_stats st;
@@ -212,6 +219,19 @@ static int ask(struct events *e, enum api_time_form *form)
     return err == SH_OK ? 0 : api_error(r, err, NULL);
 }
 
+/* Ids of events that are above the caller's clearance: they are not among the items. */
+static void put_masked(struct events *e)
+{
+    const struct sh_str prefix = SH_POINT_EVENT;
+    sh_jw_key(&e->r->w, "masked");
+    sh_jw_arr(&e->r->w);
+    for (size_t i = 0; i < e->nmasked; i++) {
+        const struct sh_str p = sh_points_get(e->r->api->o.points, e->masked[i])->property;
+        sh_jw_str(&e->r->w, sh_str_sub(p, prefix.n, p.n));
+    }
+    sh_jw_arr_end(&e->r->w);
+}
+
 static int answer(struct events *e)
 {
     struct api_req *r = e->r;
@@ -235,6 +255,9 @@ static int answer(struct events *e)
     } else {
         char t[SH_I64_CHARS];
         sh_jw_str(&r->w, sh_str_of(t, sh_i64_print(next, t)));
+    }
+    if (e->nmasked > 0) {
+        put_masked(e);
     }
     sh_jw_obj_end(&r->w);
     return 200;

@@ -86,7 +86,7 @@ static void series_end(struct answer *x)
     const struct asked *a = x->a;
     struct sh_jw *w = x->w;
     const uint32_t at = x->base + x->open_series;
-    const struct sh_point *p = sh_points_get(a->r->api->o.points, a->points[at]);
+    const struct sh_point *p = sh_points_get(a->r->api->o.points, a->ids[at]);
     sh_jw_obj(w);
     sh_jw_key(w, "point");
     sh_jw_str(w, a->names[at]);
@@ -94,6 +94,9 @@ static void series_end(struct answer *x)
     sh_jw_c(w, sh_type_name(p->type));
     sh_jw_key(w, "unit");
     sh_jw_str(w, p->unit);
+    if (a->points[at] == 0) {
+        api_put_masked(w, sh_points_class(a->r->api->o.points, p->id));
+    }
     for (size_t i = 0; i < column_count(x); i++) {
         sh_jw_key(w, column_name(a, i));
         sh_jw_arr(w);

@@ -24,14 +24,28 @@ int ask_points(struct asked *a, const json_t *list)
         }
         int status = 0;
         a->names[i] = sh_str_of(json_string_value(v), json_string_length(v));
-        a->points[i] = api_point(a->r, a->names[i], &status);
-        if (a->points[i] == 0) {
+        a->ids[i] = api_point(a->r, a->names[i], &status);
+        if (a->ids[i] == 0) {
             return status;
         }
+        const bool clear = api_clear_point(a->r, SH_PERM_HISTORY_READ, a->ids[i]);
+        a->points[i] = clear ? a->ids[i] : 0;
+        a->nmasked += clear ? 0 : 1;
     }
     a->q.points = a->points;
     a->q.npoints = n;
     return 0;
+}
+
+struct sh_data_class asked_class(const struct asked *a)
+{
+    struct sh_data_class top = SH_DATA_CLASS_DEFAULT;
+    for (size_t i = 0; i < a->q.npoints; i++) {
+        if (a->points[i] != 0) {
+            top = sh_data_class_max(top, sh_points_class(a->r->api->o.points, a->points[i]));
+        }
+    }
+    return top;
 }
 
 static int ask_agg(struct asked *a, size_t i, const json_t *v)

@@ -12,7 +12,9 @@ enum { ASK_POINTS = 1000, ASK_AGGS = 32 };
 struct asked {
     struct api_req *r;
     struct sh_history_query q;
-    uint32_t points[ASK_POINTS];
+    uint32_t points[ASK_POINTS]; /* that are read: 0 for a masked one, which holds nothing */
+    uint32_t ids[ASK_POINTS];    /* that were named */
+    size_t nmasked;
     struct sh_str names[ASK_POINTS];
     struct sh_history_agg aggs[ASK_AGGS];
     const char *agg_names[ASK_AGGS];
@@ -32,6 +34,8 @@ int ask_range(struct asked *a, const json_t *body);
 /* "fill", "quality", "downsample", "time"; "tz", "limit" and how long it may take. */
 int ask_modes(struct asked *a, const json_t *body);
 int ask_bounds(struct asked *a, const json_t *body);
+/* The highest class on each scale of what is read; the default where all is masked. */
+struct sh_data_class asked_class(const struct asked *a);
 /* Answers 400 with these words. */
 int ask_bad(struct api_req *r, const char *en, const char *zh);
 /* The problem of a query that the engine ended with err. */

@@ -20,15 +20,16 @@ static int delete_asked(struct asked *a)
     }
     uint64_t n = 0;
     struct sh_history_result res;
+    a->q.points = a->ids; /* they are counted, not shown */
     sh_err err = sh_history_query(r->api->o.history, &a->q, count_sink, &n, &res);
     const struct api_edit e = {
         .edit = {.kind = SH_EDIT_DELETE,
-                 .points = a->points,
+                 .points = a->ids,
                  .npoints = (uint32_t)a->q.npoints,
                  .from_us = a->q.from_us,
                  .to_us = a->q.to_us,
                  .tenant = r->tenant},
-        .points = a->points,
+        .points = a->ids,
         .npoints = a->q.npoints,
         .from_us = a->q.from_us,
         .to_us = a->q.to_us,

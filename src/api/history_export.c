@@ -149,6 +149,7 @@ static sh_err window_next(struct export *x)
             break;
         }
     }
+    x->found += x->n;
     if ((x->form == EXPORT_CSV || x->form == EXPORT_XLSX) && x->a->q.npoints > 1 && x->n > 1) {
         qsort(x->rows, x->n, sizeof x->rows[0], by_time);
     }
@@ -248,6 +249,30 @@ static sh_err more(void *ctx, struct sh_buf *out, bool *last)
 
 /* ---- life ---- */
 
+static void audit(struct export *x, bool whole)
+{
+    const struct asked *a = x->a;
+    static const char *const words[] = {[EXPORT_CSV] = "csv",
+                                        [EXPORT_LINES] = "lines",
+                                        [EXPORT_COLUMNS] = "columns",
+                                        [EXPORT_XLSX] = "xlsx"};
+    const struct api_exported e = {
+        .act = "history.exported",
+        .object = a->q.npoints == 1 ? a->names[0]
+                                    : sh_arena_printf(a->r->arena, "%.*s (+%zu)",
+                                                      SH_PRI(a->names[0]), a->q.npoints - 1),
+        .format = words[x->form],
+        .top = x->top,
+        .points = a->q.npoints,
+        .masked = a->nmasked,
+        .rows = x->found,
+        .from_us = x->from,
+        .to_us = x->to,
+        .whole = whole,
+        .peer = x->peer};
+    api_export_audit(a->r, &e);
+}
+
 static void export_free(struct export *x)
 {
     const struct sh_alloc *al = x->a->r->api->env->alloc;
@@ -267,6 +292,7 @@ static void ended(void *ctx, sh_err err)
     if (err != SH_OK && err != SH_E_CLOSED && err != SH_E_CANCELED) {
         sh_log(r->api->env->log, SH_LOG_WARN, "api", "an export was cut off: %s", sh_err_name(err));
     }
+    audit(x, err == SH_OK);
     export_free(x);
     api_release(r);
 }
@@ -314,6 +340,9 @@ static sh_err export_range(struct export *x, const json_t *question)
         int64_t first = x->to;
         for (size_t i = 0; i < a->q.npoints; i++) {
             struct sh_history_point_stats st;
+            if (a->points[i] == 0) {
+                continue;
+            }
             SH_TRY(sh_history_point_stats(a->r->api->o.history, a->points[i], &st));
             first = st.found && st.first_us < first ? st.first_us : first;
         }
@@ -327,15 +356,14 @@ static sh_err export_range(struct export *x, const json_t *question)
 struct form {
     const char *word;
     const char *type;
-    const char *disposition;
+    const char *ending;
 };
 static const struct form forms[] = {
-    [EXPORT_CSV] = {"csv", "text/csv; charset=utf-8", "attachment; filename=\"history.csv\""},
-    [EXPORT_LINES] = {"lines", "text/plain; charset=utf-8", "attachment; filename=\"history.lp\""},
-    [EXPORT_COLUMNS] = {"columns", "application/vnd.songhua.columns",
-                        "attachment; filename=\"history.columns\""},
+    [EXPORT_CSV] = {"csv", "text/csv; charset=utf-8", "csv"},
+    [EXPORT_LINES] = {"lines", "text/plain; charset=utf-8", "lp"},
+    [EXPORT_COLUMNS] = {"columns", "application/vnd.songhua.columns", "columns"},
     [EXPORT_XLSX] = {"xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-                     "attachment; filename=\"history.xlsx\""},
+                     "xlsx"},
 };
 
 /* 0, or the status of a problem. */
@@ -382,6 +410,9 @@ static int export_begin(struct export *x)
         if (err == SH_OK) {
             err = sh_xlsx_new(r->api->env->alloc, sh_wall_us(r->api->env->clock), &x->book);
         }
+        if (err == SH_OK) {
+            export_book_mark(x);
+        }
     }
     err = err == SH_OK ? more(x, body, &last) : err;
     if (err != SH_OK) {
@@ -390,8 +421,9 @@ static int export_begin(struct export *x)
     }
     const struct form *f = &forms[x->form];
     sh_http_header_c(r->http, "Content-Type", f->type);
-    sh_http_header_c(r->http, "Content-Disposition", f->disposition);
+    api_export_headers(r, "history", f->ending, x->top, x->a->nmasked);
     if (last) {
+        audit(x, true);
         export_free(x);
         return 200;
     }
@@ -423,6 +455,8 @@ static int export_new(struct asked *a, enum export_form form)
     }
     x->a = a;
     x->form = form;
+    x->top = asked_class(a);
+    x->peer = api_peer(r);
     sh_buf_init(&x->text, al, WINDOW_TEXT);
     sh_buf_init(&x->cell, al, PIECE_MAX);
     return export_begin(x);
@@ -442,6 +476,7 @@ int api_history_export(struct api_req *r)
     }
     enum export_form form = EXPORT_CSV;
     status = status == 0 ? form_asked(a, &form) : status;
+    status = status == 0 ? api_export_allowed(r, asked_class(a)) : status;
     if (status != 0) {
         asked_free(a);
         return status;

@@ -38,6 +38,9 @@ struct export
     struct sh_xlsx *book; /* XLSX */
     int64_t from;         /* of the range */
     uint64_t lines;
+    struct sh_str peer;
+    uint64_t found;           /* rows of all windows */
+    struct sh_data_class top; /* the highest of what is read */
     unsigned sheets;
 };
 
@@ -54,6 +57,8 @@ SH_MUST_CHECK sh_err export_frame_put(struct export *x, struct sh_buf *out);
 /* Would all of the range fit? Few blocks are read for it. */
 SH_MUST_CHECK sh_err export_book_fits(const struct export *x, bool *fits);
 int export_book_too_big(struct api_req *r);
+/* What each page of it says: the class, and who took it where that is asked for. */
+void export_book_mark(struct export *x);
 /* All rows of one time. */
 SH_MUST_CHECK sh_err export_book_row(struct export *x);
 /* The last sheet, and the end of the file. */

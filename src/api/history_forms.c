@@ -14,7 +14,7 @@ enum {
 
 static const struct sh_point *point_of(const struct export *x, uint32_t series)
 {
-    return sh_points_get(x->a->r->api->o.points, x->a->points[series]);
+    return sh_points_get(x->a->r->api->o.points, x->a->ids[series]);
 }
 
 static struct sh_str text_of(const struct export *x, const struct export_row *row)

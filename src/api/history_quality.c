@@ -236,7 +236,7 @@ static sh_err put_point(void *ctx, const struct sh_history_surveyed *s)
     const struct asked *a = x->a;
     struct sh_jw *w = &a->r->w;
     const struct sh_history_survey_point *p = &x->points[s->series];
-    const struct sh_point *point = sh_points_get(a->r->api->o.points, p->point);
+    const struct sh_point *point = sh_points_get(a->r->api->o.points, a->ids[s->series]);
     const bool number = point->type == SH_T_I64 || point->type == SH_T_F64;
     SH_TRY(read_late(x, point));
     sh_jw_obj(w);
@@ -246,6 +246,11 @@ static sh_err put_point(void *ctx, const struct sh_history_surveyed *s)
     sh_jw_c(w, sh_type_name(point->type));
     sh_jw_key(w, "unit");
     sh_jw_str(w, point->unit);
+    if (p->point == 0) {
+        api_put_masked(w, sh_points_class(a->r->api->o.points, point->id));
+        sh_jw_obj_end(w);
+        return w->err;
+    }
     put_maybe(w, "period", s->period_us);
     sh_jw_key(w, "declared");
     sh_jw_bool(w, p->period_us > 0);
@@ -320,7 +325,7 @@ static int wanted_read(struct wanted *x)
     }
     for (size_t i = 0; i < a->q.npoints; i++) {
         struct sh_twin_expected e;
-        const struct sh_point *p = sh_points_get(r->api->o.points, a->points[i]);
+        const struct sh_point *p = sh_points_get(r->api->o.points, a->ids[i]);
         sh_twin_property_expected(r->api->o.twin, p->tenant, p->device, p->property, &e);
         x->points[i] = (struct sh_history_survey_point){a->points[i], e.period_us, e.low, e.high};
     }

@@ -14,7 +14,7 @@ enum { CELLS_MAX = 20 * 1000 * 1000 };
 
 static const struct sh_point *point_of(const struct export *x, size_t series)
 {
-    return sh_points_get(x->a->r->api->o.points, x->a->points[series]);
+    return sh_points_get(x->a->r->api->o.points, x->a->ids[series]);
 }
 
 static const char *word(const struct export *x, const char *en, const char *zh)
@@ -143,6 +143,25 @@ static sh_err put_cell(struct export *x, const struct export_row *row)
     }
 }
 
+static const char *class_word(const struct export *x, struct sh_data_class c)
+{
+    static const char *const zh[] = {"", "一般", "重要", "核心"};
+    return word(x, sh_data_class_word(c.name), zh[c.name <= SH_DATA_CLASSES ? c.name : 0]);
+}
+
+void export_book_mark(struct export *x)
+{
+    struct api_req *r = x->a->r;
+    if (sh_data_class_pair(x->top) == 0 && !api_watermarked(r, x->top)) {
+        return;
+    }
+    const struct sh_str top =
+        sh_arena_printf(r->arena, "%s%s %u", word(x, "Data class: ", "数据分类分级："),
+                        class_word(x, x->top), x->top.level);
+    const struct sh_str who = api_watermarked(r, x->top) ? api_watermark(r, true) : SH_STR("");
+    sh_xlsx_mark(x->book, top, who);
+}
+
 sh_err export_book_row(struct export *x)
 {
     const struct asked *a = x->a;
@@ -204,9 +223,13 @@ static void note_asked(struct export *x, const char *key, const char *en, const 
 
 static void put_points(struct export *x)
 {
-    static const char *const heads[][2] = {{"Point", "点位"},    {"Device", "设备"},
-                                           {"Property", "属性"}, {"Unit (UCUM)", "单位 (UCUM)"},
-                                           {"Type", "类型"},     {"Tag", "位号"}};
+    static const char *const heads[][2] = {{"Point", "点位"},
+                                           {"Device", "设备"},
+                                           {"Property", "属性"},
+                                           {"Unit (UCUM)", "单位 (UCUM)"},
+                                           {"Type", "类型"},
+                                           {"Tag", "位号"},
+                                           {"Data class", "数据分类分级"}};
     sh_xlsx_row(x->book);
     sh_xlsx_row(x->book);
     for (size_t i = 0; i < COUNT_OF(heads); i++) {
@@ -221,12 +244,18 @@ static void put_points(struct export *x)
         sh_xlsx_text(x->book, p->unit);
         sh_xlsx_text(x->book, sh_str_c(sh_type_name(p->type)));
         sh_xlsx_text(x->book, p->tag);
+        const struct sh_data_class c = sh_points_class(x->a->r->api->o.points, p->id);
+        sh_xlsx_text(x->book,
+                     sh_arena_printf(x->a->r->arena, "%s %u%s", class_word(x, c), c.level,
+                                     x->a->points[i] == 0 ? word(x, ", masked: not in this file",
+                                                                 "，已脱敏：不在本文件中")
+                                                          : ""));
     }
 }
 
 sh_err export_book_end(struct export *x)
 {
-    static const double widths[] = {NOTE_WIDTH, NOTE_WIDTH, NOTE_WIDTH, 12, 12, NOTE_WIDTH};
+    static const double widths[] = {NOTE_WIDTH, NOTE_WIDTH, NOTE_WIDTH, 12, 12, NOTE_WIDTH, 16};
     struct api_req *r = x->a->r;
     const struct sh_xlsx_sheet s = {word(x, "About", "说明"), widths, COUNT_OF(widths), 0};
     if (x->sheets == 0) {
@@ -244,6 +273,8 @@ sh_err export_book_end(struct export *x)
     note_asked(x, "fill", "Fill", "补齐方式");
     note_asked(x, "quality", "Quality asked for", "质量筛选");
     note_asked(x, "where", "Condition", "条件");
+    note(x, "Highest data class in it", "所含数据的最高分类分级",
+         sh_arena_printf(r->arena, "%s %u", class_word(x, x->top), x->top.level));
     note_number(x, "Rows", "行数", x->lines);
     note_number(x, "Sheets of data", "数据工作表数", x->sheets);
     if (x->a->q.naggs == 0) {

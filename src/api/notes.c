@@ -57,6 +57,40 @@ bool note_seen(struct api_req *r, const json_t *doc)
     return all || json_array_size(points) + json_array_size(devices) + json_array_size(assets) > 0;
 }
 
+bool note_masked(struct api_req *r, const json_t *doc)
+{
+    const json_t *points = json_object_get(doc, "points");
+    const json_t *devices = json_object_get(doc, "devices");
+    for (size_t i = 0; i < json_array_size(points); i++) {
+        const struct sh_point *p = point_at(r, points, i);
+        if (p != NULL && !api_clear_point(r, SH_PERM_HISTORY_READ, p->id)) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < json_array_size(devices); i++) {
+        if (!api_clear_device(r, SH_PERM_HISTORY_READ, text_at(devices, i))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct sh_data_class note_class(struct api_req *r, const json_t *doc)
+{
+    const json_t *points = json_object_get(doc, "points");
+    const json_t *devices = json_object_get(doc, "devices");
+    struct sh_data_class top = SH_DATA_CLASS_DEFAULT;
+    for (size_t i = 0; i < json_array_size(points); i++) {
+        const struct sh_point *p = point_at(r, points, i);
+        top = p == NULL ? top : sh_data_class_max(top, sh_points_class(r->api->o.points, p->id));
+    }
+    for (size_t i = 0; i < json_array_size(devices); i++) {
+        top = sh_data_class_max(
+            top, sh_twin_class(r->api->o.twin, r->tenant, text_at(devices, i), SH_STR("")));
+    }
+    return top;
+}
+
 static bool own(struct api_req *r, const json_t *doc)
 {
     return sh_str_eq(sh_json_get_str(doc, "by"), api_author(r));
@@ -89,9 +123,18 @@ void note_put(struct api_req *r, struct sh_str id, const json_t *doc, enum api_t
     sh_jw_str(w, id);
     put_when(w, "from", sh_json_get_i64(doc, "from", 0), form);
     put_when(w, "to", sh_json_get_i64(doc, "to", 0), form);
+    const bool masked = note_masked(r, doc) && !own(r, doc);
     for (size_t i = 0; i < 3; i++) {
         sh_jw_key(w, texts[i]);
-        sh_jw_str(w, sh_json_get_str(doc, texts[i]));
+        if (i == 1 && masked) {
+            sh_jw_null(w);
+        } else {
+            sh_jw_str(w, sh_json_get_str(doc, texts[i]));
+        }
+    }
+    if (masked) {
+        sh_jw_key(w, "masked");
+        sh_jw_bool(w, true);
     }
     put_when(w, "time", sh_json_get_i64(doc, "time", 0), form);
     sh_jw_key(w, "points");

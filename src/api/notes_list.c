@@ -153,9 +153,10 @@ static bool fits(const struct search *s, const json_t *doc)
 {
     const int64_t from = sh_json_get_i64(doc, "from", 0);
     const int64_t to = sh_json_get_i64(doc, "to", 0);
+    const bool masked = s->words.n > 0 && note_masked(s->r, doc);
     if (to < s->from || from >= s->to ||
         (s->category.n > 0 && !sh_str_eq(sh_json_get_str(doc, "category"), s->category)) ||
-        (s->words.n > 0 && !has_words(sh_json_get_str(doc, "text"), s->words) &&
+        (s->words.n > 0 && (masked || !has_words(sh_json_get_str(doc, "text"), s->words)) &&
          !has_words(sh_json_get_str(doc, "by"), s->words))) {
         return false;
     }
@@ -384,7 +385,8 @@ static sh_err put_row(struct search *s, const struct found *f, struct sh_buf *ou
     SH_TRY(sh_buf_put_u8(out, ','));
     SH_TRY(sh_csv_put(out, sh_json_get_str(f->doc, "category"), false));
     SH_TRY(sh_buf_put_u8(out, ','));
-    SH_TRY(sh_csv_put(out, sh_json_get_str(f->doc, "text"), false));
+    SH_TRY(sh_csv_put(out, note_masked(s->r, f->doc) ? SH_STR("") : sh_json_get_str(f->doc, "text"),
+                      false));
     SH_TRY(sh_buf_put_u8(out, ','));
     SH_TRY(put_targets(s, f->doc, out));
     SH_TRY(sh_buf_put_u8(out, ','));
@@ -397,7 +399,15 @@ static sh_err put_row(struct search *s, const struct found *f, struct sh_buf *ou
 int api_notes_export(struct api_req *r)
 {
     struct search s = {.r = r};
+    struct sh_data_class top = SH_DATA_CLASS_DEFAULT;
+    size_t masked = 0;
     int status = search(&s);
+    for (size_t i = 0; status == 0 && i < s.n; i++) {
+        const bool hidden = note_masked(r, s.rows[i].doc);
+        top = hidden ? top : sh_data_class_max(top, note_class(r, s.rows[i].doc));
+        masked += hidden ? 1 : 0;
+    }
+    status = status == 0 ? api_export_allowed(r, top) : status;
     if (status == 0) {
         struct sh_buf *body = sh_http_body(r->http);
         sh_buf_clear(body);
@@ -410,7 +420,16 @@ int api_notes_export(struct api_req *r)
     }
     if (status == 200) {
         sh_http_header_c(r->http, "Content-Type", "text/csv; charset=utf-8");
-        sh_http_header_c(r->http, "Content-Disposition", "attachment; filename=\"notes.csv\"");
+        api_export_headers(r, "notes", "csv", top, masked);
+        const struct api_exported e = {.act = "notes.exported",
+                                       .object = SH_STR("notes"),
+                                       .format = "csv",
+                                       .top = top,
+                                       .masked = masked,
+                                       .rows = s.n,
+                                       .whole = true,
+                                       .peer = api_peer(r)};
+        api_export_audit(r, &e);
     }
     search_free(&s);
     return status;

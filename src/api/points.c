@@ -33,6 +33,11 @@ static void put_point(struct api_req *r, const struct sh_point *p)
     sh_jw_arr(w);
     sh_points_aliases(r->api->o.points, p->id, put_alias, r);
     sh_jw_arr_end(w);
+    sh_data_class_write(sh_points_class(r->api->o.points, p->id), w);
+    if (!api_clear_point(r, SH_PERM_POINTS_READ, p->id)) {
+        sh_jw_key(w, "masked");
+        sh_jw_bool(w, true);
+    }
     sh_jw_obj_end(w);
 }
 
@@ -83,6 +88,12 @@ int api_points_list(struct api_req *r)
     const struct sh_str q = api_query(r, "q");
     const struct sh_str cursor = api_query(r, "cursor");
     const bool events = sh_str_eqc(api_query(r, "events"), "true");
+    const struct sh_str class_word = api_query(r, "data_class");
+    uint8_t class_name = 0;
+    if (class_word.n > 0 && sh_data_class_parse(class_word, &class_name) != SH_OK) {
+        return api_problem(r, 400, "bad_request", "data_class must be general, important or core",
+                           "data_class 须为 general、important 或 core");
+    }
     const uint32_t limit = api_limit(r, 50, 1000);
     uint64_t after = 0;
     if (cursor.n > 0 && sh_u64_parse(cursor, &after) != SH_OK) {
@@ -97,7 +108,8 @@ int api_points_list(struct api_req *r)
     for (; id <= last && n < limit; id++) {
         const struct sh_point *p = sh_points_get(points, (uint32_t)id);
         if (p != NULL && p->tenant == r->tenant && wanted(p, device, q) &&
-            (events || !sh_point_is_event(p)) && is_live(points, p) && api_sees(r, p->device)) {
+            (events || !sh_point_is_event(p)) && is_live(points, p) && api_sees(r, p->device) &&
+            (class_name == 0 || sh_points_class(points, p->id).name == class_name)) {
             put_point(r, p);
             n++;
         }
@@ -112,6 +124,18 @@ int api_points_list(struct api_req *r)
     }
     sh_jw_obj_end(&r->w);
     return 200;
+}
+
+/* Of this point alone; what would be lower is for who may classify (data_classes.c). */
+static sh_err raise_class(struct api_req *r, const struct sh_point *p, struct sh_diag *d)
+{
+    struct sh_twin_classify c = {.tenant = r->tenant,
+                                 .kind = SH_TWIN_CLASSED_POINT,
+                                 .id = p->device,
+                                 .property = p->property,
+                                 .author = api_author(r)};
+    SH_TRY(sh_data_class_read(r->body, &c.to, d));
+    return sh_twin_classify(r->api->o.twin, &c, d);
 }
 
 int api_points_patch(struct api_req *r)
@@ -134,8 +158,13 @@ int api_points_patch(struct api_req *r)
     if (err == SH_OK && json_object_get(r->body, "unit") != NULL) {
         err = sh_points_set_unit(r->api->o.points, id, sh_json_get_str(r->body, "unit"));
     }
+    struct sh_diag d = {0};
+    if (err == SH_OK && (json_object_get(r->body, "data_class") != NULL ||
+                         json_object_get(r->body, "data_level") != NULL)) {
+        err = raise_class(r, sh_points_get(r->api->o.points, id), &d);
+    }
     if (err != SH_OK) {
-        return api_error(r, err, NULL);
+        return api_error(r, err, &d);
     }
     api_audit(r, "point.changed", name, "ok", sh_bytes_str(r->http->body));
     put_point(r, sh_points_get(r->api->o.points, id));
@@ -153,11 +182,19 @@ static void put_value(struct api_req *r, const struct sh_latest_value *v, const 
     sh_jw_u64(&r->w, v->quality);
 }
 
+static void put_masked(struct api_req *r, struct sh_data_class c)
+{
+    sh_jw_key(&r->w, "value");
+    sh_jw_null(&r->w);
+    api_put_masked(&r->w, c);
+}
+
 /* The named points, found and read together. */
 struct latest_list {
     struct api_req *r;
     struct sh_str *names;
-    uint32_t *ids;
+    uint32_t *ids; /* 0: masked, and not read */
+    struct sh_data_class *classes;
     struct sh_latest_value *values;
     size_t n;
 };
@@ -169,8 +206,11 @@ static sh_err latest_new(struct latest_list *l, struct api_req *r, size_t n)
     *l = (struct latest_list){.r = r};
     l->names = sh_arena_array(r->arena, n + 1, sizeof *l->names);
     l->ids = sh_arena_array(r->arena, n + 1, sizeof *l->ids);
+    l->classes = sh_arena_array(r->arena, n + 1, sizeof *l->classes);
     l->values = sh_arena_array(r->arena, n + 1, sizeof *l->values);
-    return l->names == NULL || l->ids == NULL || l->values == NULL ? SH_E_NOMEM : SH_OK;
+    return l->names == NULL || l->ids == NULL || l->classes == NULL || l->values == NULL
+               ? SH_E_NOMEM
+               : SH_OK;
 }
 
 /* 0, or the status of a problem that was written. */
@@ -178,8 +218,10 @@ static int latest_add(struct latest_list *l, struct sh_str name)
 {
     int status = 0;
     l->names[l->n] = name;
-    l->ids[l->n] = api_point(l->r, name, &status);
-    l->n += l->ids[l->n] == 0 ? 0 : 1;
+    const uint32_t id = api_point(l->r, name, &status);
+    l->ids[l->n] = id != 0 && api_clear_point(l->r, SH_PERM_POINTS_READ, id) ? id : 0;
+    l->classes[l->n] = sh_points_class(l->r->api->o.points, id);
+    l->n += id == 0 ? 0 : 1;
     return status;
 }
 
@@ -196,7 +238,9 @@ static sh_err latest_put(struct latest_list *l, enum api_time_form form)
         sh_jw_obj(w);
         sh_jw_key(w, "point");
         sh_jw_str(w, l->names[i]);
-        if (l->values[i].found) {
+        if (l->ids[i] == 0) {
+            put_masked(l->r, l->classes[i]);
+        } else if (l->values[i].found) {
             put_value(l->r, &l->values[i], &text, form);
         }
         sh_jw_obj_end(w);
@@ -263,7 +307,12 @@ static int put_device_points(struct api_req *r, const uint32_t *ids, size_t n,
     for (size_t i = 0; i < n && status == 200; i++) {
         struct sh_latest_value v;
         sh_buf_clear(&text);
-        if (sh_latest_get(r->api->o.latest, &ids[i], 1, &v, &text) != SH_OK) {
+        if (!api_clear_point(r, SH_PERM_POINTS_READ, ids[i])) {
+            sh_jw_key_str(&r->w, sh_points_get(r->api->o.points, ids[i])->property);
+            sh_jw_obj(&r->w);
+            put_masked(r, sh_points_class(r->api->o.points, ids[i]));
+            sh_jw_obj_end(&r->w);
+        } else if (sh_latest_get(r->api->o.latest, &ids[i], 1, &v, &text) != SH_OK) {
             status = api_error(r, SH_E_NOMEM, NULL);
         } else if (v.found) {
             sh_jw_key_str(&r->w, sh_points_get(r->api->o.points, ids[i])->property);

@@ -33,6 +33,16 @@ static const struct api_words table[] = {
     {"quarantined", "The device is in quarantine", "设备已被隔离",
      "Its page says why; who may change devices lets it out.",
      "请在设备页查看原因，由有设备写权限的人员解除隔离。"},
+    {"masked", "Above your clearance", "高于您的查看级别",
+     "Ask who administers roles for a role that shows this class; why you do not see it stands "
+     "under "
+     "your rights.",
+     "请向角色管理员申请可查看该级别数据的角色；原因可在“我的权限”中查看。"},
+    {"class_lowered", "The data class would be lowered", "将调低数据分类分级",
+     "Leave it as it is, or ask who holds data.classify (the security administrator) to lower it "
+     "with "
+     "a reason.",
+     "请保持原有分类分级，或请安全管理员（data.classify 权限）填写原因后调低。"},
     {"outside_part", "Outside of your part of the plant", "超出您的权限范围",
      "Give the device an asset or a label of the part that your right is for.",
      "请为设备选择您权限范围内的资产或标签。"},
@@ -274,7 +284,8 @@ int api_error(struct api_req *r, sh_err err, const struct sh_diag *d)
 {
     /* A function that gets NULL from an arena takes it for the arena's limit. */
     const bool starved = err == SH_E_LIMIT && sh_arena_why(r->arena) == SH_E_NOMEM;
-    const struct mapped m = map_err(starved ? SH_E_NOMEM : err);
+    const struct mapped m = api_lowered(err, d) ? (struct mapped){403, "class_lowered"}
+                                                : map_err(starved ? SH_E_NOMEM : err);
     if (m.status == 503) {
         sh_http_header_c(r->http, "Retry-After", "5");
     }

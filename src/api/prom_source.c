@@ -5,6 +5,7 @@
 enum { READ_POINTS = 500, ROWS = 1024 };
 
 struct found {
+    struct api_req *r;
     struct sh_arena *ar;
     struct sh_promql_found *list;
     size_t n;
@@ -32,6 +33,9 @@ static sh_err copy_labels(struct sh_arena *ar, const struct sh_promql_labels *l,
 static sh_err keep(void *ctx, uint32_t point, const struct sh_promql_labels *l)
 {
     struct found *f = ctx;
+    if (!api_clear_point(f->r, SH_PERM_HISTORY_READ, point)) {
+        return SH_OK; /* it has no samples for this caller */
+    }
     if (f->n == PROM_SERIES) {
         return SH_E_LIMIT;
     }
@@ -57,7 +61,7 @@ static sh_err select_series(void *ctx, struct sh_arena *ar, const struct sh_prom
                             size_t n, struct sh_promql_found **out, size_t *nout)
 {
     const struct prom_source *s = ctx;
-    struct found f = {.ar = ar};
+    struct found f = {.r = s->r, .ar = ar};
     const struct prom_selector selector = {m, n};
     const struct prom_walk w = {.r = s->r,
                                 .ar = ar,

@@ -26,6 +26,10 @@ int api_provisions_post(struct api_req *r)
 {
     struct sh_diag d = {0};
     const struct sh_guard_at at = api_at(r);
+    const int status = api_credential_allowed(r, SH_STR(""));
+    if (status != 0) {
+        return status;
+    }
     const sh_err err = sh_guard_provision_new(r->api->o.guard, &at, r->body, &r->w, &d);
     if (err == SH_E_INVAL && r->chinese) {
         return api_problem(

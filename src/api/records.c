@@ -36,9 +36,13 @@ static void put_row(struct api_req *r, const struct sh_record_row *row)
     if (row->deleted) {
         sh_jw_key(w, "deleted");
         sh_jw_bool(w, true);
-    } else {
+    } else if (api_clear(r, SH_PERM_RECORDS_READ, r->type_class, SH_STR(""))) {
         sh_jw_key(w, "record");
         sh_jw_raw(w, row->doc);
+    } else {
+        sh_jw_key(w, "record");
+        sh_jw_null(w);
+        api_put_masked(w, r->type_class);
     }
     sh_jw_obj_end(w);
 }
@@ -66,6 +70,28 @@ int api_types_list(struct api_req *r)
     return 200;
 }
 
+/* 0, or 403: the class of its records would be lower. A type of the tenant's own may hide one of
+ * the platform's: that is the same. */
+static int type_kept(struct api_req *r, struct sh_str type)
+{
+    struct sh_diag d = {0};
+    struct sh_data_class to;
+    struct sh_record_row row;
+    if (sh_record_type_get(r->api->o.record, r->tenant, type, r->arena, &row) == SH_E_NOTFOUND) {
+        return 0;
+    }
+    const struct sh_data_class was = api_type_class(r, type);
+    if (sh_data_class_read(r->body, &to, &d) != SH_OK) {
+        return api_problem_diag(r, 400, "bad_request", &d);
+    }
+    to = sh_data_class_or(to, sh_twin_class_default(r->api->o.twin, r->tenant));
+    return sh_data_class_lower(to, was)
+               ? api_problem(r, 403, "class_lowered",
+                             "this would lower the data class of the records of this type",
+                             "这会调低该类型业务记录的数据分类分级")
+               : 0;
+}
+
 static int type_put(struct api_req *r, struct sh_str type, uint64_t expect, int ok)
 {
     struct sh_diag d = {0};
@@ -73,6 +99,10 @@ static int type_put(struct api_req *r, struct sh_str type, uint64_t expect, int 
     if (internal_kind(type)) {
         return api_problem(r, 400, "bad_request", "a type's name may not begin with '_'",
                            "类型名不能以“_”开头");
+    }
+    const int lowered = type_kept(r, type);
+    if (lowered != 0) {
+        return lowered;
     }
     const sh_err err = sh_record_type_put(r->api->o.record, r->tenant, type, body_text(r), expect,
                                           api_author(r), &rev, &d);
@@ -137,12 +167,18 @@ int api_records_list(struct api_req *r)
     if (internal_kind(r->params[0])) {
         return no_type(r);
     }
+    r->type_class = api_type_class(r, r->params[0]);
+    const struct sh_str sort = api_query(r, "sort");
+    if ((api_query(r, "filter").n > 0 || api_query(r, "q").n > 0 || sort.n > 0) &&
+        !api_clear(r, SH_PERM_RECORDS_READ, r->type_class, SH_STR(""))) {
+        return api_masked_problem(r);
+    }
     struct sh_diag d = {0};
     const struct sh_record_query q = {
         .tenant = r->tenant,
         .type = r->params[0],
         .filter = api_query(r, "filter"),
-        .sort = api_query(r, "sort"),
+        .sort = sort,
         .search = api_query(r, "q"),
         .cursor = api_query(r, "cursor"),
         .limit = api_limit(r, 50, 1000),
@@ -184,6 +220,7 @@ static int record_put(struct api_req *r, struct sh_str id, uint64_t expect, int 
         return api_error(r, err, NULL);
     }
     api_etag(r, row.rev);
+    r->type_class = api_type_class(r, r->params[0]);
     put_row(r, &row);
     return ok;
 }
@@ -213,6 +250,7 @@ int api_records_get(struct api_req *r)
         return api_error(r, err, NULL);
     }
     api_etag(r, row.rev);
+    r->type_class = api_type_class(r, r->params[0]);
     put_row(r, &row);
     return 200;
 }
@@ -254,6 +292,7 @@ int api_records_revisions(struct api_req *r)
     if (cursor.n > 0 && sh_u64_parse(cursor, &before) != SH_OK) {
         return api_problem(r, 400, "bad_request", "cursor is not valid", "cursor 无效");
     }
+    r->type_class = api_type_class(r, r->params[0]);
     const uint32_t limit = api_limit(r, 50, 1000);
     const sh_err err = sh_record_revisions(r->api->o.record, r->tenant, r->params[0], r->params[1],
                                            before, limit, r->arena, &page);

@@ -101,6 +101,19 @@ int api_relations_delete(struct api_req *r)
 
 int api_attributes_get(struct api_req *r)
 {
+    if (!api_clear_device(r, SH_PERM_DEVICES_READ, r->params[0])) {
+        if (!sh_twin_device_known(r->api->o.twin, r->tenant, r->params[0])) {
+            return api_error(r, SH_E_NOTFOUND, NULL);
+        }
+        sh_jw_obj(&r->w);
+        sh_jw_key(&r->w, "desired");
+        sh_jw_null(&r->w);
+        sh_jw_key(&r->w, "reported");
+        sh_jw_null(&r->w);
+        api_put_masked(&r->w, sh_twin_class(r->api->o.twin, r->tenant, r->params[0], SH_STR("")));
+        sh_jw_obj_end(&r->w);
+        return 200;
+    }
     const sh_err err = sh_twin_attributes_write(r->api->o.twin, r->tenant, r->params[0], &r->w);
     return err == SH_OK ? 200 : api_error(r, err, NULL);
 }

@@ -9,7 +9,7 @@
 #define ARR "{\"type\":\"array\"}"
 #define TEXT "{\"type\":\"string\"}"
 #define LIST "limit,cursor,q,sort"
-#define FILTER "state,thing,asset,label,archived"
+#define FILTER "state,thing,asset,label,archived,data_class"
 #define ADMIN                                                                                      \
     "{\"type\":\"object\",\"required\":[\"name\",\"password\"],\"properties\":{\"name\":{"         \
     "\"type\":"                                                                                    \
@@ -91,6 +91,18 @@ const struct api_route api_routes[] = {
     {SH_HTTP_GET, V1 "security", "getSecurity", SH_PERM_CONFIG_READ, API_F_NODE, api_security,
      "The security self check: each control, what was found, what mends it.",
      "安全自查：各项控制的状态、证据与整改措施", NULL, NULL},
+    {SH_HTTP_GET, V1 "data-classes", "listDataClasses", SH_PERM_CONFIG_READ, API_F_OWN_TYPE,
+     api_data_classes,
+     "The data catalogue: points, models and record types by class (also as CSV).",
+     "数据目录：按分类分级统计点位、物模型和业务记录类型（可导出 CSV）", "format", NULL},
+    {SH_HTTP_POST, V1 "data-classes", "changeDataClass", SH_PERM_DATA_CLASSIFY,
+     API_F_CONFIRM | API_F_REPEAT, api_data_classify,
+     "Say the data class of one thing, up or down, with a reason.",
+     "设置某一对象的数据分类分级（可调低，需原因）", NULL,
+     "{\"type\":\"object\",\"required\":[\"kind\",\"reason\"],\"properties\":{\"kind\":{\"enum\":["
+     "\"tenant\",\"thing\",\"property\",\"device\",\"point\",\"type\"]},\"id\":" TEXT
+     ",\"property\":" TEXT ",\"data_class\":{\"enum\":[\"general\",\"important\",\"core\",null]},"
+     "\"data_level\":{\"enum\":[1,2,3,null]},\"reason\":" TEXT "}}"},
     {SH_HTTP_GET, V1 "sbom", "getSbom", SH_PERM_CONFIG_READ, API_F_OWN_TYPE | API_F_NODE, api_sbom,
      "What the program is made of, with licences (CycloneDX 1.5).",
      "软件物料清单及许可证（CycloneDX 1.5）", NULL, NULL},
@@ -565,7 +577,7 @@ const struct api_route api_routes[] = {
 
     /* samples */
     {SH_HTTP_GET, V1 "points", "listPoints", SH_PERM_POINTS_READ, API_F_PARTS, api_points_list,
-     "Points.", "点位列表", "device,events," LIST, NULL},
+     "Points.", "点位列表", "device,events,data_class," LIST, NULL},
     {SH_HTTP_PATCH, V1 "points/{device}/{property}", "patchPoint", SH_PERM_POINTS_WRITE,
      API_F_PARTS, api_points_patch, "Set a point's tag or unit.", "设置点位的位号或单位", NULL,
      "{\"type\":\"object\",\"properties\":{\"tag\":{\"type\":\"string\"},\"unit\":{\"type\":"

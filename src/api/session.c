@@ -92,6 +92,31 @@ int api_session_link(struct api_req *r)
     return err == SH_OK ? api_signed_in(r, &s) : api_sign_in_refused(r, err, &s);
 }
 
+/* Up to which class of data one sees values, and what is to be drawn over a screen that shows some.
+ */
+static void put_classes(struct api_req *r)
+{
+    static const char *const words[] = {"off", "all", "important", "core"};
+    const uint8_t from = sh_guard_watermark(r->api->o.guard);
+    const uint8_t confirm = sh_guard_export_confirm(r->api->o.guard);
+    sh_jw_key(&r->w, "clearance");
+    sh_clearance_write(
+        sh_guard_clearance(r->api->o.guard, &r->who, SH_PERM_HISTORY_READ, r->tenant), &r->w);
+    sh_jw_key(&r->w, "export_confirm");
+    sh_jw_c(&r->w, confirm == 0 ? "off" : sh_data_class_word(confirm));
+    sh_jw_key(&r->w, "watermark");
+    if (from == SH_CLASS_NONE) {
+        sh_jw_null(&r->w);
+        return;
+    }
+    sh_jw_obj(&r->w);
+    sh_jw_key(&r->w, "from");
+    sh_jw_c(&r->w, words[from <= SH_DATA_CLASSES ? from : 0]);
+    sh_jw_key(&r->w, "text");
+    sh_jw_str(&r->w, api_watermark(r, false));
+    sh_jw_obj_end(&r->w);
+}
+
 int api_session_get(struct api_req *r)
 {
     char csrf[SH_SECRET_CHARS] = "";
@@ -118,6 +143,7 @@ int api_session_get(struct api_req *r)
     sh_guard_write_permissions(info.permissions, &r->w);
     sh_jw_key(&r->w, "in_part");
     sh_guard_write_permissions(info.in_part, &r->w);
+    put_classes(r);
     const sh_err aerr = sh_guard_account_write(r->api->o.guard, &r->who, &r->w);
     SH_UNUSED(aerr); /* a token has no account */
     sh_jw_obj_end(&r->w);

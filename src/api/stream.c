@@ -7,6 +7,8 @@
  * of the bus (any thread) are copied and posted to each loop that has clients, at most MAX_EVENTS
  * waiting; what does not fit is dropped and counted. A client belongs to the loop of its request.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
 #include <sh/sse.h>
 
 #include "api_int.h"
@@ -20,7 +22,9 @@ struct client {
     uint32_t *points;
     int64_t *seen_us;
     struct sh_str *names;
+    bool *masked; /* above the caller's clearance as of the last look */
     size_t n;
+    bool told; /* of those that are masked */
     bool overview;
     bool started; /* everything was sent once */
 };
@@ -31,7 +35,8 @@ struct posted_event {
     uint32_t tenant;
     enum sh_event_kind kind;
     struct sh_str json;
-    struct sh_str device; /* empty: of none */
+    struct sh_str device;            /* empty: of none */
+    struct sh_data_class data_class; /* of what is told */
 };
 
 /* The clients of one loop. */
@@ -111,8 +116,9 @@ static void send_samples(struct client *c)
             break;
         }
         for (size_t i = 0; i < n; i++) {
-            fresh[from + i] = v[i].found ? v[i].time_us : INT64_MIN;
-            if (v[i].found && v[i].time_us != c->seen_us[from + i]) {
+            const bool there = v[i].found && !c->masked[from + i];
+            fresh[from + i] = there ? v[i].time_us : INT64_MIN;
+            if (there && v[i].time_us != c->seen_us[from + i]) {
                 put_sample(&w, c->names[from + i], &v[i], &text);
                 changed++;
             }
@@ -125,6 +131,39 @@ static void send_samples(struct client *c)
     }
     sh_mem_free(a->env->alloc, fresh);
     sh_buf_fini(&text);
+    sh_buf_fini(&json);
+}
+
+/* Looks which points are masked now, and tells of them when they are others than before. Classes
+ * and roles change while a stream is open. */
+static void look_at_masks(struct client *c)
+{
+    bool changed = false;
+    size_t n = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        const bool masked = !api_clear_point(c->r, SH_PERM_HISTORY_READ, c->points[i]);
+        changed = changed || masked != c->masked[i];
+        c->masked[i] = masked;
+        n += masked ? 1 : 0;
+    }
+    if (!changed && (c->told || n == 0)) {
+        return;
+    }
+    struct sh_buf json;
+    struct sh_jw w;
+    sh_buf_init(&json, c->r->api->env->alloc, 8 << 20);
+    sh_jw_init(&w, &json);
+    sh_jw_obj(&w);
+    sh_jw_key(&w, "points");
+    sh_jw_arr(&w);
+    for (size_t i = 0; i < c->n; i++) {
+        if (c->masked[i]) {
+            sh_jw_str(&w, c->names[i]);
+        }
+    }
+    sh_jw_arr_end(&w);
+    sh_jw_obj_end(&w);
+    c->told = sh_jw_end(&w) == SH_OK && send_event(c, SH_STR("masked"), sh_buf_str(&json));
     sh_buf_fini(&json);
 }
 
@@ -197,6 +236,7 @@ static void tick(void *ctx)
             continue;
         }
         if (c->n > 0) {
+            look_at_masks(c);
             send_samples(c);
         }
         const unsigned every = c->r->parts == NULL ? TICKS_PER_SECOND : PARTS_TICKS;
@@ -235,7 +275,27 @@ static bool hears(const struct api_streams *s, const struct client *c, const str
     if (r->who.panel) {
         return e->kind == SH_EVENT_DEVICE_STATE && api_shows_device(r->shown, e->device);
     }
+    if (!api_clear(c->r, SH_PERM_HISTORY_READ, e->data_class, e->device)) {
+        return false;
+    }
     return r->parts == NULL || sh_twin_device_within(s->a->o.twin, e->tenant, e->device, r->parts);
+}
+
+/* Only what a device reports carries values. */
+static struct sh_data_class class_of(const struct api_streams *s, const struct sh_event *ev)
+{
+    json_t *doc = NULL;
+    char name[SH_POINT_MAX_NAME + 1] = "";
+    if (ev->kind != SH_EVENT_DEVICE_EVENT) {
+        return SH_DATA_CLASS_DEFAULT;
+    }
+    if (sh_json_parse(ev->json, EVENT_MAX, &doc, NULL) == SH_OK) {
+        const struct sh_str id = sh_json_get_str(doc, "event");
+        (void)snprintf(name, sizeof name, "event:%.*s", (int)(id.n > 200 ? 200 : id.n),
+                       id.p == NULL ? "" : id.p);
+    }
+    json_decref(doc);
+    return sh_twin_class(s->a->o.twin, ev->tenant, ev->object, sh_str_c(name));
 }
 
 static void deliver(void *ctx)
@@ -292,6 +352,7 @@ static struct posted_event *posted_new(struct api_streams *s, const struct sh_ev
         *e = (struct posted_event){
             .s = s, .tenant = ev->tenant, .kind = ev->kind, .json = sh_str_of(text, json.n)};
         e->device = sh_str_of(text + json.n, ev->object.n);
+        e->data_class = class_of(s, ev);
         e->job.fn = deliver;
         e->job.ctx = e;
     }
@@ -405,7 +466,8 @@ static int fill_client(struct client *c)
     c->points = sh_arena_array(r->arena, API_STREAM_POINTS, sizeof *c->points);
     c->seen_us = sh_arena_array(r->arena, API_STREAM_POINTS, sizeof *c->seen_us);
     c->names = sh_arena_array(r->arena, API_STREAM_POINTS, sizeof *c->names);
-    if (c->points == NULL || c->seen_us == NULL || c->names == NULL) {
+    c->masked = sh_arena_array(r->arena, API_STREAM_POINTS, sizeof *c->masked);
+    if (c->points == NULL || c->seen_us == NULL || c->names == NULL || c->masked == NULL) {
         return api_error(r, SH_E_NOMEM, NULL);
     }
     for (size_t i = 0; r->shown != NULL && i < r->shown->n; i++) {

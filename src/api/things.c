@@ -129,7 +129,7 @@ int api_thing_change(struct api_req *r, struct sh_twin_thing_change *c, const ch
         return consequences(r, c);
     }
     const sh_err err = sh_twin_thing_change(r->api->o.twin, c, NULL, NULL, &d);
-    if (err == SH_E_STATE) {
+    if (err == SH_E_STATE && !api_lowered(err, &d)) {
         return api_problem_diag(r, 409, "unit_changes_history", &d);
     }
     if (err != SH_OK) {

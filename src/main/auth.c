@@ -20,6 +20,22 @@ struct who {
 static const enum sh_permission lasting[] = {SH_PERM_MQTT_CONNECT, SH_PERM_MQTT_ANY_TOPIC,
                                              SH_PERM_MQTT_SYS, SH_PERM_INGEST_GATEWAY};
 enum { LASTING = sizeof lasting / sizeof lasting[0] };
+/* And what it sees covers all classes of data that the tenant holds: a subscription brings messages
+ * as they were sent, with the values of many points, so it is had whole or not at all. */
+enum { CLEARED = 1 << LASTING };
+
+static bool cleared(const struct node *n, const struct sh_principal *g)
+{
+    uint32_t points[SH_DATA_PAIRS];
+    const sh_clearance shows = sh_guard_clearance(n->guard, g, SH_PERM_MQTT_ANY_TOPIC, g->tenant);
+    sh_points_class_counts(n->points, g->tenant, points);
+    for (unsigned i = 1; i < SH_DATA_PAIRS; i++) { /* the first is seen by everybody */
+        if (points[i] > 0 && (shows >> i & 1) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
 
 /* Of the asked bits, those that are held now. */
 static uint8_t held_of(const struct node *n, const struct sh_principal *g, uint8_t asked)
@@ -31,12 +47,22 @@ static uint8_t held_of(const struct node *n, const struct sh_principal *g, uint8
             bits |= bit;
         }
     }
+    if ((asked & CLEARED) != 0 && cleared(n, g)) {
+        bits |= CLEARED;
+    }
     return bits;
 }
 
 static const struct who *who_of(const struct mqtt_principal *p)
 {
     return (const struct who *)(const void *)p;
+}
+
+/* Bound to a device and to its topics. */
+static bool device_only(const struct who *w)
+{
+    enum { ANY_TOPIC = 2, GATEWAY = 8 };
+    return w->p.device.n > 0 && (w->held & (ANY_TOPIC | GATEWAY)) == 0;
 }
 
 static struct mqtt_principal *make(struct node *n, const struct sh_principal *g)
@@ -53,7 +79,7 @@ static struct mqtt_principal *make(struct node *n, const struct sh_principal *g)
         return NULL;
     }
     w->guard = *g;
-    w->held = held_of(n, g, (1U << LASTING) - 1);
+    w->held = held_of(n, g, CLEARED | ((1U << LASTING) - 1));
     memcpy(w->text, name.p, name.n);
     if (!same) {
         memcpy(w->text + name.n, device.p, device.n);
@@ -68,6 +94,10 @@ static struct mqtt_principal *make(struct node *n, const struct sh_principal *g)
     }
     if (sh_guard_check(n->guard, g, SH_PERM_INGEST_GATEWAY, g->tenant) == SH_OK) {
         w->p.flags |= MQTT_P_GATEWAY;
+    }
+    /* a device that is bound to its own topics has subscribed to nothing else */
+    if ((w->held & CLEARED) == 0 && !device_only(w)) {
+        w->p.flags |= MQTT_P_NO_RESUME;
     }
     w->next = n->guests;
     if (w->next != NULL) {
@@ -213,18 +243,23 @@ void node_auth_tick(struct node *n)
     struct {
         uint32_t tenant;
         uint64_t id;
+        bool end; /* its session too */
     } gone[AT_ONCE];
     size_t k = 0;
     node_enter(n);
     for (const struct who *w = n->guests; w != NULL && k < AT_ONCE; w = w->next) {
-        if (held_of(n, &w->guard, w->held) != w->held || sh_guard_archived(n->guard, &w->guard)) {
+        /* who never subscribed beyond its own device loses nothing by a class */
+        const uint8_t asked = device_only(w) ? w->held & (uint8_t)~CLEARED : w->held;
+        const uint8_t held = held_of(n, &w->guard, asked);
+        if (held != asked || sh_guard_archived(n->guard, &w->guard)) {
             gone[k].tenant = w->p.tenant;
             gone[k].id = w->p.id;
+            gone[k].end = (asked & ~held & CLEARED) != 0;
             k++;
         }
     }
     for (size_t i = 0; i < k; i++) { /* outside the walk: this may release them */
-        (void)mqtt_broker_kick(n->broker, gone[i].tenant, gone[i].id, SH_STR(""), false);
+        (void)mqtt_broker_kick(n->broker, gone[i].tenant, gone[i].id, SH_STR(""), gone[i].end);
     }
     node_leave(n);
     if (k > 0) {
@@ -264,7 +299,9 @@ static bool auth_publish(void *ctx, const struct mqtt_principal *p, struct sh_st
 
 static bool auth_subscribe(void *ctx, const struct mqtt_principal *p, struct sh_str filter)
 {
-    return may(ctx, p, filter);
+    const struct node *n = ctx;
+    const bool values = !sh_str_starts(filter, SH_STR("$SYS"));
+    return may(n, p, filter) && (!values || cleared(n, &who_of(p)->guard));
 }
 
 bool node_in_part(void *ctx, uint32_t tenant, struct sh_str device, const struct sh_parts *parts)

@@ -275,6 +275,26 @@ static void prove(struct node *n, struct sh_security_facts *f)
     sh_mutex_unlock(&p->lock);
 }
 
+static void look_at_classes(struct node *n, struct sh_security_facts *f)
+{
+    const uint32_t last = sh_guard_last_tenant(n->guard);
+    f->classes.known = true;
+    for (uint32_t tenant = 0; tenant <= last; tenant++) { /* 0: models of the platform */
+        uint32_t models = 0;
+        uint32_t unclassed = 0;
+        uint32_t points[SH_DATA_PAIRS];
+        sh_twin_unclassed(n->twin, tenant, &models, &unclassed);
+        f->classes.models += models;
+        f->classes.unclassed += unclassed;
+        sh_points_class_counts(n->points, tenant, points);
+        for (unsigned i = 0; i < SH_DATA_PAIRS; i++) {
+            const uint8_t name = sh_data_class_of_pair(i).name;
+            f->classes.important += name == SH_CLASS_IMPORTANT ? points[i] : 0;
+            f->classes.core += name == SH_CLASS_CORE ? points[i] : 0;
+        }
+    }
+}
+
 sh_err security_ask(void *ctx, struct sh_jw *w)
 {
     struct node *n = ctx;
@@ -297,6 +317,7 @@ sh_err security_ask(void *ctx, struct sh_jw *w)
         sh_disk_state(n->disk, &s);
         forward_state(n, &fw);
         l->f.audit_dropped = g.audit_dropped;
+        look_at_classes(n, &l->f);
         l->f.forward.connected = fw.connected;
         l->f.forward.lag = fw.lag;
         l->f.disk.known = s.total_bytes > 0;

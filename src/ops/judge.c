@@ -420,6 +420,30 @@ void judge_key_sheet(const struct sh_security_facts *f, struct sh_control_found 
     }
 }
 
+void judge_data_classes(const struct sh_security_facts *f, struct sh_control_found *o)
+{
+    const struct sh_guard_security *g = &f->guard;
+    if (!f->classes.known) {
+        tell(o, SH_CONTROL_PART, "seen while the node runs only: GET /api/v1/security",
+             "仅在节点运行时可查：GET /api/v1/security");
+        return;
+    }
+    const bool above = f->classes.important + f->classes.core > 0;
+    o->state =
+        good_or(f->classes.unclassed == 0 && f->classes.models > 0 && (!above || g->limited > 0),
+                SH_CONTROL_PART);
+    en(o,
+       "points: %llu important, %llu core; %u of %u thing models say no class; %u of %u roles that "
+       "read history do not see every class",
+       (unsigned long long)f->classes.important, (unsigned long long)f->classes.core,
+       f->classes.unclassed, f->classes.models, g->limited, g->readers);
+    zh(o,
+       "重要点位 %llu 个、核心点位 %llu 个；%u 个物模型未分类（共 %u 个）；可查历史的角色 %u 个限定"
+       "了查看级别（共 %u 个）",
+       (unsigned long long)f->classes.important, (unsigned long long)f->classes.core,
+       f->classes.unclassed, f->classes.models, g->limited, g->readers);
+}
+
 void judge_samples_at_rest(const struct sh_security_facts *f, struct sh_control_found *o)
 {
     SH_UNUSED(f);

@@ -239,3 +239,24 @@ bool sql_sees(struct sh_sql_query *q, enum sh_permission p, struct sh_str device
     return sh_guard_check_device(q->sql->o.guard, &q->caller.who, p, q->caller.tenant, device) ==
            SH_OK;
 }
+
+bool sql_clear(struct sh_sql_query *q, enum sh_permission p, struct sh_data_class c,
+               struct sh_str device)
+{
+    struct sh_guard *g = q->sql->o.guard;
+    const struct sh_sql_caller *who = &q->caller;
+    if (sh_data_class_pair(c) == 0) {
+        return true;
+    }
+    if (who->limited && !sh_clearance_has(who->most, c)) {
+        return false;
+    }
+    return sh_clearance_has(sh_guard_clearance(g, &who->who, p, who->tenant), c) ||
+           (device.n > 0 &&
+            sh_clearance_has(sh_guard_clearance_device(g, &who->who, p, who->tenant, device), c));
+}
+
+bool sql_clear_point(struct sh_sql_query *q, enum sh_permission p, const struct sh_point *pt)
+{
+    return sql_clear(q, p, sh_points_class(q->sql->o.points, pt->id), pt->device);
+}

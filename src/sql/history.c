@@ -553,7 +553,8 @@ static bool next_point(struct cursor *c)
         c->next_id++;
         if (p != NULL && p->tenant == c->q->caller.tenant &&
             (c->ids != NULL || sql_point_shows(c->q, SH_PERM_HISTORY_READ, p)) &&
-            sql_sees(c->q, SH_PERM_HISTORY_READ, p->device)) {
+            sql_sees(c->q, SH_PERM_HISTORY_READ, p->device) &&
+            sql_clear_point(c->q, SH_PERM_HISTORY_READ, p)) { /* a masked one is not read */
             c->point = p;
             c->ask.cursor = (struct sh_history_cursor){.set = false};
             return true;

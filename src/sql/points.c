@@ -74,6 +74,10 @@ static sh_err put_catalogue(struct sql_scan *s, const struct sh_point *p)
     sql_put_text(s, &c[3], p->tag);
     sql_put_text(s, &c[4], p->unit);
     sql_put_text(s, &c[5], sh_str_c(sh_type_name(p->type)));
+    const struct sh_data_class k = sh_points_class(s->q->sql->o.points, p->id);
+    sql_put_text(s, &c[6], sh_str_c(sh_data_class_word(k.name)));
+    sql_put_i64(&c[7], k.level);
+    sql_put_i64(&c[8], sql_clear_point(s->q, SH_PERM_HISTORY_READ, p) ? 0 : 1);
     return SH_OK;
 }
 
@@ -84,6 +88,17 @@ static sh_err points_page(struct sql_scan *s)
 
 static sh_err put_latest(struct sql_scan *s, const struct sh_point *p)
 {
+    if (!sql_clear_point(s->q, SH_PERM_POINTS_READ, p)) {
+        struct sql_cell *c = sql_row(s);
+        if (c == NULL) {
+            return SH_E_LIMIT;
+        }
+        put_name(s, &c[0], p);
+        sql_put_text(s, &c[1], p->device);
+        sql_put_text(s, &c[2], p->property);
+        sql_put_i64(&c[8], 1);
+        return SH_OK;
+    }
     struct sh_latest_value v;
     struct sh_buf text;
     sh_buf_init(&text, s->q->sql->o.env->alloc, VALUES_MAX);
@@ -99,6 +114,7 @@ static sh_err put_latest(struct sql_scan *s, const struct sh_point *p)
             sql_put_i64(&c[4], v.time_us);
             sql_put_sample(s, &c[5], &c[6], v.type, v.value, text.p);
             sql_put_i64(&c[7], v.quality);
+            sql_put_i64(&c[8], 0);
         }
     }
     sh_buf_fini(&text);
@@ -113,9 +129,9 @@ static sh_err latest_page(struct sql_scan *s)
 const struct sql_table sql_points_table = {
     .name = "points",
     .schema = "CREATE TABLE points(name TEXT, device TEXT, property TEXT, tag TEXT, unit TEXT, "
-              "type TEXT)",
+              "type TEXT, data_class TEXT, data_level INTEGER, masked INTEGER)",
     .permission = SH_PERM_POINTS_READ,
-    .ncols = 6,
+    .ncols = 9,
     .keys = {0, 1, -1},
     .page = points_page,
 };
@@ -124,9 +140,9 @@ const struct sql_table sql_latest_table = {
     .name = "latest",
     .schema = "CREATE TABLE latest(point TEXT, device TEXT, property TEXT, "
               "time TIMETEXT COLLATE TIME, time_us INTEGER, value NUMERIC, text TEXT, "
-              "quality INTEGER)",
+              "quality INTEGER, masked INTEGER)",
     .permission = SH_PERM_POINTS_READ,
-    .ncols = 8,
+    .ncols = 9,
     .keys = {0, 1, -1},
     .page = latest_page,
 };

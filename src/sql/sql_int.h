@@ -65,6 +65,11 @@ bool sql_stopped(struct sh_sql_query *q);
 bool sql_may(struct sh_sql_query *q, enum sh_permission p);
 /* False for a caller that is bound to another device, or whose right is for another part. */
 bool sql_sees(struct sh_sql_query *q, enum sh_permission p, struct sh_str device);
+/* Does what the caller reads by `p` show what is of this class? Values that it does not are NULL;
+ * of a point, device says where it lies. */
+bool sql_clear(struct sh_sql_query *q, enum sh_permission p, struct sh_data_class c,
+               struct sh_str device);
+bool sql_clear_point(struct sh_sql_query *q, enum sh_permission p, const struct sh_point *pt);
 /* Is this id what its name means now, in the caller's tenant and for its eyes? */
 bool sql_point_shows(struct sh_sql_query *q, enum sh_permission perm, const struct sh_point *p);
 /* sqlite3_declare_vtab, which the authorizer is not asked about. */

@@ -192,6 +192,14 @@ static sh_err assets_page(struct sql_scan *s)
 
 /* ---- records ---- */
 
+static struct sh_data_class type_class(struct sql_scan *s, struct sh_str type)
+{
+    const struct sh_sql *q = s->q->sql;
+    const uint32_t tenant = s->q->caller.tenant;
+    return sh_data_class_or(sh_record_type_class(q->o.record, tenant, type),
+                            sh_twin_class_default(q->o.twin, tenant));
+}
+
 static sh_err put_record(struct sql_scan *s, const struct sh_record_row *r)
 {
     struct sql_cell *c = sql_row(s);
@@ -204,7 +212,11 @@ static sh_err put_record(struct sql_scan *s, const struct sh_record_row *r)
     sql_put_time(&c[3], r->created_us);
     sql_put_time(&c[4], r->updated_us);
     sql_put_text(s, &c[5], r->author);
-    sql_put_text(s, &c[6], r->doc);
+    const bool clear = sql_clear(s->q, SH_PERM_RECORDS_READ, type_class(s, r->type), SH_STR(""));
+    if (clear) {
+        sql_put_text(s, &c[6], r->doc);
+    }
+    sql_put_i64(&c[7], clear ? 0 : 1);
     return SH_OK;
 }
 
@@ -314,9 +326,9 @@ const struct sql_table sql_records_table = {
     .name = "records",
     .schema = "CREATE TABLE records(type TEXT, id TEXT, rev INTEGER, "
               "created TIMETEXT COLLATE TIME, updated TIMETEXT COLLATE TIME, author TEXT, "
-              "doc TEXT)",
+              "doc TEXT, masked INTEGER)",
     .permission = SH_PERM_RECORDS_READ,
-    .ncols = 7,
+    .ncols = 8,
     .keys = {0, 1, -1},
     .page = records_page,
 };

@@ -74,7 +74,7 @@ def with_psql(s):
     check("\\d", "value,double precision,,,"  in psql(s, "\\d history"), True)
     check("\\d view", [r.split(",")[0] for r in psql(s, "\\d r_supplier")][5:7], ["name", "score"])
     check("\\dn", psql(s, "\\dn")[0].split(",")[0], "public")
-    check("information_schema", psql(s, "SELECT count(*) FROM information_schema.columns WHERE table_name = 'points'"), ["6"])
+    check("information_schema", psql(s, "SELECT count(*) FROM information_schema.columns WHERE table_name = 'points'"), ["9"])
     ingest = s.make_token(name="ingest", roles=["ingest"])["token"]
     check("no rights, no tables", psql(s, "\\dt", password=ingest), ["Did not find any relations."])
 

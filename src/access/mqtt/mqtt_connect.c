@@ -103,7 +103,7 @@ static sh_err session_for(struct mqtt_conn *c, const struct mqtt_connect *k, str
     if (s != NULL && mqtt_session_due(b, s)) { /* its time was over before the tick saw it */
         s = NULL;
     }
-    if (s != NULL && k->clean) {
+    if (s != NULL && (k->clean || (c->p->flags & MQTT_P_NO_RESUME) != 0)) {
         mqtt_session_end(b, s);
         s = NULL;
     }

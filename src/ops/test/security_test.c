@@ -30,6 +30,8 @@ static struct sh_security_facts good(void)
                   .box = SH_BOX_AES_GCM,
                   .key_us = NOW_US - DAY_US,
                   .sheet = true,
+                  .readers = 4,
+                  .limited = 1,
                   .separated = true},
         .audit = {.entries = 7, .sealed = true, .text = "All 7 entries fit."},
         .audit_good = true,
@@ -43,6 +45,7 @@ static struct sh_security_facts good(void)
                    .newest_us = NOW_US - DAY_US,
                    .rehearsed_us = NOW_US - DAY_US,
                    .rehearsal_good = true},
+        .classes = {.known = true, .important = 2, .core = 1, .models = 3},
         .disk = {.known = true, .percent = 12, .warn = 80, .act = 90, .stop = 97},
         .process = {.known = true,
                     .no_new_privileges = true,
@@ -240,6 +243,21 @@ static void take_sm4(struct sh_security_facts *f)
 {
     f->guard.box = SH_BOX_SM4;
 }
+static void spoil_data_classes(struct sh_security_facts *f)
+{
+    f->classes.unclassed = 1;
+}
+
+static void spoil_clearance(struct sh_security_facts *f)
+{
+    f->guard.limited = 0;
+}
+
+static void spoil_classes_known(struct sh_security_facts *f)
+{
+    f->classes.known = false;
+}
+
 static void spoil_sheet(struct sh_security_facts *f)
 {
     f->guard.sheet = false;
@@ -351,6 +369,9 @@ static const struct fault faults[] = {
     {"data.master", spoil_master, SH_CONTROL_PART, "is a file"},
     {"data.rotation", spoil_key_age, SH_CONTROL_PART, "500 days ago"},
     {"data.algorithms", take_sm4, SH_CONTROL_PART, "SM4"},
+    {"data.classes", spoil_data_classes, SH_CONTROL_PART, "1 of 3 thing models"},
+    {"data.classes", spoil_clearance, SH_CONTROL_PART, "0 of 4 roles"},
+    {"data.classes", spoil_classes_known, SH_CONTROL_PART, "while the node runs"},
     {"data.sheet", spoil_sheet, SH_CONTROL_PART, "no recovery sheet"},
     {"data.folder", spoil_folder, SH_CONTROL_NOT_MET, "mode 0755"},
     {"data.folder", spoil_owner, SH_CONTROL_PART, "another user"},

@@ -62,6 +62,13 @@ struct sh_security_facts {
         double percent;
         unsigned warn, act, stop;
     } disk;
+    struct { /* of the running node, over all tenants */
+        bool known;
+        uint64_t important; /* points */
+        uint64_t core;
+        uint32_t models;
+        uint32_t unclassed; /* of these, that say no class */
+    } classes;
     struct { /* of the running node; known false off-line */
         bool known;
         bool root;

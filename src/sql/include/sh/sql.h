@@ -58,6 +58,8 @@ struct sh_sql_caller {
     struct sh_principal who;
     uint32_t tenant;    /* whose data: its own or one below */
     struct sh_str user; /* for current_user; borrowed for sh_sql_prepare */
+    bool limited;       /* and nothing beyond `most` is shown, whatever the caller's roles are */
+    sh_clearance most;
 };
 
 /* Prepares the first statement of `text`. *used: how many bytes of text it took (what follows is

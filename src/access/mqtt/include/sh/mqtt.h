@@ -24,8 +24,10 @@ struct sh_peer_cert;
  */
 
 enum {
-    MQTT_P_GATEWAY = 1,     /* a device that may speak for others: v1/gateway/... */
-    MQTT_P_NO_TELEMETRY = 2 /* messaging only (anonymous): nothing goes to the telemetry seam */
+    MQTT_P_GATEWAY = 1,      /* a device that may speak for others: v1/gateway/... */
+    MQTT_P_NO_TELEMETRY = 2, /* messaging only (anonymous): nothing goes to the telemetry seam */
+    MQTT_P_NO_RESUME = 4     /* what it subscribed to before it may not have now: a session that is
+                                there ends, and a new one begins */
 };
 
 /* Made by auth->connect, given back by auth->release. The engine keeps it while the connection, its
