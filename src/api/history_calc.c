@@ -22,6 +22,7 @@ struct input {
     uint32_t point;
     enum sh_type type; /* of its cells: an aggregate has its own */
     bool read;
+    bool masked; /* above the caller's clearance: it is not read, and what names it gives nothing */
     uint32_t n;
     uint32_t cap;
     int64_t *time;
@@ -71,6 +72,7 @@ static sh_err find(void *ctx, struct sh_str name, struct sh_expr_input *out)
         in = &c->input[c->ninputs++];
         in->name = sh_arena_str(c->r->arena, name);
         in->point = id;
+        in->masked = !api_clear_point(c->r, SH_PERM_HISTORY_READ, id);
         in->type = p->type;
         if (c->a->q.step_us > 0) {
             in->type = sh_history_agg_type(agg_of(c, p->type).kind, p->type);
@@ -167,6 +169,8 @@ struct walk {
     struct sh_expr_run *run;
     void *state;
     size_t n;
+    bool masked;                     /* one of its inputs is */
+    struct sh_data_class data_class; /* the highest of these */
     struct input *in[SH_EXPR_INPUTS_MAX];
     uint32_t pos[SH_EXPR_INPUTS_MAX];
     /* the rows that are put together */
@@ -332,6 +336,9 @@ static void put_series(struct walk *k, const json_t *asked)
         sh_jw_str(w, k->in[i]->name);
     }
     sh_jw_arr_end(w);
+    if (k->masked) {
+        api_put_masked(w, k->data_class);
+    }
     sh_jw_key(w, "time");
     sh_jw_arr(w);
     if (k->times.n > 0) {
@@ -360,6 +367,17 @@ static sh_err walk_run(struct walk *w, const json_t *asked)
                 w->in[k] = &w->c->input[i];
             }
         }
+        if (w->in[k]->masked) {
+            w->masked = true;
+            w->data_class = sh_data_class_max(
+                w->data_class, sh_points_class(w->c->r->api->o.points, w->in[k]->point));
+        }
+    }
+    if (w->masked) {
+        put_series(w, asked);
+        return SH_OK;
+    }
+    for (size_t k = 0; k < w->n; k++) {
         SH_TRY(read_input(w->c, w->in[k]));
     }
     if (sh_expr_state_bytes(w->e) > 0) {

@@ -110,6 +110,8 @@ def requests_of(s, plant):
         "putNote": {"from": T, "category": "fault", "text": "x", "points": ["press/force"]}, "createNote": {"from": T, "category": "fault", "text": "x", "points": ["press/force"]},
         "sendCommand": {"property": "force", "value": 1, "timeout_ms": 100}, "patchAttributes": {"note": "x"}, "patchDevice": {"description": "x"},
         "selectionExport": {"filter": {}}, "putRecord": {"title": "x"}, "renameDevice": {"to": "renamed"},
+        "calculateHistory": {"expressions": [{"expression": "{press/force} * 1"}, {"expression": "{press/plain} + {press/force}"}, {"expression": "{press/plain} * 1"}], **full},
+        "checkExpression": {"expression": "{press/force} * 1"},
         "promQueryForm": f"query={everything}&time={T // 1000 + 1}", "promQueryRangeForm": f"query={everything}&start={T // 1000 - 60}&end={T // 1000 + 60}&step=15",
         "promSeriesForm": f"match[]={everything}",
     }
@@ -331,6 +333,8 @@ def listed(s, token):
     check("latest of a device", (d["force"]["value"], d["force"]["masked"], "masked" in d["plain"]), (None, True, False))
     h = ok(s, "POST", "/api/v1/history/query", token, {"points": ["press/force", "press/plain"], "from": 0, "to": TO})["series"]
     check("history", (h[0]["masked"], h[0]["unit"], h[0]["data_class"], h[0]["value"], len(h[1]["value"]) > 0), (True, "kN", "core", [], True))
+    c = ok(s, "POST", "/api/v1/history/calculate", token, {"expressions": [{"expression": "{press/plain} + {press/force}"}, {"expression": "{press/plain} * 1"}], "from": 0, "to": TO})["series"]
+    check("calculated", (c[0]["masked"], c[0]["value"], c[0]["statistics"]["count"], "masked" in c[1], len(c[1]["value"]) > 0), (True, [], 0, False, True))
     e = ok(s, "GET", "/api/v1/devices/press/events", token)
     check("events", (e["items"], e["masked"]), ([], ["alarm"]))
     r = ok(s, "GET", "/api/v1/records/order/o1", token)
@@ -360,7 +364,7 @@ def listed(s, token):
 def above(s, plant):
     """The same places show it to who may see it."""
     want = {"queryHistory", "latestOfMany", "latest", "deviceLatest", "deviceEvents", "dashboardData", "postSql", "querySql", "exportHistory", "promQuery", "promQueryRange",
-            "promQueryForm", "promQueryRangeForm", "listNotes", "exportNotes", "listEdits", "getRecord", "listRecords", "getAttributes", "getCommand", "listRevisions"}
+            "promQueryForm", "promQueryRangeForm", "listNotes", "exportNotes", "listEdits", "getRecord", "listRecords", "calculateHistory", "getAttributes", "getCommand", "listRevisions"}
     every_route(s, plant, "admin", s.token, want=want)
     st = Stream(s, s.token, "points=press/force")
     st.wait(NUMBER_INT)
