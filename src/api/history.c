@@ -94,8 +94,11 @@ static void series_end(struct answer *x)
     sh_jw_c(w, sh_type_name(p->type));
     sh_jw_key(w, "unit");
     sh_jw_str(w, p->unit);
+    const struct sh_data_class c = sh_points_class(a->r->api->o.points, p->id);
     if (a->points[at] == 0) {
-        api_put_masked(w, sh_points_class(a->r->api->o.points, p->id));
+        api_put_masked(w, c);
+    } else if (sh_data_class_pair(c) != 0) {
+        sh_data_class_write(c, w);
     }
     for (size_t i = 0; i < column_count(x); i++) {
         sh_jw_key(w, column_name(a, i));

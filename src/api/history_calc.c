@@ -338,6 +338,8 @@ static void put_series(struct walk *k, const json_t *asked)
     sh_jw_arr_end(w);
     if (k->masked) {
         api_put_masked(w, k->data_class);
+    } else if (sh_data_class_pair(k->data_class) != 0) {
+        sh_data_class_write(k->data_class, w);
     }
     sh_jw_key(w, "time");
     sh_jw_arr(w);
