@@ -138,6 +138,7 @@ for (const theme of ['light', 'dark']) {
       ['health', '/health', '.figure'],
       ['log', '/logs', 'tbody tr'],
       ['components', '/security/components', 'tbody tr'],
+      ['data catalogue', '/security/data', 'tbody tr'],
       ['audit', '/audit', 'h1'],
       ['unknown page', '/nowhere', '.empty'],
     ])('%s', async (name, path, ready) => {

@@ -130,7 +130,11 @@ async function callOnce<T>(method: string, path: string, options: CallOptions): 
 /** A file of the server, as it comes; tells how many bytes are here. One that is cut off is an error. */
 export async function fetchFile(url: string, onBytes: (n: number) => void, signal: AbortSignal): Promise<Blob> {
   const response = await fetch(url, { headers: { 'Accept-Language': language() }, signal, credentials: 'same-origin' });
-  if (!response.ok) throw await readProblem(response);
+  if (!response.ok) {
+    const problem = await readProblem(response);
+    if (problem.code === 'confirm_needed' && (await confirmIdentity())) return fetchFile(url, onBytes, signal);
+    throw problem;
+  }
   const reader = response.body?.getReader();
   const parts: BlobPart[] = [];
   let n = 0;

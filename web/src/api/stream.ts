@@ -23,6 +23,8 @@ export interface Watch {
   onSamples?: (samples: Record<string, LiveSample[]>) => void;
   onDevice?: (event: DeviceEvent) => void;
   onOverview?: (overview: Partial<Overview>) => void;
+  /** All points of the stream that are above one's clearance now. */
+  onMasked?: (points: string[]) => void;
 }
 
 const REGROUP_MS = 60;
@@ -118,6 +120,7 @@ export class LiveStream {
     this.route(source, 'samples', (watch, data) =>
       watch.onSamples?.(data as Record<string, LiveSample[]>),
     );
+    this.route(source, 'masked', (watch, data) => watch.onMasked?.((data as { points: string[] }).points));
     this.route(source, 'device', (watch, data) => watch.onDevice?.(data as DeviceEvent));
     this.route(source, 'overview', (watch, data) => watch.onOverview?.(data as Partial<Overview>));
     this.listen();

@@ -1,5 +1,8 @@
 // The shapes of docs/api.md that the console reads. Members the server may leave out are optional.
 
+import type { Classed, DataClassName } from './dataTypes';
+
+export * from './dataTypes';
 export * from './thingTypes';
 
 export type Words = { zh?: string; en?: string };
@@ -58,6 +61,10 @@ export interface Session {
   totp?: boolean;
   keys?: SecurityKey[];
   recovery_left?: number;
+  /** Up to which classes of data one sees values. */
+  clearance?: Classed[];
+  /** What is drawn over a screen that shows data from this class on. */
+  watermark?: { from: 'all' | 'important' | 'core'; text: string } | null;
   password_set?: string | null;
   password_expires?: string | null;
 }
@@ -81,7 +88,10 @@ export interface SessionRow {
 }
 
 export type DeviceState = 'never' | 'online' | 'offline';
-export interface Device {
+export interface Device extends Classed {
+  highest_class?: Classed;
+  /** Of single points. */
+  point_classes?: Record<string, Classed>;
   id: string;
   name?: string;
   thing?: string;
@@ -104,10 +114,12 @@ export interface Device {
   thing_revision?: number | null;
   revision?: number;
 }
-export interface Latest {
+export interface Latest extends Classed {
   time: string | number;
   value: Cell;
   quality: number;
+  /** Above one's clearance: no time, no value. */
+  masked?: boolean;
 }
 export interface DeviceLatest {
   device: string;
@@ -122,7 +134,8 @@ export interface Connection {
   errors?: number;
   last_error?: string;
 }
-export interface Point {
+export interface Point extends Classed {
+  masked?: boolean;
   id: string | number;
   name: string;
   device: string;
@@ -141,7 +154,7 @@ export interface Member {
   inherited?: string;
   overrides?: string[];
 }
-export interface Property extends Member {
+export interface Property extends Member, Classed {
   type: ValueType;
   unit?: string;
   range?: { min?: number | null; max?: number | null };
@@ -165,7 +178,7 @@ export interface Service extends Member {
   input?: Field[];
   output?: Field[];
 }
-export interface Thing {
+export interface Thing extends Classed {
   id: string;
   name?: Words;
   description?: string;
@@ -220,6 +233,7 @@ export interface Person {
 }
 export interface Role {
   name: string;
+  clearance?: Classed;
   permissions: string[];
   builtin?: boolean;
 }
@@ -253,6 +267,7 @@ export interface Token {
   last_used?: string | null;
   last_from?: string;
   provision?: boolean;
+  clearance?: Classed | null;
   token?: string;
 }
 export const REVOKE_REASONS = [
@@ -388,6 +403,10 @@ export interface QuerySeries {
   value?: Cell[];
   quality?: number[];
   marks?: SeriesMark[];
+  /** Above general at level 1, or masked. */
+  data_class?: DataClassName;
+  data_level?: 1 | 2 | 3;
+  masked?: boolean;
   [aggregate: string]: unknown;
 }
 export interface QueryAnswer {

@@ -19,6 +19,7 @@ export function useLive(watch: Watch): void {
         onSamples: (samples) => handlers.current.onSamples?.(samples),
         onDevice: (event) => handlers.current.onDevice?.(event),
         onOverview: (overview) => handlers.current.onOverview?.(overview),
+        onMasked: (masked) => handlers.current.onMasked?.(masked),
       }),
     [points, devices, overview, dashboard],
   );

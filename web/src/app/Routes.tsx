@@ -28,6 +28,7 @@ const pages: [string, PageOf][] = [
   ['/account', lazy(() => import('../pages/account/Account'))],
   ['/backups', lazy(() => import('../pages/Backups'))],
   ['/security/components', lazy(() => import('../pages/Components'))],
+  ['/security/data', lazy(() => import('../pages/DataCatalogue'))],
   ['/security/keys', lazy(() => import('../pages/Keys'))],
   ['/security', lazy(() => import('../pages/Security'))],
   ['/settings', lazy(() => import('../pages/node/Settings'))],

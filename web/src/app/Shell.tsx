@@ -12,6 +12,7 @@ import { usePlace } from './router';
 import { useSession } from './session';
 import { addressIn, isWithin, viewedTenant } from './tenant';
 import { setTheme, useTheme } from './theme';
+import { Watermark } from './Watermark';
 
 function Brand() {
   return (
@@ -233,6 +234,7 @@ export function Shell({ children }: { children: ReactNode }) {
       <main id="main" className="main" tabIndex={-1}>
         {children}
       </main>
+      <Watermark />
     </div>
   );
 }

@@ -245,7 +245,18 @@ export const pages: readonly PageHelp[] = [
       ['先看“不符合”：每项都有证据、整改措施和直达链接。', 'Begin with Not met: each has evidence, remedy and a link.'],
       ['打印此页交给测评机构。', 'Print it for the assessor.'],
     ],
-    more: ['/security/keys', '/security/components'],
+    more: ['/security/data', '/security/keys', '/security/components'],
+  },
+  {
+    path: '/security/data',
+    what: ['数据目录：各分类分级有多少点位、物模型、属性和业务记录类型。', 'The data catalogue: how many points, models, properties and record types there are of each class and level.'],
+    steps: [
+      ['在物模型、属性、设备或业务记录类型上设置分类分级；未设置的按租户默认。', 'Set class and level on a model, a property, a device or a record type; what says nothing has the tenant’s default.'],
+      ['在“角色”中设置查看级别：超出级别的点位只列出，数值脱敏。', 'Roles say up to which class they show values; what is above is listed, its value masked.'],
+      ['调低分类分级须由安全管理员填写原因，并记入审计。', 'Lowering a class is for the security administrator, with a reason, and is audited.'],
+      ['导出目录（CSV），用于重要数据目录备案。', 'Export the catalogue (CSV) to file it with the authority.'],
+    ],
+    more: ['/roles', '/things', '/security'],
   },
   {
     path: '/security/keys',

@@ -4,6 +4,7 @@ import { accountWords } from './wordsAccount';
 import { backupWords } from './wordsBackups';
 import { dashboardWords } from './wordsDashboards';
 import { commandWords } from './wordsCommands';
+import { dataWords } from './wordsData';
 import { deviceWords } from './wordsDevices';
 import { directoryWords } from './wordsDirectory';
 import { historyWords } from './wordsHistory';
@@ -545,6 +546,7 @@ const table = {
   ...nodeWords,
   ...dashboardWords,
   ...commandWords,
+  ...dataWords,
   ...deviceWords,
   ...importWords,
   ...accountWords,

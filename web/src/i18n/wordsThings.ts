@@ -82,6 +82,7 @@ export const thingWords = {
   'effect.command_input': ['命令参数不兼容，原有调用会出错', 'Other parameters: callers that are right now will be wrong'],
   'effect.command_fields': ['命令参数有变化', 'The parameters differ'],
   'effect.command_result': ['命令的返回内容改变', 'The result differs'],
+  'effect.class_changed': ['数据分类分级改变：可见范围随之改变', 'Another class of data: who sees the values changes with it'],
   'effect.words': ['只影响显示与检查', 'Shown and checked otherwise'],
   'attr.name': ['名称', 'Name'],
   'attr.description': ['说明', 'Description'],

@@ -1,10 +1,11 @@
 import { Checkbox, Form, Input } from 'antd';
 import { useMemo } from 'react';
 import { put, remove, seg } from '../api/client';
-import type { Role } from '../api/types';
+import type { Classed, Role } from '../api/types';
 import { useResource } from '../api/useResource';
 import { useSession } from '../app/session';
 import { AdminTable } from '../components/AdminTable';
+import { ClassChoice, classWords } from '../components/DataClass';
 import type { Column } from '../components/DataTable';
 import { pick, t, useLanguage } from '../i18n';
 
@@ -16,7 +17,10 @@ interface Permission {
 interface Values {
   name: string;
   permissions: string[];
+  clearance?: Classed;
 }
+
+const ALL: Classed = { data_class: 'core', data_level: 3 };
 
 function columnsOf(): Column<Role>[] {
   return [
@@ -31,6 +35,7 @@ function columnsOf(): Column<Role>[] {
       ),
     },
     { key: 'count', title: t('roles.permissions'), width: 110, render: (r) => t('roles.count', { n: r.permissions.length }) },
+    { key: 'clearance', title: t('data.clearance'), width: 130, render: (r) => classWords(r.clearance ?? ALL) },
     { key: 'permissions', title: '', render: (r) => <span className="dim">{r.permissions.join(', ')}</span> },
   ];
 }
@@ -79,6 +84,9 @@ function Fields({ row }: { row: Role | null }) {
       >
         <PermissionPicker />
       </Form.Item>
+      <Form.Item name="clearance" label={t('data.clearance')} extra={t('data.clearanceHint')}>
+        <ClassChoice none={null} />
+      </Form.Item>
     </>
   );
 }
@@ -100,10 +108,10 @@ export default function Roles() {
       editable
       wide
       fixed={(r) => r.builtin === true}
-      copy={(r) => ({ permissions: r.permissions })}
+      copy={(r) => ({ permissions: r.permissions, clearance: r.clearance ?? ALL })}
       fields={(row) => <Fields row={row} />}
-      initial={(row) => row ?? { permissions: [] }}
-      save={({ name, permissions }) => put(`roles/${seg(name.trim())}`, { permissions })}
+      initial={(row) => (row ? { ...row, clearance: row.clearance ?? ALL } : { permissions: [], clearance: ALL })}
+      save={({ name, permissions, clearance }) => put(`roles/${seg(name.trim())}`, { permissions, clearance })}
       drop={(r) => remove(`roles/${seg(r.name)}`)}
       dropHint={(r) => t('roles.deleteHint', { name: r.name })}
     />

@@ -141,6 +141,7 @@ export default function Security() {
         }
         actions={
           <>
+            <Button href="/security/data">{t('data.title')}</Button>
             <Button href="/security/keys">{t('nodeKeys.title')}</Button>
             <Button href="/security/components">{t('components.title')}</Button>
             <Button disabled={loading} onClick={reload}>

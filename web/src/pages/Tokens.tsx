@@ -1,9 +1,10 @@
 import { Checkbox, Form, Input, Select } from 'antd';
 import { useMemo, useState } from 'react';
 import { post, remove, seg } from '../api/client';
-import type { Token } from '../api/types';
+import type { Classed, Token } from '../api/types';
 import { useSession } from '../app/session';
 import { AdminTable } from '../components/AdminTable';
+import { ClassChoice, classWords } from '../components/DataClass';
 import type { Column } from '../components/DataTable';
 import { Age } from '../components/Marks';
 import { AssetPicker } from '../components/Pickers';
@@ -20,6 +21,7 @@ interface Values {
   part?: 'all' | 'asset' | 'label';
   what?: string;
   days: number;
+  clearance?: Classed;
   provision?: boolean;
 }
 
@@ -55,7 +57,8 @@ function columnsOf(): Column<Token>[] {
           </span>
         )),
     },
-    { key: 'device', title: t('tokens.device'), width: '16%', render: deviceOf },
+    { key: 'device', title: t('tokens.device'), width: '14%', render: deviceOf },
+    { key: 'clearance', title: t('data.clearance'), width: 110, render: (x) => (x.clearance ? classWords(x.clearance) : '') },
     { key: 'created', title: t('tokens.created'), width: 150, render: (x) => moment(x.created) },
     {
       key: 'used',
@@ -128,6 +131,9 @@ function Fields() {
           )}
         </span>
       </Form.Item>
+      <Form.Item name="clearance" label={t('data.clearance')}>
+        <ClassChoice none={t('data.clearanceToken')} />
+      </Form.Item>
       <Form.Item name="days" label={t('tokens.life')}>
         <Select
           options={lives.map((days) => ({
@@ -143,9 +149,10 @@ function Fields() {
   );
 }
 
-function bodyOf({ days, device, part, what, ...rest }: Values) {
+function bodyOf({ days, device, part, what, clearance, ...rest }: Values) {
   return {
     ...rest,
+    ...(clearance?.data_class ? { clearance } : {}),
     ...(part && part !== 'all' ? { [part]: what?.trim() } : {}),
     provision: rest.provision ?? false,
     ...(device?.trim() ? { device: device.trim() } : {}),

@@ -52,7 +52,7 @@ export const accountRoutes = {
       this.roles.splice(at, 1);
       return answer(res, 204);
     }
-    const role = { name: rest[0], permissions: json().permissions };
+    const role = { name: rest[0], permissions: json().permissions, clearance: json().clearance };
     if (at < 0) this.roles.push(role);
     else this.roles[at] = role;
     return answer(res, 200, role);

@@ -7,6 +7,7 @@ import { extname, join, normalize } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { accessRoutes } from './access.js';
 import { accountRoutes } from './account.js';
+import { classRoutes } from './classes.js';
 import { dashboardRoutes, demoBoard, shownBy } from './dashboards.js';
 import { outsideRoutes } from './outside.js';
 import { deviceRoutes } from './devices.js';
@@ -550,7 +551,7 @@ export class Mock {
 
 Object.assign(
   Mock.prototype, accountRoutes, outsideRoutes, deviceRoutes, accessRoutes, nodeRoutes, dashboardRoutes, securityRoutes, noteRoutes, thingRoutes,
-  expressionRoutes, commandRoutes,
+  expressionRoutes, commandRoutes, classRoutes,
 );
 
 /** Grants as the server answers them. */

@@ -2,9 +2,10 @@
 import { Input, Segmented } from 'antd';
 import { useMemo, useState } from 'react';
 import { useResource } from '../../api/useResource';
+import { classWords, isClassed } from '../../components/DataClass';
 import { DataTable, type Column } from '../../components/DataTable';
 import { EmptyState } from '../../components/EmptyState';
-import type { Grant } from '../../api/types';
+import type { Classed, Grant } from '../../api/types';
 import { useSession } from '../../app/session';
 import { t, pick, useLanguage } from '../../i18n';
 import { GrantTag } from './Grants';
@@ -16,6 +17,24 @@ interface Right {
   held: boolean;
   roles: string[];
   grants?: Grant[];
+  /** Of what reads: up to which classes it shows values, and the roles that would show more. */
+  clearance?: Classed[];
+  clearance_roles?: string[];
+}
+
+const everything = (r: Right) => r.clearance?.some((c) => c.data_class === 'core' && c.data_level === 3) ?? true;
+
+/** What of the classes of data it shows, where that is not everything. */
+function Shows({ right }: { right: Right }) {
+  if (!right.held || everything(right)) return null;
+  const roles = right.clearance_roles ?? [];
+  return (
+    <span className="dim">
+      {' '}
+      {t('data.upTo', { class: (right.clearance ?? []).filter(isClassed).map(classWords).join(', ') || classWords({}) })}
+      {roles.length > 0 ? ` (${t('data.moreBy')}${roles.join(', ')})` : ''}
+    </span>
+  );
 }
 
 /** Held by grants for parts of the plant only. */
@@ -64,6 +83,7 @@ export function RightsTable({ path }: { path: string }) {
             {(r.grants ?? []).map((grant, i) => (
               <GrantTag key={i} grant={grant} home={session?.user.tenant} />
             ))}
+            <Shows right={r} />
           </>
         ),
       },

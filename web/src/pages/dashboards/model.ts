@@ -1,6 +1,6 @@
 // A dashboard as it is kept at the server (docs/api.md): data only.
 import { joinPoint } from '../../api/points';
-import type { Cell, DeviceState, Words } from '../../api/types';
+import type { Cell, Classed, DeviceState, Words } from '../../api/types';
 import { placed, type Box } from './layout';
 
 export const kinds = ['chart', 'value', 'gauge', 'table', 'devices', 'text'] as const;
@@ -49,7 +49,9 @@ export interface Head {
 export type Row = Head & { widgets: number };
 export type Dashboard = Head & { range: string; hidden: number; widgets: Widget[] };
 
-export interface PointInfo {
+export interface PointInfo extends Classed {
+  /** Above one's clearance: there is no value. */
+  masked?: boolean;
   device: string;
   property: string;
   type: string;

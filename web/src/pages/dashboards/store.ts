@@ -82,6 +82,7 @@ export class BoardStore {
         continue;
       }
       this.info.set(name, info);
+      if (info.masked) this.values.delete(name);
       const old = this.values.get(name);
       if (info.time !== undefined && (!old || old.time <= info.time)) {
         this.values.set(name, { time: info.time, value: info.value ?? null, quality: info.quality ?? 0 });
@@ -94,6 +95,12 @@ export class BoardStore {
     }
     this.tell([...points, ...devices.map((id) => `device:${id}`)]);
   }
+
+  /** All points that are above one's clearance now; true: others than before, so everything is read again. */
+  readonly onMasked = (points: string[]): boolean => {
+    const hidden = new Set(points);
+    return [...this.info].some(([name, info]) => (info.masked === true) !== hidden.has(name));
+  };
 
   readonly onSamples = (samples: Record<string, LiveSample[]>): void => {
     const came: string[] = [];

@@ -77,6 +77,9 @@ export function useBoard({ id, widgets, stored, linked = true, onBack }: Options
     dashboard: id ?? undefined,
     points: extra.length > 0 ? extra : NONE,
     onSamples: store.onSamples,
+    onMasked: (names) => {
+      if (store.onMasked(names)) void read();
+    },
     onDevice: store.onDevice,
   });
   return { store, epoch, cutAt, loaded, problem, reload: () => void read() };

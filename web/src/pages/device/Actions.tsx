@@ -147,9 +147,9 @@ function Delete({ device, onClose }: { device: Device; onClose: () => void }) {
 function Edit({ device, etag, reload, onClose }: Props & { onClose: () => void }) {
   const [form] = Form.useForm<DeviceValues>();
   const save = async () => {
-    const { id, driver, archived, period_ms } = device; // what the form does not show stays
+    const { id, driver, archived, period_ms, point_classes } = device; // what the form does not show stays
     const values = deviceBody(await form.validateFields());
-    await put(`devices/${seg(id)}`, { id, driver, archived, period_ms, ...values }, etag);
+    await put(`devices/${seg(id)}`, { id, driver, archived, period_ms, point_classes, ...values }, etag);
     reload();
   };
   return (
@@ -158,7 +158,12 @@ function Edit({ device, etag, reload, onClose }: Props & { onClose: () => void }
         form={form}
         layout="vertical"
         requiredMark={false}
-        initialValues={{ ...device, location: locationText(device.location), labels: labelsText(device.labels) }}
+        initialValues={{
+          ...device,
+          to: { data_class: device.data_class, data_level: device.data_level },
+          location: locationText(device.location),
+          labels: labelsText(device.labels),
+        }}
       >
         <DeviceFields />
       </Form>

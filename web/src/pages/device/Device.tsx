@@ -8,6 +8,7 @@ import { useResource, type Resource } from '../../api/useResource';
 import { setQuery, usePlace } from '../../app/router';
 import { useSession } from '../../app/session';
 import { Loading } from '../../components/Loading';
+import { ClassMark, classWords } from '../../components/DataClass';
 import { Age, DemoMark, StateMark } from '../../components/Marks';
 import { PageTabs } from '../../components/PageTabs';
 import { PageHeader } from '../../components/PageHeader';
@@ -55,6 +56,7 @@ function About({ device, thing }: { device: DeviceRecord; thing: Thing | null })
     [t('device.asset'), device.asset],
     [t('device.location'), locationText(device.location)],
     [t('device.labels'), labelsText(device.labels)],
+    [t('data.class'), device.highest_class ? classWords(device.highest_class) : null],
     [t('device.description'), device.description],
     [t('device.driver'), device.driver],
     [t('device.access'), t(device.write_enabled ? 'device.writable' : 'device.readOnly')],
@@ -146,6 +148,7 @@ export default function Device({ params }: { params: Record<string, string> }) {
             <StateMark state={data.state} />
             {data.archived ? <span className="tag">{t('device.archived')}</span> : null}
             {data.demo ? <DemoMark /> : null}
+            <ClassMark of={data.highest_class} masked />
           </>
         }
         note={

@@ -4,6 +4,7 @@ import { useMemo, useState } from 'react';
 import { seg } from '../../api/client';
 import type { DeviceEvent } from '../../api/types';
 import { useList } from '../../api/useList';
+import { useResource } from '../../api/useResource';
 import { DataTable, type Column } from '../../components/DataTable';
 import { EmptyState } from '../../components/EmptyState';
 import { useDelayed } from '../../components/useDelayed';
@@ -46,6 +47,7 @@ export function DeviceEvents({ device }: { device: string }) {
   const [only, setOnly] = useState('');
   const event = useDelayed(only.trim(), 250);
   const list = useList<DeviceEvent>(`devices/${seg(device)}/events`, { event: event || null });
+  const hidden = useResource<{ masked?: string[] }>(`devices/${seg(device)}/events?limit=1`).data?.masked ?? [];
   useEvery(RELOAD_MS, () => {
     if (list.items.length <= 200) list.reload(); // not while the reader is deep in the past
   });
@@ -61,6 +63,7 @@ export function DeviceEvents({ device }: { device: string }) {
           placeholder={t('event.only')}
           onChange={(e) => setOnly(e.target.value)}
         />
+        {hidden.length > 0 ? <span className="dim">{t('data.eventsMasked', { events: hidden.join(', ') })}</span> : null}
       </div>
       <DataTable
         fill

@@ -1,11 +1,15 @@
-import { useMemo } from 'react';
+import { Button } from 'antd';
+import { useMemo, useState } from 'react';
 import { readable } from '../../api/quality';
 import { joinPoint, pointsText } from '../../api/points';
 import { setQuery } from '../../app/router';
 import { Sparkline } from '../../charts/Sparkline';
 import { DataTable, type Column } from '../../components/DataTable';
 import { EmptyState } from '../../components/EmptyState';
+import { Classify, type ToClassify } from '../../components/Classify';
+import { ClassMark, Masked } from '../../components/DataClass';
 import { Age, QualityMark } from '../../components/Marks';
+import { useSession } from '../../app/session';
 import type { Problem } from '../../api/client';
 import { pick, t, useLanguage } from '../../i18n';
 import { cell, unit } from '../../i18n/format';
@@ -27,7 +31,7 @@ function valueWords(row: PointRow): string {
   return word ? pick(word, cell(value)) : cell(value);
 }
 
-function columnsOf(device: string): Column<PointRow>[] {
+function columnsOf(device: string, classify: ((what: ToClassify) => void) | null): Column<PointRow>[] {
   return [
     {
       key: 'title',
@@ -45,7 +49,7 @@ function columnsOf(device: string): Column<PointRow>[] {
       title: t('point.value'),
       align: 'right',
       width: '16%',
-      render: (p) => (
+      render: (p) => p.masked ? <Masked of={p.of} /> : (
         <span className="value" data-point={p.property} data-quality={p.latest && readable(p.latest.quality) ? undefined : 'none'}>
           {valueWords(p)} <small>{p.latest && readable(p.latest.quality) ? unit(p.unit) : ''}</small>
         </span>
@@ -65,14 +69,39 @@ function columnsOf(device: string): Column<PointRow>[] {
       render: (p) => (p.latest ? <QualityMark quality={p.latest.quality} /> : <span className="dim">–</span>),
     },
     { key: 'age', title: t('point.age'), width: 110, align: 'right', render: (p) => <Age time={p.latest?.time} /> },
-    { key: 'tag', title: t('point.tag'), width: 110, render: (p) => (p.tag ? <span className="tag">{p.tag}</span> : null) },
+    { key: 'tag', title: t('point.tag'), width: 90, render: (p) => (p.tag ? <span className="tag">{p.tag}</span> : null) },
+    {
+      key: 'class',
+      title: t('data.class'),
+      width: 128,
+      render: (p) => (
+        <>
+          <ClassMark of={p.of} masked={p.masked} />
+          {classify ? (
+            <Button
+              size="small"
+              type="text"
+              className="class-edit"
+              aria-label={`${t('data.change')} ${p.title}`}
+              onClick={() => classify({ kind: 'point', id: device, property: p.property, ...p.of })}
+            >
+              …
+            </Button>
+          ) : null}
+        </>
+      ),
+    },
   ];
 }
 
 export function LivePoints({ device, rows, loading, problem, retry }: Props) {
   const lang = useLanguage();
-  const columns = useMemo(() => columnsOf(device), [device, lang]);
+  const { may } = useSession();
+  const [open, setOpen] = useState<ToClassify | null>(null);
+  const write = may('points.write') || may('data.classify');
+  const columns = useMemo(() => columnsOf(device, write ? setOpen : null), [device, lang, write]);
   return (
+    <>
     <DataTable
       label={t('device.live')}
       columns={columns}
@@ -93,5 +122,16 @@ export function LivePoints({ device, rows, loading, problem, retry }: Props) {
         />
       }
     />
+    {open ? (
+      <Classify
+        what={open}
+        onClose={() => setOpen(null)}
+        onDone={() => {
+          setOpen(null);
+          retry();
+        }}
+      />
+    ) : null}
+    </>
   );
 }

@@ -1,7 +1,8 @@
 import { useMemo } from 'react';
 import { seg } from '../../api/client';
 import { joinPoint } from '../../api/points';
-import type { DeviceLatest, Latest, Page, Point, Property } from '../../api/types';
+import type { Classed, DeviceLatest, Latest, Page, Point, Property } from '../../api/types';
+import { useLive } from '../../api/useLive';
 import { useResource } from '../../api/useResource';
 import type { SparkPoint } from '../../charts/Sparkline';
 import { useTrends } from '../../components/useTrends';
@@ -16,6 +17,9 @@ export interface PointRow {
   type: string;
   model?: Property;
   latest?: Latest;
+  of: Classed;
+  /** Above one's clearance: there is no value. */
+  masked: boolean;
   trend: SparkPoint[];
 }
 
@@ -46,6 +50,7 @@ export function usePoints(device: string, model: Property[]) {
       const of = model.find((p) => p.id === property);
       const point = known.get(property);
       const name = joinPoint(device, property);
+      const masked = point?.masked === true;
       const given = point?.name && point.name !== name ? point.name : property;
       return {
         property,
@@ -54,7 +59,9 @@ export function usePoints(device: string, model: Property[]) {
         tag: point?.tag ?? '',
         type: point?.type ?? of?.type ?? '',
         model: of,
-        latest: newer(values[name], first.data?.points[property]),
+        latest: masked ? undefined : newer(values[name], first.data?.points[property]),
+        of: { data_class: point?.data_class, data_level: point?.data_level },
+        masked,
         trend: trends[name] ?? NONE,
       };
     });
@@ -63,5 +70,12 @@ export function usePoints(device: string, model: Property[]) {
     points.reload();
     first.reload();
   };
+  useLive({
+    devices,
+    onMasked: (names) => {
+      const hidden = new Set(names);
+      if (rows.some((r) => r.masked !== hidden.has(joinPoint(device, r.property)))) reload();
+    },
+  });
   return { rows, loading: points.loading || first.loading, problem: points.problem ?? first.problem, reload };
 }

@@ -5,6 +5,7 @@ import { asProblem, get, seg, type Problem } from '../../api/client';
 import { joinPoint, pointsText } from '../../api/points';
 import type { Device, DeviceLatest, Thing } from '../../api/types';
 import { navigate, setQuery, usePlace } from '../../app/router';
+import { Shown } from '../../components/DataClass';
 import { DataTable, type Column } from '../../components/DataTable';
 import { EmptyState } from '../../components/EmptyState';
 import { Loading } from '../../components/Loading';
@@ -157,6 +158,7 @@ export default function Compare() {
         rowKey={(r) => r.key}
         empty={<EmptyState title={t('compare.same')} hint={t('compare.sameHint')} />}
       />
+      {all.map((c) => <Shown key={c.id} of={c.device?.highest_class} />)}
       <h2>{t('compare.chart')}</h2>
       <SharedChart all={all} rows={rows} />
     </div>

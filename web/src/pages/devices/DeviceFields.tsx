@@ -1,5 +1,7 @@
 // The fields that creating and editing a device share.
 import { Form, Input } from 'antd';
+import type { Classed } from '../../api/types';
+import { ClassChoice } from '../../components/DataClass';
 import { AssetPicker, ThingPicker } from '../../components/Pickers';
 import { t } from '../../i18n';
 import { parseLabels } from './labels';
@@ -11,6 +13,8 @@ export interface DeviceValues {
   location?: string;
   labels?: string;
   description?: string;
+  /** Its points are at least that. */
+  to?: Classed;
 }
 
 function checkLabels(_: unknown, text?: string): Promise<void> {
@@ -33,8 +37,11 @@ function locationOf(text: string | undefined): unknown {
 
 /** What the form holds as the body of a request. */
 export function deviceBody(values: DeviceValues): Record<string, unknown> {
+  const { to, ...rest } = values;
   return {
-    ...values,
+    ...rest,
+    data_class: to?.data_class ?? null,
+    data_level: to?.data_level ?? null,
     thing: values.thing ?? '',
     asset: values.asset ?? '',
     location: locationOf(values.location),
@@ -57,6 +64,9 @@ export function DeviceFields() {
         </Form.Item>
         <Form.Item name="asset" label={t('device.asset')}>
           <AssetPicker label={t('pick.asset')} />
+        </Form.Item>
+        <Form.Item name="to" label={t('data.class')} extra={t('data.deviceHint')}>
+          <ClassChoice none={t('data.asModel')} />
         </Form.Item>
       </div>
       <Form.Item name="labels" label={t('device.labels')} rules={[{ validator: checkLabels }]}>

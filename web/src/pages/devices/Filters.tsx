@@ -6,7 +6,7 @@ import { useDelayed } from '../../components/useDelayed';
 import { t } from '../../i18n';
 
 const states = ['online', 'offline', 'never', 'archived'] as const;
-export const FILTERS = ['q', 'state', 'thing', 'asset', 'label', 'archived'] as const;
+export const FILTERS = ['q', 'state', 'thing', 'asset', 'label', 'archived', 'data_class'] as const;
 export const NO_FILTER: Record<string, null> = Object.fromEntries(FILTERS.map((name) => [name, null]));
 
 /** `labels`: key:value of the rows shown, as suggestions. */
@@ -52,6 +52,15 @@ export function Filters({ query, labels }: { query: URLSearchParams; labels: str
         value={query.get('asset') ?? undefined}
         label={t('devices.anyAsset')}
         onChange={(asset) => setQuery({ asset: asset ?? null })}
+      />
+      <Select
+        style={{ minWidth: 104 }}
+        value={query.get('data_class') ?? undefined}
+        placeholder={t('data.anyClass')}
+        aria-label={t('data.class')}
+        allowClear
+        options={(['important', 'core', 'general'] as const).map((c) => ({ value: c, label: t(`data.${c}`) }))}
+        onChange={(next?: string) => setQuery({ data_class: next ?? null })}
       />
       {query.get('label') ? (
         <button type="button" className="tag chosen" onClick={() => setQuery({ label: null })}>

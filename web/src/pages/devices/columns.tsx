@@ -2,6 +2,7 @@
 import type { Device } from '../../api/types';
 import { setQuery } from '../../app/router';
 import type { Column } from '../../components/DataTable';
+import { ClassMark } from '../../components/DataClass';
 import { Age, DemoMark, StateMark } from '../../components/Marks';
 import { t } from '../../i18n';
 import { count } from '../../i18n/format';
@@ -49,14 +50,15 @@ export function allColumns(): Column<Device>[] {
     { key: 'thing', title: t('device.thing'), sortable: true, width: '10%', render: (d) => d.thing || dash },
     { key: 'asset', title: t('device.asset'), sortable: true, width: '9%', render: (d) => d.asset || dash },
     { key: 'labels', title: t('device.labels'), render: labelsOf },
+    { key: 'class', title: t('data.class'), width: 116, render: (d) => <ClassMark of={d.highest_class} masked /> },
     { key: 'points', title: t('device.points'), width: 64, align: 'right', render: (d) => count(d.points) },
     { key: 'since', title: t('device.since2'), sortable: true, width: 120, align: 'right', render: (d) => <Age time={d.since} /> },
     { key: 'last', title: t('device.lastData'), sortable: true, width: 106, align: 'right', render: (d) => <Age time={d.last_time} /> },
   ];
 }
 
-export const COLUMNS = ['id', 'name', 'state', 'thing', 'asset', 'labels', 'points', 'since', 'last'];
-export const USUAL = COLUMNS.filter((key) => key !== 'since');
+export const COLUMNS = ['id', 'name', 'state', 'thing', 'asset', 'labels', 'class', 'points', 'since', 'last'];
+export const USUAL = COLUMNS.filter((key) => key !== 'since' && key !== 'class');
 
 /** The keys of cols=; what is not known is left out, the id is always there. */
 export function chosenColumns(text: string | null): string[] {

@@ -44,6 +44,7 @@ function row(key: string, title: string, values: string[], there: boolean[]): Co
 }
 
 function words(latest: Latest | undefined, of: Thing | null, property: string): string {
+  if (latest?.masked) return t('data.masked');
   if (!latest || !readable(latest.quality)) return '';
   const model = of?.properties?.find((p) => p.id === property);
   const value = latest.value;

@@ -3,6 +3,7 @@ import { Button } from 'antd';
 import { useState } from 'react';
 import { useSession } from '../../app/session';
 import type { Range } from '../../charts/lines';
+import { Masked } from '../../components/DataClass';
 import { ProblemView } from '../../components/ProblemView';
 import { t } from '../../i18n';
 import { count, moment, toMs, who } from '../../i18n/format';
@@ -47,7 +48,7 @@ export function EditsPanel(props: Props) {
       <td className="right">{edit.samples === null ? '–' : count(edit.samples)}</td>
       <td>{edit.by ? who(edit.by) : '–'}</td>
       <td>{moment(edit.time)}</td>
-      <td title={edit.reason ?? ''}>{edit.reason ?? '–'}</td>
+      <td title={edit.reason ?? ''}>{edit.masked ? <Masked of={edit} /> : (edit.reason ?? '–')}</td>
       {able ? (
         <td className="right">
           <Button size="small" onClick={() => setDialog(edit)}>{t('edit.withdraw')}</Button>

@@ -1,8 +1,10 @@
 import { Button, Dropdown, Select } from 'antd';
 import { useMemo, useState } from 'react';
-import { apiUrl } from '../../api/client';
+import { apiUrl, post } from '../../api/client';
 import { pointsFrom, pointsText } from '../../api/points';
 import { setQuery, usePlace } from '../../app/router';
+import type { Classed, QueryAnswer } from '../../api/types';
+import { classWords, isClassed } from '../../components/DataClass';
 import { PageHeader } from '../../components/PageHeader';
 import { CopyButton } from '../../components/CodeBlock';
 import { t } from '../../i18n';
@@ -23,11 +25,55 @@ const steps = ['1s', '10s', '1m', '5m', '15m', '1h', '8h', '1d'];
 
 const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
+interface Classes {
+  /** The highest of what will be in the file. */
+  top: Classed;
+  masked: number;
+}
+const order = { general: 0, important: 1, core: 2 };
+
+/** What a file of these points will hold: asked without any sample. */
+async function classesOf(points: string[]): Promise<Classes> {
+  const now = Date.now();
+  const { series } = await post<QueryAnswer>('history/query', { points, from: now, to: now + 1, limit: 1 });
+  const read = series.filter((s) => !s.masked);
+  const top: Classed = { data_class: 'general', data_level: 1 };
+  for (const s of read) {
+    if (order[s.data_class ?? 'general'] > order[top.data_class ?? 'general']) top.data_class = s.data_class;
+    if ((s.data_level ?? 1) > (top.data_level ?? 1)) top.data_level = s.data_level;
+  }
+  return { top, masked: series.length - read.length };
+}
+
+function nameOf(ending: string, of: Classes | null): string {
+  return of && isClassed(of.top) ? `history-${of.top.data_class}-${of.top.data_level}.${ending}` : `history.${ending}`;
+}
+
+/** What is to be known before a file of classed data is taken. */
+function ClassNote({ of }: { of: Classes }) {
+  return (
+    <div className="class-note">
+      {isClassed(of.top) ? t('data.exportOf', { class: classWords(of.top) }) : null}
+      {of.masked > 0 ? <div>{t('data.exportMasked', { n: of.masked })}</div> : null}
+    </div>
+  );
+}
+
 function ExportButton(props: { points: string[]; from: number; to: number; mode: Mode; step: string | null }) {
   const { points, from, to, mode, step } = props;
   const aggregated = mode !== 'auto' && mode !== 'raw';
   const by = step ?? stepFor({ from, to }, 1000).text;
-  const [file, setFile] = useState<string | null>(null);
+  const [file, setFile] = useState<{ url: string; name: string } | null>(null);
+  const [classes, setClasses] = useState<Classes | null>(null);
+  const open = (next: boolean) => {
+    if (next) classesOf(points).then(setClasses, () => setClasses(null));
+  };
+  const take = (address: string, ending: string) => setFile({ url: address, name: nameOf(ending, classes) });
+  // What is classed goes by a request that can ask for the password; the rest by the browser itself, of any size.
+  const item = (key: string, address: string, ending: string, words: string) =>
+    classes && isClassed(classes.top)
+      ? { key, label: words, onClick: () => take(address, ending) }
+      : { key, label: <a href={address} download>{words}</a> };
   const url = (format: 'csv' | 'xlsx' | 'lines' | 'columns', withStep = false) =>
     apiUrl('history/export', {
       points: points.join(','),
@@ -43,20 +89,24 @@ function ExportButton(props: { points: string[]; from: number; to: number; mode:
     <Dropdown
       trigger={['click']}
       disabled={points.length === 0}
+      onOpenChange={open}
       menu={{
         items: [
-          { key: 'xlsx', label: t('history.exportXlsx'), onClick: () => setFile(url('xlsx')) },
-          { key: 'xlsxStep', label: t('history.exportXlsxStep', { step: by }), onClick: () => setFile(url('xlsx', true)) },
-          { key: 'raw', label: <a href={url('csv')} download>{t('history.exportCsv')}</a> },
-          { key: 'step', label: <a href={url('csv', true)} download>{t('history.exportStep', { step: by })}</a> },
-          { key: 'lines', label: <a href={url('lines')} download>{t('history.exportLines')}</a> },
-          { key: 'columns', label: <a href={url('columns')} download>{t('history.exportColumns')}</a> },
+          ...(classes && (isClassed(classes.top) || classes.masked > 0)
+            ? [{ key: 'class', disabled: true, label: <ClassNote of={classes} /> }]
+            : []),
+          { key: 'xlsx', label: t('history.exportXlsx'), onClick: () => take(url('xlsx'), 'xlsx') },
+          { key: 'xlsxStep', label: t('history.exportXlsxStep', { step: by }), onClick: () => take(url('xlsx', true), 'xlsx') },
+          item('raw', url('csv'), 'csv', t('history.exportCsv')),
+          item('step', url('csv', true), 'csv', t('history.exportStep', { step: by })),
+          item('lines', url('lines'), 'lp', t('history.exportLines')),
+          item('columns', url('columns'), 'columns', t('history.exportColumns')),
         ],
       }}
     >
       <Button size="small">{t('history.export')}</Button>
     </Dropdown>
-    {file ? <ExportProgress url={file} name="history.xlsx" onClose={() => setFile(null)} /> : null}
+    {file ? <ExportProgress url={file.url} name={file.name} onClose={() => setFile(null)} /> : null}
     </>
   );
 }

@@ -76,6 +76,8 @@ function withCalculated(history: History, calculated: Calculated): History {
   return {
     ...history,
     units: { ...history.units, ...Object.fromEntries(all.map(([key, c]) => [key, c.line?.unit ?? ''])) },
+    classes: { ...history.classes, ...Object.fromEntries(all.flatMap(([key, c]) => (c.of ? [[key, c.of]] : []))) },
+    masked: [...history.masked, ...all.flatMap(([key, c]) => (c.of?.masked ? [key] : []))],
     stats: { ...history.stats, ...Object.fromEntries(all.flatMap(([key, c]) => (c.stats ? [[key, c.stats]] : []))) },
   };
 }

@@ -6,6 +6,7 @@ import type { CursorAt } from '../../charts/LineChart';
 import type { Problem } from '../../api/client';
 import { axisPlan, MAX_AXES } from '../../charts/axes';
 import { seriesColor } from '../../charts/palette';
+import { ClassMark, Masked } from '../../components/DataClass';
 import { t } from '../../i18n';
 import { cell, count, moment, unit } from '../../i18n/format';
 import { calcKey, type Calc } from './calc';
@@ -90,6 +91,7 @@ export function Legend({ history, points, at, look, other, onRemove, calcs, calc
   );
   const row = (point: string, i: number) => {
     const stats = history.stats[point];
+    const masked = history.masked.includes(point);
     const index = indexOf(point);
     const now = at && index >= 0 ? (at.values[index] ?? null) : null;
     const calc = calcs?.find((c) => calcKey(c) === point);
@@ -98,7 +100,8 @@ export function Legend({ history, points, at, look, other, onRemove, calcs, calc
       <tr key={point}>
         <th scope="row">
           <span className="swatch" style={{ background: seriesColor(i, theme) }} />
-          <Head name={point} unitOf={history.units[point]} calc={calc} problem={calculated?.[point]?.problem} onCalc={onCalc} />
+          <Head name={point} unitOf={history.units[point]} calc={calc} problem={calculated?.[point]?.problem} onCalc={onCalc} />{' '}
+          <ClassMark of={history.classes[point]} masked={masked} />
         </th>
         {look ? (
           <td>
@@ -112,7 +115,7 @@ export function Legend({ history, points, at, look, other, onRemove, calcs, calc
             <td className="right" data-diff={point}>{now !== null && then !== null ? cell(now - then, 6) : ''}</td>
           </>
         ) : null}
-        <td className="right" data-label={t('stat.last')}>{cell(stats?.last)}</td>
+        <td className="right" data-label={t('stat.last')}>{masked ? <Masked of={history.classes[point] ?? {}} /> : cell(stats?.last)}</td>
         <td className="right" data-label={t('stat.min')}>{cell(stats?.min)}</td>
         <td className="right" data-label={t('stat.mean')}>{cell(stats?.mean, 5)}</td>
         <td className="right" data-label={t('stat.max')}>{cell(stats?.max)}</td>

@@ -8,6 +8,7 @@ import { ProblemView } from '../../components/ProblemView';
 import { useAct } from '../../components/useAct';
 import { t } from '../../i18n';
 import { count, moment, toMs, who } from '../../i18n/format';
+import { ExportProgress } from './ExportProgress';
 import { NoteDialog, placeFor } from './NoteDialog';
 import { categories, categoryWord, fits, spanOf, targetsOf, type Category, type Note } from './notes';
 import { around } from './quality';
@@ -35,6 +36,7 @@ export function NotesPanel({ points, range, look, notes, onRange }: Props) {
   const [search, setSearch] = useState('');
   const [always, setAlways] = useState(false);
   const [dialog, setDialog] = useState<Note | 'new' | null>(null);
+  const [file, setFile] = useState<string | null>(null);
   const everything = useNotes(points, null, always);
   const shown = always ? everything : notes;
   const rows = shown.rows.filter((note) => fits(note, hidden, search));
@@ -70,7 +72,7 @@ export function NotesPanel({ points, range, look, notes, onRange }: Props) {
       </td>
       {able ? (
         <td className="right">
-          {note.mine || may('history.correct') ? (
+          {note.mine || (may('history.correct') && !note.masked) ? (
             <span className="button-row">
               <Button size="small" onClick={() => setDialog(note)}>{t('action.edit')}</Button>
               <Button size="small" danger onClick={() => drop(note)}>{t('action.delete')}</Button>
@@ -106,7 +108,8 @@ export function NotesPanel({ points, range, look, notes, onRange }: Props) {
         <label className="inline">
           <input type="checkbox" checked={always} onChange={() => setAlways(!always)} /> {t('note.always')}
         </label>
-        <Button size="small" href={apiUrl('notes/export', { points: points.join(','), ...asked })} download="notes.csv">{t('flaw.csv')}</Button>
+        <Button size="small" onClick={() => setFile(apiUrl('notes/export', { points: points.join(','), ...asked }))}>{t('flaw.csv')}</Button>
+        {file ? <ExportProgress url={file} name="notes.csv" onClose={() => setFile(null)} /> : null}
         <span className="dim" role="status">{shown.total > shown.rows.length ? t('note.more', { n: count(shown.rows.length), all: count(shown.total) }) : ''}</span>
       </div>
       <ProblemView problem={shown.problem ?? problem} />

@@ -1,10 +1,10 @@
 // Corrections and deletions of samples: what a rule makes of a value, and the list over several points.
-import type { Cell, ValueType } from '../../api/types';
+import type { Cell, Classed, ValueType } from '../../api/types';
 import type { Mark, Range } from '../../charts/lines';
 import { t } from '../../i18n';
 import { moment, toMs, who } from '../../i18n/format';
 
-export interface Edit {
+export interface Edit extends Classed {
   id: number;
   kind: 'correction' | 'deletion';
   from: string;
@@ -14,6 +14,7 @@ export interface Edit {
   by: string | null;
   time: string | null;
   reason: string | null;
+  masked?: boolean;
 }
 export interface EditRow extends Edit {
   points: string[];

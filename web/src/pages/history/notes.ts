@@ -14,6 +14,8 @@ export interface Note {
   to: string;
   category: Category;
   text: string;
+  /** On what is above one's clearance: the text says that, and it cannot be changed. */
+  masked?: boolean;
   by: string;
   time: string;
   points: string[];

@@ -1,11 +1,12 @@
 import { useEffect, useState } from 'react';
 import { asProblem, post, type Problem } from '../../api/client';
-import type { Cell } from '../../api/types';
+import type { Cell, Classed } from '../../api/types';
 import { drawable, type Line, type Range } from '../../charts/lines';
 import { calcKey, calcQuery, type Calc } from './calc';
 import type { Mode, Stats } from './useHistory';
 
-interface Series {
+interface Series extends Classed {
+  masked?: boolean;
   type: string;
   unit: string;
   time: number[];
@@ -13,6 +14,8 @@ interface Series {
   statistics?: Omit<Stats, 'stddev'>;
 }
 interface One {
+  /** Of the points it is made of: above general at level 1, or masked. */
+  of?: Classed & { masked?: boolean };
   line: Line | null;
   stats: Stats | null;
   problem: Problem | null;
@@ -32,6 +35,7 @@ interface Ask {
 function oneOf(calc: Calc, series: Series): One {
   const s = series.statistics;
   return {
+    of: series.data_class || series.masked ? series : undefined,
     line: { key: calcKey(calc), label: calc.name, unit: series.unit, time: series.time, value: series.value.map(drawable) },
     stats: s ? { ...s, stddev: null } : null,
     problem: null,

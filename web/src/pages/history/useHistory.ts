@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'react';
 import { asProblem, post, type Problem } from '../../api/client';
-import type { Cell, QueryAnswer, QuerySeries } from '../../api/types';
+import type { Cell, Classed, QueryAnswer, QuerySeries } from '../../api/types';
 import { measured, oneOfEach, stepFor, type Line, type Mark, type Range } from '../../charts/lines';
 import { t } from '../../i18n';
 import { moment } from '../../i18n/format';
@@ -23,6 +23,10 @@ export interface History {
   lines: Line[];
   units: Record<string, string>;
   types: Record<string, string>;
+  /** Of what is above general at level 1. */
+  classes: Record<string, Classed>;
+  /** Above one's clearance: there are no values. */
+  masked: string[];
   /** Replacements and new names of the devices within the range. */
   marks: Mark[];
   stats: Record<string, Stats>;
@@ -97,7 +101,7 @@ function statsOf(series: QuerySeries): Stats {
 }
 
 const nothing: History = {
-  lines: [], units: {}, types: {}, marks: [], stats: {}, step: null, cut: false, tookMs: null, problem: null, loading: false,
+  lines: [], units: {}, types: {}, classes: {}, masked: [], marks: [], stats: {}, step: null, cut: false, tookMs: null, problem: null, loading: false,
 };
 
 /** Lines and statistics of the visible range; the old ones stay until the new ones are here. */
@@ -124,6 +128,8 @@ export function useHistory(ask: Ask, delayMs = 60): History {
           lines: answer.series.map((s) => lineOf(s, want.mode)),
           units: Object.fromEntries(answer.series.map((s) => [s.point, s.unit ?? ''])),
           types: Object.fromEntries(answer.series.map((s) => [s.point, s.type ?? ''])),
+          classes: Object.fromEntries(answer.series.filter((s) => s.data_class).map((s) => [s.point, s])),
+          masked: answer.series.filter((s) => s.masked).map((s) => s.point),
           marks: oneOfEach(answer.series.flatMap(marksOf)),
           step: want.mode === 'auto' || want.mode === 'raw' ? null : String(queryFor(want).step),
           cut: want.mode === 'raw' && answer.next !== null,

@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useState } from 'react';
 import { asProblem, get, type Problem } from '../../api/client';
 import type { Range } from '../../charts/lines';
+import { t } from '../../i18n';
 import type { Note, NotePage } from './notes';
 
 export interface Notes {
@@ -13,6 +14,8 @@ export interface Notes {
 
 const LIMIT = 500;
 const nothing = { rows: [] as Note[], total: 0, problem: null as Problem | null, loading: false };
+
+const readable = (note: Note): Note => (note.masked ? { ...note, text: `••• ${t('data.masked')}` } : note);
 
 /** Notes on the points, their devices and assets that touch the range (null: of any time), the newest first. */
 export function useNotes(points: string[], range: Range | null, on: boolean): Notes {
@@ -30,7 +33,7 @@ export function useNotes(points: string[], range: Range | null, on: boolean): No
     const timer = setTimeout(() => {
       setState((old) => ({ ...old, loading: true }));
       get<NotePage>('notes', JSON.parse(key) as Record<string, string | number>).then(
-        (page) => !gone && setState({ rows: page.items, total: page.total, problem: null, loading: false }),
+        (page) => !gone && setState({ rows: page.items.map(readable), total: page.total, problem: null, loading: false }),
         (error: unknown) => !gone && setState({ ...nothing, problem: asProblem(error) }),
       );
     }, 120);

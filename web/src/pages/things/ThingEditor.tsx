@@ -5,6 +5,7 @@ import type { Member, Page, Property, Thing, ThingEvent } from '../../api/types'
 import { useResource } from '../../api/useResource';
 import { navigate, setQuery, usePlace } from '../../app/router';
 import { useSession } from '../../app/session';
+import { ClassChoice, ClassMark } from '../../components/DataClass';
 import { Loading } from '../../components/Loading';
 import { DemoMark } from '../../components/Marks';
 import { PageHeader } from '../../components/PageHeader';
@@ -70,6 +71,14 @@ function Head({ thing, fresh, change, set }: { thing: Thing; fresh: boolean; cha
         <Input id="thing-en" {...name('en')} />
       </Form.Item>
       <Extends thing={thing} set={set} />
+      <Form.Item label={t('data.class')} htmlFor="thing-class">
+        <ClassChoice
+          id="thing-class"
+          none={t('data.asAbove')}
+          value={thing}
+          onChange={(to) => change({ data_class: undefined, data_level: undefined, ...to })}
+        />
+      </Form.Item>
       <Form.Item label={t('thing.description')} htmlFor="thing-text" className="rest">
         <Input
           id="thing-text"
@@ -230,6 +239,7 @@ function Editor({ start, etag, fresh, reload }: EditorProps) {
         marks={
           <>
             {thing.demo ? <DemoMark /> : null}
+            <ClassMark of={thing} masked />
             {fresh ? null : <span className="tag">{t('thing.version', { n: start.revision ?? 1 })}</span>}
           </>
         }

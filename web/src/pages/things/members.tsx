@@ -2,6 +2,7 @@
 import { InputNumber } from 'antd';
 import type { Field, Property, Service, ThingEvent } from '../../api/types';
 import { t } from '../../i18n';
+import { ClassChoice } from '../../components/DataClass';
 import { EnumEditor } from './EnumEditor';
 import { FieldsEditor } from './FieldsEditor';
 import { choiceColumn, textColumn, wordColumns, type EditColumn } from './MemberTable';
@@ -89,6 +90,20 @@ export function propertyColumns(): EditColumn<Property>[] {
       (access) => ({ access: access as Property['access'] }),
       84,
     ),
+    {
+      title: t('data.class'),
+      attr: 'data_class',
+      width: 124,
+      edit: (row, change, label) => (
+        <ClassChoice
+          small
+          none={t('data.asModel')}
+          value={row}
+          label={label}
+          onChange={(to) => change({ data_class: undefined, data_level: undefined, ...to })}
+        />
+      ),
+    },
     {
       title: t('thing.enum'),
       attr: 'enum',

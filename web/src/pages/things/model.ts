@@ -85,7 +85,7 @@ export const lists: ListKey[] = ['properties', 'events', 'services'];
 
 /** What a model may say otherwise of an inherited member. */
 const MAY: Record<ListKey, string[]> = {
-  properties: ['name', 'description', 'range', 'enum', 'access', 'scale'],
+  properties: ['name', 'description', 'range', 'enum', 'access', 'scale', 'data_class', 'data_level'],
   events: ['name', 'description', 'level'],
   services: ['name', 'description'],
 };

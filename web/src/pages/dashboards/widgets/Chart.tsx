@@ -6,6 +6,7 @@ import { LineChart } from '../../../charts/LineChart';
 import { measured, type Line, type Range } from '../../../charts/lines';
 import { seriesColor } from '../../../charts/palette';
 import { useTheme } from '../../../app/theme';
+import { Masked, useShown } from '../../../components/DataClass';
 import { Loading } from '../../../components/Loading';
 import { ProblemView } from '../../../components/ProblemView';
 import { t } from '../../../i18n';
@@ -147,6 +148,20 @@ function useMarks(points: string[], view: View, own: number | null, range: Range
   return useMemo(() => (range ? noteMarks(notes.rows, range) : []), [notes.rows, range]);
 }
 
+function Newest({ point }: { point: string }) {
+  const store = useStore();
+  const info = store.info.get(point);
+  useShown(info, info?.masked);
+  if (!info) return t('board.noPoint');
+  if (info.masked) return <Masked of={info} />;
+  return (
+    <>
+      {valueWords(store, point, store.value(point))}
+      <small>{unit(info.unit)}</small>
+    </>
+  );
+}
+
 function Legend({ points, many }: { points: string[]; many: boolean }) {
   const store = useNews(points);
   const theme = useTheme();
@@ -159,8 +174,7 @@ function Legend({ points, many }: { points: string[]; many: boolean }) {
           </svg>
           <span>{pointWords(store, point, many)}</span>
           <b>
-            {store.info.has(point) ? valueWords(store, point, store.value(point)) : t('board.noPoint')}
-            <small>{unit(store.info.get(point)?.unit)}</small>
+            <Newest point={point} />
           </b>
         </li>
       ))}

@@ -1,3 +1,4 @@
+import { Masked, useShown } from '../../../components/DataClass';
 import { unit } from '../../../i18n/format';
 import { levelOf, type Threshold, type Widget } from '../model';
 import { Nothing, numberOf, useNews, useStale, valueWords } from './parts';
@@ -29,7 +30,10 @@ export function Gauge({ widget }: { widget: Widget }) {
   const store = useNews(point ? [point] : []);
   const value = store.value(point);
   const stale = useStale(value?.time ?? null, widget.stale);
+  const info = point ? store.info.get(point) : undefined;
+  useShown(info, info?.masked);
   if (!point) return <Nothing />;
+  if (info?.masked) return <div className="gauge" data-point={point}><Masked of={info} /></div>;
   if (!value) return <Nothing point={point} />;
   const known = store.info.get(point)?.range;
   const min = widget.min ?? known?.min ?? 0;

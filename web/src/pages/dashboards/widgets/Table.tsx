@@ -1,6 +1,7 @@
 import { seg } from '../../../api/client';
 import { joinPoint } from '../../../api/points';
 import { qualityClass } from '../../../api/quality';
+import { ClassMark, Masked } from '../../../components/DataClass';
 import { QualityMark } from '../../../components/Marks';
 import { pick, t } from '../../../i18n';
 import { unit } from '../../../i18n/format';
@@ -11,12 +12,15 @@ function Cell({ point, widget, full }: { point: string; widget: Widget; full: bo
   const store = useNews([point]);
   const value = store.value(point);
   const stale = useStale(value?.time ?? null, widget.stale);
+  const info = store.info.get(point);
   const odd = value && qualityClass(value.quality) !== 'good';
   const shown = (
     <td className="right" data-point={point} data-stale={stale}>
       <span className="value" title={value ? undefined : t(store.info.has(point) ? 'board.noValue' : 'board.noPoint')}>
-        {valueWords(store, point, value, widget.decimals)} <small>{value ? unit(store.info.get(point)?.unit) : ''}</small>
+        {info?.masked ? <Masked of={info} /> : valueWords(store, point, value, widget.decimals)}{' '}
+        <small>{value ? unit(info?.unit) : ''}</small>
       </span>
+      {full ? <ClassMark of={info} masked={info?.masked} /> : null}
       {!full && odd ? <QualityMark quality={value.quality} /> : null}
     </td>
   );

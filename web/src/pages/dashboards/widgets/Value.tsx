@@ -1,3 +1,4 @@
+import { ClassMark, Masked } from '../../../components/DataClass';
 import { QualityMark } from '../../../components/Marks';
 import { qualityClass } from '../../../api/quality';
 import { t } from '../../../i18n';
@@ -26,6 +27,8 @@ export function ValueTile({ widget }: { widget: Widget }) {
   const value = store.value(point);
   const stale = useStale(value?.time ?? null, widget.stale);
   if (!point) return <Nothing />;
+  const info = store.info.get(point);
+  if (info?.masked) return <div className="value-tile" data-point={point}><Masked of={info} /></div>;
   if (!value) return <Nothing point={point} />;
   const level = levelOf(numberOf(value), widget.thresholds);
   return (
@@ -37,6 +40,7 @@ export function ValueTile({ widget }: { widget: Widget }) {
       </span>
       {level ? <span className="hidden">{levelWord(level)}</span> : null}
       <Foot time={value.time} quality={value.quality} stale={stale} />
+      <ClassMark of={info} />
     </div>
   );
 }
