@@ -99,7 +99,7 @@ static sh_err read_late(struct wanted *x, const struct sh_point *p)
     const int n = snprintf(property, sizeof property, "%.*s%.*s", SH_PRI(prefix), SH_PRI(event));
     const uint32_t id =
         sh_points_find(points, p->tenant, p->device, sh_str_of(property, (size_t)n));
-    if (id == 0) {
+    if (id == 0 || !api_clear_point(x->a->r, SH_PERM_HISTORY_READ, id)) {
         return SH_OK;
     }
     struct sh_history_result res = {0};
@@ -238,7 +238,6 @@ static sh_err put_point(void *ctx, const struct sh_history_surveyed *s)
     const struct sh_history_survey_point *p = &x->points[s->series];
     const struct sh_point *point = sh_points_get(a->r->api->o.points, a->ids[s->series]);
     const bool number = point->type == SH_T_I64 || point->type == SH_T_F64;
-    SH_TRY(read_late(x, point));
     sh_jw_obj(w);
     sh_jw_key(w, "point");
     sh_jw_str(w, a->names[s->series]);
@@ -251,6 +250,7 @@ static sh_err put_point(void *ctx, const struct sh_history_surveyed *s)
         sh_jw_obj_end(w);
         return w->err;
     }
+    SH_TRY(read_late(x, point));
     put_maybe(w, "period", s->period_us);
     sh_jw_key(w, "declared");
     sh_jw_bool(w, p->period_us > 0);
