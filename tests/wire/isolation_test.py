@@ -440,10 +440,10 @@ def subscriptions_for_a_time(s):
     """Who may use any topic until a moment hears nothing behind it, though the connection's own right stays."""
     if shutil.which("mosquitto_sub") is None:
         return
-    end = int(time.time() * 1000) + 4000
+    end = int(time.time() * 1000) + 8000  # room for a busy machine
     s.post("/api/v1/people", {"name": "guest", "password": WORD, "roles": ["viewer"], "grants": [{"role": "engineer", "until": end}]})
     sub = subprocess.Popen(
-        ["stdbuf", "-oL", "mosquitto_sub", "-h", "127.0.0.1", "-p", str(s.mqtt), "-u", "guest", "-P", WORD, "-t", "x/#", "-W", "12"],
+        ["stdbuf", "-oL", "mosquitto_sub", "-h", "127.0.0.1", "-p", str(s.mqtt), "-u", "guest", "-P", WORD, "-t", "x/#", "-W", "20"],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     said = lambda text: subprocess.run(  # noqa: E731
         ["mosquitto_pub", "-h", "127.0.0.1", "-p", str(s.mqtt), "-u", "admin", "-P", PASSWORD, "-t", "x/y", "-q", "1", "-m", text], check=True, timeout=20)
