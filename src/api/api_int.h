@@ -379,8 +379,14 @@ SH_MUST_CHECK sh_err api_outbound_new(struct sh_api *a);
 int api_directory_sign_in(struct api_req *r);
 int api_directory_confirm(struct api_req *r);
 int api_directory_key(struct api_req *r);
-enum { API_NOT_A_DIRECTORY = -1, API_NOT_A_SESSION = -2 };
+enum { API_NOT_A_DIRECTORY = -1, API_NOT_A_SESSION = -2, API_NOT_A_CERTIFICATE = -3 };
 int api_directory_try(struct api_req *r);
+int api_cert_try(struct api_req *r); /* cert_door.c */
+/* The secret that binds a sign-in by a provider to this browser, of the cookie and into it (empty:
+ * away); and where browsers reach us: as configured, else as this one did. */
+struct sh_str api_outside_browser(const struct api_req *r);
+void api_outside_cookie(struct api_req *r, struct sh_str secret);
+struct sh_str api_site(struct api_req *r);
 void api_outbound_stop(struct sh_api *a); /* what is under way ends now */
 void api_outbound_free(struct sh_api *a);
 
@@ -405,6 +411,7 @@ api_handler api_sessions_list, api_sessions_end, api_session_end, api_session_co
     api_totp_enable, api_totp_remove, api_recovery_new, api_person_sessions,
     api_person_sessions_end, api_person_session_end, api_person_factor_remove,
     api_administrators_get, api_administrators_post, api_rights_own, api_rights_person;
+api_handler api_cert_ask, api_cert_answer, api_cert_bind;
 api_handler api_doors, api_door_start, api_door_return, api_door_code, api_door_key,
     api_providers_list, api_providers_post, api_providers_get, api_providers_put,
     api_providers_delete, api_providers_try, api_identities_list, api_identities_post,

@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
+#include <sh/cert_door.h>
 #include <sh/directory.h>
 
 #include "outbound.h"
@@ -194,12 +195,12 @@ static int run_exchange(struct api_req *r, struct sh_outside *x,
 
 /* ---- the browser's way ---- */
 
-static struct sh_str browser_of(const struct api_req *r)
+struct sh_str api_outside_browser(const struct api_req *r)
 {
     return sh_cookie_find(sh_http_field_of(r->http, "Cookie"), SH_STR(SH_OUTSIDE_COOKIE));
 }
 
-static void put_cookie(struct api_req *r, struct sh_str secret)
+void api_outside_cookie(struct api_req *r, struct sh_str secret)
 {
     struct sh_buf cookie;
     sh_buf_init(&cookie, r->api->env->alloc, 512);
@@ -239,7 +240,7 @@ static int begun(struct api_req *r, struct sh_outside *x, sh_err err)
     if (err != SH_OK) {
         return refused(r, x, err);
     }
-    put_cookie(r, sh_outside_browser(x));
+    api_outside_cookie(r, sh_outside_browser(x));
     return see_other(r, sh_outside_location(x));
 }
 
@@ -248,7 +249,7 @@ static int returned(struct api_req *r, struct sh_outside *x, sh_err err)
     const struct sh_sign_in *s = sh_outside_session(x);
     /* An answer that does not belong to this browser's sign-in leaves that as it was. */
     if (err == SH_OK || strcmp(sh_outside_why(x), "state") != 0) {
-        put_cookie(r, sh_outside_browser(x));
+        api_outside_cookie(r, sh_outside_browser(x));
     }
     if (err != SH_OK) {
         return refused(r, x, err);
@@ -264,7 +265,7 @@ static int returned(struct api_req *r, struct sh_outside *x, sh_err err)
 }
 
 /* Where browsers reach us: as configured, else as this one did. */
-static struct sh_str base_of(struct api_req *r)
+struct sh_str api_site(struct api_req *r)
 {
     const struct sh_str set = r->api->outbound->url;
     return set.n > 0 ? set
@@ -274,7 +275,7 @@ static struct sh_str base_of(struct api_req *r)
 
 static struct sh_str callback_of(struct api_req *r, struct sh_str id)
 {
-    struct sh_str base = base_of(r);
+    struct sh_str base = api_site(r);
     while (base.n > 0 && base.p[base.n - 1] == '/') {
         base.n--;
     }
@@ -291,6 +292,10 @@ int api_doors(struct api_req *r)
     sh_jw_key(&r->w, "directories");
     sh_jw_arr(&r->w);
     sh_guard_directories_write(r->api->o.guard, api_query(r, "tenant"), &r->w);
+    sh_jw_arr_end(&r->w);
+    sh_jw_key(&r->w, "certificates");
+    sh_jw_arr(&r->w);
+    sh_guard_cert_doors_write(r->api->o.guard, api_query(r, "tenant"), &r->w);
     sh_jw_arr_end(&r->w);
     sh_jw_obj_end(&r->w);
     return 200;
@@ -317,7 +322,7 @@ int api_door_start(struct api_req *r)
 int api_door_return(struct api_req *r)
 {
     const struct sh_outside_ask ask = {.provider = r->params[0],
-                                       .browser = browser_of(r),
+                                       .browser = api_outside_browser(r),
                                        .code = api_query(r, "code"),
                                        .state = api_query(r, "state"),
                                        .issuer = api_query(r, "iss"),
@@ -350,21 +355,23 @@ int api_door_code(struct api_req *r)
         return api_problem(r, 403, "bad_origin", "Origin does not name this host",
                            "Origin 与本机地址不符");
     }
-    const sh_err err = sh_guard_outside_code(r->api->o.guard, browser_of(r), &ask, &s, &confirmed);
+    const sh_err err =
+        sh_guard_outside_code(r->api->o.guard, api_outside_browser(r), &ask, &s, &confirmed);
     if (err == SH_E_NOTFOUND) {
         return over(r);
     }
     if (err != SH_OK) {
         return api_sign_in_refused(r, err, &s);
     }
-    put_cookie(r, SH_STR(""));
+    api_outside_cookie(r, SH_STR(""));
     return confirmed ? 204 : api_signed_in(r, &s);
 }
 
 int api_door_key(struct api_req *r)
 {
     sh_jw_obj(&r->w);
-    const sh_err err = sh_guard_outside_key(r->api->o.guard, browser_of(r), r->http->host, &r->w);
+    const sh_err err =
+        sh_guard_outside_key(r->api->o.guard, api_outside_browser(r), r->http->host, &r->w);
     sh_jw_obj_end(&r->w);
     return err == SH_OK ? 200 : err == SH_E_NOTFOUND ? over(r) : api_error(r, err, NULL);
 }
@@ -450,6 +457,10 @@ int api_providers_try(struct api_req *r)
 {
     const struct sh_guard_at at = api_at(r);
     struct sh_outside *x = NULL;
+    const int certificate = api_cert_try(r);
+    if (certificate != API_NOT_A_CERTIFICATE) {
+        return certificate;
+    }
     const int directory = api_directory_try(r);
     if (directory != API_NOT_A_DIRECTORY) {
         return directory;

@@ -73,6 +73,14 @@ static const struct api_words table[] = {
     {"sign_in_over", "Begin the sign-in anew", "请重新登录",
      "Sign in by the provider again, and give the code within five minutes.",
      "请重新通过统一认证登录，并在五分钟内输入验证码。"},
+    {"certificate_refused", "You can not sign in with this certificate", "不能使用该证书登录",
+     "Ask an administrator: the audit says what is missing, and trying the provider shows it step "
+     "by "
+     "step.",
+     "请联系管理员：审计记录写明原因，并可在“统一认证”页逐步测试。"},
+    {"challenge_over", "The text to sign is not good any more", "质询已失效",
+     "Take a new one: it is good once, for five minutes, in the browser that asked for it.",
+     "请重新获取：每个质询仅可用一次，五分钟内在获取它的浏览器中有效。"},
     {"bad_code", "The code is wrong", "验证码不正确",
      "Codes change each 30 seconds: take the one that is shown now.",
      "验证码每 30 秒更换一次，请输入当前显示的验证码。"},

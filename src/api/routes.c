@@ -187,7 +187,7 @@ const struct api_route api_routes[] = {
     {SH_HTTP_DELETE, V1 "sessions/current/keys/{id}", "removeKey", API_SIGNED_IN, API_F_CONFIRM,
      api_key_remove, "Take one's own security key away.", "删除自己的安全密钥", NULL, NULL},
 
-    /* signing in by a provider (OpenID Connect, LDAP) */
+    /* signing in by a provider (OpenID Connect, LDAP, certificates) */
     {SH_HTTP_GET, V1 "sign-in", "listDoors", API_PUBLIC, 0, api_doors,
      "Names of the providers by which people of a tenant may sign in.",
      "租户可用的统一认证登录方式（仅名称）", "tenant", NULL},
@@ -204,13 +204,31 @@ const struct api_route api_routes[] = {
     {SH_HTTP_POST, V1 "sign-in/key", "keyDoor", API_PUBLIC, API_F_SECRET | API_F_REPEAT,
      api_door_key, "What a security key has to sign there.", "统一认证之后安全密钥的挑战", NULL,
      NULL},
+    {SH_HTTP_POST, V1 "sign-in/{id}/challenge", "askCertificate", API_PUBLIC,
+     API_F_SECRET | API_F_REPEAT, api_cert_ask,
+     "A text that somebody's certificate is to sign, to sign in, to confirm or to bind it.",
+     "证书登录的质询文本（用于登录、再次确认或绑定证书）", NULL,
+     NULL}, /* its body (for) may be missing */
+    {SH_HTTP_POST, V1 "sign-in/{id}/answer", "answerCertificate", API_PUBLIC,
+     API_F_SECRET | API_F_REPEAT, api_cert_answer,
+     "The certificate and its signature of that text: sign in, or confirm.",
+     "提交证书及其对质询文本的签名：登录或再次确认", NULL,
+     "{\"type\":\"object\",\"required\":[\"certificate\",\"signature\"],\"properties\":{"
+     "\"certificate\":" TEXT ",\"chain\":" TEXT ",\"signature\":" TEXT "}}"},
+    {SH_HTTP_POST, V1 "sessions/current/certificates", "bindCertificate", API_SIGNED_IN,
+     API_F_SECRET | API_F_CONFIRM, api_cert_bind,
+     "Bind one's own certificate, by its signature of a text, to sign in with it from now on.",
+     "绑定本人证书（须签名质询文本），此后可用其登录", NULL,
+     "{\"type\":\"object\",\"required\":[\"provider\",\"certificate\",\"signature\"],"
+     "\"properties\":{\"provider\":" TEXT ",\"certificate\":" TEXT ",\"chain\":" TEXT
+     ",\"signature\":" TEXT "}}"},
     {SH_HTTP_GET, V1 "identity-providers", "listProviders", SH_PERM_PEOPLE_READ, 0,
      api_providers_list, "Providers of sign-in of a tenant.", "统一认证提供方列表", NULL, NULL},
     {SH_HTTP_POST, V1 "identity-providers", "createProvider", SH_PERM_PEOPLE_WRITE, API_F_CONFIRM,
      api_providers_post, "Enter a provider; its secret is never shown again.",
      "新建统一认证提供方（密钥不再显示）", NULL,
      "{\"type\":\"object\",\"required\":[\"id\"],\"properties\":{"
-     "\"kind\":{\"enum\":[\"oidc\",\"ldap\"]},\"servers\":" ARR
+     "\"kind\":{\"enum\":[\"oidc\",\"ldap\",\"certificate\"]},\"servers\":" ARR
      ",\"tls\":{\"enum\":[\"ldaps\",\"starttls\",\"none\"]},\"allow_clear\":{\"type\":"
      "\"boolean\"},\"ca\":" TEXT ",\"bind_dn\":" TEXT ",\"bind_password\":" TEXT ",\"base\":" TEXT
      ",\"filter\":" TEXT ",\"dn_template\":" TEXT ",\"subject_attribute\":" TEXT
@@ -220,7 +238,10 @@ const struct api_route api_routes[] = {
      ",\"client_secret\":" TEXT ",\"scopes\":" TEXT ",\"name_claim\":" TEXT
      ",\"people\":{\"enum\":[\"linked\",\"create\",\"map\"]},\"roles\":" ARR
      ",\"roles_claim\":" TEXT ",\"map\":" ARR
-     ",\"second_factor\":{\"enum\":[\"own\",\"provider\"]},\"acr_values\":" TEXT "}}"},
+     ",\"second_factor\":{\"enum\":[\"own\",\"provider\"]},\"acr_values\":" TEXT ",\"crl\":" TEXT
+     ",\"distid\":" TEXT ",\"policies\":" TEXT
+     ",\"revocation\":{\"enum\":[\"strict\",\"lenient\"]},\"client_auth\":{\"type\":\"boolean\"}"
+     ",\"match\":{\"enum\":[\"fingerprint\",\"name\"]},\"self_bind\":{\"type\":\"boolean\"}}}"},
     {SH_HTTP_GET, V1 "identity-providers/{id}", "getProvider", SH_PERM_PEOPLE_READ, 0,
      api_providers_get, "One provider.", "统一认证提供方详情", NULL, NULL},
     {SH_HTTP_PUT, V1 "identity-providers/{id}", "putProvider", SH_PERM_PEOPLE_WRITE, API_F_CONFIRM,

@@ -96,7 +96,7 @@ static size_t from_der(struct sh_bytes in, uint8_t *out)
         in.n == 0 || in.n > DER_MAX || in.p[0] != 0x30 ? NULL : d2i_ECDSA_SIG(NULL, &p, (long)in.n);
     const size_t n = sig == NULL ? 0 : write_der(sig, out);
     ECDSA_SIG_free(sig);
-    return n == in.n && memcmp(in.p, out, n) == 0 ? n : 0;
+    return n > 0 && n == in.n && memcmp(in.p, out, n) == 0 ? n : 0;
 }
 
 /* r and s of full length. */

@@ -323,6 +323,10 @@ bool sh_trust_crl(const struct sh_trust *t, size_t i, struct sh_trust_crl *out)
     (void)time_of(X509_CRL_get0_lastUpdate(crl), &out->this_us);
     (void)time_of(X509_CRL_get0_nextUpdate(crl), &out->next_us);
     const STACK_OF(X509_REVOKED) *revoked = X509_CRL_get_REVOKED(crl);
+    unsigned len = 0;
+    if (X509_CRL_digest(crl, t->c->digest[SH_DIGEST_SHA256], out->sha256, &len) != 1) {
+        memset(out->sha256, 0, sizeof out->sha256);
+    }
     out->n = revoked == NULL ? 0 : (size_t)sk_X509_REVOKED_num(revoked);
     for (size_t k = 0; !known && k < t->ncas; k++) {
         known = X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_subject_name(t->ca[k])) == 0 &&

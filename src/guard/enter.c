@@ -79,6 +79,42 @@ static bool same_roles(const struct guard_person *a, const struct guard_person *
     return same;
 }
 
+/* A certificate whose field is a person's name: the latest one is what he is bound to. */
+static void note_badge(struct guard_entrant *e, struct sh_str sub, struct guard_person *form,
+                       bool *changed)
+{
+    struct guard_identity *id = NULL;
+    for (uint32_t i = 0; id == NULL && i < form->nidentities; i++) {
+        id = strcmp(form->identities[i].provider, e->p->id) == 0 ? &form->identities[i] : NULL;
+    }
+    if (id == NULL && form->nidentities < GUARD_IDENTITIES_MAX) {
+        id = &form->identities[form->nidentities++];
+        *id = (struct guard_identity){.named = false};
+        (void)guard_copy(id->provider, sizeof id->provider, sh_str_c(e->p->id));
+    }
+    if (id != NULL && !sh_str_eqc(sub, id->subject)) {
+        (void)guard_copy(id->subject, sizeof id->subject, sub);
+        id->named = false;
+        *changed = true;
+    }
+}
+
+sh_err guard_entrant_by_name(struct sh_guard *g, struct guard_entrant *e, struct guard_person **out)
+{
+    const struct sh_str claimed = text_of(guard_claim(e, e->p->name_claim));
+    const size_t at = sh_str_find(claimed, '@');
+    const struct sh_str name = at == SIZE_MAX ? claimed : sh_str_sub(claimed, 0, at);
+    struct guard_person *p = guard_name_ok(name) ? guard_person_find(g, e->p->tenant, name) : NULL;
+    if (p != NULL && !guard_set(g)->outside_administrators &&
+        (guard_person_bits(p) & guard_administrator_powers()) != 0) {
+        return refuse(e, "administrator",
+                      "The person administers: who is that by name alone, signin.administrators "
+                      "refuses.");
+    }
+    *out = p;
+    return SH_OK;
+}
+
 /* Somebody of ours: *changed when there is something to store. */
 static sh_err plan_known(struct sh_guard *g, struct guard_entrant *e, struct sh_str sub,
                          struct guard_person_change *c, bool *changed)
@@ -98,6 +134,9 @@ static sh_err plan_known(struct sh_guard *g, struct guard_entrant *e, struct sh_
             (void)guard_copy(id->login, sizeof id->login, e->login);
             *changed = true;
         }
+    }
+    if (e->by_name) {
+        note_badge(e, sub, &c->form, changed);
     }
     if (e->p->people == GUARD_PEOPLE_MAP) {
         SH_TRY(give_roles(g, e, &c->form));
@@ -168,6 +207,9 @@ static sh_err plan(struct sh_guard *g, struct guard_entrant *e, struct guard_per
     c->old = guard_identity_owner(g, id, sub, false);
     if (c->old == NULL && name.n > 0) {
         c->old = guard_identity_owner(g, id, name, true);
+    }
+    if (c->old == NULL && e->by_name) {
+        SH_TRY(guard_entrant_by_name(g, e, &c->old));
     }
     if (c->old != NULL) {
         return plan_known(g, e, sub, c, changed);

@@ -61,7 +61,7 @@ static sh_err load_one(void *ctx, struct sh_str key, struct sh_str value)
     struct loading *l = ctx;
     json_t *o = NULL;
     l->n++;
-    sh_err err = sh_json_parse(value, GUARD_VALUE_MAX, &o, NULL);
+    sh_err err = sh_json_parse(value, GUARD_PROVIDER_TEXT_MAX, &o, NULL);
     if (err == SH_OK) {
         err = load_object(l, key, o);
         json_decref(o);

@@ -960,6 +960,10 @@ sh_err guard_password_uncounted(struct sh_guard *g, struct sh_str user, struct s
 /* Behind the right password: the session, or which second factor is needed. */
 sh_err guard_sign_in_proved(struct sh_guard *g, const struct sh_sign_in_ask *ask,
                             struct sh_sign_in *out);
+/* How long user (empty: nobody) and address are locked still; and one more failure of them, without
+ * an audit entry. Take lock. */
+int64_t guard_attempt_wait(struct sh_guard *g, struct sh_str user, struct sh_str peer);
+void guard_attempt_count(struct sh_guard *g, struct sh_str user, struct sh_str peer);
 /* Counts for user and address as a wrong password does, and audits. Takes lock. */
 void guard_attempt_failed(struct sh_guard *g, struct sh_str user, struct sh_str peer,
                           struct sh_str detail);

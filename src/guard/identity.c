@@ -177,6 +177,25 @@ static sh_err whose(struct sh_guard *g, const struct sh_guard_at *at, struct sh_
     return SH_OK;
 }
 
+/* As programs show a fingerprint: capitals, colons and blanks do not matter. */
+static bool take_print(struct guard_identity *i)
+{
+    char hex[SH_HASH_HEX];
+    size_t n = 0;
+    for (const char *p = i->subject; *p != '\0'; p++) {
+        const char low = (char)(*p >= 'A' && *p <= 'F' ? *p + 32 : *p);
+        if (*p == ':' || *p == ' ') {
+            continue;
+        }
+        if (n == SH_HASH_HEX - 1 || !((low >= '0' && low <= '9') || (low >= 'a' && low <= 'f'))) {
+            return false;
+        }
+        hex[n++] = low;
+    }
+    hex[n] = '\0';
+    return n == SH_HASH_HEX - 1 && guard_copy(i->subject, sizeof i->subject, sh_str_of(hex, n));
+}
+
 static sh_err plan_add(struct sh_guard *g, const struct sh_guard_at *at, struct sh_str person,
                        const json_t *body, struct guard_person_change *c, struct sh_diag *diag)
 {
@@ -190,6 +209,11 @@ static sh_err plan_add(struct sh_guard *g, const struct sh_guard_at *at, struct 
     const struct guard_provider *p = guard_provider_find(g, provider);
     if (p == NULL || p->tenant != c->old->tenant) {
         return bad(diag, "/provider", "The person's tenant has no such provider.");
+    }
+    if (p->kind == GUARD_CERTIFICATE && !made.named && !take_print(&made)) {
+        return guard_provider_bad(diag, "/subject",
+                                  "A certificate is linked by its SHA-256 fingerprint.",
+                                  "It is 64 hexadecimal digits, with or without colons.");
     }
     if (find_in(c->old, provider) != NULL ||
         guard_identity_owner(g, provider, sh_str_c(made.subject), made.named) != NULL) {

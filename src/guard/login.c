@@ -263,16 +263,43 @@ sh_err guard_password_uncounted(struct sh_guard *g, struct sh_str user, struct s
     return check_password(g, user, password, peer, false, &who, wait_us);
 }
 
-void guard_attempt_failed(struct sh_guard *g, struct sh_str user, struct sh_str peer,
-                          struct sh_str detail)
+static struct attempt attempt_of(struct sh_str user, struct sh_str peer)
 {
     char peer_key[64];
     struct attempt a = {.door = console_door};
     (void)guard_copy(a.user, sizeof a.user, user);
     (void)guard_copy(a.peer, sizeof a.peer, sh_str_sub(guard_peer_key(peer, peer_key), 0, 63));
+    return a;
+}
+
+int64_t guard_attempt_wait(struct sh_guard *g, struct sh_str user, struct sh_str peer)
+{
+    const struct attempt a = attempt_of(user, peer);
+    const int64_t now = sh_mono_us(g->env->clock);
+    sh_mutex_lock(&g->lock);
+    const struct guard_person *p = user.n == 0 ? NULL : guard_person_by_user(g, user);
+    const struct guard_fails *fails = p != NULL ? &p->fails : guard_fails_of(g, "user", user, now);
+    const int64_t by_user = user.n == 0 ? 0 : guard_fails_wait(fails, now);
+    const int64_t by_peer = guard_fails_wait(guard_fails_of(g, a.door, sh_str_c(a.peer), now), now);
+    const int64_t wait_us = by_user > by_peer ? by_user : by_peer;
+    g->stats.locked += wait_us > 0 ? 1 : 0;
+    sh_mutex_unlock(&g->lock);
+    return wait_us;
+}
+
+void guard_attempt_count(struct sh_guard *g, struct sh_str user, struct sh_str peer)
+{
+    const struct attempt a = attempt_of(user, peer);
     sh_mutex_lock(&g->lock);
     count_failure(g, &a, guard_person_by_user(g, user), sh_mono_us(g->env->clock));
     sh_mutex_unlock(&g->lock);
+}
+
+void guard_attempt_failed(struct sh_guard *g, struct sh_str user, struct sh_str peer,
+                          struct sh_str detail)
+{
+    const struct attempt a = attempt_of(user, peer);
+    guard_attempt_count(g, user, peer);
     audit_failure(g, &a, SH_E_DENIED, detail);
 }
 

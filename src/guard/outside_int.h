@@ -6,6 +6,8 @@
 
 #include <sh/directory.h>
 
+#include "cert_door_int.h"
+
 struct guard_person;
 struct guard_batch;
 struct guard_role;
@@ -22,7 +24,9 @@ struct guard_identity {
 
 /* ---- providers (under lock; what is stored is changed under change and lock) ---- */
 
-enum guard_provider_kind { GUARD_OIDC, GUARD_LDAP };
+enum guard_provider_kind { GUARD_OIDC, GUARD_LDAP, GUARD_CERTIFICATE };
+/* Of the stored form, with the lists of revoked certificates. */
+enum { GUARD_PROVIDER_TEXT_MAX = 524288 };
 enum guard_people {
     GUARD_PEOPLE_LINKED, /* only who was linked beforehand */
     GUARD_PEOPLE_CREATE, /* made at the first sign-in, with `roles` */
@@ -80,6 +84,7 @@ struct guard_provider {
     bool second; /* its word for a second factor is taken */
     char acr[GUARD_VALUE_CHARS];
     struct guard_directory ldap;
+    struct guard_trust trust;
     int64_t created_us;
     uint64_t revision;
     /* What was fetched; in memory only; owned; monotonic times. */
@@ -206,6 +211,8 @@ struct guard_waiting {
     char callback[SH_OUTSIDE_URL_MAX];
     char back[GUARD_BACK_MAX];
     uint8_t session[SH_HASH_BYTES]; /* to confirm */
+    enum sh_cert_purpose asked;     /* by a certificate: what for, and the text to be signed */
+    char text[SH_CERT_TEXT_MAX];    /* "" = not by one */
     /* proved: */
     uint32_t tenant;
     char name[SH_NAME_MAX + 1];
@@ -244,6 +251,7 @@ struct guard_entrant {
     const json_t *claims;     /* of the ID token, and below it those of the user info */
     const json_t *more;       /* may be NULL */
     bool second;              /* the provider's word for a second factor */
+    bool by_name;             /* the naming claim is a name here (certificates) */
     struct sh_str login;      /* of a directory; else empty */
     struct sh_str peer;
     struct sh_str agent;
@@ -256,6 +264,10 @@ struct guard_entrant {
 };
 /* A claim of the ID token, else of the user info; NULL. */
 const json_t *guard_claim(const struct guard_entrant *e, const char *name);
+/* By the naming claim as a name here; SH_E_DENIED with why: of an administrator. *out NULL: nobody.
+ * Under lock. */
+sh_err guard_entrant_by_name(struct sh_guard *g, struct guard_entrant *e,
+                             struct guard_person **out);
 /* Who that is: finds, makes or changes the person. SH_E_DENIED with why. Takes the locks. */
 sh_err guard_enter(struct sh_guard *g, struct guard_entrant *e);
 /* May he come in with what the provider proved? SH_OK; SH_E_AGAIN: our second factor is asked for;

@@ -4,7 +4,7 @@
 
 enum { BOX_MAX = GUARD_VALUE_CHARS + SH_BOX_OVERHEAD };
 
-static const char *const kind_words[] = {"oidc", "ldap"};
+static const char *const kind_words[] = {"oidc", "ldap", "certificate"};
 static const char *const people_words[] = {"linked", "create", "map"};
 
 struct guard_provider *guard_provider_find(struct sh_guard *g, struct sh_str id)
@@ -17,6 +17,7 @@ void guard_provider_drop(struct sh_guard *g, struct guard_provider *p)
     if (p != NULL) {
         sh_str_free(g->env->alloc, &p->discovery);
         sh_str_free(g->env->alloc, &p->jwks);
+        guard_trust_drop(g, &p->trust);
         sh_crypto_wipe(p, sizeof *p);
         sh_mem_free(g->env->alloc, p);
     }
@@ -31,6 +32,10 @@ struct guard_provider *guard_provider_copy(struct sh_guard *g, const struct guar
         copy->jwks = copy->discovery;
         copy->discovery_us = 0;
         copy->jwks_us = 0;
+        if (guard_trust_copy(g, &p->trust, &copy->trust) != SH_OK) {
+            guard_provider_drop(g, copy);
+            copy = NULL;
+        }
     }
     return copy;
 }
@@ -75,6 +80,8 @@ static void write_common(const struct guard_provider *p, struct sh_jw *w)
     sh_jw_bool(w, p->disabled);
     if (p->kind == GUARD_LDAP) {
         guard_directory_write(&p->ldap, w);
+    } else if (p->kind == GUARD_CERTIFICATE) {
+        guard_trust_write(&p->trust, w);
     } else {
         put_text(w, "issuer", p->issuer);
         put_text(w, "client_id", p->client);
@@ -91,6 +98,9 @@ void guard_provider_write(struct sh_guard *g, const struct guard_provider *p, st
     const struct guard_tenant *t = guard_tenant_at(g, p->tenant);
     sh_jw_obj(w);
     write_common(p, w);
+    if (p->kind == GUARD_CERTIFICATE) {
+        guard_trust_show(g, &p->trust, w);
+    }
     sh_jw_key(w, "has_secret");
     sh_jw_bool(w, p->secret[0] != '\0');
     put_text(w, "tenant", t == NULL ? "" : t->path);
@@ -156,10 +166,13 @@ sh_err guard_provider_batch(struct sh_guard *g, struct guard_batch *b,
 {
     struct sh_buf text;
     struct sh_jw w;
-    sh_buf_init(&text, g->env->alloc, GUARD_VALUE_MAX);
+    sh_buf_init(&text, g->env->alloc, GUARD_PROVIDER_TEXT_MAX);
     sh_jw_init(&w, &text);
     sh_jw_obj(&w);
     write_common(p, &w);
+    if (p->kind == GUARD_CERTIFICATE) {
+        guard_trust_store(&p->trust, &w);
+    }
     sh_jw_key(&w, "tenant");
     sh_jw_u64(&w, p->tenant);
     sh_jw_key(&w, "created");
@@ -308,15 +321,17 @@ sh_err guard_provider_read(struct sh_guard *g, const json_t *o, struct guard_pro
     static const char check[] = "Look at the entry and send it again.";
     enum guard_provider_kind kind = p->kind;
     if (!guard_provider_kind_of(o, &kind) || kind != p->kind) {
-        return guard_provider_bad(diag, "/kind", "kind is oidc or ldap, and stays as it was.",
-                                  check);
+        return guard_provider_bad(diag, "/kind",
+                                  "kind is oidc, ldap or certificate, and stays as it was.", check);
     }
     if (!guard_take_text(o, "zh", p->zh, sizeof p->zh) ||
         !guard_take_text(o, "en", p->en, sizeof p->en)) {
         return guard_provider_bad(diag, "/en",
                                   "A name on the button is one line of at most 128 bytes.", check);
     }
-    SH_TRY(p->kind == GUARD_LDAP ? guard_directory_read(g, o, p, diag) : read_oidc(o, p, diag));
+    SH_TRY(p->kind == GUARD_LDAP          ? guard_directory_read(g, o, p, diag)
+           : p->kind == GUARD_CERTIFICATE ? guard_trust_read(g, o, p, diag)
+                                          : read_oidc(o, p, diag));
     p->disabled = sh_json_get_bool(o, "disabled", p->disabled);
     SH_TRY(read_people(o, p, diag));
     SH_TRY(read_roles(o, p, diag));
@@ -342,6 +357,10 @@ void guard_provider_defaults(struct guard_provider *p)
 {
     if (p->kind == GUARD_LDAP) {
         guard_directory_defaults(p);
+        return;
+    }
+    if (p->kind == GUARD_CERTIFICATE) {
+        guard_trust_defaults(p);
         return;
     }
     memcpy(p->scopes, "openid profile", sizeof "openid profile");

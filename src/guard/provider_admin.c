@@ -108,6 +108,16 @@ static sh_err may_set(struct sh_guard *g, const struct sh_guard_at *at,
 
 /* ---- changing ---- */
 
+/* Of certificates and lists the prints alone. */
+static void detail_prints(const json_t *list, struct sh_jw *w)
+{
+    sh_jw_arr(w);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        sh_jw_str(w, sh_json_get_str(json_array_get(list, i), "sha256"));
+    }
+    sh_jw_arr_end(w);
+}
+
 /* Members that differ, for the audit chain. */
 static sh_err detail_side(const json_t *of, const json_t *other, struct sh_jw *w)
 {
@@ -118,7 +128,10 @@ static sh_err detail_side(const json_t *of, const json_t *other, struct sh_jw *w
     {
         if (strcmp(key, "revision") != 0 && !json_equal(value, json_object_get(other, key))) {
             sh_jw_key(w, key);
-            if (json_string_length(value) > DETAIL_TEXT_MAX) { /* a certificate */
+            if (json_is_array(value) &&
+                json_object_get(json_array_get(value, 0), "sha256") != NULL) {
+                detail_prints(value, w);
+            } else if (json_string_length(value) > DETAIL_TEXT_MAX) { /* a certificate */
                 sh_jw_c(w, "...");
             } else {
                 sh_jw_json(w, value);
@@ -137,7 +150,7 @@ static sh_err shown_as_json(struct sh_guard *g, const struct guard_provider *p, 
         *out = json_object();
         return *out == NULL ? SH_E_NOMEM : SH_OK;
     }
-    sh_buf_init(&text, g->env->alloc, 2 * (size_t)GUARD_VALUE_MAX);
+    sh_buf_init(&text, g->env->alloc, GUARD_PROVIDER_TEXT_MAX);
     sh_jw_init(&w, &text);
     guard_provider_write(g, p, &w);
     sh_err err = sh_jw_end(&w);
@@ -265,14 +278,16 @@ static sh_err plan(struct sh_guard *g, const struct sh_guard_at *at, struct sh_s
     }
     if (*old == NULL) {
         if (!guard_provider_kind_of(body, &(*form)->kind)) {
-            return guard_provider_bad(diag, "/kind", "kind is oidc or ldap.", "Left out: oidc.");
+            return guard_provider_bad(diag, "/kind", "kind is oidc, ldap or certificate.",
+                                      "Left out: oidc.");
         }
         guard_provider_defaults(*form);
         (void)guard_copy((*form)->id, sizeof(*form)->id, id);
         (*form)->tenant = at->tenant;
         (*form)->created_us = guard_now(g);
     }
-    if (!guard_take_text(body, (*form)->kind == GUARD_LDAP ? "bind_password" : "client_secret",
+    if ((*form)->kind != GUARD_CERTIFICATE &&
+        !guard_take_text(body, (*form)->kind == GUARD_LDAP ? "bind_password" : "client_secret",
                          (*form)->secret, sizeof(*form)->secret)) {
         return guard_provider_bad(diag, "/client_secret",
                                   "The secret is a text of at most 255 bytes.",
@@ -454,4 +469,9 @@ void sh_guard_doors_write(struct sh_guard *g, struct sh_str tenant, struct sh_jw
 void sh_guard_directories_write(struct sh_guard *g, struct sh_str tenant, struct sh_jw *w)
 {
     doors(g, tenant, GUARD_LDAP, w);
+}
+
+void sh_guard_cert_doors_write(struct sh_guard *g, struct sh_str tenant, struct sh_jw *w)
+{
+    doors(g, tenant, GUARD_CERTIFICATE, w);
 }

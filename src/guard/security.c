@@ -35,6 +35,37 @@ static void count_people(struct sh_guard *g, struct sh_guard_security *out)
     }
 }
 
+/* Does an authority end, or a list, within a week? */
+static bool trust_ending(struct sh_guard *g, const struct guard_provider *p)
+{
+    const int64_t soon = guard_now(g) + INT64_C(7) * 86400 * 1000000;
+    struct sh_trust *t = NULL;
+    bool ending = false;
+    if (guard_trust_open(g, &p->trust, NULL, &t) != SH_OK) {
+        return true;
+    }
+    for (size_t i = 0; i < sh_trust_cas(t); i++) {
+        struct sh_trust_cert c;
+        ending = ending || sh_trust_ca(t, i, &c) != SH_OK || c.until_us < soon;
+    }
+    for (size_t i = 0; i < sh_trust_crls(t); i++) {
+        struct sh_trust_crl c;
+        (void)sh_trust_crl(t, i, &c);
+        ending = ending || c.next_us < soon;
+    }
+    sh_trust_free(t);
+    return ending;
+}
+
+/* Under lock. */
+static void count_cert_door(struct sh_guard *g, const struct guard_provider *p,
+                            struct sh_guard_security *out)
+{
+    out->cert_doors++;
+    out->cert_unlisted += p->trust.crl.n == 0 || p->trust.lenient ? 1 : 0;
+    out->cert_ending += trust_ending(g, p) ? 1 : 0;
+}
+
 /* Under lock. */
 static void count_providers(struct sh_guard *g, struct sh_guard_security *out)
 {
@@ -46,6 +77,9 @@ static void count_providers(struct sh_guard *g, struct sh_guard_security *out)
         const bool clear = p->kind == GUARD_LDAP
                                ? guard_directory_clear(&p->ldap)
                                : sh_str_starts(sh_str_c(p->issuer), SH_STR("http://"));
+        if (!p->disabled && p->kind == GUARD_CERTIFICATE) {
+            count_cert_door(g, p, out);
+        }
         out->providers += p->disabled ? 0 : 1;
         out->providers_clear += !p->disabled && clear ? 1 : 0;
     }

@@ -58,7 +58,7 @@ static sh_err store_commit(void *self, const struct guard_change *changes, size_
 {
     struct record_store *s = self;
     struct sh_record_tx *tx = NULL;
-    struct sh_arena *ar = sh_arena_new(s->env->alloc, (size_t)4 * GUARD_VALUE_MAX);
+    struct sh_arena *ar = sh_arena_new(s->env->alloc, 2 * (size_t)GUARD_PROVIDER_TEXT_MAX);
     if (ar == NULL) {
         return SH_E_NOMEM;
     }

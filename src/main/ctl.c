@@ -16,6 +16,10 @@ static const char usage_en[] =
     "songhua ctl [OPTIONS] WORDS... [BODY]      songhua ctl devices list --state offline --limit "
     "20\n"
     "songhua ctl [OPTIONS] METHOD PATH [BODY]   songhua ctl GET devices\n"
+    "songhua ctl login PROVIDER --certificate FILE --private-key FILE [--chain FILE] [--code "
+    "CODE]\n"
+    "                  [--distid ID] [--out TOKEN-FILE]: sign in by a certificate\n"
+    "songhua ctl sign FILE --private-key FILE [--distid ID]: sign the text that the console shows\n"
     "\n"
     "BODY is JSON, @FILE, or - for standard input; members may also be --name value (text) or\n"
     "--name:=value (JSON). songhua ctl WORDS --help shows the commands that begin so.\n"
@@ -36,6 +40,10 @@ static const char usage_en[] =
 static const char usage_zh[] =
     "songhua ctl [选项] 命令词... [正文]      songhua ctl devices list --state offline --limit 20\n"
     "songhua ctl [选项] 方法 路径 [正文]      songhua ctl GET devices\n"
+    "songhua ctl login 认证源 --certificate 文件 --private-key 文件 [--chain 文件] [--code "
+    "验证码]\n"
+    "                  [--distid 标识] [--out 令牌文件]：用证书登录\n"
+    "songhua ctl sign 文件 --private-key 文件 [--distid 标识]：对控制台所示质询文本签名\n"
     "\n"
     "正文为 JSON、@文件，或 -（标准输入）；成员也可写作 --名称 值（文本）或 --名称:=值（JSON）。\n"
     "songhua ctl 命令词 --help 列出以此开头的命令。\n"
@@ -379,6 +387,15 @@ static int by_words(struct ctl *c, struct ctl_answer *a)
     return code;
 }
 
+static int act(struct ctl *c, struct ctl_answer *a)
+{
+    const struct sh_str word = c->nargs == 0 || c->help ? SH_STR("") : c->args[0];
+    return is_method(word)             ? by_path(c, a)
+           : sh_str_eqc(word, "login") ? ctl_login(c, a)
+           : sh_str_eqc(word, "sign")  ? ctl_sign(c)
+                                       : by_words(c, a);
+}
+
 int node_ctl(int argc, char **argv)
 {
     struct ctl c = {.env = sh_env_system(), .chinese = node_speaks_chinese()};
@@ -399,7 +416,7 @@ int node_ctl(int argc, char **argv)
         code = CTL_USAGE;
     } else if (code == CTL_OK) {
         (void)curl_global_init(CURL_GLOBAL_DEFAULT);
-        code = c.nargs > 0 && is_method(c.args[0]) ? by_path(&c, &a) : by_words(&c, &a);
+        code = act(&c, &a);
         curl_global_cleanup();
     }
     sh_buf_fini(&a.body);

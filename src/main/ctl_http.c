@@ -40,10 +40,27 @@ static struct curl_slist *headers(struct ctl *c, struct sh_str body, bool raw)
     if (c->key.n > 0) {
         list = add(c, list, "Idempotency-Key", c->key);
     }
+    if (c->cookie.n > 0) {
+        list = add(c, list, "Cookie", c->cookie);
+    }
     if (body.p != NULL) {
         list = add(c, list, "Content-Type", c->type.n > 0 ? c->type : type_of(body, raw));
     }
     return list;
+}
+
+/* The cookie of a sign-in by a provider (RFC 6265, 5.2: up to the first semicolon). */
+static size_t on_header(char *p, size_t size, size_t n, void *ctx)
+{
+    struct ctl *c = ctx;
+    struct sh_str value;
+    const struct sh_str name = sh_str_cut(sh_str_of(p, size * n), ':', &value);
+    const struct sh_str cookie = sh_str_cut(sh_str_trim(value), ';', &value);
+    if (sh_str_ieq(name, SH_STR("Set-Cookie")) &&
+        sh_str_starts(cookie, SH_STR("songhua_outside="))) {
+        c->cookie = sh_arena_str(c->arena, cookie);
+    }
+    return size * n;
 }
 
 static CURLcode run(CURL *h, const char *method, struct sh_str body, struct ctl_answer *out)
@@ -80,6 +97,10 @@ sh_err ctl_request(struct ctl *c, const char *method, struct sh_str path, struct
     struct curl_slist *list = headers(c, body, raw);
     (void)curl_easy_setopt(h, CURLOPT_URL, url.p);
     (void)curl_easy_setopt(h, CURLOPT_HTTPHEADER, list);
+    if (c->keeps_cookie) {
+        (void)curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, on_header);
+        (void)curl_easy_setopt(h, CURLOPT_HEADERDATA, c);
+    }
     const CURLcode rc = run(h, method, body, out);
     curl_slist_free_all(list);
     curl_easy_cleanup(h);

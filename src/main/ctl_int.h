@@ -37,8 +37,10 @@ struct ctl {
     bool help;
     struct sh_str url;
     struct sh_str token;
-    struct sh_str key;  /* Idempotency-Key */
-    struct sh_str type; /* Content-Type; empty: by the looks of the body */
+    struct sh_str key;    /* Idempotency-Key */
+    bool keeps_cookie;    /* the one of a sign-in by a provider goes with the next request */
+    struct sh_str cookie; /* name=value */
+    struct sh_str type;   /* Content-Type; empty: by the looks of the body */
     struct sh_str args[CTL_ARGS];
     size_t nargs;
     struct ctl_option options[CTL_OPTIONS];
@@ -72,6 +74,10 @@ sh_err ctl_path(struct ctl *c, const struct sh_api_command *cmd, const struct sh
                 struct sh_str *out);
 /* JSON body: the text given, with options as members. NULL: none. */
 int ctl_json(struct ctl *c, const struct sh_api_command *cmd, struct sh_str given, json_t **out);
+
+/* ctl_login.c: signing in by a certificate, and signing a text; args[0] is the word. */
+int ctl_login(struct ctl *c, struct ctl_answer *a);
+int ctl_sign(struct ctl *c);
 
 /* ctl_show.c */
 void ctl_show(const struct ctl *c, const json_t *answer);

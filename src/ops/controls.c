@@ -41,6 +41,11 @@ static const struct sh_control table[] = {
      "身份提供方使用 https 签发者，目录使用 TLS，并设置 signin.administrators = false。",
      "signin.administrators", "/sign-in-providers", "8.1.4.1 a), 8.1.4.2 d)", "SR 1.1, SR 2.1",
      judge_providers},
+    {"people.certificates", "Certificates of people are checked", "人员证书校验",
+     "Enter the authorities' lists of revoked certificates, and each newer one before the old one "
+     "ends.",
+     "填写 CA 的吊销列表，并在到期前更新。", NULL, "/sign-in-providers", "8.1.4.1 a), 8.1.4.1 d)",
+     "SR 1.8, SR 1.9", judge_cert_doors},
     {"people.idle", "No account that nobody uses", "无多余或长期未用账户",
      "Disable or remove who does not sign in any more.", "停用或删除不再使用的人员。", NULL,
      "/people", "8.1.4.2 c)", "SR 1.3", judge_idle_people},

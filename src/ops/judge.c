@@ -141,6 +141,25 @@ void judge_providers(const struct sh_security_facts *f, struct sh_control_found 
        g->providers_clear, give ? "可" : "不可");
 }
 
+void judge_cert_doors(const struct sh_security_facts *f, struct sh_control_found *o)
+{
+    const struct sh_guard_security *g = &f->guard;
+    if (g->cert_doors == 0) {
+        o->state = SH_CONTROL_NONE;
+        en(o, "nobody signs in by a certificate");
+        zh(o, "未使用证书登录");
+        return;
+    }
+    o->state = good_or(g->cert_unlisted == 0 && g->cert_ending == 0, SH_CONTROL_PART);
+    en(o,
+       "%u providers take certificates; %u of them do not insist on a list of revoked ones, in %u "
+       "an "
+       "authority or a list ends within a week",
+       g->cert_doors, g->cert_unlisted, g->cert_ending);
+    zh(o, "证书认证源 %u 个，其中 %u 个未强制检查吊销列表，%u 个的 CA 证书或吊销列表将在一周内到期",
+       g->cert_doors, g->cert_unlisted, g->cert_ending);
+}
+
 void judge_session_limits(const struct sh_security_facts *f, struct sh_control_found *o)
 {
     const struct sh_guard_settings *s = &f->guard.settings;

@@ -15,7 +15,16 @@ NOT_ANSWERS = {"sqlite.c", "sqlite_care.c", "blob.c", "guard.c", "keyring.c", "t
 GENERIC = {"%s", "%s %s", "%s: %.200s", "%.*s %.*s", "%s (at byte %u)", "The permission %s (%s) is missing.",
            "Ask an administrator for a role that has it."}
 # Rows for what is printed into another sentence.
-INNER = {"system", "security", "audit"}
+INNER = {"system", "security", "audit",
+         # of OpenSSL, in a sentence about a chain
+         "certificate signature failure", "unable to get local issuer certificate", "unable to get issuer certificate",
+         "unable to verify the first certificate", "self-signed certificate", "self-signed certificate in certificate chain",
+         "certificate has expired", "certificate is not yet valid", "invalid CA certificate", "path length constraint exceeded",
+         "CA signature digest algorithm too weak", "EE certificate key too weak", "CA certificate key too weak", "unhandled critical extension",
+         "certificate chain too long"}
+# All sentences of these are told, by whatever call.
+WHOLE = {"trust.c", "trust_check.c", "trust_crl.c", "cert_door.c", "cert_try.c"}
+SENTENCE = re.compile(r"[A-Z%][^\n]* .*\.$")
 
 
 def text_of(literals):
@@ -25,36 +34,42 @@ def text_of(literals):
 def said():
     """{format: file}: the texts of sh_diag_set, sh_diag_remedy and guard_provider_bad, all branches of a ?: included."""
     out = {}
+    files = sorted(glob.glob(os.path.join(ROOT, "src", "crypto", "trust*.c")))
     for pattern in ("guard/*.c", "twin/*.c", "api/*.c", "record/*.c", "access/channels/*.c", "value/dataclass.c"):
-        for path in sorted(glob.glob(os.path.join(ROOT, "src", pattern))):
-            if os.path.basename(path) in NOT_ANSWERS:
-                continue
-            with open(path, encoding="utf-8") as f:
-                source = f.read()
-            for call in re.finditer(r"\b(?:sh_diag_(?:set|remedy)|guard_provider_bad)\(", source):
-                depth, end, quoted = 1, call.end(), False
-                while depth > 0:
-                    c = source[end]
-                    if quoted:
-                        end += c == "\\"
-                        quoted = c != '"'
-                    else:
-                        quoted = c == '"'
-                        depth += (c == "(") - (c == ")")
-                    end += 1
-                body = source[call.end():end - 1]
-                if call[0].startswith("guard_provider_bad"):  # a place, then both sentences
-                    for literals in re.findall(LITERALS, body)[1:]:
-                        out.setdefault(text_of(literals), os.path.relpath(path, ROOT))
-                    continue
-                first = body.split(",", 1)[1]
-                choice = re.match(rf"[^\",]*\?\s*{LITERALS}:\s*{LITERALS}", first)
-                plain = re.match(rf"\s*{LITERALS}", first)
-                found = [choice[1], choice[2]] if choice else [plain[1]] if plain else []
-                if any(HAN.search(x) for x in found):
-                    continue  # chosen by the caller's language there
-                for literals in found:
+        files += sorted(glob.glob(os.path.join(ROOT, "src", pattern)))
+    for path in files:
+        if os.path.basename(path) in NOT_ANSWERS:
+            continue
+        with open(path, encoding="utf-8") as f:
+            source = f.read()
+        if os.path.basename(path) in WHOLE:
+            for literals in re.findall(LITERALS, source):
+                if SENTENCE.match(text_of(literals)):
                     out.setdefault(text_of(literals), os.path.relpath(path, ROOT))
+        for call in re.finditer(r"\b(?:sh_diag_(?:set|remedy)|guard_provider_bad)\(", source):
+            depth, end, quoted = 1, call.end(), False
+            while depth > 0:
+                c = source[end]
+                if quoted:
+                    end += c == "\\"
+                    quoted = c != '"'
+                else:
+                    quoted = c == '"'
+                    depth += (c == "(") - (c == ")")
+                end += 1
+            body = source[call.end():end - 1]
+            if call[0].startswith("guard_provider_bad"):  # a place, then both sentences
+                for literals in re.findall(LITERALS, body)[1:]:
+                    out.setdefault(text_of(literals), os.path.relpath(path, ROOT))
+                continue
+            first = body.split(",", 1)[1]
+            choice = re.match(rf"[^\",]*\?\s*{LITERALS}:\s*{LITERALS}", first)
+            plain = re.match(rf"\s*{LITERALS}", first)
+            found = [choice[1], choice[2]] if choice else [plain[1]] if plain else []
+            if any(HAN.search(x) for x in found):
+                continue  # chosen by the caller's language there
+            for literals in found:
+                out.setdefault(text_of(literals), os.path.relpath(path, ROOT))
     return out
 
 

@@ -84,7 +84,7 @@ def set_up(s, d):
     made = s.post("/api/v1/identity-providers", form(s, d))
     check("the password is not told", ("bind_password" in made, made["has_secret"], made["kind"]), (False, True, "ldap"))
     check("the sign-in page learns its name alone", s.get("/api/v1/sign-in"),
-          {"providers": [], "directories": [{"id": "dir", "zh": "厂内目录", "en": "Plant directory"}]})
+          {"providers": [], "directories": [{"id": "dir", "zh": "厂内目录", "en": "Plant directory"}], "certificates": []})
     for change, path in (
         ({"servers": []}, "/servers"), ({"servers": ["a b"]}, "/servers"), ({"servers": ["a:0"]}, "/servers"), ({"servers": ["[::1"]}, "/servers"),
         ({"servers": ["a"] * 5}, "/servers"), ({"tls": "ssl"}, "/tls"), ({"tls": "none", "servers": ["ldap.plant.cn"]}, "/tls"),

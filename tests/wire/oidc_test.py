@@ -135,7 +135,7 @@ def oathtool(secret):
 
 def providers(s, peer):
     base = {"client_id": "songhua", "client_secret": SECRET, "scopes": "openid profile groups"}
-    check("no door", s.get("/api/v1/sign-in"), {"providers": [], "directories": []})
+    check("no door", s.get("/api/v1/sign-in"), {"providers": [], "directories": [], "certificates": []})
     made = s.post("/api/v1/identity-providers", {"id": "corp", "issuer": peer.issuer, "zh": "集团", "en": "Corp", **base})
     check("the secret is not told", ("client_secret" in made, made["has_secret"], "secret" in json.dumps(made["id"])), (False, True, False))
     s.post("/api/v1/identity-providers", {"id": "es", "issuer": peer.issuer, **base, "client_id": "songhua-es", "people": "create",
@@ -146,8 +146,8 @@ def providers(s, peer):
     s.post("/api/v1/identity-providers", {"id": "evil", "issuer": peer.hostile, **base, "people": "create", "roles": ["viewer"]})
     check("names and no more", s.get("/api/v1/sign-in"), {"providers": [
         {"id": "corp", "zh": "集团", "en": "Corp"}, {"id": "ed", "zh": "", "en": ""}, {"id": "es", "zh": "", "en": ""},
-        {"id": "evil", "zh": "", "en": ""}], "directories": []})
-    check("of another tenant", Browser(s).api("GET", "sign-in?tenant=nowhere"), (200, {"providers": [], "directories": []}))
+        {"id": "evil", "zh": "", "en": ""}], "directories": [], "certificates": []})
+    check("of another tenant", Browser(s).api("GET", "sign-in?tenant=nowhere"), (200, {"providers": [], "directories": [], "certificates": []}))
     for body, status, code in (
         ({"id": "corp", "issuer": peer.issuer, "client_id": "x"}, 409, "exists"),
         ({"id": "Corp", "issuer": peer.issuer, "client_id": "x"}, 400, "bad_request"),

@@ -191,6 +191,8 @@ static void test_signature_cut_or_with_more_behind_fails(void **state)
             assert_int_equal(look(*state, &l), SH_E_DENIED);
         }
     }
+    const struct look none = {.ca = sm2_root, .cert = sm2_li, .sig = sh_bytes_of(NULL, 0)};
+    assert_fails(*state, &none, SH_TRUST_SIGNATURE, "signature_form");
     const struct look l = {.ca = rsa_root, .cert = rsa_li, .sig = sh_bytes_of(sig_rsa_li, 255)};
     assert_fails(*state, &l, SH_TRUST_SIGNATURE, "signature_form");
 }

@@ -180,6 +180,20 @@ static void some_providers(struct sh_security_facts *f)
 {
     f->guard.providers = 2;
 }
+static void spoil_cert_doors(struct sh_security_facts *f)
+{
+    f->guard.cert_doors = 2;
+    f->guard.cert_unlisted = 1;
+}
+static void spoil_cert_ending(struct sh_security_facts *f)
+{
+    f->guard.cert_doors = 2;
+    f->guard.cert_ending = 1;
+}
+static void some_cert_doors(struct sh_security_facts *f)
+{
+    f->guard.cert_doors = 2;
+}
 static void spoil_idle(struct sh_security_facts *f)
 {
     f->guard.settings.session_idle_us = DAY_US;
@@ -352,6 +366,9 @@ static const struct fault faults[] = {
     {"people.providers", spoil_providers, SH_CONTROL_PART, "they may give"},
     {"people.providers", spoil_providers_clear, SH_CONTROL_PART, "1 of them without TLS"},
     {"people.providers", some_providers, SH_CONTROL_MET, "never give"},
+    {"people.certificates", spoil_cert_doors, SH_CONTROL_PART, "1 of them do not insist"},
+    {"people.certificates", spoil_cert_ending, SH_CONTROL_PART, "in 1 an authority"},
+    {"people.certificates", some_cert_doors, SH_CONTROL_MET, "2 providers"},
     {"people.sessions", spoil_idle, SH_CONTROL_PART, "after 1440 minutes"},
     {"people.confirmation", spoil_confirm, SH_CONTROL_NOT_MET, "never asked"},
     {"people.separated", spoil_separation, SH_CONTROL_NOT_MET, "not separated"},

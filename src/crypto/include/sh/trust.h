@@ -43,7 +43,8 @@ struct sh_trust_crl {
     char issuer[SH_TRUST_NAME_CHARS];
     int64_t this_us;
     int64_t next_us;
-    size_t n; /* certificates in it */
+    size_t n;                      /* certificates in it */
+    uint8_t sha256[SH_HASH_BYTES]; /* of the DER form */
 };
 
 /* ---- the trust list ---- */

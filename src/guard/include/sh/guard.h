@@ -911,6 +911,9 @@ struct sh_guard_security {
     bool separated;                      /* the three administrators are different people */
     uint32_t providers;                  /* of sign-in, in use */
     uint32_t providers_clear;            /* of these, called without TLS (this machine itself) */
+    uint32_t cert_doors;                 /* of these, of the kind certificate */
+    uint32_t cert_unlisted;              /* of these, without a list of revoked ones, or lenient */
+    uint32_t cert_ending;                /* with an authority or a list that ends within a week */
     enum sh_master_kind master;          /* where the master key is */
     enum sh_box_kind box;                /* how secrets are sealed */
     int64_t key_us;                      /* when the key in use was made; 0 = not known */
