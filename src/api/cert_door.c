@@ -159,7 +159,7 @@ int api_cert_answer(struct api_req *r)
 
 int api_cert_bind(struct api_req *r)
 {
-    const struct sh_cert_answer answer = answer_of(r, sh_json_get_str(r->body, "provider"));
+    const struct sh_cert_answer answer = answer_of(r, r->params[0]);
     const struct sh_guard_at at = api_at(r);
     struct sh_cert_result res;
     struct sh_diag d = {.line = 0};

@@ -215,13 +215,12 @@ const struct api_route api_routes[] = {
      "提交证书及其对质询文本的签名：登录或再次确认", NULL,
      "{\"type\":\"object\",\"required\":[\"certificate\",\"signature\"],\"properties\":{"
      "\"certificate\":" TEXT ",\"chain\":" TEXT ",\"signature\":" TEXT "}}"},
-    {SH_HTTP_POST, V1 "sessions/current/certificates", "bindCertificate", API_SIGNED_IN,
+    {SH_HTTP_POST, V1 "sign-in/{id}/bind", "bindCertificate", API_SIGNED_IN,
      API_F_SECRET | API_F_CONFIRM, api_cert_bind,
      "Bind one's own certificate, by its signature of a text, to sign in with it from now on.",
      "绑定本人证书（须签名质询文本），此后可用其登录", NULL,
-     "{\"type\":\"object\",\"required\":[\"provider\",\"certificate\",\"signature\"],"
-     "\"properties\":{\"provider\":" TEXT ",\"certificate\":" TEXT ",\"chain\":" TEXT
-     ",\"signature\":" TEXT "}}"},
+     "{\"type\":\"object\",\"required\":[\"certificate\",\"signature\"],\"properties\":{"
+     "\"certificate\":" TEXT ",\"chain\":" TEXT ",\"signature\":" TEXT "}}"},
     {SH_HTTP_GET, V1 "identity-providers", "listProviders", SH_PERM_PEOPLE_READ, 0,
      api_providers_list, "Providers of sign-in of a tenant.", "统一认证提供方列表", NULL, NULL},
     {SH_HTTP_POST, V1 "identity-providers", "createProvider", SH_PERM_PEOPLE_WRITE, API_F_CONFIRM,

@@ -86,36 +86,6 @@ static sh_err read_crls(struct sh_str pem, X509_CRL **out, size_t cap, size_t *n
     return err == SH_E_NOTFOUND ? SH_OK : err;
 }
 
-sh_err sh_trust_crl_pem(struct sh_bytes in, struct sh_buf *out)
-{
-    X509_CRL *list[SH_TRUST_CRLS] = {NULL};
-    size_t n = 0;
-    sh_err err = SH_E_PROTO;
-    if (in.n > 0 && in.n <= SH_TRUST_CRL_MAX && in.p[0] == 0x30) {
-        const unsigned char *p = in.p;
-        list[0] = d2i_X509_CRL(NULL, &p, (long)in.n);
-        n = list[0] == NULL ? 0 : 1;
-        err = n == 1 && p == in.p + in.n ? SH_OK : SH_E_PROTO;
-    } else if (in.n > 0 && in.n <= SH_TRUST_CRL_MAX) {
-        err = read_crls(sh_bytes_str(in), list, SH_TRUST_CRLS, &n);
-    }
-    BIO *bio = BIO_new(BIO_s_mem());
-    for (size_t i = 0; err == SH_OK && i < n; i++) {
-        err = bio != NULL && PEM_write_bio_X509_CRL(bio, list[i]) == 1 ? SH_OK : SH_E_NOMEM;
-    }
-    if (err == SH_OK) {
-        char *p = NULL;
-        const long len = BIO_get_mem_data(bio, &p);
-        err = len > SH_TRUST_CRL_MAX ? SH_E_LIMIT : sh_buf_put(out, p, (size_t)len);
-    }
-    BIO_free(bio);
-    for (size_t i = 0; i < n; i++) {
-        X509_CRL_free(list[i]);
-    }
-    ERR_clear_error();
-    return err;
-}
-
 /* ---- the trust list ---- */
 
 bool sh_trust_policies_ok(struct sh_str policies)
@@ -172,7 +142,7 @@ static sh_err read_authorities(struct sh_trust *t, struct sh_str pem, struct sh_
 static sh_err read_revoked(struct sh_trust *t, struct sh_str pem, struct sh_diag *diag)
 {
     static const char paste[] =
-        "Give the authorities' lists in PEM or DER, at most 16 and 256 KiB.";
+        "Give the authorities' lists in PEM, at most 16 and 256 KiB.";
     if (pem.n == 0) {
         return SH_OK;
     }

@@ -187,7 +187,7 @@ static sh_err read_lists(struct sh_guard *g, const json_t *o, struct guard_trust
     if (err == SH_E_INVAL) {
         return guard_provider_bad(
             diag, "/crl", "This is no list of revoked certificates.",
-            "Give the authorities' lists in PEM or DER, at most 16 and 256 KiB.");
+            "Give the authorities' lists in PEM, at most 16 and 256 KiB.");
     }
     return err;
 }

@@ -112,15 +112,16 @@ class Browser:
 
     def call(self, method, path, body=None, language="en", **head):
         c = http.client.HTTPConnection("127.0.0.1", self.s.http, timeout=60, source_address=(self.address, 0))
-        if self.cookies:
-            head["Cookie"] = "; ".join(f"{k}={v}" for k, v in self.cookies.items())
+        sent = [f"{k}={value}" for k, (value, below) in self.cookies.items() if path.startswith(below)]
+        if sent:
+            head["Cookie"] = "; ".join(sent)
         c.request(method, path, None if body is None else json.dumps(body),
                   {"Content-Type": "application/json", "Accept-Language": language, **self.csrf, **head})
         answer = c.getresponse()
         data = answer.read()
         for line in answer.headers.get_all("Set-Cookie") or []:
             name, value = line.split(";")[0].split("=", 1)
-            self.cookies[name] = value
+            self.cookies[name] = (value, re.search(r"Path=([^;]+)", line)[1])
         c.close()
         got = json.loads(data) if data else None
         if answer.status == 201 and "csrf" in got:
@@ -290,8 +291,7 @@ def own(s, ca, li):
     def bind(person):
         text = b.challenge(**{"for": "bind"})
         check("says so", text.split("\n")[0], "Songhua binding of a certificate")
-        return b.call("POST", "/api/v1/sessions/current/certificates",
-                      {"provider": "gm", "certificate": person.pem, "signature": person.sign(text)})
+        return b.call("POST", "/api/v1/sign-in/gm/bind", {"certificate": person.pem, "signature": person.sign(text)})
 
     check("bound", bind(wang), (204, None))
     check("somebody else's", bind(li)[0], 409)

@@ -454,32 +454,6 @@ static void test_trust_list_refuses_what_is_no_authority(void **state)
     sh_trust_free(t);
 }
 
-static void test_crl_pem_takes_both_forms(void **state)
-{
-    struct fixture *f = *state;
-    struct sh_buf der;
-    struct sh_buf pem;
-    char text[4096];
-    size_t n = 0;
-    sh_buf_init(&der, &f->t.alloc, SH_PEM_MAX);
-    sh_buf_init(&pem, &f->t.alloc, SH_TRUST_CRL_MAX);
-    for (const char *p = strchr(crl_sm2, '\n') + 1; p < strstr(crl_sm2, "-----END"); p++) {
-        if (*p != '\n') {
-            text[n++] = *p;
-        }
-    }
-    assert_ok(sh_base64_parse(sh_str_of(text, n), false, &der));
-    assert_ok(sh_trust_crl_pem(sh_buf_bytes(&der), &pem));
-    assert_int_equal(pem.n, strlen(crl_sm2));
-    assert_memory_equal(pem.p, crl_sm2, pem.n);
-    sh_buf_clear(&pem);
-    assert_ok(sh_trust_crl_pem(sh_bytes_of(crl_sm2, strlen(crl_sm2)), &pem));
-    assert_int_equal(sh_trust_crl_pem(sh_bytes_of("no", 2), &pem), SH_E_PROTO);
-    assert_int_equal(sh_trust_crl_pem(sh_bytes_of(der.p, der.n - 1), &pem), SH_E_PROTO);
-    sh_buf_fini(&der);
-    sh_buf_fini(&pem);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -502,7 +476,6 @@ int main(void)
         cmocka_unit_test(test_badge_tells_names_and_prints),
         cmocka_unit_test(test_badge_reads_plain_base64),
         cmocka_unit_test(test_trust_list_refuses_what_is_no_authority),
-        cmocka_unit_test(test_crl_pem_takes_both_forms),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -43,7 +43,46 @@ export interface DirectoryProvider extends ProviderBase {
   group_base: string;
   group_filter: string;
 }
-export type Provider = OidcProvider | DirectoryProvider;
+export interface CertificateProvider extends ProviderBase {
+  kind: 'certificate';
+  ca: string;
+  distid: string;
+  policies: string;
+  revocation: 'strict' | 'lenient';
+  client_auth: boolean;
+  match: 'fingerprint' | 'name';
+  self_bind: boolean;
+  authorities: { subject: string; issuer: string; serial: string; key: string; from: string; until: string; sha256: string; sm3: string }[];
+  revocation_lists: {
+    issuer: string;
+    this_update: string;
+    next_update: string | null;
+    revoked: number;
+    of_trust_list: boolean;
+    sha256: string;
+  }[];
+}
+export type Provider = OidcProvider | DirectoryProvider | CertificateProvider;
+/** What trying a provider of certificates answers. */
+export interface CertificateTrial {
+  good: boolean;
+  steps: { step: string; result: 'ok' | 'failed' | 'skipped'; detail: string }[];
+  found: {
+    subject: string;
+    issuer: string;
+    serial: string;
+    key: string;
+    from: string;
+    until: string;
+    sha256: string;
+    sm3: string;
+    name: string;
+    display: string;
+    groups: string[];
+    roles: string[];
+    person: string | null;
+  } | null;
+}
 /** What trying a directory answers. */
 export interface DirectoryTrial {
   good: boolean;

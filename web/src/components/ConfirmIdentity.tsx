@@ -1,15 +1,19 @@
 // Asks for the password once more when the server wants it for a dangerous act; the act goes on then.
 import { Form, Input, Modal } from 'antd';
-import { useEffect, useRef, useState } from 'react';
+import { lazy, Suspense, useEffect, useRef, useState } from 'react';
 import { post, Problem, whenConfirmNeeded } from '../api/client';
 import { startAt, whenConfirmed, type Door } from '../api/outside';
 import { useSession } from '../app/session';
 import type { Assertion } from '../api/webauthn';
 import { t } from '../i18n';
-import { Doors, useDoors } from './Doors';
+import { Doors, useCertificateDoors, useDoors } from './Doors';
+import { Loading } from './Loading';
+import { OutsideCode } from './OutsideCode';
 import { ProblemView } from './ProblemView';
 import { factorsOf, SecondFactor } from './SecondFactor';
 import { useAct } from './useAct';
+
+const CertificateSign = lazy(() => import('./CertificateSign'));
 
 interface Values {
   password: string;
@@ -20,6 +24,8 @@ export function ConfirmIdentity() {
   const { session } = useSession();
   const linked = session?.providers ?? [];
   const doors = useDoors(session?.user.tenant ?? '').filter((door) => linked.includes(door.id));
+  const certificates = useCertificateDoors(session?.user.tenant ?? '').filter((door) => linked.includes(door.id));
+  const [badge, setBadge] = useState<Door | 'code' | null>(null);
   const directory = (session?.directories ?? []).length > 0;
   const password = session?.password !== false || directory;
   const [open, setOpen] = useState(false);
@@ -46,6 +52,7 @@ export function ConfirmIdentity() {
   const end = (yes: boolean) => {
     setOpen(false);
     setFactors(null);
+    setBadge(null);
     setProblem(null);
     waiting.current.splice(0).forEach((resolve) => resolve(yes));
   };
@@ -71,11 +78,11 @@ export function ConfirmIdentity() {
       cancelText={t('action.cancel')}
       confirmLoading={busy}
       onOk={() => form.submit()}
-      okButtonProps={{ style: password ? undefined : { display: 'none' } }}
+      okButtonProps={{ style: password && !badge ? undefined : { display: 'none' } }}
       onCancel={() => end(false)}
       destroyOnHidden
       afterOpenChange={(shown) => shown && (form.getFieldInstance('password') as { focus?: () => void } | undefined)?.focus?.()}
-      width={420}
+      width={badge ? 680 : 420}
       zIndex={2000}
     >
       <p>{t('confirm.what')}</p>
@@ -85,7 +92,15 @@ export function ConfirmIdentity() {
           <Doors doors={doors} word="outside.confirm" onPick={goTo} />
         </>
       ) : null}
-      {password ? (
+      {badge === 'code' ? <OutsideCode onDone={() => end(true)} /> : null}
+      {badge && badge !== 'code' ? (
+        <Suspense fallback={<Loading />}>
+          <CertificateSign door={badge} purpose="confirm" onDone={() => end(true)} onCode={() => setBadge('code')} />
+        </Suspense>
+      ) : (
+        <Doors doors={badge ? [] : certificates} word="outside.confirm" onPick={setBadge} />
+      )}
+      {password && !badge ? (
       <Form<Values> form={form} layout="vertical" requiredMark={false} preserve={false} onFinish={(v) => void submit(v)}>
         <Form.Item
           name="password"

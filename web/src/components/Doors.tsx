@@ -13,6 +13,11 @@ export function useDirectories(tenant: string): Door[] {
   return useResource<{ directories?: Door[] }>('sign-in', { tenant }).data?.directories ?? [];
 }
 
+/** The providers that take certificates. */
+export function useCertificateDoors(tenant: string): Door[] {
+  return useResource<{ certificates?: Door[] }>('sign-in', { tenant }).data?.certificates ?? [];
+}
+
 interface Props {
   doors: Door[];
   word: 'outside.enter' | 'outside.confirm';

@@ -150,6 +150,10 @@ export const pages: readonly PageHelp[] = [
     steps: [
       ['新建认证源，填写地址和客户端信息，先“测试连接”。', 'Add a provider with address and client, and try the connection first.'],
       ['角色规则决定登录者得到哪些角色；管理员权限不会由规则授予。', 'The rule of roles says who gets what; powers of administrators are never given by it.'],
+      [
+        '数字证书：填写 CA 证书和吊销列表；人员在个人账户页签名一次即绑定。',
+        'Certificates: enter the authorities and their lists; people bind theirs on the account page by signing once.',
+      ],
       ['认证源不可用时，本地管理员仍可登录。', 'Local administrators still come in when the provider is away.'],
     ],
     more: ['/people'],

@@ -6,6 +6,7 @@ import { dashboardWords } from './wordsDashboards';
 import { commandWords } from './wordsCommands';
 import { dataWords } from './wordsData';
 import { deviceWords } from './wordsDevices';
+import { certificateWords } from './wordsCertificate';
 import { directoryWords } from './wordsDirectory';
 import { historyWords } from './wordsHistory';
 import { identityWords } from './wordsIdentity';
@@ -551,6 +552,7 @@ const table = {
   ...importWords,
   ...accountWords,
   ...outsideWords,
+  ...certificateWords,
   ...directoryWords,
   ...thingWords,
 

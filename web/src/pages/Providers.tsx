@@ -2,7 +2,7 @@ import { DeleteOutlined } from '@ant-design/icons';
 import { Button, Form, Input, Select, Switch } from 'antd';
 import { useMemo, useState } from 'react';
 import { post, put, remove, seg } from '../api/client';
-import type { DirectoryProvider, OidcProvider, Provider } from '../api/outside';
+import type { CertificateProvider, DirectoryProvider, OidcProvider, Provider } from '../api/outside';
 import { useResource } from '../api/useResource';
 import { useSession } from '../app/session';
 import { AdminTable } from '../components/AdminTable';
@@ -10,18 +10,22 @@ import type { Column } from '../components/DataTable';
 import { RolePicker } from '../components/RolePicker';
 import { pick, t, useLanguage } from '../i18n';
 import type { Page, Role } from '../api/types';
+import { certificateFresh, CertificateFields, CertificateGroups } from './providers/CertificateFields';
 import { directoryFresh, DirectoryFields, DirectoryGroups } from './providers/DirectoryFields';
 import { ProviderTrial } from './providers/ProviderTrial';
 
-type Members = Omit<OidcProvider, 'kind'> & Omit<DirectoryProvider, 'kind'> & { kind: Provider['kind'] };
-type Values = Omit<Members, 'has_secret' | 'revision'> & { client_secret?: string; bind_password?: string };
+type Members = Omit<OidcProvider, 'kind'> & Omit<DirectoryProvider, 'kind'> & Omit<CertificateProvider, 'kind'> & { kind: Provider['kind'] };
+type Values = Omit<Members, 'has_secret' | 'revision'> & { client_secret?: string; bind_password?: string; crl?: string; crl_drop?: boolean };
+
+const whereOf = (p: Provider) =>
+  p.kind === 'ldap' ? p.servers.join(' ') : p.kind === 'certificate' ? p.authorities.map((ca) => ca.subject).join('; ') : p.issuer;
 
 function columnsOf(): Column<Provider>[] {
   return [
     { key: 'id', title: t('provider.id'), width: '11%', render: (p) => p.id },
     { key: 'name', title: t('provider.name'), width: '15%', render: (p) => pick(p, p.id) },
     { key: 'kind', title: t('provider.kind'), width: 130, render: (p) => t(`providerKind.${p.kind}`) },
-    { key: 'issuer', title: t('provider.where'), render: (p) => (p.kind === 'ldap' ? p.servers.join(' ') : p.issuer) },
+    { key: 'issuer', title: t('provider.where'), render: whereOf },
     { key: 'people', title: t('provider.people'), width: '20%', render: (p) => t(`providerPeople.${p.people}`) },
     {
       key: 'state',
@@ -119,31 +123,32 @@ function Fields({ row, callback }: { row: Provider | null; callback: string }) {
   const people = Form.useWatch<Provider['people'] | undefined>('people') ?? 'linked';
   const needed = [{ required: true, whitespace: true, message: t('provider.needed') }];
   const ldap = kind === 'ldap';
+  const certificate = kind === 'certificate';
   return (
     <div className="two-columns">
       <Form.Item name="kind" label={t('provider.kind')}>
         <Select
           disabled={row !== null}
           autoFocus={row === null}
-          onChange={(value: Provider['kind']) => form.setFieldsValue(value === 'ldap' ? directoryFresh : fresh)}
-          options={(['oidc', 'ldap'] as const).map((value) => ({ value, label: t(`providerKind.${value}`) }))}
+          onChange={(value: Provider['kind']) => form.setFieldsValue(freshOf[value])}
+          options={(['oidc', 'ldap', 'certificate'] as const).map((value) => ({ value, label: t(`providerKind.${value}`) }))}
         />
       </Form.Item>
       <Form.Item
         name="id"
         label={t('provider.id')}
-        extra={ldap ? t('directory.idHint') : t('provider.idHint', { url: callback.replace('{id}', id || '<id>') })}
+        extra={kind !== 'oidc' ? t('directory.idHint') : t('provider.idHint', { url: callback.replace('{id}', id || '<id>') })}
         rules={[{ required: true, pattern: /^[a-z0-9][a-z0-9-]{0,31}$/, message: t('provider.idBad') }]}
       >
         <Input disabled={row !== null} autoComplete="off" placeholder="corp" />
       </Form.Item>
-      <Form.Item name="zh" label={t(ldap ? 'directory.zh' : 'provider.zh')}>
+      <Form.Item name="zh" label={t(ldap || certificate ? 'directory.zh' : 'provider.zh')}>
         <Input />
       </Form.Item>
-      <Form.Item name="en" label={t(ldap ? 'directory.en' : 'provider.en')}>
+      <Form.Item name="en" label={t(ldap || certificate ? 'directory.en' : 'provider.en')}>
         <Input />
       </Form.Item>
-      {ldap ? <DirectoryFields hasSecret={row?.has_secret === true} /> : <OidcFields row={row} />}
+      {ldap ? <DirectoryFields hasSecret={row?.has_secret === true} /> : certificate ? <CertificateFields row={row} /> : <OidcFields row={row} />}
       <Form.Item name="people" label={t('provider.people')}>
         <Select options={(['linked', 'create', 'map'] as const).map((value) => ({ value, label: t(`providerPeople.${value}`) }))} />
       </Form.Item>
@@ -156,6 +161,8 @@ function Fields({ row, callback }: { row: Provider | null; callback: string }) {
         <>
           {ldap ? (
             <DirectoryGroups />
+          ) : certificate ? (
+            <CertificateGroups />
           ) : (
             <Form.Item name="roles_claim" label={t('provider.rolesClaim')} rules={needed}>
               <Input />
@@ -164,7 +171,7 @@ function Fields({ row, callback }: { row: Provider | null; callback: string }) {
           <MapRows />
         </>
       ) : null}
-      {ldap ? null : <OidcSecond />}
+      {kind === 'oidc' ? <OidcSecond /> : null}
       {row ? (
         <Form.Item name="disabled" label={t('provider.off')} valuePropName="checked" extra={t('provider.offHint')}>
           <Switch size="small" />
@@ -184,6 +191,8 @@ const fresh: Partial<Values> = {
   map: [],
   second_factor: 'own',
 };
+
+const freshOf: Record<Provider['kind'], Partial<Members>> = { oidc: fresh, ldap: directoryFresh, certificate: certificateFresh };
 
 export default function Providers() {
   const lang = useLanguage();
@@ -205,12 +214,13 @@ export default function Providers() {
         wide
         fields={(row) => <Fields row={row} callback={callback} />}
         initial={(row) => row ?? fresh}
-        save={({ client_secret, bind_password, servers, ...values }, row) => {
+        save={({ client_secret, bind_password, servers, crl, crl_drop, ...values }, row) => {
           const body = {
             ...values,
             ...(servers ? { servers: servers.filter((server) => server !== '') } : {}),
             ...(client_secret ? { client_secret } : {}),
             ...(bind_password ? { bind_password } : {}),
+            ...(crl || crl_drop ? { crl: crl_drop ? '' : crl } : {}),
           };
           return row ? put(`identity-providers/${seg(row.id)}`, body) : post('identity-providers', body);
         }}

@@ -1,14 +1,17 @@
 import { Button, Form, Input } from 'antd';
-import { useEffect, useState } from 'react';
+import { lazy, Suspense, useEffect, useState } from 'react';
 import { LookButtons } from '../app/Shell';
 import { useSession } from '../app/session';
-import { outsideProblem, outsideReturn, startAt } from '../api/outside';
-import { Doors, useDirectories, useDoors } from '../components/Doors';
+import { outsideProblem, outsideReturn, startAt, type Door } from '../api/outside';
+import { Doors, useCertificateDoors, useDirectories, useDoors } from '../components/Doors';
+import { Loading } from '../components/Loading';
 import { OutsideCode } from '../components/OutsideCode';
 import { ProblemView } from '../components/ProblemView';
 import { factorsOf, SecondFactor } from '../components/SecondFactor';
 import { useAct } from '../components/useAct';
 import { pick, t } from '../i18n';
+
+const CertificateSign = lazy(() => import('../components/CertificateSign'));
 
 interface Values {
   user: string;
@@ -21,6 +24,8 @@ export function SignIn() {
   const tenant = new URLSearchParams(location.search).get('tenant') ?? '';
   const doors = useDoors(tenant);
   const directories = useDirectories(tenant);
+  const certificates = useCertificateDoors(tenant);
+  const [badge, setBadge] = useState<Door | null>(null);
   const [why, setWhy] = useState(outsideReturn?.why ?? '');
   const { busy, problem, run } = useAct();
   const [form] = Form.useForm<Values>();
@@ -44,7 +49,7 @@ export function SignIn() {
       <header className="sign-in-top">
         <LookButtons />
       </header>
-      <main className="sign-in-box">
+      <main className={badge ? 'sign-in-box roomy' : 'sign-in-box'}>
         <img src="/icon.svg" alt="" width={44} height={44} />
         <h1>{t('app.name')}</h1>
         <p className="dim">{t('app.what')}</p>
@@ -52,6 +57,24 @@ export function SignIn() {
           <>
             <OutsideCode onDone={refresh} />
             <Button type="link" onClick={() => setWhy('')}>
+              {t('outside.again')}
+            </Button>
+          </>
+        ) : badge ? (
+          <>
+            <h2>{t('cert.title')} · {pick(badge, badge.id)}</h2>
+            <Suspense fallback={<Loading />}>
+              <CertificateSign
+                door={badge}
+                purpose="sign-in"
+                onDone={refresh}
+                onCode={() => {
+                  setBadge(null);
+                  setWhy('code');
+                }}
+              />
+            </Suspense>
+            <Button type="link" onClick={() => setBadge(null)}>
               {t('outside.again')}
             </Button>
           </>
@@ -96,7 +119,7 @@ export function SignIn() {
           </Button>
         </Form>
         )}
-        {why !== 'code' && doors.length > 0 ? (
+        {why !== 'code' && !badge && doors.length + certificates.length > 0 ? (
           <>
             <p className="or dim">{t('outside.or')}</p>
             <Doors
@@ -104,6 +127,7 @@ export function SignIn() {
               word="outside.enter"
               onPick={(door) => location.assign(startAt(door.id, { back: location.pathname + location.search }))}
             />
+            <Doors doors={certificates} word="outside.enter" onPick={setBadge} />
           </>
         ) : null}
         <details>

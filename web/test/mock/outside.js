@@ -1,5 +1,6 @@
 // Providers of sign-in in the mock: methods of Mock. There is no provider behind it: what the exchange does is the real server's to say.
 import { answer, notFound, Refusal } from './answer.js';
+import { certificateEntered, certificateTrial, FRESH_CERTIFICATE } from './certificate.js';
 
 const FRESH = {
   kind: 'oidc',
@@ -41,11 +42,12 @@ export const outsideRoutes = {
   doors(res) {
     const open = (this.providers ?? []).filter((p) => !p.disabled);
     const of = (kind) => open.filter((p) => p.kind === kind).map(({ id, zh, en }) => ({ id, zh, en }));
-    return answer(res, 200, { providers: of('oidc'), directories: of('ldap') });
+    return answer(res, 200, { providers: of('oidc'), directories: of('ldap'), certificates: of('certificate') });
   },
 
   /** A page of the browser: always refused here. */
-  door(req, res, path) {
+  door(req, res, path, json) {
+    if (['challenge', 'answer', 'bind'].includes(path[2])) return this.certificateDoor(req, res, path, json);
     if (path[1] === 'code' || path[1] === 'key') throw new Refusal(401, 'sign_in_over', '此浏览器没有等待验证码的登录', '请重新通过统一认证登录。');
     if (path[2] !== 'start' && path[2] !== 'callback') throw notFound(path.join('/'));
     const known = (this.providers ?? []).some((p) => p.id === path[1] && p.kind === 'oidc' && !p.disabled);
@@ -62,6 +64,7 @@ export const outsideRoutes = {
     }
     if (rest[0] !== undefined && at < 0) throw notFound(rest[0]);
     if (rest[1] === 'try' && this.providers[at].kind === 'ldap') return answer(res, 200, directoryTrial(this.providers[at], json()));
+    if (rest[1] === 'try' && this.providers[at].kind === 'certificate') return answer(res, 200, certificateTrial(this.providers[at], json()));
     if (rest[1] === 'try') return answer(res, 200, { good: false, code: 'provider_down', detail: "the provider's document: no route to host" });
     if (req.method === 'GET') return answer(res, 200, this.providers[at]);
     this.dangerous();
@@ -71,13 +74,15 @@ export const outsideRoutes = {
       this.providers.splice(at, 1);
       return answer(res, 204);
     }
-    const { client_secret, bind_password, ...asked } = json();
+    const { client_secret, bind_password, ...entered } = json();
+    const asked = (entered.kind ?? this.providers[at]?.kind) === 'certificate' ? certificateEntered(entered) : entered;
     const secret = client_secret ?? bind_password;
     if (asked.tls === 'none' && !asked.allow_clear && asked.servers.some((s) => !/^(localhost|127\.)/.test(s))) {
       throw new Refusal(400, 'bad_request', 'Without TLS passwords cross the network in clear.', 'Use ldaps or starttls; allow_clear takes it nevertheless.');
     }
     if (req.method === 'POST' && this.providers.some((p) => p.id === asked.id)) throw new Refusal(409, 'exists', '名称已存在', '请换一个名称。');
-    const old = this.providers[at] ?? { ...(asked.kind === 'ldap' ? FRESH_DIRECTORY : FRESH), tenant: '', has_secret: false, created: new Date().toISOString(), revision: 0 };
+    const fresh = { ldap: FRESH_DIRECTORY, certificate: FRESH_CERTIFICATE }[asked.kind] ?? FRESH;
+    const old = this.providers[at] ?? { ...fresh, tenant: '', has_secret: false, created: new Date().toISOString(), revision: 0 };
     const made = { ...old, ...asked, has_secret: secret === undefined ? old.has_secret : secret !== '', revision: old.revision + 1 };
     if (at < 0) this.providers.push(made);
     else this.providers[at] = made;

@@ -9,6 +9,7 @@ import { accessRoutes } from './access.js';
 import { accountRoutes } from './account.js';
 import { classRoutes } from './classes.js';
 import { dashboardRoutes, demoBoard, shownBy } from './dashboards.js';
+import { certificateRoutes } from './certificate.js';
 import { outsideRoutes } from './outside.js';
 import { deviceRoutes } from './devices.js';
 import { answer, id8, notFound, Refusal } from './answer.js';
@@ -212,7 +213,7 @@ export class Mock {
       if (this.account.second_factor && !this.account.keys?.some((k) => k.id === assertion?.id)) this.checkCode(code);
       return this.enter(res, req.headers['user-agent']);
     }
-    if (path[0] === 'sign-in') return path[1] === undefined ? this.doors(res) : this.door(req, res, path);
+    if (path[0] === 'sign-in') return path[1] === undefined ? this.doors(res) : this.door(req, res, path, json);
     if (path[0] === 'ingest' && req.headers.authorization) return this.deviceIngest(req, res);
     const session = this.panelSession(req, path) ?? this.session(req);
     const call = { req, res, url, q: url.searchParams, json, raw, session, rest: path.slice(1) };
@@ -550,8 +551,8 @@ export class Mock {
 }
 
 Object.assign(
-  Mock.prototype, accountRoutes, outsideRoutes, deviceRoutes, accessRoutes, nodeRoutes, dashboardRoutes, securityRoutes, noteRoutes, thingRoutes,
-  expressionRoutes, commandRoutes, classRoutes,
+  Mock.prototype, accountRoutes, outsideRoutes, certificateRoutes, deviceRoutes, accessRoutes, nodeRoutes, dashboardRoutes, securityRoutes, noteRoutes,
+  thingRoutes, expressionRoutes, commandRoutes, classRoutes,
 );
 
 /** Grants as the server answers them. */

@@ -69,8 +69,6 @@ size_t sh_trust_crls(const struct sh_trust *t);
 /* i below the number; true: the list was signed by one of the trust list. */
 SH_MUST_CHECK sh_err sh_trust_ca(const struct sh_trust *t, size_t i, struct sh_trust_cert *out);
 bool sh_trust_crl(const struct sh_trust *t, size_t i, struct sh_trust_crl *out);
-/* Appends the lists of a text in PEM, or of one in DER, as PEM. SH_E_PROTO; SH_E_LIMIT. */
-SH_MUST_CHECK sh_err sh_trust_crl_pem(struct sh_bytes in, struct sh_buf *out);
 /* Numbers with dots by space. */
 bool sh_trust_policies_ok(struct sh_str policies);
 

@@ -2,6 +2,7 @@ import { useSession } from '../../app/session';
 import { PageHeader } from '../../components/PageHeader';
 import { Panel } from '../../components/Panel';
 import { t } from '../../i18n';
+import { CertificatePanel } from './CertificatePanel';
 import { FactorPanel } from './FactorPanel';
 import { GrantTag } from './Grants';
 import { PasswordPanel } from './PasswordPanel';
@@ -41,6 +42,7 @@ export default function Account() {
           ) : (
             <PasswordPanel />
           )}
+          <CertificatePanel />
         </div>
         <FactorPanel />
         <Panel title={t('account.sessions')} className="wide">

@@ -1,12 +1,14 @@
 // Is a provider of sign-in set up as it should be? A directory is asked step by step, also as a person.
 import { Button, Form, Input, Modal } from 'antd';
-import { useState } from 'react';
+import { lazy, Suspense, useState } from 'react';
 import { post, seg, type Problem } from '../../api/client';
 import { outsideProblem, type DirectoryTrial, type Provider } from '../../api/outside';
 import { ProblemView } from '../../components/ProblemView';
 import { useAct } from '../../components/useAct';
 import { pick, t, type WordKey } from '../../i18n';
 import { words } from '../../i18n/words';
+
+const CertificateTry = lazy(() => import('./CertificateTry'));
 
 interface Props {
   provider: Provider;
@@ -112,5 +114,12 @@ function OidcTry({ provider, onClose }: Props) {
 }
 
 export function ProviderTrial(props: Props) {
+  if (props.provider.kind === 'certificate') {
+    return (
+      <Suspense fallback={null}>
+        <CertificateTry provider={props.provider} onClose={props.onClose} />
+      </Suspense>
+    );
+  }
   return props.provider.kind === 'ldap' ? <DirectoryTry {...props} /> : <OidcTry {...props} />;
 }
