@@ -141,8 +141,7 @@ static sh_err read_authorities(struct sh_trust *t, struct sh_str pem, struct sh_
 
 static sh_err read_revoked(struct sh_trust *t, struct sh_str pem, struct sh_diag *diag)
 {
-    static const char paste[] =
-        "Give the authorities' lists in PEM, at most 16 and 256 KiB.";
+    static const char paste[] = "Give the authorities' lists in PEM, at most 16 and 256 KiB.";
     if (pem.n == 0) {
         return SH_OK;
     }

@@ -57,14 +57,12 @@ static sh_err session_may(struct sh_guard *g, const struct guard_provider *p,
 /* Printable ASCII: what was asked for by another name shows so. */
 static void put_site(struct sh_str site, char out[SITE_MAX + 1])
 {
-    const size_t n = site.n < SITE_MAX ? site.n : SITE_MAX;
-    for (size_t i = 0; i < n; i++) {
-        out[i] = site.p[i];
-        if (site.p[i] <= ' ' || site.p[i] > '~') {
-            out[i] = '?';
-        }
+    const struct sh_str shown = sh_str_sub(site, 0, SITE_MAX);
+    for (size_t i = 0; i < shown.n; i++) {
+        const char c = shown.p[i];
+        out[i] = (char)(c <= ' ' || c > '~' ? '?' : c);
     }
-    out[n] = '\0';
+    out[shown.n] = '\0';
 }
 
 static sh_err put_text(struct sh_guard *g, const struct sh_cert_ask *ask, struct guard_waiting *w)

@@ -185,9 +185,8 @@ static sh_err read_lists(struct sh_guard *g, const json_t *o, struct guard_trust
     SH_TRY(err);
     err = take_pem(g, o, "crl", SH_TRUST_CRL_MAX, &t->crl);
     if (err == SH_E_INVAL) {
-        return guard_provider_bad(
-            diag, "/crl", "This is no list of revoked certificates.",
-            "Give the authorities' lists in PEM, at most 16 and 256 KiB.");
+        return guard_provider_bad(diag, "/crl", "This is no list of revoked certificates.",
+                                  "Give the authorities' lists in PEM, at most 16 and 256 KiB.");
     }
     return err;
 }
