@@ -506,6 +506,7 @@ static void on_headers(void *ctx, const struct sh_http_req *h, struct sh_http_pl
     plan->body_max = 64 << 10;
     if (rt != NULL) {
         plan->body_max = (rt->flags & API_F_INGEST) != 0 ? API_INGEST_MAX : API_JSON_MAX;
+        plan->intake = (rt->flags & API_F_INTAKE) != 0;
     }
 }
 
@@ -541,7 +542,9 @@ sh_err sh_api_new(const struct sh_api_options *o, struct sh_api **out)
         return SH_E_NOMEM;
     }
     a->o = *o;
+    a->o.file_bytes = o->file_bytes == 0 ? (uint64_t)API_FILE_BYTES : o->file_bytes;
     a->env = o->env;
+    api_map_init(a);
     a->started_us = sh_wall_us(o->env->clock);
     sh_mutex_init(&a->lock);
     sh_cond_init(&a->room);

@@ -7,12 +7,14 @@
 
 #include <sh/api.h>
 #include <sh/ingest.h>
+#include <sh/twin_file.h>
 #include <sh/url.h>
 
 enum {
     API_MAX_PARAMS = 3,
     API_ARENA = 64 << 20, /* memory of one request */
     API_JSON_MAX = 8 << 20,
+    API_FILE_BYTES = 100 << 20,
     API_INGEST_MAX = 64 << 20,
     API_INFLATED_MAX = 256 << 20,
     API_INFLATED_FREE = 16 << 20, /* up to this whatever the body's size; beyond, in proportion */
@@ -25,17 +27,18 @@ enum {
 /* Who may call a route. Other values are an enum sh_permission. */
 enum { API_PUBLIC = -1, API_SIGNED_IN = -2 };
 enum {
-    API_F_LOOP = 1,     /* runs on the loop; must not block */
-    API_F_RAW = 2,      /* body is not parsed as JSON */
-    API_F_INGEST = 4,   /* big body */
-    API_F_OWN_TYPE = 8, /* sets its own Content-Type and caching */
-    API_F_SECRET = 16,  /* shows a secret once: the answer is never stored */
-    API_F_CONFIRM = 64, /* dangerous: a session must have proved itself lately */
-    API_F_PARTS = 128,  /* who holds the permission for a part of the plant may come: the handler
-                           shows and touches what api_sees lets it */
-    API_F_NODE = 256,   /* about the whole node: only for who belongs to the root tenant */
-    API_F_PANEL = 512,  /* a panel on a wall may come: what its dashboard shows is r->shown */
-    API_F_REPEAT = 32   /* repeating it does no harm: an Idempotency-Key is not stored */
+    API_F_LOOP = 1,      /* runs on the loop; must not block */
+    API_F_RAW = 2,       /* body is not parsed as JSON */
+    API_F_INGEST = 4,    /* big body */
+    API_F_OWN_TYPE = 8,  /* sets its own Content-Type and caching */
+    API_F_SECRET = 16,   /* shows a secret once: the answer is never stored */
+    API_F_CONFIRM = 64,  /* dangerous: a session must have proved itself lately */
+    API_F_PARTS = 128,   /* who holds the permission for a part of the plant may come: the handler
+                            shows and touches what api_sees lets it */
+    API_F_NODE = 256,    /* about the whole node: only for who belongs to the root tenant */
+    API_F_PANEL = 512,   /* a panel on a wall may come: what its dashboard shows is r->shown */
+    API_F_INTAKE = 1024, /* the handler takes the body piece by piece (sh_http_intake) */
+    API_F_REPEAT = 32    /* repeating it does no harm: an Idempotency-Key is not stored */
 };
 
 struct api_req;
@@ -159,7 +162,12 @@ struct sh_api {
     atomic_ullong idem[API_IDEM_COUNTS];
     atomic_ullong prom[API_PROM_COUNTS];
     struct api_dashboards dashboards;
-    atomic_uint exports;           /* under way */
+    atomic_uint exports; /* under way */
+    char map_tiles[512]; /* as configured, or empty */
+    char map_origin[256];
+    char map_datum[16];
+    char map_credit[256];
+    atomic_uint uploads;           /* files that come */
     atomic_uint csvs;              /* SQL results being streamed */
     struct api_outbound *outbound; /* calls to providers of sign-in (outside.c) */
     /* For rates: sampled once a second on the loop. */
@@ -286,6 +294,12 @@ void api_put_cell(struct sh_jw *w, enum sh_type type, union sh_cell v, const uin
 bool api_sees(struct api_req *r, struct sh_str device);
 /* devices.c: after a device was deleted, quota and credentials follow. */
 void api_device_gone(struct api_req *r, struct sh_str id);
+/* map.c: keeps what the options say of tiles. */
+void api_map_init(struct sh_api *a);
+/* plans.c: its asset was deleted. */
+void api_plan_gone(struct api_req *r, struct sh_str asset);
+/* files.c: its owner was deleted. */
+void api_files_gone(struct api_req *r, enum sh_twin_of of, struct sh_str id);
 /* devices_xlsx.c: the list of devices, as its CSV export has it, as a workbook. */
 SH_MUST_CHECK sh_err api_devices_book(struct api_req *r, struct sh_str csv, struct sh_buf *out);
 enum sh_twin_encoding api_encoding(struct sh_str s);
@@ -445,6 +459,9 @@ api_handler api_devices_list, api_devices_post, api_devices_get, api_devices_put
     api_devices_export, api_devices_export_picked, api_devices_bulk, api_devices_bulk_delete,
     api_device_command, api_command_get, api_commands_list, api_device_write_enable,
     api_device_write_disable;
+api_handler api_plans_list, api_plan_get, api_plan_put, api_plan_delete, api_devices_map,
+    api_map_settings;
+api_handler api_files_list, api_files_post, api_files_patch, api_files_delete, api_files_content;
 api_handler api_views_list, api_views_post, api_views_put, api_views_delete;
 api_handler api_dashboards_list, api_dashboards_post, api_dashboards_get, api_dashboards_put,
     api_dashboards_delete, api_dashboards_data;

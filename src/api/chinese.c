@@ -384,10 +384,11 @@ static const struct {
     {"column %zu is unknown or there twice: %.*s", "第 {1} 列无法识别或重复：{2}"},
     {"the columns thing, id and type are needed", "须有 thing、id、type 三列"},
     {"column %zu is unknown: %.*s", "第 {1} 列无法识别：{2}"},
-    {"Known: id name thing asset description location period_ms demo archived data_class "
+    {"Known: id name thing asset description location lat lon period_ms demo archived data_class "
      "data_level "
      "point_classes label.<key>.",
-     "可用的列：id name thing asset description location period_ms demo archived data_class "
+     "可用的列：id name thing asset description location lat lon period_ms demo archived "
+     "data_class "
      "data_level "
      "point_classes label.<键>。"},
     {"clearance is an object of data_class and data_level.",

@@ -182,6 +182,7 @@ int api_devices_patch(struct api_req *r)
 void api_device_gone(struct api_req *r, struct sh_str id)
 {
     sh_guard_unuse(r->api->o.guard, r->tenant, SH_QUOTA_DEVICES, 1);
+    api_files_gone(r, SH_TWIN_OF_DEVICE, id);
     const sh_err err = sh_guard_device_removed(r->api->o.guard, r->tenant, id);
     if (err != SH_OK && err != SH_E_NOTFOUND) {
         sh_log(r->api->env->log, SH_LOG_WARN, "api", "credentials of a device not removed: %s",
@@ -498,6 +499,8 @@ int api_assets_delete(struct api_req *r)
     if (err != SH_OK) {
         return api_error(r, err, NULL);
     }
+    api_files_gone(r, SH_TWIN_OF_ASSET, r->params[0]);
+    api_plan_gone(r, r->params[0]);
     api_audit(r, "asset.deleted", r->params[0], "ok", SH_STR(""));
     return 204;
 }

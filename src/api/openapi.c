@@ -60,6 +60,11 @@ static void put_parameters(struct sh_jw *w, const struct api_route *r)
 
 static void put_body(struct sh_jw *w, const struct api_route *r)
 {
+    if ((r->flags & API_F_INTAKE) != 0) {
+        sh_jw_key(w, "requestBody");
+        sh_jw_raw(w, SH_STR("{\"required\":true,\"content\":{\"application/octet-stream\":{}}}"));
+        return;
+    }
     if (r->body == NULL) {
         return;
     }

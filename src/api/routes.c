@@ -33,6 +33,56 @@
     "\"text\":"                                                                                    \
     "{\"type\":\"string\"},\"points\":{\"type\":\"array\"},\"devices\":{\"type\":\"array\"},"      \
     "\"assets\":{\"type\":\"array\"}}}"
+#define FILE_WORDS                                                                                 \
+    "{\"type\":\"object\",\"properties\":{\"name\":" TEXT ",\"kind\":{\"enum\":[\"manual\","       \
+    "\"drawing\",\"certificate\",\"photo\",\"report\",\"other\"]},\"note\":" TEXT "}}"
+/* Files of devices, assets and thing models: the same five routes each. */
+#define FILES(PATH, ID, READ, WRITE, RF, WF, EN, ZH)                                               \
+    {SH_HTTP_GET,                                                                                  \
+     V1 PATH "/{id}/files",                                                                        \
+     "list" ID "Files",                                                                            \
+     READ,                                                                                         \
+     RF,                                                                                           \
+     api_files_list,                                                                               \
+     "Files of " EN ", newest first.",                                                             \
+     ZH "的文件（最新在前）",                                                                      \
+     NULL,                                                                                         \
+     NULL},                                                                                        \
+        {SH_HTTP_POST,                                                                             \
+         V1 PATH "/{id}/files",                                                                    \
+         "add" ID "File",                                                                          \
+         WRITE,                                                                                    \
+         (WF) | API_F_RAW | API_F_INTAKE | API_F_REPEAT,                                           \
+         api_files_post,                                                                           \
+         "Store a file of " EN ": the body is its content.",                                       \
+         "上传" ZH "的文件（请求正文即内容）",                                                     \
+         "name,kind,note",                                                                         \
+         NULL},                                                                                    \
+        {SH_HTTP_PATCH,                                                                            \
+         V1 PATH "/{id}/files/{file}",                                                             \
+         "patch" ID "File",                                                                        \
+         WRITE,                                                                                    \
+         WF,                                                                                       \
+         api_files_patch,                                                                          \
+         "Change name, kind or note of a file.",                                                   \
+         "修改文件的名称、类别或备注",                                                             \
+         NULL,                                                                                     \
+         FILE_WORDS},                                                                              \
+        {SH_HTTP_DELETE,                                                                           \
+         V1 PATH "/{id}/files/{file}",                                                             \
+         "delete" ID "File",                                                                       \
+         WRITE,                                                                                    \
+         WF,                                                                                       \
+         api_files_delete,                                                                         \
+         "Remove a file.",                                                                         \
+         "删除文件",                                                                               \
+         NULL,                                                                                     \
+         NULL},                                                                                    \
+    {                                                                                              \
+        SH_HTTP_GET, V1 PATH "/{id}/files/{file}/content", "get" ID "FileContent", READ,           \
+            (RF) | API_F_OWN_TYPE, api_files_content, "Content of a file, or a range of it.",      \
+            "文件内容（支持断点续传）", "inline", NULL                                             \
+    }
 #define INGEST (API_F_RAW | API_F_INGEST | API_F_REPEAT)
 
 const struct api_route api_routes[] = {
@@ -372,6 +422,8 @@ const struct api_route api_routes[] = {
      "\"type\":\"integer\",\"minimum\":1},\"comment\":{\"type\":\"string\"}}}"},
     {SH_HTTP_GET, V1 "things/{id}/uses", "thingUses", SH_PERM_THINGS_READ, 0, api_thing_uses,
      "Devices and models that use a thing model.", "使用该物模型的设备与下级模型", NULL, NULL},
+    FILES("things", "Thing", SH_PERM_THINGS_READ, SH_PERM_THINGS_WRITE, 0, 0, "a thing model",
+          "物模型"),
 
     /* devices */
     {SH_HTTP_GET, V1 "devices", "listDevices", SH_PERM_DEVICES_READ, API_F_PARTS, api_devices_list,
@@ -400,6 +452,9 @@ const struct api_route api_routes[] = {
     {SH_HTTP_POST, V1 "devices/import", "importDevices", SH_PERM_DEVICES_WRITE, API_F_RAW,
      api_devices_import, "Import devices; rejected rows are listed.", "导入设备（列出被拒绝的行）",
      "format,encoding,dry_run", TEXT},
+    {SH_HTTP_GET, V1 "devices/map", "mapDevices", SH_PERM_DEVICES_READ, API_F_PARTS,
+     api_devices_map, "Where devices are: one by one, or gathered when they are too many.",
+     "设备的位置：逐台列出，过多时按区域汇总", "box,limit,q," FILTER, NULL},
     {SH_HTTP_GET, V1 "devices/{id}", "getDevice", SH_PERM_DEVICES_READ, API_F_PARTS,
      api_devices_get, "One device.", "设备详情", NULL, NULL},
     {SH_HTTP_PUT, V1 "devices/{id}", "putDevice", SH_PERM_DEVICES_WRITE, API_F_PARTS,
@@ -539,11 +594,15 @@ const struct api_route api_routes[] = {
     {SH_HTTP_DELETE, V1 "devices/{id}/relations/{relation}/{device}", "deleteRelation",
      SH_PERM_DEVICES_WRITE, API_F_PARTS, api_relations_delete, "Take a relation away.",
      "删除设备关系", NULL, NULL},
+    FILES("devices", "Device", SH_PERM_DEVICES_READ, SH_PERM_DEVICES_WRITE, API_F_PARTS,
+          API_F_PARTS, "a device", "设备"),
     {SH_HTTP_GET, V1 "devices/{id}/attributes", "getAttributes", SH_PERM_DEVICES_READ, API_F_PARTS,
      api_attributes_get, "Desired and reported attributes.", "期望属性与上报属性", NULL, NULL},
     {SH_HTTP_PATCH, V1 "devices/{id}/attributes", "patchAttributes", SH_PERM_DEVICES_WRITE,
      API_F_PARTS, api_attributes_patch, "Merge into the desired attributes.", "合并期望属性", NULL,
      OBJ},
+    {SH_HTTP_GET, V1 "map/settings", "getMapSettings", API_SIGNED_IN, 0, api_map_settings,
+     "Tiles of the console's map.", "控制台地图的瓦片设置", NULL, NULL},
     {SH_HTTP_GET, V1 "views", "listViews", API_SIGNED_IN, 0, api_views_list,
      "Saved views of the console's lists: one's own and shared ones.",
      "控制台列表的已保存视图：自己的和共享的", "page", NULL},
@@ -578,6 +637,20 @@ const struct api_route api_routes[] = {
      "Change or move a node.", "修改或移动资产节点", NULL, OBJ},
     {SH_HTTP_DELETE, V1 "assets/{id}", "deleteAsset", SH_PERM_ASSETS_WRITE, 0, api_assets_delete,
      "Remove an empty node.", "删除空的资产节点", NULL, NULL},
+    {SH_HTTP_GET, V1 "plans", "listPlans", SH_PERM_ASSETS_READ, API_F_PARTS, api_plans_list,
+     "Assets that have a plan.", "有平面图的资产", NULL, NULL},
+    {SH_HTTP_GET, V1 "assets/{id}/plan", "getPlan", SH_PERM_ASSETS_READ, API_F_PARTS, api_plan_get,
+     "The plan of an asset: its picture and what is placed on it.", "资产的平面图及其上的标记",
+     NULL, NULL},
+    {SH_HTTP_PUT, V1 "assets/{id}/plan", "putPlan", SH_PERM_ASSETS_WRITE, 0, api_plan_put,
+     "Replace the plan of an asset.", "修改资产的平面图", NULL,
+     "{\"type\":\"object\",\"required\":[\"file\",\"markers\"],\"properties\":{\"file\":" TEXT
+     ",\"markers\":{\"type\":\"array\",\"items\":" OBJ "}}}"},
+    {SH_HTTP_DELETE, V1 "assets/{id}/plan", "deletePlan", SH_PERM_ASSETS_WRITE, 0, api_plan_delete,
+     "Take the plan of an asset away (its picture stays a file).",
+     "删除资产的平面图（图片仍保留在文件中）", NULL, NULL},
+    FILES("assets", "Asset", SH_PERM_ASSETS_READ, SH_PERM_ASSETS_WRITE, API_F_PARTS, 0, "an asset",
+          "资产"),
     {SH_HTTP_GET, V1 "channels", "listChannels", SH_PERM_CHANNELS_READ, 0, api_channels_list,
      "Driver channels.", "采集通道列表", LIST, NULL},
     {SH_HTTP_POST, V1 "channels", "createChannel", SH_PERM_CHANNELS_WRITE, 0, api_channels_post,

@@ -55,9 +55,11 @@ static int serve_index(struct api_req *r, const struct sh_api_asset *f)
     const struct sh_str csp = sh_arena_printf(
         r->arena,
         "default-src 'none'; script-src 'self' 'nonce-%.*s'; style-src 'self' 'nonce-%.*s'; "
-        "img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; "
+        "img-src 'self' data:%s%s; font-src 'self'; connect-src 'self'; frame-src 'self'; "
+        "base-uri 'none'; "
         "form-action 'self'; frame-ancestors 'none'",
-        SH_PRI(sh_buf_str(&nonce)), SH_PRI(sh_buf_str(&nonce)));
+        SH_PRI(sh_buf_str(&nonce)), SH_PRI(sh_buf_str(&nonce)),
+        r->api->map_origin[0] == '\0' ? "" : " ", r->api->map_origin);
     sh_buf_fini(&nonce);
     if (err != SH_OK || csp.p == NULL) {
         return api_error(r, err == SH_OK ? SH_E_NOMEM : err, NULL);

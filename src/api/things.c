@@ -167,6 +167,7 @@ int api_things_delete(struct api_req *r)
     if (err != SH_OK) {
         return api_error(r, err, NULL);
     }
+    api_files_gone(r, SH_TWIN_OF_THING, r->params[0]);
     api_audit(r, "thing.deleted", r->params[0], "ok", SH_STR(""));
     return 204;
 }

@@ -41,7 +41,32 @@ static void problem(void *ctx, const struct sh_check_problem *p)
     sh_jw_obj_end(&r->w);
 }
 
-static void put_counts(struct sh_jw *w, const struct sh_check_counts *c)
+static void blob_problem(void *ctx, const char *file, const char *what)
+{
+    const struct sh_check_problem p = {
+        .file = file,
+        .what = what,
+        .remedy = "restore it from the newest backup; the file's page shows what it belonged to"};
+    problem(ctx, &p);
+}
+
+/* The files of a folder, when it has records. */
+static sh_err check_blobs(const struct sh_env *env, const char *dir, struct report *r,
+                          struct sh_record_blob_counts *out)
+{
+    char db[4096];
+    char blobs[4096];
+    const int a = snprintf(db, sizeof db, "%s/songhua.db", dir);
+    const int b = snprintf(blobs, sizeof blobs, "%s/blobs", dir);
+    if (a < 0 || b < 0 || (size_t)a >= sizeof db || (size_t)b >= sizeof blobs) {
+        return SH_E_LIMIT;
+    }
+    const sh_err err = sh_record_blobs_check(env, db, blobs, blob_problem, r, out);
+    return err == SH_E_NOTFOUND ? SH_OK : err;
+}
+
+static void put_counts(struct sh_jw *w, const struct sh_check_counts *c,
+                       const struct sh_record_blob_counts *blobs)
 {
     const struct {
         const char *name;
@@ -57,7 +82,9 @@ static void put_counts(struct sh_jw *w, const struct sh_check_counts *c)
                 {"journal_files", c->journal_files},
                 {"journal_bytes", c->journal_bytes},
                 {"journal_records", c->journal_records},
-                {"last_seq", c->last_seq}};
+                {"last_seq", c->last_seq},
+                {"files", blobs->files},
+                {"file_bytes", blobs->bytes}};
     sh_jw_key(w, "read");
     sh_jw_obj(w);
     for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
@@ -67,18 +94,19 @@ static void put_counts(struct sh_jw *w, const struct sh_check_counts *c)
     sh_jw_obj_end(w);
 }
 
-static void print_counts(const struct sh_check_counts *c)
+static void print_counts(const struct sh_check_counts *c, const struct sh_record_blob_counts *blobs)
 {
-    (void)printf("read: %" PRIu64 " segments of %" PRIu64 " bytes, %" PRIu64 " series, %" PRIu64
-                 " blocks, %" PRIu64 " samples, %" PRIu64 " summaries compared, %" PRIu64
-                 " state files, %" PRIu64 " points of the catalogue, %" PRIu64
-                 " journal files with %" PRIu64 " records up to %" PRIu64 "\n",
-                 c->segments, c->bytes, c->series, c->blocks, c->samples, c->summaries, c->states,
-                 c->points, c->journal_files, c->journal_records, c->last_seq);
-    if (c->problems == 0) {
+    (void)printf(
+        "read: %" PRIu64 " segments of %" PRIu64 " bytes, %" PRIu64 " series, %" PRIu64
+        " blocks, %" PRIu64 " samples, %" PRIu64 " summaries compared, %" PRIu64
+        " state files, %" PRIu64 " points of the catalogue, %" PRIu64 " journal files with %" PRIu64
+        " records up to %" PRIu64 ", %" PRIu64 " files of %" PRIu64 " bytes\n",
+        c->segments, c->bytes, c->series, c->blocks, c->samples, c->summaries, c->states, c->points,
+        c->journal_files, c->journal_records, c->last_seq, blobs->files, blobs->bytes);
+    if (c->problems + blobs->problems == 0) {
         (void)printf("no problem was found\n");
     } else {
-        (void)printf("%" PRIu64 " problems\n", c->problems);
+        (void)printf("%" PRIu64 " problems\n", c->problems + blobs->problems);
     }
 }
 
@@ -86,6 +114,7 @@ int node_check_history(const char *dir, bool json)
 {
     const struct sh_env env = sh_env_system();
     struct sh_check_counts c;
+    struct sh_record_blob_counts blobs = {.files = 0};
     struct report r = {.json = json};
     struct sh_buf b;
     int lock = -1;
@@ -98,8 +127,9 @@ int node_check_history(const char *dir, bool json)
     sh_jw_key(&r.w, "problems");
     sh_jw_arr(&r.w);
     sh_err err = sh_check_history(&env, dir, problem, &r, &c);
+    err = err == SH_OK ? check_blobs(&env, dir, &r, &blobs) : err;
     sh_jw_arr_end(&r.w);
-    put_counts(&r.w, &c);
+    put_counts(&r.w, &c, &blobs);
     sh_jw_obj_end(&r.w);
     const sh_err written = sh_jw_end(&r.w);
     err = err != SH_OK ? err : written;
@@ -108,9 +138,9 @@ int node_check_history(const char *dir, bool json)
     } else if (json) {
         (void)printf("%.*s\n", SH_PRI(sh_buf_str(&b)));
     } else {
-        print_counts(&c);
+        print_counts(&c, &blobs);
     }
     sh_buf_fini(&b);
     (void)close(lock);
-    return err == SH_OK && c.problems == 0 ? 0 : 1;
+    return err == SH_OK && c.problems + blobs.problems == 0 ? 0 : 1;
 }

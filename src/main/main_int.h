@@ -84,6 +84,7 @@ struct node {
     } web[SH_LOOPS_MAX];           /* one for each loop; the first one listens */
     struct sh_timer quarter;       /* four times a second: the broker's tick */
     struct sh_timer second;        /* housekeeping on a worker */
+    unsigned blobs_at;             /* second at which unused files are looked for; `tend` */
     atomic_bool tending;           /* a housekeeping job runs */
     atomic_bool tending_catalogue; /* the same for its checkpoint */
     atomic_bool want_catalogue;

@@ -1,5 +1,7 @@
-/* quota.c - what tenants use of their quotas when the node starts: devices and points that are
- * there. SPDX-License-Identifier: Apache-2.0 */
+/* quota.c - what tenants use of their quotas when the node starts: devices, points and files that
+ * are there. SPDX-License-Identifier: Apache-2.0 */
+#include <sh/twin_file.h>
+
 #include "main_int.h"
 
 /* Points of a tenant mostly follow each other: one call for each run of them. */
@@ -24,8 +26,28 @@ static void count_points(struct node *n)
     }
 }
 
+/* Those of an owner that is no more (a crash came between) go first. */
+static void count_files(struct node *n)
+{
+    uint64_t removed = 0;
+    const sh_err err = sh_twin_files_sweep(n->twin, &removed);
+    if (err != SH_OK || removed > 0) {
+        sh_log(n->env.log, SH_LOG_INFO, "main", "files without an owner: %llu removed (%s)",
+               (unsigned long long)removed, sh_err_name(err));
+    }
+    for (uint32_t tenant = 1; tenant <= sh_guard_last_tenant(n->guard); tenant++) {
+        uint64_t files = 0;
+        uint64_t bytes = 0;
+        sh_twin_files_use(n->twin, tenant, &files, &bytes);
+        if (bytes > 0) {
+            sh_guard_used(n->guard, tenant, SH_QUOTA_STORAGE, bytes);
+        }
+    }
+}
+
 void node_count_use(struct node *n)
 {
+    count_files(n);
     for (uint32_t tenant = 1; tenant <= sh_guard_last_tenant(n->guard); tenant++) {
         struct sh_twin_counts c;
         sh_twin_counts(n->twin, tenant, &c);

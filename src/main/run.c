@@ -14,7 +14,8 @@ enum {
     MANY_LEFT = 1000, /* connections, after which the heap is worth trimming */
     TICKS_PER_CATALOGUE = 60,
     TICKS_PER_GUARD = 5,
-    TICKS_PER_DAY = 86400
+    TICKS_PER_DAY = 86400,
+    BLOB_SWEEP_S = 5
 };
 #define BLOB_AGE_US INT64_C(86400000000)
 
@@ -56,6 +57,21 @@ static void catalogue_tick(struct node *n)
     }
 }
 
+/* Soon after the start, and each day: unfinished ones of a crash, and what nobody refers to. */
+static sh_err tend_blobs(struct node *n)
+{
+    uint64_t strays = 0;
+    uint64_t old = 0;
+    SH_TRY(sh_record_blob_sweep(n->record, &strays));
+    SH_TRY(sh_record_blob_gc(n->record, BLOB_AGE_US, &old));
+    if (strays + old > 0) {
+        sh_log(n->env.log, SH_LOG_INFO, "main",
+               "files: %llu that nobody refers to and %llu that a crash left were removed",
+               (unsigned long long)old, (unsigned long long)strays);
+    }
+    return SH_OK;
+}
+
 static void tend(void *ctx)
 {
     struct node *n = ctx;
@@ -68,8 +84,9 @@ static void tend(void *ctx)
         sh_guard_tick(n->guard);
         trim_after_many_left(n);
     }
-    if (err == SH_OK && seconds % TICKS_PER_DAY == 0) {
-        err = sh_record_blob_gc(n->record, BLOB_AGE_US, NULL);
+    if (err == SH_OK && seconds >= n->blobs_at) {
+        n->blobs_at = seconds + TICKS_PER_DAY;
+        err = tend_blobs(n);
     }
     if (err != SH_OK) {
         sh_log(n->env.log, SH_LOG_WARN, "main", "housekeeping: %s", sh_err_name(err));

@@ -152,6 +152,14 @@ static void judge_outside(const struct sh_config *c, settings_fault_fn *fn, void
                                          "write 10.1.2.3,10.8.0.0/16,fd00::/8 or leave it empty",
                                          "写作 10.1.2.3,10.8.0.0/16,fd00::/8，或留空"};
     struct sh_guard_settings s = sh_guard_settings_default();
+    static const char *const map[] = {
+        "not an address of map tiles", "不是地图瓦片地址",
+        "write http(s)://host[:port]/... or /... with {z}, {x} and {y} in it, or leave it empty",
+        "写作 http(s)://主机[:端口]/… 或 /…，其中包含 {z}、{x}、{y}；或留空"};
+    const struct sh_str tiles = sh_config_get(c, "console.map_tiles");
+    if (tiles.n > 0 && !sh_api_tiles_ok(tiles, NULL)) {
+        tell(fn, ctx, "console.map_tiles", "map_tiles", map);
+    }
     const struct sh_str where = sh_config_get(c, "audit.syslog");
     const struct sh_str browsers = sh_config_get(c, "signin.url");
     const bool url_ok = browsers.n == 0 || sh_cert_url_ok(browsers);

@@ -89,6 +89,14 @@ void sh_http_plain(struct sh_http_req *pub)
     http_req_of(pub)->has_coding = true;
 }
 
+void sh_http_length(struct sh_http_req *pub, uint64_t n)
+{
+    struct http_req *r = http_req_of(pub);
+    r->sized = true;
+    r->length = n;
+    r->has_coding = true;
+}
+
 struct sh_buf *sh_http_body(struct sh_http_req *pub)
 {
     return &http_req_of(pub)->body;
@@ -375,7 +383,7 @@ void http_answer_job(void *ctx)
     }
     struct http_conn *c = r->conn;
     struct sh_bytes b = body_of(r);
-    r->keep_alive = r->keep_alive && !s->stopping && !c->eof;
+    r->keep_alive = r->keep_alive && !s->stopping && !c->eof && !r->unread;
     const uint64_t len = has_body(r) ? b.n : 0;
     if (!has_body(r) || r->pub.method == SH_HTTP_HEAD) {
         r->sent = b.n;
@@ -424,10 +432,11 @@ sh_err sh_http_stream_begin(struct sh_http_req *pub, const struct sh_http_stream
     if (r->err != SH_OK) {
         return r->err;
     }
-    r->chunks = r->head.minor >= 1;
-    r->keep_alive = r->keep_alive && r->chunks;
+    r->chunks = r->head.minor >= 1 && !r->sized;
+    r->keep_alive = r->keep_alive && (r->chunks || r->sized) && !r->unread;
+    const char *framing = r->chunks ? "\r\nTransfer-Encoding: chunked" : "";
     char head[HEAD_CAP];
-    const size_t hn = write_head(r, head, r->chunks ? "\r\nTransfer-Encoding: chunked" : "", 0);
+    const size_t hn = write_head(r, head, r->sized ? NULL : framing, r->length);
     const struct sh_bytes parts[] = {sh_bytes_of(head, hn), sh_buf_bytes(&r->fields),
                                      sh_bytes_of("\r\n", 2)};
     count_status(r->srv, r->status);
@@ -451,6 +460,9 @@ sh_err sh_http_stream_write(struct sh_http_req *pub, struct sh_bytes b)
     if (b.n == 0 || pub->method == SH_HTTP_HEAD) {
         return SH_OK;
     }
+    if (r->sized && b.n > r->length - r->streamed) {
+        return SH_E_INTERNAL; /* waiting would not help */
+    }
     if (!r->chunks) {
         SH_TRY(sh_stream_write(c->s, b));
     } else {
@@ -459,6 +471,7 @@ sh_err sh_http_stream_write(struct sh_http_req *pub, struct sh_bytes b)
         const struct sh_bytes parts[] = {{ch, n}, b, sh_bytes_of("\r\n", 2)};
         SH_TRY(sh_stream_writev(c->s, parts, 3));
     }
+    r->streamed += b.n;
     net_add(&r->srv->n.body_bytes_out, b.n);
     return SH_OK;
 }
@@ -485,6 +498,9 @@ void sh_http_stream_end(struct sh_http_req *pub, bool complete)
     if (complete && r->chunks && pub->method != SH_HTTP_HEAD &&
         sh_stream_write(c->s, sh_bytes_of("0\r\n\r\n", 5)) != SH_OK) {
         complete = false; /* the queue is full to the brim: it ends, but not whole */
+    }
+    if (r->sized && pub->method != SH_HTTP_HEAD && r->streamed < r->length) {
+        complete = false;
     }
     r->keep_alive = r->keep_alive && complete;
     if (!complete) {

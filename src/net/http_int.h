@@ -10,7 +10,7 @@ enum { HTTP_LISTENERS_MAX = 8, HTTP_ERROR_BODY_MAX = 4096, HTTP_FIELDS_MAX = 163
 struct http_counts {
     net_count conns, conns_refused, requests, in_flight, status[6], refused, timeouts, gone;
     net_count body_bytes_in, body_bytes_out, gzip_in, gzip_out, websockets, buffered, pulls,
-        pulls_cut;
+        pulls_cut, intakes, intakes_cut;
 };
 
 /* What the servers of several loops have in common. */
@@ -87,6 +87,8 @@ struct http_req {
     struct sh_buf in;
     bool keep_alive;
     bool in_app; /* handed over and not answered */
+    bool unread; /* the body was not taken, or not all of it: the connection ends with the answer */
+    struct http_intake *intake; /* who takes the body now */
     /* the answer */
     int status;
     sh_err err;
@@ -100,6 +102,9 @@ struct http_req {
     bool streaming;
     bool begun;  /* its head is out */
     bool chunks; /* streamed with the chunked coding */
+    bool sized;  /* streamed with a Content-Length of `length` bytes */
+    uint64_t length;
+    uint64_t streamed;
     const struct sh_http_stream_handler *sh;
     void *sh_ctx;
     struct sh_http_field list[]; /* and behind it the bytes of the head */
@@ -118,6 +123,11 @@ void http_conn_detach(struct http_conn *c); /* the stream has a new owner */
 void http_req_free(struct http_req *r);
 bool http_count_in(struct http_req *r, size_t more); /* false: buffered_max */
 void http_check_stopped(struct sh_http_server *s);
+
+/* http_intake.c */
+size_t http_intake_take(struct http_req *r, struct sh_bytes in); /* returns how much was used */
+void http_intake_timer(struct http_req *r);                      /* body_timeout_us is over */
+void http_intake_gone(struct http_req *r);                       /* its connection is no more */
 
 /* http_answer.c */
 void http_answer_init(struct http_req *r);

@@ -142,6 +142,10 @@ void http_conn_end(struct http_conn *c)
     if (c->state != HTTP_CLOSING && c->state != HTTP_DETACHED) {
         c->state = HTTP_CLOSING;
         sh_timer_stop(&c->timer);
+        if (c->paused) { /* what still comes is thrown away */
+            c->paused = false;
+            sh_stream_resume(c->s);
+        }
         sh_stream_end(c->s);
     }
 }
@@ -197,7 +201,11 @@ static void on_timer(void *ctx)
         http_conn_timer(c, s->o.body_timeout_us);
         break;
     case HTTP_SENDING:
-    case HTTP_PENDING: { /* a streamed answer */
+    case HTTP_PENDING: { /* a body that is taken, or a streamed answer */
+        if (c->req->intake != NULL) {
+            http_intake_timer(c->req);
+            break;
+        }
         const size_t left = http_answer_unsent(c->req) + sh_stream_queued(c->s);
         if (left > 0 && left >= c->mark && c->mark != 0) {
             net_add(&s->n.timeouts, 1);
@@ -274,6 +282,9 @@ static void take_head(struct http_conn *c, struct sh_bytes head)
     }
     if (plan.refuse_status != 0) {
         refuse_planned(c, plan.refuse_status, body);
+    } else if (plan.intake) {
+        r->unread = body;
+        dispatch(c);
     } else if (r->head.content_length > 0 && (uint64_t)r->head.content_length > plan.body_max) {
         refuse_planned(c, 413, true);
     } else if (!body) {
@@ -365,6 +376,18 @@ static size_t take_idle(struct http_conn *c, struct sh_bytes in)
     return used;
 }
 
+/* A body that is taken piece by piece; else it is pipelined, or a body that nobody takes (yet), and
+ * waits in the stream. */
+static size_t take_pending(struct http_conn *c, struct sh_bytes in)
+{
+    if (c->state == HTTP_PENDING && c->req->intake != NULL) {
+        return http_intake_take(c->req, in);
+    }
+    c->paused = true;
+    sh_stream_pause(c->s);
+    return 0;
+}
+
 static size_t on_bytes(void *ctx, struct sh_bytes in)
 {
     struct http_conn *c = ctx;
@@ -384,10 +407,9 @@ static size_t on_bytes(void *ctx, struct sh_bytes in)
             used = take_body(c, rest);
             break;
         case HTTP_PENDING:
-        case HTTP_SENDING: /* pipelined: it waits in the stream */
-            c->paused = true;
-            sh_stream_pause(c->s);
-            more = false;
+        case HTTP_SENDING:
+            used = take_pending(c, rest);
+            more = used > 0;
             break;
         case HTTP_CLOSING:
             used = rest.n;
@@ -429,7 +451,7 @@ static void on_eof(void *ctx)
         sh_stream_close(c->s, SH_E_CLOSED);
         break;
     case HTTP_PENDING: /* a client may half-close after its request; a reader of events has gone */
-        if (c->req->streaming) {
+        if (c->req->streaming || c->req->unread) {
             sh_stream_close(c->s, SH_E_CLOSED);
         }
         break;
@@ -455,7 +477,9 @@ static void on_close(void *ctx, sh_err reason)
         r->conn = NULL;
         atomic_store_explicit(&r->gone, true, memory_order_relaxed);
         net_add(&s->n.gone, 1);
-        if (r->streaming) {
+        if (r->intake != NULL) {
+            http_intake_gone(r);
+        } else if (r->streaming) {
             if (r->sh->on_gone != NULL) {
                 r->sh->on_gone(r->sh_ctx, &r->pub);
             }
@@ -719,6 +743,8 @@ void sh_http_server_stats(const struct sh_http_server *s, struct sh_http_stats *
         .websockets = net_get(&n->websockets),
         .pulls = net_get(&n->pulls),
         .pulls_cut = net_get(&n->pulls_cut),
+        .intakes = net_get(&n->intakes),
+        .intakes_cut = net_get(&n->intakes_cut),
         .buffered_bytes = net_get(&n->buffered),
     };
     for (size_t i = 0; i < 6; i++) {

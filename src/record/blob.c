@@ -5,7 +5,9 @@
  * 1. A file with its final name is whole and durable, and its name is its hash.
  * 2. The row that makes a blob visible to a tenant is committed after the file is durable; the file
  *    is removed only after the last row is gone, both under blob_lock. A crash between leaves a
- *    file without a row: the next writer of the same content takes it over.
+ *    file without a row: the next writer of the same content takes it over, or blob_sweep.c removes
+ *    it. Who stores content that is there already makes it young again, so that the collector,
+ *    which asks for the age once more when it removes the row, leaves it to him.
  * 3. stats.blob_bytes counts each file once.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "record_int.h"
@@ -341,7 +343,7 @@ void sh_record_blob_release(struct sh_record *r)
 }
 
 /* Removes one tenant's row, and the file with the last row. Under blob_lock. */
-static sh_err drop(struct sh_record *r, const struct sh_record_key *k)
+static sh_err drop(struct sh_record *r, const struct sh_record_key *k, int64_t before_us)
 {
     if (r->blob_holds > 0) {
         return SH_E_BUSY;
@@ -351,7 +353,7 @@ static sh_err drop(struct sh_record *r, const struct sh_record_key *k)
     uint64_t size = 0;
     uint64_t left = 0;
     const struct sh_record_op op = {
-        .kind = SH_RECORD_OP_BLOB_DROP, .tenant = k->tenant, .id = k->id};
+        .kind = SH_RECORD_OP_BLOB_DROP, .tenant = k->tenant, .id = k->id, .number = before_us};
     SH_TRY(r->ops->blob(r->store, k->tenant, k->id, &size));
     SH_TRY(commit_op(r, &op));
     const sh_err err = r->ops->blob(r->store, SH_RECORD_ALL_TENANTS, k->id, &left);
@@ -376,7 +378,7 @@ sh_err sh_record_blob_gc(struct sh_record *r, int64_t older_than_us, uint64_t *r
                          : r->ops->blob_orphans(r->store, before, GC_PAGE, ar, &keys, &n);
         for (size_t i = 0; i < n && err == SH_OK; i++) {
             sh_mutex_lock(&r->blob_lock);
-            err = drop(r, &keys[i]);
+            err = drop(r, &keys[i], before);
             sh_mutex_unlock(&r->blob_lock);
             if (err == SH_E_STATE || err == SH_E_NOTFOUND) {
                 err = SH_OK; /* somebody has taken or removed it in between */

@@ -336,9 +336,7 @@ static sh_err blob_op(struct record_sql *s, const struct sh_record_op *op, int64
     SH_TRY(record_sql_stmt(&s->writer, which, &st));
     (void)sqlite3_bind_int64(st, 1, op->tenant);
     (void)record_sql_bind_str(st, 2, op->id);
-    if (which != ST_BLOB_DROP) {
-        (void)sqlite3_bind_int64(st, 3, op->number);
-    }
+    (void)sqlite3_bind_int64(st, 3, op->number);
     if (which == ST_BLOB_ADD) {
         (void)sqlite3_bind_int64(st, 4, now_us);
     }

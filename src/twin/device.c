@@ -6,8 +6,8 @@
 
 /* Members that only answers have. */
 static const char *const answer_members[] = {
-    "id",      "state",    "since",     "points",         "created",         "write_enabled",
-    "updated", "revision", "last_time", "thing_revision", "effective_class", "highest_class",
+    "id",         "state",    "since",     "points",         "created",         "write_enabled",
+    "updated",    "revision", "last_time", "thing_revision", "effective_class", "highest_class",
     "write_until"};
 /* Members that only we write. */
 static const char *const own_members[] = {"aliases", "replaced", "renamed", "tagset", "made"};
@@ -659,6 +659,9 @@ static sh_err rename_locked(struct sh_twin *t, uint32_t tenant, struct sh_str id
     }
     if (err == SH_OK) {
         err = move_beside(t, tenant, id, to, author);
+    }
+    if (err == SH_OK) {
+        err = twin_files_rename(t, tenant, id, to, author);
     }
     if (err == SH_OK && t->o.points != NULL) {
         const sh_err moved = sh_points_rename_device(t->o.points, tenant, id, to);

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
+#include <math.h>
+
 #include "twin_int.h"
 
 static struct sh_str tenant_key(const uint32_t *tenant)
@@ -307,16 +309,29 @@ static struct twin_dev *with_texts(const struct sh_twin *t, struct twin_texts *x
     return pack(t->env->alloc, d, in);
 }
 
+/* A location may also be words alone. */
+static void set_position(struct twin_dev *d, const json_t *location)
+{
+    const double lat = sh_json_get_f64(location, "lat", NAN);
+    const double lon = sh_json_get_f64(location, "lon", NAN);
+    if (lat >= -90 && lat <= 90 && lon >= -180 && lon <= 180) {
+        d->placed = true;
+        d->lat_e7 = (int32_t)lround(lat * 1e7);
+        d->lon_e7 = (int32_t)lround(lon * 1e7);
+    }
+}
+
 struct twin_dev *twin_dev_make(struct sh_twin *t, struct twin_texts *x, uint32_t tenant,
                                struct sh_str id, const json_t *doc)
 {
-    const struct twin_dev d = {.tenant = tenant,
-                               .id = id,
-                               .demo = sh_json_get_bool(doc, "demo", false),
-                               .archived = sh_json_get_bool(doc, "archived", false),
-                               .floor = twin_class_said(t, doc),
-                               .tagset = (uint64_t)sh_json_get_i64(doc, "tagset", 0),
-                               .period_us = sh_json_get_i64(doc, "period_ms", 0) * 1000};
+    struct twin_dev d = {.tenant = tenant,
+                         .id = id,
+                         .demo = sh_json_get_bool(doc, "demo", false),
+                         .archived = sh_json_get_bool(doc, "archived", false),
+                         .floor = twin_class_said(t, doc),
+                         .tagset = (uint64_t)sh_json_get_i64(doc, "tagset", 0),
+                         .period_us = sh_json_get_i64(doc, "period_ms", 0) * 1000};
+    set_position(&d, json_object_get(doc, "location"));
     struct sh_str in[TWIN_DEV_TEXTS] = {[TWIN_NAME] = sh_json_get_str(doc, "name"),
                                         [TWIN_THING] = sh_json_get_str(doc, "thing"),
                                         [TWIN_ASSET] = sh_json_get_str(doc, "asset")};

@@ -84,6 +84,9 @@ static const char asset_shape[] =
     "'minProperties':1,'additionalProperties':{'type':'string','maxLength':200}}]},"
     "'parent':{'type':['string','null'],'maxLength':256},"
     "'description':{'type':['string','null'],'maxLength':4000},'demo':{'type':'boolean'},"
+    "'location':{'type':['object','null'],'additionalProperties':false,'required':['lat','lon'],"
+    "'properties':{'lat':{'type':'number','minimum':-90,'maximum':90},'lon':{'type':'number',"
+    "'minimum':-180,'maximum':180},'text':{'type':'string','maxLength':400}}},"
     "'revision':true}}";
 
 static const char command_shape[] =

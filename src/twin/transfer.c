@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "transfer_int.h"
 
+#include <math.h>
 #include <stdio.h>
 
 void twin_reject(struct twin_import *m, int row, struct sh_str column, const char *code,
@@ -242,9 +243,9 @@ static bool known_column(struct sh_str c)
             return true;
         }
     }
-    return sh_str_eqc(c, "period_ms") || sh_str_eqc(c, "data_level") ||
-           sh_str_eqc(c, "point_classes") || sh_str_eqc(c, "demo") || sh_str_eqc(c, "archived") ||
-           (sh_str_starts(c, SH_STR("label.")) && c.n > 6);
+    return sh_str_eqc(c, "lat") || sh_str_eqc(c, "lon") || sh_str_eqc(c, "period_ms") ||
+           sh_str_eqc(c, "data_level") || sh_str_eqc(c, "point_classes") || sh_str_eqc(c, "demo") ||
+           sh_str_eqc(c, "archived") || (sh_str_starts(c, SH_STR("label.")) && c.n > 6);
 }
 
 static bool flag(struct sh_str v, bool *out)
@@ -279,7 +280,13 @@ static sh_err set_cell(json_t *body, struct sh_str column, struct sh_str v)
                    ? SH_OK
                    : SH_E_NOMEM;
     }
-    if (sh_str_eqc(column, "period_ms") || sh_str_eqc(column, "data_level")) {
+    if (sh_str_eqc(column, "lat") || sh_str_eqc(column, "lon")) {
+        double d = 0;
+        if (sh_f64_parse(v, &d) != SH_OK || !isfinite(d)) {
+            return SH_E_INVAL;
+        }
+        value = json_real(d);
+    } else if (sh_str_eqc(column, "period_ms") || sh_str_eqc(column, "data_level")) {
         int64_t n = 0;
         if (sh_i64_parse(v, &n) != SH_OK) {
             return SH_E_INVAL;
@@ -300,6 +307,39 @@ static sh_err set_cell(json_t *body, struct sh_str column, struct sh_str v)
         value = text_json(v);
     }
     return json_object_setn_new(body, column.p, column.n, value) == 0 ? SH_OK : SH_E_NOMEM;
+}
+
+/* The cells lat and lon become members of the location, whose words stay. SH_E_INVAL: one of them
+ * alone. */
+static sh_err join_location(json_t *body)
+{
+    static const char *const names[] = {"lat", "lon"};
+    json_t *location = json_object_get(body, "location");
+    const bool lat = json_object_get(body, "lat") != NULL;
+    if (lat != (json_object_get(body, "lon") != NULL)) {
+        return SH_E_INVAL;
+    }
+    if (!lat) {
+        return SH_OK;
+    }
+    if (!json_is_object(location)) {
+        json_t *made = json_object();
+        if (json_is_string(location) && json_object_set(made, "text", location) != 0) {
+            json_decref(made);
+            return SH_E_NOMEM;
+        }
+        if (json_object_set_new(body, "location", made) != 0) {
+            return SH_E_NOMEM;
+        }
+        location = made;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        if (json_object_set(location, names[i], json_object_get(body, names[i])) != 0) {
+            return SH_E_NOMEM;
+        }
+        (void)json_object_del(body, names[i]);
+    }
+    return SH_OK;
 }
 
 static sh_err csv_row(struct twin_import *m, int row, const struct twin_cells *head,
@@ -324,6 +364,12 @@ static sh_err csv_row(struct twin_import *m, int row, const struct twin_cells *h
             err = SH_OK;
         }
     }
+    err = err == SH_OK && good ? join_location(body) : err;
+    if (err == SH_E_INVAL) {
+        twin_reject(m, row, SH_STR("lat"), "invalid_value", "lat and lon go together");
+        good = false;
+        err = SH_OK;
+    }
     if (err == SH_OK && good) {
         err = take_device(m, row, body);
     }
@@ -344,8 +390,9 @@ static sh_err csv_head(struct twin_csv *c, struct sh_arena *ar, struct twin_cell
         head->v[i] = sh_str_trim(head->v[i]);
         if (!known_column(head->v[i])) {
             sh_diag_set(diag, "column %zu is unknown: %.*s", i + 1, SH_PRI(head->v[i]));
-            sh_diag_remedy(diag, "Known: id name thing asset description location period_ms demo "
-                                 "archived data_class data_level point_classes label.<key>.");
+            sh_diag_remedy(diag,
+                           "Known: id name thing asset description location lat lon period_ms demo "
+                           "archived data_class data_level point_classes label.<key>.");
             return SH_E_INVAL;
         }
         for (size_t k = 0; k < i; k++) {
@@ -523,7 +570,10 @@ static sh_err put_value(struct export *x, const json_t *v, bool first)
     }
     sh_buf_init(&text, x->t->env->alloc, TWIN_DOC_BYTES);
     sh_err err = twin_doc_text(v, &text);
-    if (err == SH_OK) {
+    if (err == SH_OK && json_is_number(v)) { /* a minus in front is no formula */
+        err = first ? SH_OK : sh_buf_put_u8(x->out, ',');
+        err = err == SH_OK ? sh_buf_put_str(x->out, sh_buf_str(&text)) : err;
+    } else if (err == SH_OK) {
         err = twin_csv_put(x->out, sh_buf_str(&text), first);
     }
     sh_buf_fini(&text);
@@ -531,16 +581,42 @@ static sh_err put_value(struct export *x, const json_t *v, bool first)
 }
 
 static const char *const export_columns[] = {
-    "name", "thing",    "asset",      "description", "location",     "period_ms",
-    "demo", "archived", "data_class", "data_level",  "point_classes"};
-enum { EXPORT_COLUMNS = 11 };
+    "name",      "thing", "asset",    "description", "location",   "lat",          "lon",
+    "period_ms", "demo",  "archived", "data_class",  "data_level", "point_classes"};
+enum { EXPORT_COLUMNS = 13 };
+
+/* Latitude and longitude have columns of their own; of the location its words are left, or (with a
+ * height) what else it holds. */
+static sh_err put_location(struct export *x, json_t *location, const char *column)
+{
+    if (strcmp(column, "location") != 0) {
+        return put_value(x, json_object_get(location, column), false);
+    }
+    if (!json_is_object(location) || json_object_get(location, "lat") == NULL ||
+        json_object_get(location, "lon") == NULL) {
+        return put_value(x, location, false);
+    }
+    if (json_object_get(location, "alt") == NULL) {
+        return put_value(x, json_object_get(location, "text"), false);
+    }
+    json_t *rest = json_copy(location);
+    (void)json_object_del(rest, "lat");
+    (void)json_object_del(rest, "lon");
+    const sh_err err = rest == NULL ? SH_E_NOMEM : put_value(x, rest, false);
+    json_decref(rest);
+    return err;
+}
 
 static sh_err csv_line(struct export *x, struct sh_str id, const json_t *doc)
 {
     const json_t *labels = json_object_get(doc, "labels");
     SH_TRY(twin_csv_put(x->out, id, true));
     for (size_t i = 0; i < EXPORT_COLUMNS; i++) {
-        SH_TRY(put_value(x, json_object_get(doc, export_columns[i]), false));
+        const char *column = export_columns[i];
+        const bool where = strcmp(column, "location") == 0 || strcmp(column, "lat") == 0 ||
+                           strcmp(column, "lon") == 0;
+        SH_TRY(where ? put_location(x, json_object_get(doc, "location"), column)
+                     : put_value(x, json_object_get(doc, column), false));
     }
     for (void *it = json_object_iter(x->keys); it != NULL;
          it = json_object_iter_next(x->keys, it)) {

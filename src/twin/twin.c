@@ -41,6 +41,7 @@ static sh_err load(struct sh_twin *t)
         {{"_thing", 6}, twin_thing_load},         {{"_asset", 6}, twin_asset_load},
         {{"_data_class", 11}, twin_class_load},   {{"_device", 7}, twin_device_load},
         {{"_device_state", 13}, twin_state_load}, {{"_device_write", 13}, twin_grant_load},
+        {{"_file", 5}, twin_file_load},
     };
     sh_err err = SH_OK;
     twin_texts_init(&t->loading, t->env->alloc);
@@ -60,6 +61,7 @@ static void destroy(struct sh_twin *t)
 {
     const struct sh_alloc *a = t->env->alloc;
     twin_commands_fini(t);
+    twin_files_fini(t);
     twin_index_fini(t);
     for (size_t i = 0; i < t->ncache; i++) {
         sh_mem_free(a, t->cache[i]);
@@ -107,6 +109,7 @@ sh_err sh_twin_open(const struct sh_env *env, const struct sh_twin_options *o, s
     sh_mutex_init(&t->write);
     sh_mutex_init(&t->lock);
     sh_map_init(&t->tenants, env->alloc, TWIN_MAX_TENANTS, seed);
+    sh_map_init(&t->files, env->alloc, (size_t)t->o.max_devices + TWIN_MAX_ASSETS, seed);
     sh_map_init(&t->units, env->alloc, TWIN_MAX_UNITS, seed);
     sh_map_init(&t->commands, env->alloc, t->o.max_commands, seed);
     sh_err err = twin_shapes_new(t);

@@ -53,8 +53,11 @@ struct twin_dev {
     int64_t period_us; /* 0 = not told */
     struct twin_slot *slot;
     uint32_t ends[TWIN_DEV_TEXTS]; /* in text, behind the id */
+    int32_t lat_e7;                /* degrees; with `placed` */
+    int32_t lon_e7;
     bool demo;
     bool archived;
+    bool placed;
     struct sh_data_class floor; /* its points are at least that; may not be said */
     char text[];
 };
@@ -136,6 +139,8 @@ struct twin_tenant {
     size_t n;
     size_t cap;
     struct sh_twin_counts counts;
+    uint64_t files; /* and the sum of their sizes */
+    uint64_t file_bytes;
 };
 
 struct twin_open_command;
@@ -174,6 +179,7 @@ struct sh_twin {
     struct twin_slot *unsaved;
     struct twin_slot *dirty;
     struct twin_slot *untold;
+    struct sh_map files;                /* owner -> its files (files.c) */
     struct sh_map commands;             /* tenant/id -> twin_open_command */
     struct twin_open_command *finished; /* to be stored */
 
@@ -387,6 +393,13 @@ sh_err twin_commands_recover(struct sh_twin *t);
 sh_err twin_save_commands(struct sh_twin *t);
 void twin_commands_overdue(struct sh_twin *t, bool all);
 void twin_commands_fini(struct sh_twin *t);
+
+/* files.c */
+sh_err twin_file_load(void *ctx, const struct sh_record_row *row);
+void twin_files_fini(struct sh_twin *t);
+/* Those of a device that gets another id. Under `write`. */
+sh_err twin_files_rename(struct sh_twin *t, uint32_t tenant, struct sh_str from, struct sh_str to,
+                         struct sh_str author);
 
 /* doc.c: small helpers over records and JSON. */
 /* The stored document and its revision; SH_E_NOTFOUND. */

@@ -54,6 +54,69 @@ static void on_worker(void *ctx)
     sh_http_send(r);
 }
 
+/* ---- a body that workers take: answers how many bytes there were, and their sum ---- */
+
+struct taking {
+    struct sh_http_req *r;
+    const struct sh_alloc *alloc;
+    uint64_t bytes;
+    uint64_t sum;
+};
+
+static sh_err take_piece(void *ctx, struct sh_bytes data)
+{
+    struct taking *t = ctx;
+    for (size_t i = 0; i < data.n; i++) {
+        t->sum += data.p[i];
+    }
+    t->bytes += data.n;
+    return SH_OK;
+}
+
+static void take_end(void *ctx, sh_err err)
+{
+    struct taking *t = ctx;
+    struct sh_http_req *r = t->r;
+    sh_http_status(r, err == SH_OK ? 201 : 422);
+    const sh_err e = sh_buf_printf(sh_http_body(r), "%llu %llu %s", (unsigned long long)t->bytes,
+                                   (unsigned long long)t->sum, sh_err_name(err));
+    sh_mem_free(t->alloc, t);
+    if (e != SH_OK) {
+        sh_http_status(r, 500);
+    }
+    sh_http_send(r);
+}
+
+static sh_err take_run(void *pool, void (*fn)(void *ctx), void *ctx)
+{
+    return sh_workers_run(pool, fn, ctx);
+}
+
+static void take(struct app *a, struct sh_http_req *r)
+{
+    struct taking *t = sh_mem_new(a->env.alloc, sizeof *t);
+    const struct sh_http_intake i = {.run = take_run,
+                                     .pool = a->workers,
+                                     .piece = take_piece,
+                                     .end = take_end,
+                                     .ctx = t,
+                                     .body_max = 64 << 20,
+                                     .piece_max = 65536};
+    if (t != NULL) {
+        *t = (struct taking){.r = r, .alloc = a->env.alloc};
+    }
+    if (t == NULL || sh_http_intake(r, &i) != SH_OK) {
+        sh_mem_free(a->env.alloc, t);
+        sh_http_respond(r, 503, NULL, (struct sh_bytes){0});
+    }
+}
+
+static void on_headers(void *ctx, const struct sh_http_req *r, struct sh_http_plan *plan)
+{
+    SH_UNUSED(ctx);
+    plan->intake = sh_str_eqc(r->path, "/take");
+}
+
 static void whoami(struct sh_http_req *r)
 {
     struct sh_peer_cert c;
@@ -200,6 +263,8 @@ static void on_request(void *ctx, struct sh_http_req *r)
         if (sh_workers_run(a->workers, on_worker, r) != SH_OK) {
             sh_http_respond(r, 503, NULL, (struct sh_bytes){0});
         }
+    } else if (sh_str_eqc(r->path, "/take")) {
+        take(a, r);
     } else if (sh_str_eqc(r->path, "/big")) {
         sh_http_body_const(r, a->big);
         sh_http_send(r);
@@ -218,7 +283,7 @@ static void on_request(void *ctx, struct sh_http_req *r)
     }
 }
 
-static const struct sh_http_handler handler = {.on_request = on_request};
+static const struct sh_http_handler handler = {.on_headers = on_headers, .on_request = on_request};
 
 /* ---- start and end ---- */
 

@@ -20,6 +20,15 @@ struct puller {
     sh_err end_err;
 };
 
+/* Of /take: the worker is the test, as with /pull. */
+struct taker {
+    struct puller work;
+    struct sh_http_req *r;
+    struct sh_buf got;
+    sh_err refuse; /* what `piece` answers */
+    int pieces;
+};
+
 struct fix {
     struct sh_test_env t;
     struct sh_loop *l;
@@ -36,6 +45,7 @@ struct fix {
     int ws_closed;
     sh_err ws_reason;
     struct puller pull;
+    struct taker take;
 };
 
 /* ---- the application ---- */
@@ -132,6 +142,41 @@ static void serve_pull(struct fix *f, struct sh_http_req *r)
     sh_http_pull(r, &o);
 }
 
+static sh_err take_piece(void *ctx, struct sh_bytes data)
+{
+    struct taker *u = ctx;
+    assert_true(data.n > 0 && data.n <= 10000);
+    u->pieces++;
+    SH_TRY(sh_buf_put(&u->got, data.p, data.n));
+    return u->refuse;
+}
+
+static void take_ended(void *ctx, sh_err err)
+{
+    struct taker *u = ctx;
+    u->work.ended++;
+    u->work.end_err = err;
+    sh_http_respond(u->r, err == SH_OK ? 201 : 422, "text/plain", sh_bytes_of("taken", 5));
+}
+
+static void serve_take(struct fix *f, struct sh_http_req *r)
+{
+    const struct sh_http_intake o = {.run = pull_run,
+                                     .pool = &f->take.work,
+                                     .piece = take_piece,
+                                     .end = take_ended,
+                                     .ctx = &f->take,
+                                     .body_max = 50000,
+                                     .piece_max = 10000};
+    assert_int_equal(r->body.n, 0);
+    f->take.r = r;
+    if (sh_str_eqc(r->query, "no")) {
+        sh_http_respond(r, 403, "text/plain", sh_bytes_of("no", 2));
+    } else if (sh_http_intake(r, &o) != SH_OK) {
+        sh_http_respond(r, 503, "text/plain", sh_bytes_of("no", 2));
+    }
+}
+
 static void on_request(void *ctx, struct sh_http_req *r)
 {
     struct fix *f = ctx;
@@ -152,6 +197,12 @@ static void on_request(void *ctx, struct sh_http_req *r)
         assert_ok(sh_http_stream_begin(r, &stream_handler, f));
     } else if (sh_str_eqc(r->path, "/pull")) {
         serve_pull(f, r);
+    } else if (sh_str_eqc(r->path, "/take")) {
+        serve_take(f, r);
+    } else if (sh_str_eqc(r->path, "/sized")) {
+        f->held = r;
+        sh_http_length(r, 10);
+        assert_ok(sh_http_stream_begin(r, &stream_handler, f));
     } else if (sh_str_eqc(r->path, "/badstream")) {
         sh_http_header_c(r, "X", "a\nb");
         assert_int_equal(sh_http_stream_begin(r, &stream_handler, f), SH_E_INVAL);
@@ -178,6 +229,7 @@ static void on_headers(void *ctx, const struct sh_http_req *r, struct sh_http_pl
     if (sh_str_eqc(r->path, "/forbidden")) {
         plan->refuse_status = 403;
     }
+    plan->intake = sh_str_eqc(r->path, "/take");
     plan->body_max = sh_str_eqc(r->path, "/echo") ? 5000 : 10;
 }
 
@@ -208,6 +260,7 @@ static void begin_opts(struct fix *f, const struct sh_http_opts *o)
     sh_test_env_init(&f->t, NULL);
     assert_ok(sh_loop_new(&f->t.env, NULL, &f->l));
     sh_buf_init(&f->ws_got, &f->t.alloc, 1 << 20);
+    sh_buf_init(&f->take.got, &f->t.alloc, 1 << 20);
     assert_ok(sh_http_server_new(f->l, o, &app, f, &f->srv));
     dial(f, 0);
 }
@@ -241,6 +294,8 @@ static void finish(struct fix *f)
     assert_int_equal(st.websockets, 0);
     sh_http_server_free(f->srv);
     sh_buf_fini(&f->ws_got);
+    sh_buf_fini(&f->take.got);
+    assert_int_equal(st.intakes, 0);
     sh_loop_free(f->l);
     sh_test_env_fini(&f->t);
 }
@@ -786,6 +841,220 @@ static void test_pulled_answer_is_refused_beyond_the_memory(void **state)
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 #define MASK "\x01\x02\x03\x04"
 
+/* ---- bodies taken piece by piece ---- */
+
+/* Does what the server gave to a worker; false: nothing. */
+static bool take_work(struct fix *f)
+{
+    void (*job)(void *ctx) = f->take.work.job;
+    if (job == NULL) {
+        return false;
+    }
+    f->take.work.job = NULL;
+    job(f->take.work.job_ctx);
+    sh_loop_settle(f->l, 100000);
+    return true;
+}
+
+static void say_letters(struct fix *f, size_t n, size_t at)
+{
+    char part[100]; /* n is a multiple of it */
+    for (size_t k = 0; k < n; k += sizeof part) {
+        for (size_t i = 0; i < sizeof part; i++, at++) {
+            part[i] = (char)('a' + at % 26);
+        }
+        sh_fakepeer_send(f->p, sh_bytes_of(part, sizeof part));
+        sh_loop_settle(f->l, 100000);
+    }
+}
+
+static void check_taken(struct fix *f, size_t n)
+{
+    assert_int_equal(f->take.got.n, n);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(f->take.got.p[i], 'a' + i % 26);
+    }
+}
+
+static void test_taken_body_is_whole_and_bounded(void **state)
+{
+    (void)state;
+    struct fix f;
+    begin(&f);
+    say(&f, "POST /take" H "Content-Length: 45000\r\n\r\n");
+    assert_int_equal(stats(&f).intakes, 1);
+    assert_int_equal(stats(&f).buffered_bytes >= 20000, 1);
+    say_letters(&f, 44000, 0); /* the worker has not come yet: two pieces are kept, no more */
+    assert_int_equal(f.take.work.runs, 1);
+    assert_true(stats(&f).body_bytes_in <= 20000);
+    while (take_work(&f)) {
+    }
+    say_letters(&f, 1000, 44000);
+    say(&f, "GET /204" H "\r\n"); /* pipelined: waits for the answer */
+    while (take_work(&f)) {
+    }
+    check_taken(&f, 45000);
+    assert_true(f.take.pieces >= 5);
+    assert_int_equal(f.take.work.ended, 1);
+    assert_ok(f.take.work.end_err);
+    assert_true(has(heard(&f), "HTTP/1.1 201 Created"));
+    assert_true(has(heard(&f), "HTTP/1.1 204 No Content"));
+    assert_false(has(heard(&f), "Connection: close"));
+    assert_int_equal(stats(&f).body_bytes_in, 45000);
+    finish(&f);
+}
+
+static void test_taken_body_in_chunks(void **state)
+{
+    (void)state;
+    struct fix f;
+    begin(&f);
+    say(&f, "POST /take" H "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n");
+    assert_true(has(heard(&f), "HTTP/1.1 100 Continue\r\n\r\n"));
+    for (size_t i = 0; i < 26; i++) {
+        say(&f, "3e8;x=y\r\n");
+        say_letters(&f, 1000, i * 1000);
+        say(&f, "\r\n");
+        (void)take_work(&f);
+    }
+    say(&f, "0\r\nTrailer: x\r\n\r\n");
+    while (take_work(&f)) {
+    }
+    check_taken(&f, 26000);
+    assert_ok(f.take.work.end_err);
+    forget(&f);
+    say(&f, "POST /take" H "Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\nxyz\r\n");
+    while (take_work(&f)) {
+    }
+    assert_int_equal(f.take.work.end_err, SH_E_PROTO);
+    assert_true(has(heard(&f), "Connection: close"));
+    finish(&f);
+}
+
+static void test_taken_body_without_bytes(void **state)
+{
+    (void)state;
+    struct fix f;
+    begin(&f);
+    say(&f, "POST /take" H "Content-Length: 0\r\n\r\n");
+    assert_true(take_work(&f));
+    assert_int_equal(f.take.pieces, 0);
+    assert_ok(f.take.work.end_err);
+    assert_true(has(heard(&f), "201"));
+    finish(&f);
+}
+
+/* Why a body ends before it is whole: each is told once, and the connection ends with the answer.
+ */
+static void test_taken_body_that_fails(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *head;
+        size_t bytes;
+        sh_err refuse;
+        sh_err run;
+        bool slow;
+        bool leave;
+        sh_err expect;
+    } rows[] = {
+        {"Content-Length: 60000\r\n", 55000, SH_OK, SH_OK, false, false, SH_E_LIMIT},
+        {"Content-Length: 30000\r\n", 20000, SH_E_FULL, SH_OK, false, false, SH_E_FULL},
+        {"Content-Length: 30000\r\n", 100, SH_OK, SH_OK, true, false, SH_E_TIMEOUT},
+        {"Content-Length: 30000\r\n", 20000, SH_OK, SH_OK, false, true, SH_E_CLOSED},
+        {"Content-Length: 30000\r\n", 20000, SH_OK, SH_E_STATE, false, false, SH_E_CANCELED},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct fix f;
+        begin(&f);
+        f.take.refuse = rows[i].refuse;
+        f.take.work.refuse = rows[i].run;
+        sh_fakepeer_send_c(f.p, "POST /take" H);
+        sh_fakepeer_send_c(f.p, rows[i].head);
+        say(&f, "\r\n");
+        for (size_t n = 0; n < rows[i].bytes && !sh_fakepeer_saw_eof(f.p); n += 100) {
+            say_letters(&f, 100, n);
+            (void)take_work(&f);
+        }
+        if (rows[i].slow) {
+            sh_test_advance(&f.t, 21 * SEC); /* some came in that time */
+            sh_loop_settle(f.l, 1000);
+            sh_test_advance(&f.t, 21 * SEC);
+            sh_loop_settle(f.l, 1000);
+        }
+        if (rows[i].leave) {
+            sh_fakepeer_reset(f.p);
+            sh_loop_settle(f.l, 1000);
+        }
+        while (take_work(&f)) {
+        }
+        assert_int_equal(f.take.work.ended, 1);
+        assert_int_equal(f.take.work.end_err, rows[i].expect);
+        assert_int_equal(stats(&f).intakes_cut, 1);
+        if (!rows[i].leave) {
+            assert_true(has(heard(&f), "HTTP/1.1 422"));
+            assert_true(has(heard(&f), "Connection: close"));
+        }
+        finish(&f);
+    }
+}
+
+static void test_taken_body_waits_for_a_worker(void **state)
+{
+    (void)state;
+    struct fix f;
+    begin(&f);
+    f.take.work.refuse = SH_E_LIMIT;
+    say(&f, "POST /take" H "Content-Length: 9\r\n\r\nabcdefghi");
+    assert_int_equal(f.take.work.ended, 0);
+    f.take.work.refuse = SH_OK;
+    for (int i = 0; i < 3; i++) {
+        sh_test_advance(&f.t, SEC / 10);
+        sh_loop_settle(f.l, 1000);
+        (void)take_work(&f);
+    }
+    check_taken(&f, 9);
+    assert_true(has(heard(&f), "201"));
+    finish(&f);
+}
+
+static void test_body_that_nobody_takes_ends_the_connection(void **state)
+{
+    (void)state;
+    struct fix f;
+    begin(&f);
+    say(&f, "POST /take?no" H "Content-Length: 30000\r\nExpect: 100-continue\r\n\r\n");
+    assert_true(has(heard(&f), "HTTP/1.1 403"));
+    assert_false(has(heard(&f), "100 Continue"));
+    assert_true(has(heard(&f), "Connection: close"));
+    finish(&f);
+}
+
+static void test_sized_answer(void **state)
+{
+    (void)state;
+    struct fix f;
+    begin(&f);
+    say(&f, "GET /sized" H "\r\n");
+    assert_ok(sh_http_stream_write(f.held, sh_bytes_of("01234", 5)));
+    assert_int_equal(sh_http_stream_write(f.held, sh_bytes_of("012345", 6)), SH_E_INTERNAL);
+    assert_ok(sh_http_stream_write(f.held, sh_bytes_of("56789", 5)));
+    sh_http_stream_end(f.held, true);
+    sh_loop_settle(f.l, 1000);
+    assert_true(has(heard(&f), "Content-Length: 10\r\n"));
+    assert_true(has(heard(&f), "\r\n\r\n0123456789"));
+    assert_false(has(heard(&f), "chunked"));
+    forget(&f);
+    say(&f, "GET /204" H "\r\n"); /* the connection goes on */
+    assert_true(has(heard(&f), "204"));
+    say(&f, "GET /sized" H "\r\n");
+    assert_ok(sh_http_stream_write(f.held, sh_bytes_of("01234", 5)));
+    sh_http_stream_end(f.held, true); /* five are missing */
+    sh_loop_settle(f.l, 1000);
+    assert_int_equal(stats(&f).conns, 0);
+    finish(&f);
+}
+
 static void say_bytes(struct fix *f, const char *p, size_t n)
 {
     sh_fakepeer_send(f->p, sh_bytes_of(p, n));
@@ -1045,6 +1314,13 @@ int main(void)
         cmocka_unit_test(test_pulled_answer_ends_when_the_client_goes),
         cmocka_unit_test(test_pulled_answer_waits_for_a_worker),
         cmocka_unit_test(test_pulled_answer_is_refused_beyond_the_memory),
+        cmocka_unit_test(test_taken_body_is_whole_and_bounded),
+        cmocka_unit_test(test_taken_body_in_chunks),
+        cmocka_unit_test(test_taken_body_without_bytes),
+        cmocka_unit_test(test_taken_body_that_fails),
+        cmocka_unit_test(test_taken_body_waits_for_a_worker),
+        cmocka_unit_test(test_body_that_nobody_takes_ends_the_connection),
+        cmocka_unit_test(test_sized_answer),
         cmocka_unit_test(test_websocket_carries_bytes),
         cmocka_unit_test(test_websocket_back_pressure_and_close),
         cmocka_unit_test(test_websocket_ends),

@@ -246,6 +246,32 @@ def test_websockets(srv):
     asyncio.run(websocket_session(srv))
 
 
+def test_taken_bodies(srv):
+    """Bodies that worker threads take: many at once, over both, in chunks, broken off in the middle."""
+    data = os.urandom(5_000_017)
+    want = f"{len(data)} {sum(data)} ok".encode()
+    path = srv.path("body")
+    with open(path, "wb") as f:
+        f.write(data)
+    jobs = []
+    for i in range(12):
+        name = "http" if i % 2 else "https"
+        more = ["-H", "Transfer-Encoding: chunked"] if i % 3 == 0 else []
+        jobs.append(subprocess.Popen(["curl", "-sSk", "--max-time", "60", "--noproxy", "*", *more, "-T", path, "-X", "POST", srv.url(name, "/take")],
+                                     stdout=subprocess.PIPE))
+    broken = []
+    for i in range(8):
+        s = connect(srv)
+        s.sendall(b"POST /take HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000\r\n\r\n" + data[: 100_000 * i])
+        broken.append(s)
+    for s in broken:
+        s.close()
+    for job in jobs:
+        out = job.communicate(timeout=90)[0]
+        check(job.returncode == 0 and out == want, f"/take answered {out[:100]!r}, not {want!r}")
+    check(curl(srv.url("http", "/take"), "-d", "") == b"0 0 ok", "an empty body")
+
+
 def main():
     srv = Server(sys.argv[1])
     try:
@@ -255,6 +281,7 @@ def main():
         test_websockets(srv)
         test_many_connections(srv)
         test_bad_clients(srv)
+        test_taken_bodies(srv)
         test_reload(srv)
         check(srv.proc.poll() is None, f"the server is gone: {srv.proc.poll()}")
         left = connect(srv)  # open while it stops

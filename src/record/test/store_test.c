@@ -296,6 +296,145 @@ static void test_blob_without_reference_is_collected_and_damage_is_found(void **
     ref(f, hash, 1, SH_E_NOTFOUND);
 }
 
+static void stray(struct fix *f, const char *folder, const char *name)
+{
+    char path[300];
+    (void)snprintf(path, sizeof path, "%s/%s", f->blobs, folder);
+    assert_ok(sh_fs_mkdirs(f->t.env.fs, path));
+    (void)snprintf(path, sizeof path, "%s/%s/%s", f->blobs, folder, name);
+    assert_ok(sh_fs_replace(f->t.env.fs, path, sh_str_bytes(SH_STR("stray"))));
+}
+
+/* What a crash leaves goes; what is known, and what is not ours, stays. */
+static void test_blob_files_that_nobody_knows_are_swept(void **state)
+{
+    struct fix *f = *state;
+    char h[SH_RECORD_HASH_CHARS];
+    char name[80];
+    uint64_t removed = 0;
+    (void)store_abc(f, 1, h);
+    for (int i = 0; i < 300; i++) { /* more than one round */
+        (void)snprintf(name, sizeof name, "ba%062d", i);
+        stray(f, "ba", name);
+    }
+    stray(f, "ba", "notes.txt");
+    (void)snprintf(name, sizeof name, "bc%062d", 7);
+    stray(f, "ba", name); /* in the wrong folder: not ours */
+    sh_record_blob_hold(f->r);
+    assert_ok(sh_record_blob_sweep(f->r, &removed));
+    assert_int_equal(removed, 0);
+    sh_record_blob_release(f->r);
+    assert_ok(sh_record_blob_sweep(f->r, &removed));
+    assert_int_equal(removed, 300);
+    assert_ok(sh_record_blob_verify(f->r, 1, (struct sh_str){h, sizeof h}));
+    assert_ok(sh_record_blob_sweep(f->r, &removed));
+    assert_int_equal(removed, 0);
+}
+
+/* The collector chose it; then somebody stored the same content anew and will refer to it. */
+static void test_blob_stored_again_is_young(void **state)
+{
+    struct fix *f = *state;
+    char h[SH_RECORD_HASH_CHARS];
+    uint64_t removed = 0;
+    (void)store_abc(f, 1, h);
+    sh_test_advance(&f->t, 1000);
+    (void)store_abc(f, 1, h);
+    assert_ok(sh_record_blob_gc(f->r, 500, &removed));
+    assert_int_equal(removed, 0);
+    ref(f, (struct sh_str){h, sizeof h}, 1, SH_OK);
+    sh_test_advance(&f->t, 1000);
+    assert_ok(sh_record_blob_gc(f->r, 500, &removed));
+    assert_int_equal(removed, 0);
+}
+
+/* The power goes at each step of storing a file: what was acknowledged is whole afterwards, what
+ * was not is not there, and nothing lies about once it was swept. */
+static void test_blob_survives_a_power_cut_at_each_step(void **state)
+{
+    struct fix *f = *state;
+    char h[SH_RECORD_HASH_CHARS];
+    const struct sh_str hash = {h, sizeof h};
+    const struct sh_fs *real = f->t.env.fs;
+    bool done = false;
+    for (long cut = 0; cut < 60 && !done; cut++) {
+        struct sh_memfs *m = sh_memfs_new((uint64_t)cut + 1);
+        struct sh_record_blob_writer *w = NULL;
+        uint64_t removed = 0;
+        sh_record_close(f->r);
+        const sh_err gone = sh_fs_unlink(real, f->path);
+        SH_UNUSED(gone);
+        f->t.env.fs = sh_memfs_fs(m);
+        f->cfg.blob_dir = "/blobs";
+        fix_open(f);
+        sh_memfs_cut_after(m, cut);
+        sh_err err = sh_record_blob_begin(f->r, 1, &w);
+        if (err == SH_OK) {
+            err = sh_record_blob_write(w, sh_str_bytes(SH_STR("abc")));
+            if (err == SH_OK) {
+                err = sh_record_blob_end(w, h, NULL);
+            } else {
+                sh_record_blob_abort(w);
+            }
+        }
+        done = err == SH_OK;
+        sh_record_close(f->r);
+        sh_memfs_cut_after(m, -1);
+        sh_memfs_reboot(m);
+        fix_open(f);
+        assert_ok(sh_record_blob_sweep(f->r, &removed));
+        if (done) {
+            assert_ok(sh_record_blob_verify(f->r, 1, hash));
+            assert_int_equal(removed, 0);
+        }
+        assert_ok(sh_record_blob_begin(f->r, 1, &w)); /* and it works again */
+        assert_ok(sh_record_blob_write(w, sh_str_bytes(SH_STR("abc"))));
+        assert_ok(sh_record_blob_end(w, h, NULL));
+        assert_ok(sh_record_blob_verify(f->r, 1, hash));
+        sh_record_close(f->r);
+        f->t.env.fs = real;
+        f->cfg.blob_dir = f->blobs;
+        sh_memfs_free(m);
+        fix_open(f);
+    }
+    assert_true(done);
+}
+
+static void blob_problem(void *ctx, const char *file, const char *what)
+{
+    char *to = ctx;
+    (void)snprintf(to, 200, "%s: %s", strrchr(file, '/'), what);
+}
+
+static void test_blobs_of_a_closed_store_are_checked(void **state)
+{
+    struct fix *f = *state;
+    struct sh_record_blob_counts c;
+    char h[SH_RECORD_HASH_CHARS];
+    char path[300];
+    char said[200] = "";
+    (void)store_abc(f, 1, h);
+    (void)store_abc(f, 2, h);
+    sh_record_close(f->r);
+    f->r = NULL;
+    assert_ok(sh_record_blobs_check(&f->t.env, f->path, f->blobs, blob_problem, said, &c));
+    assert_int_equal(c.files, 1);
+    assert_int_equal(c.bytes, 3);
+    assert_int_equal(c.problems, 0);
+    (void)snprintf(path, sizeof path, "%s/ba/%.64s", f->blobs, h);
+    assert_ok(sh_fs_replace(f->t.env.fs, path, sh_str_bytes(SH_STR("abd"))));
+    assert_ok(sh_record_blobs_check(&f->t.env, f->path, f->blobs, blob_problem, said, &c));
+    assert_int_equal(c.problems, 1);
+    assert_non_null(strstr(said, "not what was stored"));
+    assert_ok(sh_fs_unlink(f->t.env.fs, path));
+    assert_ok(sh_record_blobs_check(&f->t.env, f->path, f->blobs, blob_problem, said, &c));
+    assert_int_equal(c.problems, 1);
+    assert_non_null(strstr(said, "missing"));
+    assert_int_equal(
+        sh_record_blobs_check(&f->t.env, "/nowhere/x.db", f->blobs, blob_problem, said, &c),
+        SH_E_NOTFOUND);
+}
+
 static void test_blob_over_the_limit_is_refused(void **state)
 {
     struct fix *f = *state;
@@ -440,6 +579,10 @@ int main(void)
         T(test_changes_forgotten_are_told),
         T(test_blob_is_stored_once_and_seen_per_tenant),
         T(test_blob_without_reference_is_collected_and_damage_is_found),
+        T(test_blob_files_that_nobody_knows_are_swept),
+        T(test_blob_stored_again_is_young),
+        T(test_blob_survives_a_power_cut_at_each_step),
+        T(test_blobs_of_a_closed_store_are_checked),
         T(test_blob_over_the_limit_is_refused),
         T(test_idempotency_key_remembers_the_answer_for_a_day),
         T(test_idempotency_key_of_another_owner_or_tenant_is_another),

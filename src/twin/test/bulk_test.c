@@ -260,9 +260,9 @@ static void test_export_holds_what_was_picked(void **state)
     assert_ok(sh_twin_devices_export(f->w, &hall, true, SH_TWIN_UTF8, &f->out, &f->diag));
     assert_ok(sh_buf_put_u8(&f->out, 0));
     assert_string_equal((const char *)f->out.p + 3,
-                        "id,name,thing,asset,description,location,period_ms,demo,archived,"
+                        "id,name,thing,asset,description,location,lat,lon,period_ms,demo,archived,"
                         "data_class,data_level,point_classes,label.line,label.x\r\n"
-                        "a,,,hall,,,,,,,,,1,y\r\nc,,,hall,,,,,,,,,,\r\n");
+                        "a,,,hall,,,,,,,,,,,1,y\r\nc,,,hall,,,,,,,,,,,,\r\n");
     json_t *ids = fix_json("['d','a']");
     const struct sh_twin_pick two = {.filter = {.tenant = 1}, .ids = ids};
     sh_buf_clear(&f->out);

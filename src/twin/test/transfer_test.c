@@ -122,9 +122,45 @@ static void test_import_gbk_is_found_and_converted(void **state)
     sh_buf_clear(&f->out);
     assert_ok(sh_twin_devices_export(f->w, &everything, true, SH_TWIN_GBK, &f->out, &f->diag));
     assert_str(sh_buf_str(&f->out),
-               "id,name,thing,asset,description,location,period_ms,demo,archived,"
+               "id,name,thing,asset,description,location,lat,lon,period_ms,demo,archived,"
                "data_class,data_level,point_classes,label.line\r\n"
-               "p1,\xcb\xae\xb1\xc3,,,,,,,,,,,\xd2\xbb\xba\xc5\r\n");
+               "p1,\xcb\xae\xb1\xc3,,,,,,,,,,,,,\xd2\xbb\xba\xc5\r\n");
+}
+
+/* Latitude and longitude have columns of their own; the words of a location stay beside them. */
+static void test_positions_come_and_go_by_their_columns(void **state)
+{
+    struct fix *f = *state;
+    char got[1024];
+    const struct sh_twin_import how = {.csv = true};
+    static const char csv[] = "id,location,lat,lon\n"
+                              "a,Hall 3,45.75,126.65\n"
+                              "b,,-33.9,18.4\n"
+                              "c,Yard,,\n"
+                              "d,,45.75,\n" /* one alone */
+                              "e,,95,10\n"  /* no such latitude */
+                              "f,,north,10\n";
+    assert_ok(import(f, sh_bytes_of(csv, sizeof csv - 1), &how));
+    summary(f, got);
+    assert_true(strncmp(got, "3,0", 3) == 0);
+    json_t *d = fix_get(f, "a");
+    const json_t *l = json_object_get(d, "location");
+    assert_true(json_number_value(json_object_get(l, "lat")) == 45.75);
+    assert_str(sh_json_get_str(l, "text"), "Hall 3");
+    json_decref(d);
+    fix_is(f, "c", "location", "Yard");
+    assert_null(fix_get(f, "d"));
+    assert_null(fix_get(f, "e"));
+    assert_null(fix_get(f, "f"));
+    sh_buf_clear(&f->out);
+    assert_ok(sh_twin_devices_export(f->w, &everything, true, SH_TWIN_UTF8, &f->out, &f->diag));
+    assert_ok(sh_buf_put_u8(&f->out, 0));
+    assert_string_equal((const char *)f->out.p + 3,
+                        "id,name,thing,asset,description,location,lat,lon,period_ms,demo,archived,"
+                        "data_class,data_level,point_classes\r\n"
+                        "a,,,,,Hall 3,45.75,126.65,,,,,,\r\n"
+                        "b,,,,,,-33.9,18.4,,,,,,\r\n"
+                        "c,,,,,Yard,,,,,,,,\r\n");
 }
 
 static void test_import_updates_only_what_it_names(void **state)
@@ -311,6 +347,7 @@ int main(void)
         T(test_import_csv_reports_every_bad_row),
         T(test_import_of_a_file_that_is_not_readable_is_refused_whole),
         T(test_import_gbk_is_found_and_converted),
+        T(test_positions_come_and_go_by_their_columns),
         T(test_import_updates_only_what_it_names),
         T(test_export_comes_back_by_import),
         T(test_import_of_many_rows_goes_in_several_commits),

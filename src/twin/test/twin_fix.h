@@ -13,7 +13,7 @@
 struct fix {
     struct sh_test_env t;
     char dir[64];
-    char db[128], points_dir[128], journal_dir[128];
+    char db[128], points_dir[128], journal_dir[128], blobs[128];
     struct sh_record *r;
     struct sh_points *p;
     struct sh_journal *j;
@@ -52,7 +52,7 @@ static inline void fix_event(void *ctx, const struct sh_event *e)
 static inline void fix_open(struct fix *f)
 {
     static const struct sh_bus_handler handler = {.event = fix_event};
-    const struct sh_record_config cfg = {.path = f->db};
+    const struct sh_record_config cfg = {.path = f->db, .blob_dir = f->blobs};
     const struct sh_points_options po = {.dir = f->points_dir};
     assert_ok(sh_record_open(&f->t.env, NULL, &cfg, &f->r, NULL));
     assert_ok(sh_points_open(&f->t.env, &po, &f->p));
@@ -91,6 +91,7 @@ static inline int fix_setup(void **state)
     sh_test_env_init(&f->t, NULL);
     sh_test_tmpdir(f->dir);
     (void)snprintf(f->db, sizeof f->db, "%s/songhua.db", f->dir);
+    (void)snprintf(f->blobs, sizeof f->blobs, "%s/blobs", f->dir);
     (void)snprintf(f->points_dir, sizeof f->points_dir, "%s/points", f->dir);
     (void)snprintf(f->journal_dir, sizeof f->journal_dir, "%s/journal", f->dir);
     assert_ok(sh_fs_mkdirs(f->t.env.fs, f->points_dir));

@@ -138,6 +138,10 @@ struct sh_api_options {
     struct sh_gate *gate;
     const struct sh_disk *disk; /* may be NULL (tests): nothing is known of the disk */
     struct sh_bus *bus;
+    uint64_t file_bytes;     /* of one file of a device, an asset or a thing model; 0 = 100 MiB */
+    struct sh_str map_tiles; /* XYZ template of the console's map; empty = none; these are copied */
+    struct sh_str map_datum; /* "wgs84", "gcj02": of the tiles */
+    struct sh_str map_credit;
     const char *data_dir;
     const char *version;
     struct sh_str signin_url;   /* as browsers reach the console; empty = as each asks; copied */
@@ -158,6 +162,9 @@ const struct sh_http_handler *sh_api_handler(void);
 void sh_api_drained(struct sh_api *a);
 /* A refusal of the gate in the decoders' words. */
 enum sh_ingest_code sh_api_refusal_code(enum sh_gate_refusal r);
+/* Is it a template of map tiles: http(s)://host[:port]/... or /..., with {z}, {x} and {y}? *origin
+ * (may be NULL) gets what a content policy must let in, a view; empty for this server's own. */
+bool sh_api_tiles_ok(struct sh_str template, struct sh_str *origin);
 /* Writes the OpenAPI 3.1 document (for tests and `songhua openapi`). */
 SH_MUST_CHECK sh_err sh_api_openapi(const char *version, struct sh_buf *out);
 

@@ -110,6 +110,36 @@ struct sh_http_pull {
     size_t piece_max; /* 0 = 256 KiB */
 };
 void sh_http_pull(struct sh_http_req *r, const struct sh_http_pull *p);
+/* Before a streamed or pulled answer: its body has exactly so many bytes. They are sent with a
+ * Content-Length, not in chunks, and not compressed; fewer cut the connection, more are
+ * SH_E_INTERNAL. */
+void sh_http_length(struct sh_http_req *r, uint64_t n);
+
+/* Bodies that workers take piece by piece (uploads), for a request whose plan said `intake`. Any
+ * thread that holds the request. `piece` is called on a worker, one call at a time, with the next
+ * bytes; while it works at most one more piece is gathered, then the client is not read: a body
+ * holds two pieces, however long it is and however slow the disk. The request is not given away:
+ * `end` answers it (as ever exactly once, also when the client has gone). Who answers such a
+ * request without taking its body ends the connection with the answer. */
+struct sh_http_intake {
+    /* As in sh_http_pull. Any error but SH_E_LIMIT: `end` is called on the loop's thread. */
+    sh_err (*run)(void *pool, void (*fn)(void *ctx), void *ctx);
+    void *pool;
+    /* Worker. An error is what `end` gets. */
+    sh_err (*piece)(void *ctx, struct sh_bytes data);
+    /* Worker, exactly once, last. SH_OK: the body is whole. SH_E_LIMIT: longer than body_max;
+     * SH_E_TIMEOUT: the client is too slow; SH_E_CLOSED: it left in the middle; SH_E_PROTO: bad
+     * chunks; SH_E_NOMEM: buffered_max; SH_E_CANCELED: the server stops; or the error of `piece`.
+     * Frees ctx. */
+    void (*end)(void *ctx, sh_err err);
+    void *ctx;
+    uint64_t body_max;
+    size_t piece_max; /* 0 = 256 KiB */
+};
+/* SH_E_NOMEM: nothing was begun, `end` is not called and the request is still to be answered. */
+SH_MUST_CHECK sh_err sh_http_intake(struct sh_http_req *r, const struct sh_http_intake *i);
+/* Content-Length of the request; -1 when it said none. */
+int64_t sh_http_body_length(const struct sh_http_req *r);
 
 /* WebSocket (RFC 6455). Loop thread. */
 bool sh_http_is_websocket(const struct sh_http_req *r);
@@ -132,6 +162,8 @@ SH_MUST_CHECK sh_err sh_http_ws_accept(struct sh_http_req *r, const struct sh_ws
 struct sh_http_plan {
     size_t body_max;   /* more is answered 413 */
     int refuse_status; /* not 0: answer with this status (and close when a body is coming) */
+    bool intake; /* on_request is called with the head alone; body_max does not count, and `body` is
+                    empty: sh_http_intake takes it */
 };
 
 struct sh_http_handler {
@@ -200,6 +232,8 @@ struct sh_http_stats {
     uint64_t websockets;     /* now */
     uint64_t pulls;          /* answers that workers make piece by piece, now */
     uint64_t pulls_cut;      /* ended before they were whole: client gone or an error */
+    uint64_t intakes;        /* bodies that workers take piece by piece, now */
+    uint64_t intakes_cut;    /* ended before they were whole */
     uint64_t buffered_bytes; /* now */
 };
 /* Any thread. */

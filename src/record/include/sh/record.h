@@ -323,6 +323,20 @@ SH_MUST_CHECK sh_err sh_record_blob_verify(struct sh_record *r, uint32_t tenant,
 /* Removes blobs that have no reference and are older; *removed (may be NULL) counts them. */
 SH_MUST_CHECK sh_err sh_record_blob_gc(struct sh_record *r, int64_t older_than_us,
                                        uint64_t *removed);
+/* Removes blob files that no tenant knows of: what a crash left behind. Reads all folders. */
+SH_MUST_CHECK sh_err sh_record_blob_sweep(struct sh_record *r, uint64_t *removed);
+
+/* Of a store that nobody has open: is each blob there, and its content what was stored? Nothing is
+ * changed. SH_E_NOTFOUND: there are no records at `path`. Blocks long. */
+struct sh_record_blob_counts {
+    uint64_t files;
+    uint64_t bytes;
+    uint64_t problems;
+};
+typedef void sh_record_blob_problem(void *ctx, const char *file, const char *what);
+SH_MUST_CHECK sh_err sh_record_blobs_check(const struct sh_env *env, const char *path,
+                                           const char *blob_dir, sh_record_blob_problem *problem,
+                                           void *ctx, struct sh_record_blob_counts *out);
 
 /* ------------------------------------------------------------------ idempotency keys */
 

@@ -485,7 +485,8 @@ struct sh_twin_import {
 /* Rows that are good are stored, the others reported; writes
  * {"created","updated","rejected":[{"row","column","code","detail"}]} (row 1 is the header or the
  * first element; at most 10,000 are listed). SH_E_INVAL: the whole file is not readable (diag). CSV
- * columns: id name thing asset description location period_ms demo archived, and label.<key>.
+ * columns: id name thing asset description location lat lon period_ms demo archived, and
+ * label.<key>.
  * Blocks. */
 SH_MUST_CHECK sh_err sh_twin_devices_import(struct sh_twin *t, uint32_t tenant,
                                             struct sh_bytes body, const struct sh_twin_import *how,
