@@ -114,6 +114,30 @@ export interface Device extends Classed {
   thing_revision?: number | null;
   revision?: number;
 }
+export type FileKind = 'manual' | 'drawing' | 'certificate' | 'photo' | 'report' | 'other';
+/** A file of a device, an asset or a thing model. */
+export interface StoredFile {
+  id: string;
+  name: string;
+  media: string;
+  kind: FileKind;
+  note: string;
+  size: number;
+  sha256: string;
+  /** A browser shows it by itself. */
+  inline: boolean;
+  by: string;
+  time: string;
+  edited?: { by: string; time: string };
+  revision: number;
+}
+export interface FileList {
+  items: StoredFile[];
+  /** Of the tenant; limit 0: no quota. */
+  storage: { limit: number; use: number };
+  /** What one file may have. */
+  file_bytes: number;
+}
 export interface Latest extends Classed {
   time: string | number;
   value: Cell;
@@ -202,6 +226,7 @@ export interface Asset {
   kind: string;
   name: string;
   parent?: string | null;
+  location?: { lat: number; lon: number; text?: string } | null;
 }
 
 /** A role for a time, below a tenant, or for a part of the plant. */

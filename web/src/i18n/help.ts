@@ -56,9 +56,22 @@ export const pages: readonly PageHelp[] = [
       ['接入第一台设备：新建设备，打开它的“接入”页，复制账号和代码。', 'The first device: create it, open its Connect tab, copy user and code.'],
       ['批量导入：下载模板，填好后导入；先试运行，被拒绝的行可下载修改。', 'Many at once: download the template, fill it in, import; a trial run comes first, and refused rows can be downloaded.'],
       ['勾选多台设备后，可统一打标签、移动资产、归档或导出；修改可撤回。', 'Tick several to label, move, archive or export them together; changes can be taken back.'],
+      [
+        '右上角切换列表、平面图和地图，筛选条件不变；地图使用设备的经纬度。',
+        'List, plan and map at the top keep the filter; the map takes latitude and longitude of devices.',
+      ],
+      [
+        '平面图：在资产树中选择资产，上传布局图，点“编辑平面图”后将设备拖到所在位置。',
+        'Plan: choose an asset, give it a picture, press Edit plan and drag devices to where they stand.',
+      ],
       ['常用的筛选和列可存为视图，分享给同事。', 'Keep filters and columns as a view and share it.'],
     ],
-    keys: [['Shift', ['选择一段连续的行', 'Choose a range of rows']], ['F2', ['重命名资产', 'Rename an asset']]],
+    keys: [
+      ['Shift', ['选择一段连续的行', 'Choose a range of rows']],
+      ['F2', ['重命名资产', 'Rename an asset']],
+      ['+ − 0', ['平面图、地图：放大、缩小、显示全部', 'Plan, map: nearer, farther, all of it']],
+      ['Ctrl Z', ['编辑平面图时撤销', 'Undo while a plan is edited']],
+    ],
     more: ['/provisioning', '/things'],
   },
   {
@@ -70,6 +83,7 @@ export const pages: readonly PageHelp[] = [
       ['“期望与上报”对照期望值与设备上报值，不一致时标出。', 'Desired and reported stand side by side; what differs is marked.'],
       ['怀疑设备被冒用时，在“访问控制”中隔离它，连接立即中断。', 'If you suspect misuse, quarantine it under Access: its connections end at once.'],
       ['“变更”页列出谁改过资料；审计人员还能看到关于它的审计记录。', 'Changes tells who changed its description; auditors also see the audit about it.'],
+      ['“文件”页存放说明书、图纸、合格证和照片：拖入即上传，图片、PDF 和文本可直接查看。', 'Files keeps manuals, drawings, certificates and photos: drop them there; pictures, PDF and texts are seen in place.'],
     ],
     more: ['/history'],
   },

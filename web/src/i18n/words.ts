@@ -8,12 +8,14 @@ import { dataWords } from './wordsData';
 import { deviceWords } from './wordsDevices';
 import { certificateWords } from './wordsCertificate';
 import { directoryWords } from './wordsDirectory';
+import { fileWords } from './wordsFiles';
 import { historyWords } from './wordsHistory';
 import { identityWords } from './wordsIdentity';
 import { securityWords } from './wordsSecurity';
 import { importWords } from './wordsImport';
 import { nodeWords } from './wordsNode';
 import { outsideWords } from './wordsOutside';
+import { plantWords } from './wordsPlant';
 import { thingWords } from './wordsThings';
 
 type Word = readonly [zh: string, en: string];
@@ -541,6 +543,7 @@ const table = {
   'tokens.deleteHint': ['用令牌 {name} 的程序会立刻失去访问。', 'Programs that use token {name} lose access at once.'],
 
   ...backupWords,
+  ...fileWords,
   ...historyWords,
   ...identityWords,
   ...securityWords,
@@ -554,6 +557,7 @@ const table = {
   ...outsideWords,
   ...certificateWords,
   ...directoryWords,
+  ...plantWords,
   ...thingWords,
 
   'audit.what': ['每条记录都含前一条的散列，可离线验证完整性', 'Each entry holds the hash of the one before; the chain can be verified off-line'],

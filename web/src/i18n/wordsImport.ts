@@ -23,6 +23,8 @@ export const importWords = {
   'importAs.labels': ['标签（键:值；键:值）', 'Labels (key:value; key:value)'],
   'importAs.description': ['说明', 'Description'],
   'importAs.location': ['位置', 'Location'],
+  'importAs.lat': ['纬度（WGS-84）', 'Latitude (WGS-84)'],
+  'importAs.lon': ['经度（WGS-84）', 'Longitude (WGS-84)'],
   'importAs.period_ms': ['上报周期（毫秒）', 'Period (ms)'],
   'importAs.archived': ['归档（是/否）', 'Archived (yes/no)'],
   'import.noId': ['请指定哪一列是设备标识', 'Say which column is the device id'],

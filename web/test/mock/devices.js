@@ -128,7 +128,11 @@ export const deviceRoutes = {
     return answer(res, 200, shown(view));
   },
 
-  on_assets({ req, res, rest, json }) {
+  on_assets(call) {
+    const { req, res, rest, json } = call;
+    if (rest[1] && !this.assets.some((a) => a.id === rest[0])) throw notFound(`资产 ${rest[0]}`);
+    if (rest[1] === 'plan') return this.planOf(call, rest[0]);
+    if (rest[1] === 'files') return this.filesOf(call, `assets/${rest[0]}`, rest.slice(2));
     if (req.method === 'GET') return answer(res, 200, { items: this.assets, next: null });
     const old = this.assets.find((a) => a.id === rest[0]);
     if (req.method === 'DELETE') {

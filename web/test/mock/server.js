@@ -12,6 +12,8 @@ import { dashboardRoutes, demoBoard, shownBy } from './dashboards.js';
 import { certificateRoutes } from './certificate.js';
 import { outsideRoutes } from './outside.js';
 import { deviceRoutes } from './devices.js';
+import { fileRoutes } from './files.js';
+import { plantRoutes } from './plant_view.js';
 import { answer, id8, notFound, Refusal } from './answer.js';
 import { commandRoutes } from './commands.js';
 import { expressionRoutes } from './expressions.js';
@@ -168,8 +170,8 @@ export class Mock {
     const nonce = randomBytes(16).toString('base64');
     const html = readFileSync(join(this.dist, 'index.html'), 'utf8').replaceAll('__NONCE__', nonce);
     const policy =
-      `default-src 'none'; script-src 'self' 'nonce-${nonce}'; style-src 'self' 'nonce-${nonce}'; img-src 'self' data:; ` +
-      `font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'`;
+      `default-src 'none'; script-src 'self' 'nonce-${nonce}'; style-src 'self' 'nonce-${nonce}'; img-src 'self' data:${this.tiles ? ` ${new URL(this.tiles).origin}` : ''}; ` +
+      `font-src 'self'; connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'`;
     res.writeHead(200, { 'Content-Type': TYPES['.html'], 'Cache-Control': 'no-store', 'Content-Security-Policy': policy, 'X-Content-Type-Options': 'nosniff' }).end(html);
   }
 
@@ -303,6 +305,7 @@ export class Mock {
     if (id === 'import') return this.importDevices(call);
     if (id === 'export') return this.exportDevices(call);
     if (id === 'bulk') return this.bulkDevices(call);
+    if (id === 'map') return this.mapOf(call);
     if (!id && req.method === 'POST') {
       const body = json();
       if (this.devices.has(body.id)) throw new Refusal(409, 'exists', `设备标识 ${body.id} 已被使用`, '换一个标识。');
@@ -314,6 +317,7 @@ export class Mock {
     if (!id) return answer(res, 200, page(this.selectDevices(q).map((d) => this.summary(d)), q));
     const device = this.devices.get(id) ?? [...this.devices.values()].find((d) => d.aliases.includes(id));
     if (!device) throw notFound(`设备 ${id}`);
+    if (act === 'files') return this.filesOf(call, `devices/${device.id}`, rest.slice(2));
     if (act) return this.deviceAct(call, device, act);
     if (req.method === 'DELETE') {
       this.devices.delete(device.id);
@@ -552,7 +556,7 @@ export class Mock {
 
 Object.assign(
   Mock.prototype, accountRoutes, outsideRoutes, certificateRoutes, deviceRoutes, accessRoutes, nodeRoutes, dashboardRoutes, securityRoutes, noteRoutes,
-  thingRoutes, expressionRoutes, commandRoutes, classRoutes,
+  thingRoutes, expressionRoutes, commandRoutes, classRoutes, fileRoutes, plantRoutes,
 );
 
 /** Grants as the server answers them. */

@@ -221,6 +221,10 @@ export const thingRoutes = {
     });
     if (id === 'export') return answer(res, 200, [...this.things.values()].map((x) => x.thing));
     if (id === 'import') return this.importThings(all);
+    if (rest[1] === 'files') {
+      if (!this.things.has(id)) throw notFound(`物模型 ${id}`);
+      return this.filesOf(all, `things/${id}`, rest.slice(2));
+    }
     if (!id && req.method === 'GET') {
       const text = (q.get('q') ?? '').toLowerCase();
       return answer(res, 200, { items: listed().filter((x) => JSON.stringify([x.id, x.name]).toLowerCase().includes(text)), next: null });

@@ -7,7 +7,7 @@ import { ProblemView } from '../../components/ProblemView';
 import { useAct } from '../../components/useAct';
 import { t } from '../../i18n';
 import { CreateDevice } from '../devices/CreateDevice';
-import { DeviceFields, deviceBody, locationText, type DeviceValues } from '../devices/DeviceFields';
+import { DeviceFields, deviceBody, placeFields, type DeviceValues } from '../devices/DeviceFields';
 import { labelsText } from '../devices/labels';
 
 interface Props {
@@ -148,7 +148,7 @@ function Edit({ device, etag, reload, onClose }: Props & { onClose: () => void }
   const [form] = Form.useForm<DeviceValues>();
   const save = async () => {
     const { id, driver, archived, period_ms, point_classes } = device; // what the form does not show stays
-    const values = deviceBody(await form.validateFields());
+    const values = deviceBody(await form.validateFields(), device.location);
     await put(`devices/${seg(id)}`, { id, driver, archived, period_ms, point_classes, ...values }, etag);
     reload();
   };
@@ -161,7 +161,7 @@ function Edit({ device, etag, reload, onClose }: Props & { onClose: () => void }
         initialValues={{
           ...device,
           to: { data_class: device.data_class, data_level: device.data_level },
-          location: locationText(device.location),
+          ...placeFields(device.location),
           labels: labelsText(device.labels),
         }}
       >

@@ -1,6 +1,6 @@
 import { QrcodeOutlined } from '@ant-design/icons';
 import { Button } from 'antd';
-import { useState } from 'react';
+import { lazy, Suspense, useState } from 'react';
 import { seg } from '../../api/client';
 import type { Device as DeviceRecord, DeviceAccess, Property, Thing } from '../../api/types';
 import { useLive } from '../../api/useLive';
@@ -31,6 +31,8 @@ import { DeviceEvents } from './DeviceEvents';
 import { DeviceHistory } from './DeviceHistory';
 import { LivePoints } from './LivePoints';
 import { usePoints } from './usePoints';
+
+const Files = lazy(() => import('../../components/files/Files'));
 
 const NONE: Property[] = [];
 const STATE_MS = 15_000;
@@ -85,6 +87,7 @@ interface BodyProps {
 
 function Body({ device, thing, access, reloadDevice }: BodyProps) {
   const { query } = usePlace();
+  const { may } = useSession();
   const model = thing?.properties ?? NONE;
   const { rows, loading, problem, reload } = usePoints(device.id, model);
   const tab = query.get('tab') ?? 'live';
@@ -107,6 +110,15 @@ function Body({ device, thing, access, reloadDevice }: BodyProps) {
         { key: 'connect', label: t('device.connect'), children: <Connect device={device} properties={model} /> },
         { key: 'certificates', label: t('device.certificates'), children: <Certificates device={device.id} /> },
         { key: 'access', label: t('access.tab'), children: <Access device={device.id} access={access} /> },
+        {
+          key: 'files',
+          label: t('files.title'),
+          children: (
+            <Suspense fallback={<Loading />}>
+              <Files path={`devices/${seg(device.id)}`} mayWrite={may('devices.write')} />
+            </Suspense>
+          ),
+        },
         { key: 'changes', label: t('changed.tab'), children: <DeviceChanges device={device.id} /> },
         { key: 'about', label: t('device.about'), children: <About device={device} thing={thing} /> },
       ]}

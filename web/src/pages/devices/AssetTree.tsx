@@ -1,7 +1,7 @@
 // The asset tree beside the devices: chooses what is listed, takes devices and assets that are dropped on it, and is
 // edited in place. Everything that the mouse does has its menu and its keys.
-import { App, Button, Dropdown, Form, Input, Select } from 'antd';
-import { useEffect, useMemo, useRef, useState, type DragEvent, type KeyboardEvent } from 'react';
+import { App, Button, Dropdown, Form, Input, InputNumber, Select } from 'antd';
+import { lazy, Suspense, useEffect, useMemo, useRef, useState, type DragEvent, type KeyboardEvent } from 'react';
 import { post, put, remove, seg } from '../../api/client';
 import type { Asset, Page } from '../../api/types';
 import { useResource } from '../../api/useResource';
@@ -13,10 +13,13 @@ import { AssetPicker } from '../../components/Pickers';
 import { ProblemView } from '../../components/ProblemView';
 import { useAct } from '../../components/useAct';
 import { t } from '../../i18n';
+import { position } from './DeviceFields';
 import { kindsBelow, mayStand, parentOf, treeRows, type Kind } from './assetTree';
 
 export const DEVICES_TYPE = 'application/x-songhua-devices';
 const ASSET_TYPE = 'application/x-songhua-asset';
+
+const AssetFiles = lazy(() => import('./AssetFiles'));
 
 type Ask = { what: 'add'; parent: Asset | null } | { what: 'rename' | 'move'; asset: Asset };
 
@@ -25,13 +28,17 @@ interface Values {
   name: string;
   kind: Kind;
   parent?: string;
+  lat?: number | null;
+  lon?: number | null;
 }
 
 function AskAsset({ ask, assets, onClose, onDone }: { ask: Ask; assets: Asset[]; onClose: () => void; onDone: () => void }) {
   const required = [{ required: true, whitespace: true, message: t('tree.missing') }];
   const save = async (values: Values) => {
-    if (ask.what === 'add') await post('assets', { ...values, parent: ask.parent?.id ?? null });
-    else if (ask.what === 'rename') await put(`assets/${seg(ask.asset.id)}`, { ...ask.asset, name: values.name.trim() });
+    const { lat, lon, ...rest } = values;
+    const location = typeof lat === 'number' && typeof lon === 'number' ? { lat, lon } : null;
+    if (ask.what === 'add') await post('assets', { ...rest, location, parent: ask.parent?.id ?? null });
+    else if (ask.what === 'rename') await put(`assets/${seg(ask.asset.id)}`, { ...ask.asset, location, name: values.name.trim() });
     else await put(`assets/${seg(ask.asset.id)}`, { ...ask.asset, parent: values.parent ?? null });
     onDone();
   };
@@ -39,7 +46,7 @@ function AskAsset({ ask, assets, onClose, onDone }: { ask: Ask; assets: Asset[];
   const initial: Partial<Values> =
     ask.what === 'add'
       ? { kind: kindsBelow(ask.parent)[0] }
-      : { name: ask.asset.name, parent: ask.asset.parent ?? undefined };
+      : { name: ask.asset.name, parent: ask.asset.parent ?? undefined, lat: ask.asset.location?.lat, lon: ask.asset.location?.lon };
   return (
     <FormDialog<Values> title={title} initial={initial} onClose={onClose} save={save}>
       {ask.what === 'add' ? (
@@ -57,9 +64,19 @@ function AskAsset({ ask, assets, onClose, onDone }: { ask: Ask; assets: Asset[];
           <AssetPicker label={t('tree.top')} width={320} allow={(a) => mayStand(assets, ask.asset.id, a) || a.id === ask.asset.parent} />
         </Form.Item>
       ) : (
-        <Form.Item name="name" label={t('device.name')} rules={required}>
-          <Input autoFocus={ask.what === 'rename'} />
-        </Form.Item>
+        <>
+          <Form.Item name="name" label={t('device.name')} rules={required}>
+            <Input autoFocus={ask.what === 'rename'} />
+          </Form.Item>
+          <div className="two-columns">
+            <Form.Item name="lat" label={t('device.lat')} dependencies={['lon']} rules={[position('lon', 90, 'device.latBad')]}>
+              <InputNumber style={{ width: '100%' }} controls={false} />
+            </Form.Item>
+            <Form.Item name="lon" label={t('device.lon')} dependencies={['lat']} rules={[position('lat', 180, 'device.lonBad')]}>
+              <InputNumber style={{ width: '100%' }} controls={false} />
+            </Form.Item>
+          </div>
+        </>
       )}
     </FormDialog>
   );
@@ -79,6 +96,7 @@ export function AssetTree({ chosen, mayMove, onDevices }: Props) {
   const assets = useMemo(() => list.data?.items ?? [], [list.data]);
   const [closed, setClosed] = useState<ReadonlySet<string>>(new Set());
   const [ask, setAsk] = useState<Ask | null>(null);
+  const [files, setFiles] = useState<Asset | null>(null);
   const [over, setOver] = useState<string | null>(null);
   const [focus, setFocus] = useState<string | null>(null);
   const dragged = useRef<string | null>(null);
@@ -167,6 +185,10 @@ export function AssetTree({ chosen, mayMove, onDevices }: Props) {
   };
 
   const menu = (asset: Asset) => [
+    { key: 'files', label: t('files.title'), onClick: () => setFiles(asset) },
+    ...(mayWrite ? changes(asset) : []),
+  ];
+  const changes = (asset: Asset) => [
     { key: 'add', label: t('tree.add'), disabled: kindsBelow(asset).length === 0, onClick: () => setAsk({ what: 'add', parent: asset }) },
     { key: 'rename', label: t('tree.rename'), onClick: () => setAsk({ what: 'rename', asset }) },
     { key: 'move', label: t('tree.move'), onClick: () => setAsk({ what: 'move', asset }) },
@@ -225,19 +247,22 @@ export function AssetTree({ chosen, mayMove, onDevices }: Props) {
             </span>
             <span className="asset-name">{asset.name}</span>
             <span className="dim">{t(`assetKind.${asset.kind as Kind}`)}</span>
-            {mayWrite ? (
-              <span onClick={(event) => event.stopPropagation()}>
-                <Dropdown trigger={['click']} menu={{ items: menu(asset) }}>
-                  <Button size="small" type="text" tabIndex={active === asset.id ? 0 : -1} aria-label={t('tree.menu', { name: asset.name })}>
-                    ⋯
-                  </Button>
-                </Dropdown>
-              </span>
-            ) : null}
+            <span onClick={(event) => event.stopPropagation()}>
+              <Dropdown trigger={['click']} menu={{ items: menu(asset) }}>
+                <Button size="small" type="text" tabIndex={active === asset.id ? 0 : -1} aria-label={t('tree.menu', { name: asset.name })}>
+                  ⋯
+                </Button>
+              </Dropdown>
+            </span>
           </div>
         ))}
       </div>
       {rows.length > 0 && (mayWrite || mayMove) ? <p className="asset-tree-hint">{t('tree.hint')}</p> : null}
+      {files ? (
+        <Suspense fallback={null}>
+          <AssetFiles asset={files} mayWrite={mayWrite} onClose={() => setFiles(null)} />
+        </Suspense>
+      ) : null}
       {ask ? <AskAsset ask={ask} assets={assets} onClose={() => setAsk(null)} onDone={list.reload} /> : null}
     </section>
   );

@@ -6,7 +6,7 @@ import { ProblemView } from '../../components/ProblemView';
 import { useAct } from '../../components/useAct';
 import { t } from '../../i18n';
 import { labelsText } from './labels';
-import { DeviceFields, deviceBody, locationText, type DeviceValues } from './DeviceFields';
+import { DeviceFields, deviceBody, placeFields, type DeviceValues } from './DeviceFields';
 
 interface Values extends DeviceValues {
   id: string;
@@ -37,7 +37,7 @@ export function CreateDevice({ from, onClose }: { from?: Device; onClose: () => 
         form={form}
         layout="vertical"
         requiredMark={false}
-        initialValues={from ? { ...from, id: '', location: locationText(from.location), labels: labelsText(from.labels) } : undefined}
+        initialValues={from ? { ...from, id: '', ...placeFields(from.location), labels: labelsText(from.labels) } : undefined}
         onFinish={(v) => void create(v)}
       >
         <Form.Item

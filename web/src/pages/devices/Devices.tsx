@@ -1,4 +1,4 @@
-import { Button, Checkbox, Dropdown } from 'antd';
+import { Button, Checkbox, Dropdown, Segmented } from 'antd';
 import { lazy, Suspense, useEffect, useMemo, useRef, useState } from 'react';
 import { apiUrl } from '../../api/client';
 import type { Device } from '../../api/types';
@@ -7,6 +7,7 @@ import { setQuery, usePlace } from '../../app/router';
 import { useSession } from '../../app/session';
 import { DataTable, type Column } from '../../components/DataTable';
 import { EmptyState } from '../../components/EmptyState';
+import { Loading } from '../../components/Loading';
 import { PageHeader } from '../../components/PageHeader';
 import { t, useLanguage } from '../../i18n';
 import { count } from '../../i18n/format';
@@ -20,6 +21,9 @@ import { isChosen, useSelection, type Selection } from './selection';
 import { useStates } from './useStates';
 import { Views } from './Views';
 
+const PlanView = lazy(() => import('../plant/PlanView'));
+const PlanList = lazy(() => import('../plant/PlanList'));
+const MapView = lazy(() => import('../plant/MapView'));
 const ImportDevices = lazy(() => import('./ImportDevices'));
 
 function ExportMenu({ filter }: { filter: Filter }) {
@@ -143,7 +147,8 @@ export default function Devices() {
       ...chosenColumns(cols).flatMap((key) => all.filter((column) => column.key === key)),
     ];
   }, [lang, cols, selection.chosen, selection.loaded, selection.count]);
-  const tree = query.get('tree') === '1';
+  const view = may('assets.read') || query.get('as') === 'map' ? (query.get('as') ?? 'list') : 'list';
+  const tree = query.get('tree') === '1' || view === 'plan';
   const dragged = useRef<Pick<Selection, 'chosen' | 'count'> | null>(null);
   const drag = (d: Device, event: React.DragEvent) => {
     const among = isChosen(selection.chosen, d.id);
@@ -165,7 +170,15 @@ export default function Devices() {
         marks={list.total !== null ? <span className="dim">{count(list.total)}</span> : null}
         actions={
           <>
-            {may('assets.read') ? (
+            <Segmented
+              aria-label={t('view.label')}
+              value={view}
+              options={(['list', 'plan', 'map'] as const)
+                .filter((v) => v !== 'plan' || may('assets.read'))
+                .map((value) => ({ value, label: t(`view.${value}`) }))}
+              onChange={(next) => setQuery({ as: next === 'list' ? null : next })}
+            />
+            {may('assets.read') && view !== 'plan' ? (
               <Button aria-pressed={tree} className={tree ? 'pressed' : undefined} onClick={() => setQuery({ tree: tree ? null : '1' })}>
                 {t('tree.title')}
               </Button>
@@ -182,14 +195,16 @@ export default function Devices() {
         }
       />
       <Filters query={query} labels={labels.pairs} />
-      <BulkBar
-        selection={selection}
-        total={list.total ?? 0}
-        filter={filter}
-        mayWrite={mayWrite}
-        labelKeys={labels.keys}
-        bulk={bulk}
-      />
+      {view === 'list' ? (
+        <BulkBar
+          selection={selection}
+          total={list.total ?? 0}
+          filter={filter}
+          mayWrite={mayWrite}
+          labelKeys={labels.keys}
+          bulk={bulk}
+        />
+      ) : null}
       <BulkOutcome bulk={bulk} />
       <div className="with-tree">
         {tree ? (
@@ -202,6 +217,13 @@ export default function Devices() {
             }}
           />
         ) : null}
+        {view !== 'list' ? (
+          <div className="page-fill grow">
+            <Suspense fallback={<Loading />}>
+              {view === 'map' ? <MapView filter={filter} /> : filter.asset ? <PlanView asset={filter.asset} filter={filter} /> : <PlanList />}
+            </Suspense>
+          </div>
+        ) : (
         <div className="page-fill grow">
           <DataTable
             fill
@@ -221,6 +243,7 @@ export default function Devices() {
             empty={<Nothing filtered={Object.values(filter).some(Boolean)} onCreate={mayWrite ? () => setCreating(true) : null} />}
           />
         </div>
+        )}
       </div>
       {creating ? <CreateDevice onClose={() => setCreating(false)} /> : null}
       {importing ? (

@@ -15,8 +15,8 @@ export function guessEncoding(bytes: Uint8Array): Encoding {
 const BOM = '\ufeff';
 
 export const TEMPLATE = [
-  ['id', 'name', 'thing', 'asset', 'labels', 'location', 'description', 'period_ms'],
-  ['pump-1', '1号循环泵', '', '', 'line:2;shift:a', '', '', '1000'], // templateCsv
+  ['id', 'name', 'thing', 'asset', 'labels', 'location', 'lat', 'lon', 'description', 'period_ms'],
+  ['pump-1', '1号循环泵', '', '', 'line:2;shift:a', '', '', '', '', '1000'], // templateCsv
 ];
 
 export function templateCsv(): string {

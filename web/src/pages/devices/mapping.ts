@@ -3,8 +3,8 @@
 import type { Asset, Thing } from '../../api/types';
 import { parseLabels } from './labels';
 
-export type Target = 'id' | 'name' | 'thing' | 'asset' | 'labels' | 'description' | 'location' | 'period_ms' | 'archived' | '' | `label.${string}`;
-export const TARGETS = ['id', 'name', 'thing', 'asset', 'labels', 'description', 'location', 'period_ms', 'archived'] as const;
+export type Target = 'id' | 'name' | 'thing' | 'asset' | 'labels' | 'description' | 'location' | 'lat' | 'lon' | 'period_ms' | 'archived' | '' | `label.${string}`;
+export const TARGETS = ['id', 'name', 'thing', 'asset', 'labels', 'description', 'location', 'lat', 'lon', 'period_ms', 'archived'] as const;
 
 const HEADERS: Record<(typeof TARGETS)[number], string[]> = {
   id: ['id', 'device', 'deviceid', 'devicecode', 'deviceno', 'code', '设备标识', '设备编号', '设备编码', '设备id', '设备号', '标识', '编号', '编码'], // 中文
@@ -14,6 +14,8 @@ const HEADERS: Record<(typeof TARGETS)[number], string[]> = {
   labels: ['labels', 'tags', '标签'], // 中文
   description: ['description', 'remark', 'remarks', 'note', 'notes', 'comment', '说明', '描述', '备注'], // 中文
   location: ['location', 'position', 'place', '位置', '安装位置', '地点', '安装地点'], // 中文
+  lat: ['lat', 'latitude', '纬度', '北纬'], // 中文
+  lon: ['lon', 'lng', 'long', 'longitude', '经度', '东经'], // 中文
   period_ms: ['periodms', 'period', 'interval', '采集周期', '上报周期', '周期', '采集周期ms', '周期ms'], // 中文
   archived: ['archived', '归档', '已归档'], // 中文
 };
@@ -83,6 +85,10 @@ function setCell(body: Record<string, unknown>, target: Target, cell: string, kn
     const labels = parseLabels(cell);
     if (!labels) return 'bad_labels';
     body.labels = { ...(body.labels as object), ...labels };
+  } else if (target === 'lat' || target === 'lon') {
+    const degrees = Number(cell);
+    if (Number.isNaN(degrees) || Math.abs(degrees) > (target === 'lat' ? 90 : 180)) return 'invalid_value';
+    body[target] = degrees;
   } else if (target === 'period_ms') {
     if (!/^\d+(\.0+)?$/.test(cell)) return 'invalid_value';
     body.period_ms = Number.parseInt(cell, 10);
@@ -99,6 +105,18 @@ function setCell(body: Record<string, unknown>, target: Target, cell: string, kn
     }
   } else body[target] = cell;
   return null;
+}
+
+/** Latitude and longitude become a location, whose words stay. False: one of them is missing. */
+function joinPlace(body: Record<string, unknown>): boolean {
+  const { lat, lon, location } = body;
+  if (lat === undefined && lon === undefined) return true;
+  if (lat === undefined || lon === undefined) return false;
+  const words = typeof location === 'string' ? { text: location } : (location as object | undefined);
+  body.location = { lat, lon, ...words };
+  delete body.lat;
+  delete body.lon;
+  return true;
 }
 
 /** The devices of a table (its first row is the header), and what cannot be one. */
@@ -119,6 +137,10 @@ export function readRows(table: string[][], targets: Target[], known: Known): { 
         faults.push({ row, column: table[0]?.[k], code: fault, detail: cell.slice(0, 80) });
         return;
       }
+    }
+    if (!joinPlace(body)) {
+      faults.push({ row, column: table[0]?.[targets.indexOf(body.lat === undefined ? 'lat' : 'lon')], code: 'invalid_value' });
+      return;
     }
     const id = body.id as string | undefined;
     if (!id) faults.push({ row, column: table[0]?.[targets.indexOf('id')], code: 'id_missing' });

@@ -1,5 +1,5 @@
 import { App, Button, Form, Input, Select } from 'antd';
-import { useEffect, useState } from 'react';
+import { lazy, Suspense, useEffect, useState } from 'react';
 import { call, get, remove, seg } from '../../api/client';
 import type { Member, Page, Property, Thing, ThingEvent } from '../../api/types';
 import { useResource } from '../../api/useResource';
@@ -20,6 +20,8 @@ import { asInherited, checkThing, emptyThing, parseThing, portable, withParent, 
 import { Review, type Proposal } from './Review';
 import { Uses } from './Uses';
 import { Versions } from './Versions';
+
+const Files = lazy(() => import('../../components/files/Files'));
 
 type Change = (part: Partial<Thing>) => void;
 
@@ -118,9 +120,10 @@ interface MembersProps {
   change: Change;
   set: (t: Thing) => void;
   versions: React.ReactNode;
+  files: React.ReactNode;
 }
 
-function Members({ thing, change, set, versions }: MembersProps) {
+function Members({ thing, change, set, versions, files }: MembersProps) {
   useLanguage();
   const { query } = usePlace();
   const parent = useResource<Thing>(thing.extends ? `things/${seg(thing.extends)}` : null);
@@ -189,6 +192,7 @@ function Members({ thing, change, set, versions }: MembersProps) {
         },
         { key: 'json', label: 'JSON', children: <JsonPage thing={thing} onChange={set} /> },
         ...(versions ? [{ key: 'versions', label: t('thing.versions'), children: versions }] : []),
+        ...(files ? [{ key: 'files', label: t('files.title'), children: files }] : []),
       ]}
     />
   );
@@ -282,6 +286,13 @@ function Editor({ start, etag, fresh, reload }: EditorProps) {
         change={change}
         set={setThing}
         versions={fresh ? null : <Versions key={start.revision} thing={start} etag={etag} write={write} onRestored={reload} />}
+        files={
+          fresh || start.shared ? null : (
+            <Suspense fallback={<Loading />}>
+              <Files path={`things/${seg(start.id)}`} mayWrite={write} />
+            </Suspense>
+          )
+        }
       />
       {review ? (
         <Review
