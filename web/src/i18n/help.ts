@@ -79,7 +79,10 @@ export const pages: readonly PageHelp[] = [
     what: ['一台设备：实时值、历史、事件、命令、接入方法、证书与访问控制。', 'One device: values now, history, events, commands, how it connects, certificates and access.'],
     steps: [
       ['“接入”页给出各协议、各语言的示例，账号已填好。', 'Connect has examples for each protocol and language with this device filled in.'],
-      ['“控制”：限时启用写入后，按物模型下发命令，下发前需确认，应答和记录都在同一页。', 'Control: writes are allowed for a time; commands follow the thing model, are confirmed before they go, and answer on the same page.'],
+      [
+        '“控制”：限时启用写入后，按物模型下发命令，下发前需确认，应答和记录都在同一页。',
+        'Control: writes are allowed for a time; commands follow the thing model, are confirmed before they go, and answer on the same page.',
+      ],
       ['“期望与上报”对照期望值与设备上报值，不一致时标出。', 'Desired and reported stand side by side; what differs is marked.'],
       ['怀疑设备被冒用时，在“访问控制”中隔离它，连接立即中断。', 'If you suspect misuse, quarantine it under Access: its connections end at once.'],
       ['“变更”页列出谁改过资料；审计人员还能看到关于它的审计记录。', 'Changes tells who changed its description; auditors also see the audit about it.'],

@@ -3,7 +3,7 @@ import { UploadOutlined } from '@ant-design/icons';
 import { App, Button, Form, Input, Progress, Select } from 'antd';
 import { lazy, Suspense, useRef, useState, type DragEvent } from 'react';
 import { apiUrl, call, remove, seg } from '../../api/client';
-import type { FileKind, FileList as Answer, StoredFile } from '../../api/types';
+import type { FileKind, FileList as Answer, StoredFile } from '../../api/fileTypes';
 import { useResource } from '../../api/useResource';
 import { FormDialog } from '../AdminTable';
 import { DataTable, type Column } from '../DataTable';

@@ -2,7 +2,7 @@
 import { Button, Drawer } from 'antd';
 import { useEffect, useState } from 'react';
 import { asProblem, fetchFile, type Problem } from '../../api/client';
-import type { StoredFile } from '../../api/types';
+import type { StoredFile } from '../../api/fileTypes';
 import { Loading } from '../Loading';
 import { ProblemView } from '../ProblemView';
 import { t } from '../../i18n';

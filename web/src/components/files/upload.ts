@@ -1,6 +1,6 @@
 // A file on its way to the server: progress, a stop, the file as it was stored. By XMLHttpRequest: fetch does not tell how much has gone out.
 import { apiUrl, asProblem, csrfHeader, Problem } from '../../api/client';
-import type { FileKind, StoredFile } from '../../api/types';
+import type { FileKind, StoredFile } from '../../api/fileTypes';
 import { language } from '../../i18n';
 
 export const KINDS: readonly FileKind[] = ['manual', 'drawing', 'certificate', 'photo', 'report', 'other'];

@@ -2,7 +2,7 @@
 import { Button } from 'antd';
 import { useState } from 'react';
 import Files, { contentUrl } from '../../components/files/Files';
-import type { FileList, StoredFile } from '../../api/types';
+import type { FileList, StoredFile } from '../../api/fileTypes';
 import { useResource } from '../../api/useResource';
 import { ProblemView } from '../../components/ProblemView';
 import { useAct } from '../../components/useAct';

@@ -2,7 +2,8 @@
 import { App, Button, Drawer, Select } from 'antd';
 import { lazy, Suspense, useCallback, useEffect, useMemo, useReducer, useRef, useState } from 'react';
 import { call, get, seg } from '../../api/client';
-import type { Asset, Device, Page, StoredFile } from '../../api/types';
+import type { StoredFile } from '../../api/fileTypes';
+import type { Asset, Device, Page } from '../../api/types';
 import { useLive } from '../../api/useLive';
 import { useResource } from '../../api/useResource';
 import { setLeaveGuard, setQuery } from '../../app/router';
