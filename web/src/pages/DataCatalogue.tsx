@@ -28,7 +28,7 @@ function columnsOf(change: ((item: Item) => void) | null): Column<Item>[] {
       title: t('data.name'),
       render: (i) => (
         <>
-          {i.kind === 'type' ? i.id : <a href={`/things/${encodeURIComponent(i.id)}`}>{i.property ? `${i.id} / ${i.property}` : i.id}</a>}{' '}
+          {i.kind === 'type' ? i.id : <a className="data-of" href={`/things/${encodeURIComponent(i.id)}`}>{i.property ? `${i.id} / ${i.property}` : i.id}</a>}{' '}
           <span className="dim">{pick(i.name, '')}</span>
         </>
       ),
