@@ -445,6 +445,72 @@ static const struct {
     {"the name in the definition is not %.*s", "定义中的名称不是 {1}"},
     {"not a name for a type: a letter, then letters, digits, _ . -",
      "类型名无效：以字母开头，其后为字母、数字、_ . -"},
+    /* what schemas say of a document, and what is wrong with a schema */
+    {"is greater than %g", "大于上限 {1}"},
+    {"is less than %g", "小于下限 {1}"},
+    {"is not less than %g", "须小于 {1}"},
+    {"is not greater than %g", "须大于 {1}"},
+    {"is not a multiple of %g", "不是 {1} 的整数倍"},
+    {"is longer than %lld characters", "超过 {1} 个字符"},
+    {"is shorter than %lld characters", "少于 {1} 个字符"},
+    {"does not match the pattern", "不符合规定的格式"},
+    {"is not a valid %s", "不是有效的 {1}"},
+    {"has the wrong type", "类型不符"},
+    {"is not the one value that is allowed", "不是唯一允许的值"},
+    {"is not one of the values that are allowed", "不在允许的取值之中"},
+    {"has %lld of the items it must contain, not %lld", "所需元素有 {1} 个，应为 {2} 个"},
+    {"has more than %lld of such items", "此类元素超过 {1} 个"},
+    {"has more than %lld items", "元素超过 {1} 个"},
+    {"has fewer than %lld items", "元素少于 {1} 个"},
+    {"has the same item twice", "有重复的元素"},
+    {"is not a member that is allowed", "是不允许的成员"},
+    {"has more than %lld members", "成员超过 {1} 个"},
+    {"has fewer than %lld members", "成员少于 {1} 个"},
+    {"fits %u of the forms, not exactly one", "符合 {1} 种形式，须恰好符合一种"},
+    {"fits none of the forms that are allowed", "不符合任何一种允许的形式"},
+    {"has a form that is not allowed", "属于不允许的形式"},
+    {"is not a JSON Schema", "不是 JSON Schema 模式"},
+    {"is not allowed", "不允许出现"},
+    {"lacks the member \"%.100s\"", "缺少成员“{1}”"},
+    {"is not a name", "不是有效的名称"},
+    {"is not a URI", "不是 URI 地址"},
+    {"has a fragment", "不得带片段（#）"},
+    {"is not a list of schemas", "不是模式的列表"},
+    {"is not an object of schemas", "不是由模式组成的对象"},
+    {"is not a whole number of at least 0", "不是大于等于 0 的整数"},
+    {"is not a number", "不是数值"},
+    {"is not the name of a type", "不是类型名"},
+    {"has a member that is no type's name, or twice the same", "含有非类型名或重复的成员"},
+    {"is empty", "为空"},
+    {"is not a list of different names", "不是互不相同的名称列表"},
+    {"is not an object", "不是对象"},
+    {"has a member that is no list of names", "含有不是名称列表的成员"},
+    {"is not a list", "不是列表"},
+    {"is not a text", "不是文本"},
+    {"is not true or false", "不是 true 或 false（真或假）"},
+    {"is not a URI reference", "不是 URI 引用"},
+    {"points to another document, which is not read", "指向其他文档，不予读取"},
+    {"points to nothing", "指向不存在的位置"},
+    {"is not greater than 0", "须大于 0"},
+    {"is not a schema: an object, true or false", "不是模式：应为对象、true 或 false"},
+    {"is not a regular expression (at %zu: %s)", "不是正则表达式（位置 {1}：{2}）"},
+    /* JSON, and how the parser goes on */
+    {"the document has %zu bytes, the limit is %zu", "文档有 {1} 字节，上限为 {2}"},
+    {"nested deeper than %d levels", "嵌套超过 {1} 层"},
+    {"memory is short", "内存不足"},
+    {"not valid JSON: %s (line %d, column %d)", "不是有效的 JSON：{1}（第 {2} 行第 {3} 列）"},
+    {"string or '}' expected near %s", "{1} 处应为字符串或右花括号"},
+    {"'}' expected near %s", "{1} 处应为右花括号"},
+    {"']' expected near %s", "{1} 处应为右方括号"},
+    {"':' expected near %s", "{1} 处应为冒号"},
+    {"unexpected token near %s", "{1} 处有意外的符号"},
+    {"invalid token near %s", "{1} 处无法识别"},
+    {"premature end of input near %s", "{1} 处内容提前结束"},
+    {"end of file expected near %s", "{1} 之前应已结束"},
+    {"duplicate object key near %s", "{1} 处成员名重复"},
+    {"end of file", "末尾"},
+    {"the document %s", "文档{1}"},
+    {"the schema %s", "模式{1}"},
 };
 
 /* The conversion at p ("%.*s", "%zu"), or 0. */
@@ -460,10 +526,12 @@ static size_t conversion(const char *p)
     return p[n] == '\0' ? 0 : n + 1;
 }
 
-static bool is_number(struct sh_str s)
+static bool is_number(struct sh_str s, char conversion)
 {
+    const char *also = conversion == 'g' ? ".e+-" : "";
     for (size_t i = 0; i < s.n; i++) {
-        if ((s.p[i] < '0' || s.p[i] > '9') && !(i == 0 && s.p[i] == '-')) {
+        if ((s.p[i] < '0' || s.p[i] > '9') && !(i == 0 && s.p[i] == '-') &&
+            strchr(also, s.p[i]) == NULL) {
             return false;
         }
     }
@@ -495,7 +563,7 @@ static bool take(const char *format, struct sh_str text, struct sh_str got[CAPTU
             end++;
         }
         if (*n == CAPTURES || (next != '\0' && end >= text.n) ||
-            (format[-1] != 's' && !is_number(sh_str_sub(text, at, end)))) {
+            (format[-1] != 's' && !is_number(sh_str_sub(text, at, end), format[-1]))) {
             return false;
         }
         got[(*n)++] = sh_str_sub(text, at, end);

@@ -21,7 +21,14 @@ INNER = {"system", "security", "audit",
          "unable to verify the first certificate", "self-signed certificate", "self-signed certificate in certificate chain",
          "certificate has expired", "certificate is not yet valid", "invalid CA certificate", "path length constraint exceeded",
          "CA signature digest algorithm too weak", "EE certificate key too weak", "CA certificate key too weak", "unhandled critical extension",
-         "certificate chain too long"}
+         "certificate chain too long",
+         # of jansson, in the sentence about JSON, and what stands before a schema's words
+         "string or '}' expected near %s", "'}' expected near %s", "']' expected near %s", "':' expected near %s", "unexpected token near %s",
+         "invalid token near %s", "premature end of input near %s", "end of file expected near %s", "duplicate object key near %s", "end of file",
+         "the document %s", "the schema %s"}
+# What these calls say stands behind a place.
+PLACED = {"schema_check.c": [r"\bbad\(c, at, [^,]*,\s*" + LITERALS],
+          "schema.c": [r"\bfault\([^;]*?" + LITERALS + r"\)", r"snprintf\(text_of_fault[^;]*?" + LITERALS + ","]}
 # All sentences of these are told, by whatever call.
 WHOLE = {"trust.c", "trust_check.c", "trust_crl.c", "cert_door.c", "cert_try.c"}
 SENTENCE = re.compile(r"[A-Z%][^\n]* .*\.$")
@@ -35,7 +42,8 @@ def said():
     """{format: file}: the texts of sh_diag_set, sh_diag_remedy and guard_provider_bad, all branches of a ?: included."""
     out = {}
     files = sorted(glob.glob(os.path.join(ROOT, "src", "crypto", "trust*.c")))
-    for pattern in ("guard/*.c", "twin/*.c", "api/*.c", "record/*.c", "access/channels/*.c", "value/dataclass.c"):
+    for pattern in ("guard/*.c", "twin/*.c", "api/*.c", "record/*.c", "access/channels/*.c", "value/dataclass.c",
+                    "base/json.c"):
         files += sorted(glob.glob(os.path.join(ROOT, "src", pattern)))
     for path in files:
         if os.path.basename(path) in NOT_ANSWERS:
@@ -46,6 +54,9 @@ def said():
             for literals in re.findall(LITERALS, source):
                 if SENTENCE.match(text_of(literals)):
                     out.setdefault(text_of(literals), os.path.relpath(path, ROOT))
+        if os.path.basename(path) in PLACED:
+            for literals in (x for pattern in PLACED[os.path.basename(path)] for x in re.findall(pattern, source)):
+                out.setdefault(text_of(literals), os.path.relpath(path, ROOT))
         for call in re.finditer(r"\b(?:sh_diag_(?:set|remedy)|guard_provider_bad)\(", source):
             depth, end, quoted = 1, call.end(), False
             while depth > 0:

@@ -54,6 +54,12 @@ static void test_sentences_of_the_layers_below_are_said_in_chinese(void **state)
     assert_chinese("", "");
     assert_chinese("/labels/a there is no asset b", "/labels/a 没有资产 b");
     assert_chinese("/labels", "/labels");
+    assert_chinese("/order/price is greater than 2.5e+06", "/order/price 大于上限 2.5e+06");
+    assert_chinese("the document lacks the member \"name\"", "文档缺少成员“name”");
+    assert_chinese("not valid JSON: string or '}' expected near end of file (line 3, column 1)",
+                   "不是有效的 JSON：末尾 处应为字符串或右花括号（第 3 行第 1 列）");
+    assert_chinese("not valid JSON: something new near 'x' (line 1, column 2)",
+                   "不是有效的 JSON：something new near 'x'（第 1 行第 2 列）");
 }
 
 static void test_every_problem_has_words_in_both_languages(void **state)
