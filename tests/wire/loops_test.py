@@ -220,6 +220,7 @@ def streams(s):
     """A live stream on each loop shows the same sample; a streamed CSV comes from each."""
     s.post("/api/v1/ingest?device=live", {"f": 1.5})
     heads = {"Authorization": "Bearer " + s.token}
+    until("nobody else is connected", lambda: sum(on_loops(s)) == 1)  # but who asks
     before, opened = on_loops(s), []
     for _ in range(LOOPS):
         c = http.client.HTTPConnection("127.0.0.1", s.http, timeout=20)
