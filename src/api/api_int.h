@@ -294,6 +294,8 @@ void api_put_cell(struct sh_jw *w, enum sh_type type, union sh_cell v, const uin
 bool api_sees(struct api_req *r, struct sh_str device);
 /* devices.c: after a device was deleted, quota and credentials follow. */
 void api_device_gone(struct api_req *r, struct sh_str id);
+/* The same but for its files, which the twin must not be asked about in a callback of its own. */
+void api_device_left(struct api_req *r, struct sh_str id);
 /* map.c: keeps what the options say of tiles. */
 void api_map_init(struct sh_api *a);
 /* plans.c: its asset was deleted. */

@@ -2,14 +2,42 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "api_int.h"
 
+enum { GONE_MAX = 64 << 20 };
+
 static bool sees(void *ctx, struct sh_str id)
 {
     return api_sees(ctx, id);
 }
 
+/* Devices that are no more, each with a NUL behind it: their files go when the twin is done. */
+struct gone {
+    struct api_req *r;
+    struct sh_buf ids;
+};
+
 static void removed(void *ctx, struct sh_str id)
 {
-    api_device_gone(ctx, id);
+    struct gone *g = ctx;
+    api_device_left(g->r, id);
+    const size_t before = g->ids.n;
+    sh_err err = sh_buf_put_str(&g->ids, id);
+    err = err == SH_OK ? sh_buf_put_u8(&g->ids, 0) : err;
+    if (err != SH_OK) { /* the next start removes them */
+        g->ids.n = before;
+        sh_log(g->r->api->env->log, SH_LOG_WARN, "api", "files of %.*s are not removed: %s",
+               SH_PRI(id), sh_err_name(err));
+    }
+}
+
+static void remove_files(struct gone *g)
+{
+    const struct sh_str all = sh_buf_str(&g->ids);
+    for (size_t at = 0; at < all.n;) {
+        const struct sh_str id = sh_str_c(all.p + at);
+        api_files_gone(g->r, SH_TWIN_OF_DEVICE, id);
+        at += id.n + 1;
+    }
+    sh_buf_fini(&g->ids);
 }
 
 static struct sh_twin_query filter_of_query(struct api_req *r)
@@ -89,6 +117,7 @@ static int bulk(struct api_req *r, bool remove, const char *act)
     struct sh_diag d = {0};
     struct sh_twin_bulk_result n = {0};
     int status = 0;
+    struct gone gone = {.r = r};
     struct sh_twin_bulk b = {
         .change = remove ? NULL : json_object_get(r->body, "change"),
         .remove = remove,
@@ -97,12 +126,14 @@ static int bulk(struct api_req *r, bool remove, const char *act)
         .limit = (uint32_t)sh_json_get_i64(r->body, "limit", 0),
         .author = api_author(r),
         .removed = removed,
-        .ctx = r,
+        .ctx = &gone,
     };
     if (!pick_of_body(r, &b.pick, &status)) {
         return status;
     }
+    sh_buf_init(&gone.ids, r->api->env->alloc, GONE_MAX);
     const sh_err err = sh_twin_devices_bulk(r->api->o.twin, &b, &r->w, &n, &d);
+    remove_files(&gone);
     if (!b.dry_run && n.changed > 0) { /* also when it ended half way */
         api_audit(r, act, SH_STR("devices"), sh_err_name(err), what_of(r, &n));
     }

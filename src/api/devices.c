@@ -181,8 +181,13 @@ int api_devices_patch(struct api_req *r)
 
 void api_device_gone(struct api_req *r, struct sh_str id)
 {
-    sh_guard_unuse(r->api->o.guard, r->tenant, SH_QUOTA_DEVICES, 1);
     api_files_gone(r, SH_TWIN_OF_DEVICE, id);
+    api_device_left(r, id);
+}
+
+void api_device_left(struct api_req *r, struct sh_str id)
+{
+    sh_guard_unuse(r->api->o.guard, r->tenant, SH_QUOTA_DEVICES, 1);
     const sh_err err = sh_guard_device_removed(r->api->o.guard, r->tenant, id);
     if (err != SH_OK && err != SH_E_NOTFOUND) {
         sh_log(r->api->env->log, SH_LOG_WARN, "api", "credentials of a device not removed: %s",

@@ -39,7 +39,7 @@ def main():
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             code = subprocess.run(
-                ["npm", "run", "--silent", "test:e2e", "--", *sys.argv[1:]], cwd=os.path.join(ROOT, "web"), timeout=1150, check=False,
+                ["npm", "run", "--silent", "test:e2e", "--", *sys.argv[1:]], cwd=os.path.join(ROOT, "web"), timeout=2350, check=False,
                 env=dict(os.environ, PATH=path, SONGHUA_URL=f"http://127.0.0.1:{s.http}",
                          SONGHUA_ADMIN_PASSWORD=PASSWORD)).returncode
         finally:

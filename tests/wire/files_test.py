@@ -332,6 +332,23 @@ def small_disk():
     check("full disk", code, 0)
 
 
+def removed_together(s):
+    """Devices that are deleted at once take their files and what those use with them."""
+    before = s.get("/api/v1/devices")["total"]
+    for name in ("gone-1", "gone-2"):
+        s.post("/api/v1/devices", {"id": name})
+    made = s.call("POST", "/api/v1/devices/gone-1/files?name=x.txt", b"hello", "text/plain")
+    assert made["size"] == 5, made
+    use = s.get("/api/v1/devices/gone-2/files")["storage"]["use"]
+    answer = s.post("/api/v1/devices/bulk/delete", {"ids": ["gone-1", "gone-2"]})
+    assert answer["changed"] == 2, answer
+    s.post("/api/v1/devices", {"id": "gone-1"})
+    left = s.get("/api/v1/devices/gone-1/files")
+    assert (left["items"], left["storage"]["use"]) == ([], use - 5), left
+    s.call("DELETE", "/api/v1/devices/gone-1")
+    assert s.get("/api/v1/devices")["total"] == before
+
+
 def main():
     if len(sys.argv) > 1:
         inside(sys.argv[1])
@@ -349,6 +366,7 @@ def main():
             s.post("/api/v1/things", {"id": "model", "properties": []})
             f = basics(s, curl, big)
             changes(s, curl, f)
+            removed_together(s)
             quota(s, curl)
             broken_limit = s.settings["api.file_bytes"]
             check("limit", broken_limit, "8MiB")

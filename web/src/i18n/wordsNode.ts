@@ -72,6 +72,8 @@ export const nodeWords = {
   'settings.group.backup': ['备份', 'Backups'],
   'settings.group.security': ['进程保护', 'Protection of the process'],
   'settings.group.points': ['点位', 'Points'],
+  'settings.group.api': ['接口', 'API'],
+  'settings.group.console': ['控制台', 'Console'],
 
   'changes.what': ['在控制台中所做的配置修改，最新的在前', 'What was changed in the console, newest first'],
   'changes.revision': ['修订', 'Revision'],

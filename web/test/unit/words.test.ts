@@ -32,6 +32,13 @@ const banned: [RegExp, string][] = [
 ];
 
 describe('words', () => {
+  test('each group of settings has its word', () => {
+    const keys = readFileSync(join(import.meta.dirname, '../../../src/main/keys.c'), 'utf8');
+    const groups = [...keys.matchAll(/^ {4}\{"([a-z_]+)\.[a-z_.]+", SH_CONFIG/gm)].map((m) => m[1]);
+    expect(new Set(groups).size).toBeGreaterThan(10);
+    expect([...new Set(groups)].filter((group) => !(`settings.group.${group}` in words))).toEqual([]);
+  });
+
   test.each(keys)('%s has both languages', (key) => {
     const [zh, en] = words[key as keyof typeof words];
     expect(zh.trim()).not.toBe('');
