@@ -296,6 +296,9 @@ bool api_sees(struct api_req *r, struct sh_str device);
 void api_device_gone(struct api_req *r, struct sh_str id);
 /* The same but for its files, which the twin must not be asked about in a callback of its own. */
 void api_device_left(struct api_req *r, struct sh_str id);
+/* Which devices the query of a list means: q, state, thing, asset, label, archived, data_class, of
+ * those that the caller sees. */
+struct sh_twin_query api_device_filter(struct api_req *r);
 /* map.c: keeps what the options say of tiles. */
 void api_map_init(struct sh_api *a);
 /* plans.c: its asset was deleted. */

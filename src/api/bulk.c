@@ -40,21 +40,6 @@ static void remove_files(struct gone *g)
     sh_buf_fini(&g->ids);
 }
 
-static struct sh_twin_query filter_of_query(struct api_req *r)
-{
-    return (struct sh_twin_query){
-        .tenant = r->tenant,
-        .parts = r->parts,
-        .search = api_query(r, "q"),
-        .state = api_query(r, "state"),
-        .thing = api_query(r, "thing"),
-        .asset = api_query(r, "asset"),
-        .label = api_query(r, "label"),
-        .archived = api_query(r, "archived"),
-        .data_class = api_query(r, "data_class"),
-    };
-}
-
 /* {"ids":[]} or {"filter":{}} with "except":[]; false: it was answered. */
 static bool pick_of_body(struct api_req *r, struct sh_twin_pick *p, int *status)
 {
@@ -186,7 +171,7 @@ static int export(struct api_req *r, const struct sh_twin_pick *pick, struct sh_
 
 int api_devices_export(struct api_req *r)
 {
-    struct sh_twin_pick pick = {.filter = filter_of_query(r), .sees = sees, .ctx = r};
+    struct sh_twin_pick pick = {.filter = api_device_filter(r), .sees = sees, .ctx = r};
     if (pick.filter.archived.n == 0) {
         pick.filter.archived = SH_STR("any");
     }

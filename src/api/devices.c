@@ -34,11 +34,11 @@ static void put_next(struct api_req *r, struct sh_str next)
     }
 }
 
-int api_devices_list(struct api_req *r)
+struct sh_twin_query api_device_filter(struct api_req *r)
 {
-    struct sh_diag d = {0};
-    const struct sh_twin_query q = {
+    return (struct sh_twin_query){
         .tenant = r->tenant,
+        .parts = r->parts,
         .search = api_query(r, "q"),
         .state = api_query(r, "state"),
         .thing = api_query(r, "thing"),
@@ -46,13 +46,18 @@ int api_devices_list(struct api_req *r)
         .label = api_query(r, "label"),
         .archived = api_query(r, "archived"),
         .data_class = api_query(r, "data_class"),
-        .sort = api_query(r, "sort"),
-        .cursor = api_query(r, "cursor"),
-        .limit = api_limit(r, 50, 1000),
-        .want_total = true,
-        .parts = r->parts,
     };
+}
+
+int api_devices_list(struct api_req *r)
+{
+    struct sh_diag d = {0};
     struct sh_twin_page page;
+    struct sh_twin_query q = api_device_filter(r);
+    q.sort = api_query(r, "sort");
+    q.cursor = api_query(r, "cursor");
+    q.limit = api_limit(r, 50, 1000);
+    q.want_total = true;
     const sh_err err = sh_twin_devices(r->api->o.twin, &q, r->arena, &page, &d);
     if (err != SH_OK) {
         return api_error(r, err, &d);

@@ -444,6 +444,10 @@ static int fault_problem(struct calc *c, size_t i, struct sh_str text, sh_err er
         (void)api_point(r, c->unknown, &status);
         return status;
     }
+    if (f->en[0] == '\0') {
+        return api_problem(r, 422, "limit", "the expressions read more than 64 points in all",
+                           "各表达式合计引用超过 64 个点位");
+    }
     const unsigned long long at = characters(text, f->at) + 1;
     const struct sh_str en =
         sh_arena_printf(r->arena, "expressions[%zu].expression, character %llu: %s", i, at, f->en);

@@ -159,16 +159,7 @@ int api_devices_map(struct api_req *r)
     struct sh_twin_map m;
     struct sh_twin_box box;
     const struct sh_str asked = api_query(r, "box");
-    const struct sh_twin_query q = {
-        .tenant = r->tenant,
-        .search = api_query(r, "q"),
-        .state = api_query(r, "state"),
-        .thing = api_query(r, "thing"),
-        .asset = api_query(r, "asset"),
-        .label = api_query(r, "label"),
-        .archived = api_query(r, "archived"),
-        .parts = r->parts,
-    };
+    const struct sh_twin_query q = api_device_filter(r);
     if (r->who.bound) {
         return api_problem(r, 403, "denied", "this token speaks for one device only",
                            "该令牌只代表一台设备");

@@ -70,6 +70,10 @@ def positions(s):
     check("counts", (m["total"], m["placed"], m["within"], m["clusters"]), (3, 2, 2, []))
     check("a box", [i[0] for i in s.get("/api/v1/devices/map?box=120,40,130,50")["items"]], ["h"])
     check("a filter", [i[0] for i in s.get("/api/v1/devices/map?label=line:1")["items"]], ["b"])
+    s.call("PATCH", "/api/v1/devices/h", {"data_class": "core"})
+    for filters in ("data_class=core", "q=Harbin", "archived=true", "label=line:1"):  # whatever narrows the list narrows the map
+        listed = {d["id"] for d in s.get(f"/api/v1/devices?{filters}")["items"]}
+        check(filters, {i[0] for i in s.get(f"/api/v1/devices/map?{filters}")["items"]}, listed)
     for box in ("1,2,3", "a,b,c,d", "0,50,10,40", "-200,0,10,10", "0,0,10,10,10"):
         refused(box, 400, s.get, f"/api/v1/devices/map?box={box}")
     s.post("/api/v1/devices/import?format=csv", "id,location,lat,lon\nc,Yard,45.5,126.5\nd,,1,\n", "text/csv")

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Thing } from '../../src/api/types';
-import { attributeRows, bodyOf, faultOf, targetsOf, typedValue, valueOf } from '../../src/pages/device/commands';
+import { attributeRows, bodyOf, faultOf, newId, targetsOf, typedValue, valueOf } from '../../src/pages/device/commands';
 
 const thing = {
   id: 'pump',
@@ -16,6 +16,10 @@ describe('what a device can be told', () => {
   test('services, and properties that can be written', () => {
     expect(targets.map((x) => x.key)).toEqual(['s:start', 's:ramp', 'p:speed']);
     expect(targetsOf(null)).toEqual([]);
+  });
+  test('an id is its own, and needs no secure context', () => {
+    expect(newId()).toMatch(/^[0-9a-f]{32}$/);
+    expect(newId()).not.toBe(newId());
   });
   test('texts become values of their type', () => {
     expect([valueOf('f64', ' 2.5 '), valueOf('i64', '7'), valueOf('i64', '7.5'), valueOf('bool', 'true'), valueOf('bool', 'yes'), valueOf('f64', ''), valueOf('text', ' a')])

@@ -268,7 +268,8 @@ struct sh_twin_bulk {
     struct sh_str cursor; /* "next" of the call before; by filter only */
     uint32_t limit;       /* devices looked at in this call; 0 = all */
     struct sh_str author;
-    void (*removed)(void *ctx, struct sh_str id); /* after each that was deleted; may be NULL */
+    void (*removed)(void *ctx, struct sh_str id); /* after each that was deleted, under the
+                                                     twin's lock: it must not call the twin */
     void *ctx;
 };
 struct sh_twin_bulk_result {

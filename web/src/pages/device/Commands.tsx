@@ -15,7 +15,7 @@ import { useEvery } from '../../components/useEvery';
 import { pick, t, useLanguage, type WordKey } from '../../i18n';
 import { cell, moment, unit, who } from '../../i18n/format';
 import { valueText } from '../things/model';
-import { bodyOf, ended, faultOf, targetsOf, type Command, type Inputs, type Target } from './commands';
+import { bodyOf, ended, faultOf, newId, targetsOf, type Command, type Inputs, type Target } from './commands';
 
 const POLL_MS = 700;
 const RELOAD_MS = 5000;
@@ -224,7 +224,7 @@ function SendForm({ device, thing, onEnd }: { device: Device; thing: Thing | nul
       </div>
       {target && target.kind === 'service' && target.fields.length === 0 ? <p className="dim">{t('command.noInput')}</p> : null}
       <div className="button-row">
-        <Button type="primary" disabled={!ready} onClick={() => target && setAsk(bodyOf(target, inputs, crypto.randomUUID()))}>
+        <Button type="primary" disabled={!ready} onClick={() => target && setAsk(bodyOf(target, inputs, newId()))}>
           {t('command.send')}
         </Button>
       </div>

@@ -70,6 +70,9 @@ export function bodyOf(target: Target, inputs: Inputs, id: string): Record<strin
   return target.kind === 'property' ? { property: target.id, value: values[target.id], confirm: true, id } : { service: target.id, value: values, confirm: true, id };
 }
 
+/** Of a command, so that it is sent once; also where the page did not come by https, which has no randomUUID. */
+export const newId = (): string => [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, '0')).join('');
+
 export const ended = (c: Command): boolean => c.state !== 'sent';
 
 /** Top-level attributes of both sides, and whether they agree; what is desired and not reported does not. */
