@@ -199,9 +199,8 @@ static sh_err expect(struct parser *p, const char *s)
                             "此处应为“%s”", s);
 }
 
-static void span(struct term *t, uint32_t from, const struct parser *p, uint32_t end)
+static void span(struct term *t, uint32_t from, uint32_t end)
 {
-    SH_UNUSED(p);
     t->at = from;
     t->len = end - from;
 }
@@ -263,16 +262,13 @@ static sh_err text(struct parser *p, struct term *out)
     return expr_build_text(p->b, sh_str_of(copy, n), &out->node);
 }
 
-static sh_err input_unit(struct build *b, const struct sh_expr_input *in, const struct tok *t,
-                         uint16_t *out)
+static sh_err input_unit(struct build *b, const struct sh_expr_input *in, uint16_t *out)
 {
     struct unit u = {.kind = UNIT_UNKNOWN};
-    struct sh_diag d = {0};
     if ((in->type == SH_T_I64 || in->type == SH_T_F64) && in->unit.n > 0 &&
-        expr_unit_of_code(in->unit, &u, &d) != SH_OK) {
+        expr_unit_of_code(in->unit, &u, NULL) != SH_OK) {
         u = (struct unit){.kind = UNIT_UNKNOWN}; /* a maker's own unit: taken as not known */
     }
-    SH_UNUSED(t);
     return expr_build_unit(b, &u, out);
 }
 
@@ -308,7 +304,7 @@ static sh_err input(struct parser *p, const struct tok *t, struct term *out)
     }
     const int none[ARGS] = {NO_NODE, NO_NODE, NO_NODE};
     uint16_t unit = 0;
-    SH_TRY(input_unit(b, &in, t, &unit));
+    SH_TRY(input_unit(b, &in, &unit));
     const union sh_cell which = {.bits = b->ninputs};
     SH_TRY(expr_build_node_k(b, OP_INPUT, in.type, unit, none, 0, &which, 1, &out->node));
     b->input[b->ninputs] = t->s;
@@ -390,7 +386,7 @@ static sh_err part(struct parser *p, struct term *out)
             SH_TRY(choice(p, out));
             const uint32_t end = p->tok.at + p->tok.len;
             SH_TRY(expect(p, ")"));
-            span(out, t.at, p, end);
+            span(out, t.at, end);
             return SH_OK;
         }
         break;
@@ -450,7 +446,7 @@ static sh_err sign(struct parser *p, struct term *out)
     SH_TRY(advance(p));
     SH_TRY(sign(p, &x));
     p->depth--;
-    span(out, from, p, x.at + x.len);
+    span(out, from, x.at + x.len);
     if (minus) {
         return expr_rule_negate(p->b, &x, out);
     }
@@ -495,7 +491,7 @@ static sh_err not_chain(struct parser *p, struct term *out)
     SH_TRY(advance(p));
     SH_TRY(chain(p, LEVEL_NOT, &x));
     p->depth--;
-    span(out, from, p, x.at + x.len);
+    span(out, from, x.at + x.len);
     return expr_rule_not(p->b, &x, out);
 }
 
@@ -538,7 +534,7 @@ static sh_err choice(struct parser *p, struct term *out)
         SH_TRY(choice(p, &x));
         SH_TRY(expect(p, ":"));
         SH_TRY(choice(p, &y));
-        span(out, c.at, p, y.at + y.len);
+        span(out, c.at, y.at + y.len);
         SH_TRY(expr_rule_select(p->b, &c, &x, &y, out));
     }
     p->depth--;

@@ -8,12 +8,11 @@ let page;
 let faults;
 let names; // two points of different units, the first one a rate
 
-/** A fresh platform has no past: two hours of it, a sample every ten seconds, up to two minutes ago, but for five minutes. */
+/** A fresh platform has no past: two hours of it, a sample every ten seconds, up to two minutes ago. */
 async function fill(name) {
   const at = name.lastIndexOf('/');
   const end = Date.now() - 120_000;
   const rows = Array.from({ length: 720 }, (_, i) => ({ ts: end - i * 10_000, values: { [name.slice(at + 1)]: 20.5 + (i % 30) } }));
-  rows.splice(100, 30);
   const { status, data } = await api(page, 'POST', `ingest?device=${encodeURIComponent(name.slice(0, at))}`, rows);
   expect([status, data.rejected]).toEqual([200, []]);
 }
@@ -31,7 +30,12 @@ beforeAll(async () => {
   const rate = live.find((p) => /^k?W$|\/(h|min)$/.test(p.unit));
   const other = live.find((p) => p.unit !== rate.unit && p.unit === 'Cel');
   names = [rate.point, other.point];
-  if (real) for (const name of names) await fill(name);
+  if (real) {
+    for (const name of names) await fill(name);
+    const end = Date.now() - 120_000; // five minutes are missing, whoever else wrote to these points
+    const hole = { points: names, from: end - 1_300_000, to: end - 1_000_000, reason: '缺口' };
+    expect((await api(page, 'DELETE', 'history', hole)).status).toBe(200);
+  }
 });
 afterAll(async () => {
   await browser?.close();
@@ -74,7 +78,7 @@ describe('data quality', () => {
     expect(Math.abs(plot.width - band.width)).toBeLessThan(2);
     const from = () => page.locator('.line-chart').getAttribute('data-from').then(Number);
     const to = () => page.locator('.line-chart').getAttribute('data-to').then(Number);
-    const first = page.locator('.flaw-table tbody .link').first();
+    const first = page.locator('.flaw-table tbody tr', { hasText: '缺口' }).locator('.link').first(); // late data may be all of it
     await first.focus();
     await page.keyboard.press('Enter');
     await until(async () => (await to()) - (await from()), (width) => width < 3_000_000, 'zoomed');
@@ -199,7 +203,7 @@ describe('notes', () => {
     await until(() => rows().count(), (n) => n === 0, 'not in this time');
     await page.getByLabel('全部时间').check();
     await until(() => rows().count(), (n) => n === 1, 'at any time');
-    const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: '导出 CSV' }).click()]);
+    const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: '导出 CSV' }).click()]);
     expect(readFileSync(await file.path(), 'utf8')).toContain('巡检');
     await rows().first().getByRole('button', { name: /删\s?除/ }).click();
     await page.locator('.ant-modal-confirm .ant-btn-dangerous').click();
