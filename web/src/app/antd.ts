@@ -31,8 +31,7 @@ export function antdTheme(mode: Theme, phone = false): ThemeConfig {
       controlHeight: phone ? 44 : 30,
       controlHeightSM: phone ? 40 : 24,
       borderRadius: 5,
-      motionDurationMid: '0.12s',
-      motionDurationSlow: '0.16s',
+      motion: false, // nothing waits for a movement, and none can be left half done (a button that spins on for ever)
       wireframe: false,
     },
     components: {
