@@ -309,9 +309,15 @@ int api_devices_import(struct api_req *r)
 {
     struct sh_diag d = {0};
     const struct sh_str dry = api_query(r, "dry_run");
+    const struct sh_str existing = api_query(r, "existing");
+    if (existing.n > 0 && !sh_str_eqc(existing, "update") && !sh_str_eqc(existing, "refuse")) {
+        return api_problem(r, 400, "bad_request", "existing is update or refuse",
+                           "existing 只能是 update 或 refuse");
+    }
     const struct sh_twin_import how = {
         .csv = !sh_str_eqc(api_query(r, "format"), "json"),
         .encoding = api_encoding(api_query(r, "encoding")),
+        .create_only = sh_str_eqc(existing, "refuse"),
         .dry_run = dry.n > 0 && !sh_str_eqc(dry, "0") && !sh_str_eqc(dry, "false"),
         .quota = import_quota,
         .ctx = r,

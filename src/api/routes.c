@@ -22,6 +22,9 @@
 #define VIEW                                                                                       \
     "{\"type\":\"object\",\"required\":[\"page\",\"name\",\"query\"],\"properties\":{"             \
     "\"page\":" TEXT ",\"name\":" TEXT ",\"shared\":{\"type\":\"boolean\"},\"query\":" OBJ "}}"
+#define TEMPLATE                                                                                   \
+    "{\"type\":\"object\",\"required\":[\"name\",\"device\"],\"properties\":{\"name\":" TEXT       \
+    ",\"description\":" TEXT ",\"device\":" OBJ "}}"
 #define DASHBOARD                                                                                  \
     "{\"type\":\"object\",\"required\":[\"name\",\"widgets\"],\"properties\":{\"name\":" TEXT      \
     ",\"description\":" TEXT ",\"shared\":{\"type\":\"boolean\"},\"range\":" TEXT                  \
@@ -451,7 +454,7 @@ const struct api_route api_routes[] = {
      "{\"type\":\"object\",\"properties\":{" PICK "," BULK "}}"},
     {SH_HTTP_POST, V1 "devices/import", "importDevices", SH_PERM_DEVICES_WRITE, API_F_RAW,
      api_devices_import, "Import devices; rejected rows are listed.", "导入设备（列出被拒绝的行）",
-     "format,encoding,dry_run", TEXT},
+     "format,encoding,dry_run,existing", TEXT},
     {SH_HTTP_GET, V1 "devices/map", "mapDevices", SH_PERM_DEVICES_READ, API_F_PARTS,
      api_devices_map, "Where devices are: one by one, or gathered when they are too many.",
      "设备的位置：逐台列出，过多时按区域汇总", "box,limit,q," FILTER, NULL},
@@ -603,6 +606,16 @@ const struct api_route api_routes[] = {
      OBJ},
     {SH_HTTP_GET, V1 "map/settings", "getMapSettings", API_SIGNED_IN, 0, api_map_settings,
      "Tiles of the console's map.", "控制台地图的瓦片设置", NULL, NULL},
+    {SH_HTTP_GET, V1 "device-templates", "listDeviceTemplates", SH_PERM_DEVICES_READ, 0,
+     api_templates_list, "Templates of devices.", "建档模板列表", NULL, NULL},
+    {SH_HTTP_POST, V1 "device-templates", "createDeviceTemplate", SH_PERM_DEVICES_WRITE, 0,
+     api_templates_post, "Make a template of devices.", "新建建档模板", NULL, TEMPLATE},
+    {SH_HTTP_GET, V1 "device-templates/{id}", "getDeviceTemplate", SH_PERM_DEVICES_READ, 0,
+     api_templates_get, "One template of devices.", "查看建档模板", NULL, NULL},
+    {SH_HTTP_PUT, V1 "device-templates/{id}", "putDeviceTemplate", SH_PERM_DEVICES_WRITE, 0,
+     api_templates_put, "Replace a template of devices.", "修改建档模板", NULL, TEMPLATE},
+    {SH_HTTP_DELETE, V1 "device-templates/{id}", "deleteDeviceTemplate", SH_PERM_DEVICES_WRITE, 0,
+     api_templates_delete, "Remove a template of devices.", "删除建档模板", NULL, NULL},
     {SH_HTTP_GET, V1 "views", "listViews", API_SIGNED_IN, 0, api_views_list,
      "Saved views of the console's lists: one's own and shared ones.",
      "控制台列表的已保存视图：自己的和共享的", "page", NULL},

@@ -392,6 +392,19 @@ sh_err twin_device_doc(struct sh_twin *t, uint32_t tenant, struct sh_str id, enu
     return SH_OK;
 }
 
+sh_err sh_twin_device_check(struct sh_twin *t, uint32_t tenant, const json_t *body,
+                            struct sh_diag *diag)
+{
+    json_t *doc = NULL;
+    uint64_t rev = 0;
+    sh_mutex_lock(&t->write);
+    const sh_err err =
+        twin_device_doc(t, tenant, SH_STR("-"), SH_TWIN_CREATE, body, &doc, &rev, diag);
+    sh_mutex_unlock(&t->write);
+    json_decref(doc);
+    return err;
+}
+
 void twin_device_stored(struct sh_twin *t, uint32_t tenant, struct sh_str id, const json_t *doc)
 {
     const struct sh_str thing = sh_json_get_str(doc, "thing");

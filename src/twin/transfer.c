@@ -197,6 +197,10 @@ static sh_err take_device(struct twin_import *m, int row, const json_t *body)
         return err;
     }
     const bool fresh = !sh_twin_device_known(m->t, m->tenant, id);
+    if (!fresh && m->how->create_only) {
+        twin_reject(m, row, SH_STR("id"), "exists", "there is a device with this id");
+        return SH_OK;
+    }
     sh_mutex_lock(&m->t->lock);
     const bool full = m->t->live + m->n >= m->t->o.max_devices;
     sh_mutex_unlock(&m->t->lock);

@@ -63,7 +63,7 @@ test('the first page keeps its budget', async () => {
   process.stdout.write(`first page: ${Math.round(total / 1024)} KB compressed in ${sizes.size} files\n`);
   expect(total).toBeGreaterThan(50 * 1024);
   expect(total).toBeLessThan(FIRST_PAGE_MAX);
-  for (const path of ['/devices', '/devices?tree=1', '/compare?devices=a,b', '/history', '/dashboards', '/dashboards/none', '/things/+', '/api-explorer', '/tokens', '/provisioning', '/people', '/sign-in-providers', '/account', '/roles', '/tenants', '/backups']) {
+  for (const path of ['/devices', '/devices?tree=1', '/compare?devices=a,b', '/history', '/dashboards', '/dashboards/none', '/things/+', '/api-explorer', '/tokens', '/provisioning', '/device-templates', '/people', '/sign-in-providers', '/account', '/roles', '/tenants', '/backups']) {
     const before = new Set(sizes.keys());
     await page.goto(platform.url + path);
     await page.waitForSelector('h1');
@@ -126,6 +126,7 @@ for (const theme of ['light', 'dark']) {
       ['explorer', '/api-explorer', '.operation'],
       ['tokens', '/tokens', 'h1'],
       ['provisioning', '/provisioning', 'h1'],
+      ['device templates', '/device-templates', 'h1'],
       ['people', '/people', 'tbody tr'],
       ['providers', '/sign-in-providers', '.empty, tbody tr'],
       ['roles', '/roles', 'tbody tr'],

@@ -41,7 +41,7 @@ beforeAll(async () => {
   }
 });
 afterAll(async () => {
-  if (real) await api(page, 'PATCH', 'config', { set: { 'guard.watermark': 'off' } });
+  if (real) await api(page, 'PATCH', 'config', { set: { 'guard.watermark': null } });
   await browser?.close();
   await platform?.close();
 });

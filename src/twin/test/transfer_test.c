@@ -83,6 +83,46 @@ static void test_import_csv_reports_every_bad_row(void **state)
     }
 }
 
+static void test_import_refuses_what_is_there_when_asked_to(void **state)
+{
+    struct fix *f = *state;
+    char got[1024];
+    const struct sh_twin_import how = {.csv = true, .create_only = true};
+    assert_ok(import(f, sh_str_bytes(SH_STR("id,name\na,A\n")), &how));
+    assert_ok(import(f, sh_str_bytes(SH_STR("id,name\na,B\nb,B\n")), &how));
+    summary(f, got);
+    assert_string_equal(got, "1,0;2 id exists");
+    fix_is(f, "a", "name", "A");
+}
+
+static void test_a_body_is_checked_as_if_a_device_were_made(void **state)
+{
+    struct fix *f = *state;
+    static const struct {
+        const char *body;
+        sh_err want;
+    } rows[] = {
+        {"{\"name\":\"{n}\",\"labels\":{\"line\":\"2\"},\"period_ms\":500}", SH_OK},
+        {"{}", SH_OK},
+        {"{\"thing\":\"nosuch\"}", SH_E_INVAL},
+        {"{\"asset\":\"nosuch\"}", SH_E_INVAL},
+        {"{\"period_ms\":\"fast\"}", SH_E_INVAL},
+        {"{\"colour\":1}", SH_E_INVAL},
+        {"[]", SH_E_INVAL},
+    };
+    for (size_t i = 0; i < SH_COUNT(rows); i++) {
+        json_t *body = NULL;
+        struct sh_diag d = {.line = 0};
+        assert_ok(sh_json_parse(sh_str_c(rows[i].body), 1000, &body, NULL));
+        assert_int_equal(sh_twin_device_check(f->w, 1, body, &d), rows[i].want);
+        assert_int_equal(d.message[0] != '\0', rows[i].want != SH_OK);
+        json_decref(body);
+    }
+    struct sh_twin_counts n;
+    sh_twin_counts(f->w, 1, &n);
+    assert_int_equal(n.total, 0);
+}
+
 static void test_import_of_a_file_that_is_not_readable_is_refused_whole(void **state)
 {
     static const struct {
@@ -345,6 +385,8 @@ int main(void)
 #define T(x) cmocka_unit_test_setup_teardown(x, fix_setup, fix_teardown)
     const struct CMUnitTest tests[] = {
         T(test_import_csv_reports_every_bad_row),
+        T(test_import_refuses_what_is_there_when_asked_to),
+        T(test_a_body_is_checked_as_if_a_device_were_made),
         T(test_import_of_a_file_that_is_not_readable_is_refused_whole),
         T(test_import_gbk_is_found_and_converted),
         T(test_positions_come_and_go_by_their_columns),

@@ -19,6 +19,7 @@ const pages: [string, PageOf][] = [
   ['/dashboards', lazy(() => import('../pages/dashboards/Dashboards'))],
   ['/dashboards/:id', lazy(() => import('../pages/dashboards/Dashboard'))],
   ['/api-explorer', lazy(() => import('../pages/ApiExplorer'))],
+  ['/device-templates', lazy(() => import('../pages/DeviceTemplates'))],
   ['/provisioning', lazy(() => import('../pages/Provisioning'))],
   ['/tokens', lazy(() => import('../pages/Tokens'))],
   ['/people', lazy(() => import('../pages/People'))],

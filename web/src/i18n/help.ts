@@ -55,6 +55,10 @@ export const pages: readonly PageHelp[] = [
     steps: [
       ['接入第一台设备：新建设备，打开它的“接入”页，复制账号和代码。', 'The first device: create it, open its Connect tab, copy user and code.'],
       ['批量导入：下载模板，填好后导入；先试运行，被拒绝的行可下载修改。', 'Many at once: download the template, fill it in, import; a trial run comes first, and refused rows can be downloaded.'],
+      [
+        '同类设备：选用建档模板，标识写成 pump-{01..50} 可一次新建一批。',
+        'Devices of one kind: begin with a template; an id such as pump-{01..50} makes a whole series.',
+      ],
       ['勾选多台设备后，可统一打标签、移动资产、归档或导出；修改可撤回。', 'Tick several to label, move, archive or export them together; changes can be taken back.'],
       [
         '右上角切换列表、平面图和地图，筛选条件不变；地图使用设备的经纬度。',
@@ -95,6 +99,15 @@ export const pages: readonly PageHelp[] = [
     what: ['并排比较几台设备：属性差异，以及同名点位的曲线。', 'Devices side by side: what differs, and points they share as lines.'],
     steps: [['在设备列表勾选两台或更多，再选“比较”。', 'Tick two devices or more in the list, then Compare.']],
     more: ['/devices'],
+  },
+  {
+    path: '/device-templates',
+    what: ['建档模板：同类设备的共同内容，新建时选用。', 'Device templates: what devices of one kind have in common; new ones begin with it.'],
+    steps: [
+      ['在新建设备时选用模板，只需再填标识。', 'Choose one when you make a device; only the id is left to fill in.'],
+      ['标识写成 pump-{01..50}，一次新建 50 台；文字中的 {n} 换成编号。', 'An id such as pump-{01..50} makes 50 devices; {n} in texts becomes the number.'],
+    ],
+    more: ['/devices', '/things'],
   },
   {
     path: '/provisioning',

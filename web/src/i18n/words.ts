@@ -291,7 +291,10 @@ const table = {
   'devices.clearFilters': ['清除筛选', 'Clear filters'],
   'devices.create': ['新建设备', 'New device'],
   'devices.created': ['设备已建好', 'Device created'],
-  'devices.idHint': ['租户内唯一，会出现在 MQTT 主题里', 'Unique in the tenant; part of the MQTT topic'],
+  'devices.idHint': [
+    '租户内唯一，会出现在 MQTT 主题里；成批新建写 pump-{01..50}',
+    'Unique in the tenant; part of the MQTT topic. A series is written pump-{01..50}',
+  ],
   'devices.idMissing': ['请输入设备标识', 'Enter a device id'],
   'devices.thingHint': ['可以不选：点位会从数据里自动生成', 'Optional: points are made from the data'],
   'devices.labelsBad': ['标签写成 键:值，用逗号分开', 'Write labels as key:value, separated by commas'],

@@ -39,6 +39,42 @@ export const deviceWords = {
   ],
   'device.duplicate': ['复制为新设备', 'Duplicate'],
 
+  'nav.templates': ['建档模板', 'Device templates'],
+  'template.pageNote': [
+    '同类设备的共同内容：物模型、资产、标签、周期、数据分类。新建设备时选用；已建的设备不随模板改变。',
+    'What devices of one kind have in common: thing model, asset, labels, period, data class. New devices begin with it; those that are there do not follow it.',
+  ],
+  'template.create': ['新建模板', 'New template'],
+  'template.from': ['建档模板', 'Template'],
+  'template.choose': ['不使用模板', 'None'],
+  'template.none': ['还没有建档模板', 'No templates yet'],
+  'template.noneHint': [
+    '填好一台设备后点“存为模板”，或在设备页的“更多操作”中保存。',
+    'Fill in one device and press “Save as template”, or save an existing device from the menu on its page.',
+  ],
+  'template.manage': ['管理模板', 'Manage'],
+  'template.save': ['存为模板', 'Save as template'],
+  'template.saved': ['模板已保存', 'Template saved'],
+  'template.what': [
+    '保存除标识外的内容；名称、位置、标签和描述中可写 {n}，成批新建时换成每台的编号。',
+    'Everything but the id is kept. {n} in name, place, labels and description becomes the number of each device of a series.',
+  ],
+  'template.name': ['模板名称', 'Name of the template'],
+  'template.nameMissing': ['请输入模板名称', 'Enter a name'],
+  'template.note': ['用途', 'What for'],
+  'template.updated': ['修改时间', 'Changed'],
+  'template.dropHint': ['删除模板“{name}”？用它建好的设备不受影响。', 'Delete the template “{name}”? Devices made with it stay as they are.'],
+
+  'series.preview': ['将新建 {n} 台设备', '{n} devices will be made'],
+  'series.create': ['新建 {n} 台', 'Create {n}'],
+  'series.others': ['新建其余 {n} 台', 'Create the other {n}'],
+  'series.back': ['返回修改', 'Back'],
+  'series.refused': ['{n} 台不能新建，一台都还没有建', '{n} cannot be made; none was made yet'],
+  'series.malformed': ['成批新建写成 pump-{01..50}：花括号内为起止编号，由小到大', 'A series is written pump-{01..50}: first and last number in braces, the smaller one first'],
+  'series.tooMany': ['一次最多 1000 台', 'At most 1000 at once'],
+  'series.notAllowed': ['成批新建需要整个租户的设备写权限', 'A series needs the right to change all devices of the tenant'],
+
+
   'compare.title': ['对比设备', 'Compare devices'],
   'compare.what': ['项目', 'What'],
   'compare.differs': ['（不同）', '(differs)'],

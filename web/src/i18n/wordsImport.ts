@@ -56,6 +56,7 @@ export const importWords = {
 
   'refusal.id_missing': ['缺少设备标识', 'The device id is missing'],
   'refusal.duplicate_row': ['标识与前面的行重复', 'The id was in an earlier row'],
+  'refusal.exists': ['已有这个设备', 'There is a device with this id'],
   'refusal.unknown_thing': ['没有这个物模型', 'There is no such thing model'],
   'refusal.unknown_asset': ['没有这个资产', 'There is no such asset'],
   'refusal.bad_id': ['不能用作设备标识', 'Not a device id'],

@@ -89,6 +89,7 @@ export const deviceRoutes = {
       if (row.thing && !this.things.has(row.thing)) return refuse('thing', 'unknown_thing', `there is no thing model ${row.thing}`);
       if (row.asset && !this.assets.some((a) => a.id === row.asset)) return refuse('asset', 'unknown_asset', `there is no asset ${row.asset}`);
       const known = this.devices.get(row.id);
+      if (known && q.get('existing') === 'refuse') return refuse('id', 'exists', 'there is a device with this id');
       report[known ? 'updated' : 'created'] += 1;
       if (q.get('dry_run') === 'true') return undefined;
       const fresh = { labels: {}, state: 'never', aliases: [], revision: 1 };
@@ -104,6 +105,24 @@ export const deviceRoutes = {
     const rows = all.map((d) => [d.id, d.name, d.thing, d.asset].join(','));
     const text = `\ufeffid,name,thing,asset\r\n${rows.join('\r\n')}\r\n`;
     res.writeHead(200, { 'Content-Type': 'text/csv; charset=utf-8', 'Content-Disposition': 'attachment; filename="devices.csv"' }).end(text);
+  },
+
+  on_device_templates({ req, res, rest, json }) {
+    const known = this.templates.find((one) => one.id === rest[0]);
+    if (rest[0] && !known) throw notFound('建档模板');
+    if (req.method === 'GET') {
+      return answer(res, 200, known ?? { items: this.templates, next: null, total: this.templates.length });
+    }
+    if (req.method === 'DELETE') {
+      this.templates = this.templates.filter((one) => one !== known);
+      return answer(res, 204);
+    }
+    const { name, description = null, device } = json();
+    if (!name || !device) throw new Refusal(400, 'bad_request', 'a template needs a name');
+    if (this.templates.some((one) => one.name === name && one !== known)) throw new Refusal(409, 'exists', 'there is a template of this name');
+    const made = { id: known?.id ?? id8(), name, description, device, revision: (known?.revision ?? 0) + 1, updated: new Date().toISOString(), author: 'person:admin' };
+    this.templates = [...this.templates.filter((one) => one !== known), made];
+    return answer(res, known ? 200 : 201, made);
   },
 
   on_views({ req, res, rest, json, q }) {

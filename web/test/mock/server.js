@@ -44,6 +44,7 @@ export class Mock {
     this.node = new NodeState();
     this.charts = [{ id: 'demo-water', name: { zh: '供水：流量与压力', en: 'Water: flow and pressure' }, window: '1h', points: ['pump-1/flow', 'pump-1/pressure'] }];
     this.views = [];
+    this.templates = [];
     this.audit = [];
     this.sessions = new Map();
     this.account = {

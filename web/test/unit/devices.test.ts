@@ -8,6 +8,8 @@ import { chosenColumns, columnsText, USUAL } from '../../src/pages/devices/colum
 import { refusedCsv } from '../../src/pages/devices/importFile';
 import { choose, howMany, isChosen, NOTHING } from '../../src/pages/devices/selection';
 import { guessColumns, knownOf, readRows } from '../../src/pages/devices/mapping';
+import { idsOf, numbered, seriesOf, type Series } from '../../src/pages/devices/series';
+import { deviceFields, templateDevice } from '../../src/pages/devices/templates';
 import { parseCsv, readXlsx, writeXlsx } from '../../src/pages/devices/sheet';
 import type { Asset, Device, Thing } from '../../src/api/types';
 import { viewPath, viewQuery } from '../../src/pages/devices/Views';
@@ -166,5 +168,34 @@ describe('asset tree', () => {
   test('what is below a closed one is hidden', () => {
     expect(treeRows(assets, new Set(['s'])).map((r) => [r.asset.id, r.depth, r.parent])).toEqual([['e', 0, true], ['s', 1, true], ['s2', 1, false]]);
     expect(treeRows(assets, new Set(['e'])).map((r) => r.asset.id)).toEqual(['e']);
+  });
+});
+
+describe('a series of devices', () => {
+  test('by the numbers in braces, as wide as they are written', () => {
+    const series = seriesOf('pump-{08..11}-a') as Series;
+    expect(idsOf(series)).toEqual(['pump-08-a', 'pump-09-a', 'pump-10-a', 'pump-11-a']);
+    expect(idsOf(seriesOf('p{9..11}') as Series)).toEqual(['p9', 'p10', 'p11']);
+    expect(seriesOf('pump-1')).toBeNull();
+    for (const bad of ['p{3..1}', 'p{a..b}', 'p{1..2}{1..2}', 'p{1..}', 'p}', '{']) expect(seriesOf(bad)).toBe('series.malformed');
+    expect(idsOf(seriesOf('{1..1000}') as Series)).toHaveLength(1000);
+    expect(seriesOf('{1..1001}')).toBe('series.tooMany');
+  });
+  test('texts have the number of each', () => {
+    expect(numbered({ name: '{n}号泵', labels: 'no:{n}', lat: 1 }, '07')).toEqual({ name: '07号泵', labels: 'no:07', lat: 1, location: undefined, description: undefined });
+  });
+});
+
+describe('a template', () => {
+  test('keeps what no form shows, and nothing that is empty', () => {
+    const device = { id: 'a', name: 'A', thing: 'pump', driver: 'modbus', period_ms: 500, labels: { line: '2' }, location: { lat: 1, lon: 2, alt: 3 } } as unknown as Device;
+    expect(templateDevice(deviceFields(device), device)).toEqual({
+      name: 'A',
+      thing: 'pump',
+      driver: 'modbus',
+      period_ms: 500,
+      labels: { line: '2' },
+      location: { lat: 1, lon: 2, alt: 3 },
+    });
   });
 });

@@ -142,6 +142,9 @@ enum sh_twin_put {
 SH_MUST_CHECK sh_err sh_twin_device_put(struct sh_twin *t, uint32_t tenant, struct sh_str id,
                                         enum sh_twin_put how, const json_t *body, uint64_t expect,
                                         struct sh_str author, uint64_t *rev, struct sh_diag *diag);
+/* Could a device be made of this body (its id is not looked at)? SH_E_INVAL with what is wrong. */
+SH_MUST_CHECK sh_err sh_twin_device_check(struct sh_twin *t, uint32_t tenant, const json_t *body,
+                                          struct sh_diag *diag);
 /* One change of a device; borrowed for the call. */
 struct sh_twin_device_change {
     uint32_t tenant;
@@ -477,6 +480,7 @@ struct sh_twin_import {
     bool csv;                       /* else a JSON array */
     enum sh_twin_encoding encoding; /* AUTO: a BOM or valid UTF-8 is UTF-8, else GBK */
     bool dry_run;
+    bool create_only;     /* a row of a device that is there is refused ("exists") */
     bool units_corrected; /* of thing models, as in sh_twin_thing_change */
     /* May be NULL. n = 1: room for one more device is wanted; false: the tenant has none. n < 0:
      * so many that were given room were not stored. */

@@ -3,12 +3,13 @@ import { useState } from 'react';
 import { call, post, put, remove, seg } from '../../api/client';
 import type { Device } from '../../api/types';
 import { navigate } from '../../app/router';
+import { useSession } from '../../app/session';
 import { ProblemView } from '../../components/ProblemView';
 import { useAct } from '../../components/useAct';
 import { t } from '../../i18n';
-import { CreateDevice } from '../devices/CreateDevice';
-import { DeviceFields, deviceBody, placeFields, type DeviceValues } from '../devices/DeviceFields';
-import { labelsText } from '../devices/labels';
+import { CreateDevice, SaveTemplate } from '../devices/CreateDevice';
+import { DeviceFields, deviceBody, type DeviceValues } from '../devices/DeviceFields';
+import { deviceFields, templateDevice } from '../devices/templates';
 
 interface Props {
   device: Device;
@@ -16,7 +17,7 @@ interface Props {
   reload: () => void;
 }
 
-type Open = 'edit' | 'duplicate' | 'archive' | 'rename' | 'replace' | 'delete' | null;
+type Open = 'edit' | 'duplicate' | 'template' | 'archive' | 'rename' | 'replace' | 'delete' | null;
 
 function Dialog(props: {
   title: string;
@@ -158,12 +159,7 @@ function Edit({ device, etag, reload, onClose }: Props & { onClose: () => void }
         form={form}
         layout="vertical"
         requiredMark={false}
-        initialValues={{
-          ...device,
-          to: { data_class: device.data_class, data_level: device.data_level },
-          ...placeFields(device.location),
-          labels: labelsText(device.labels),
-        }}
+        initialValues={deviceFields(device)}
       >
         <DeviceFields />
       </Form>
@@ -172,6 +168,7 @@ function Edit({ device, etag, reload, onClose }: Props & { onClose: () => void }
 }
 
 export function Actions({ device, etag, reload }: Props) {
+  const { mayAll } = useSession();
   const [open, setOpen] = useState<Open>(null);
   const close = () => setOpen(null);
   return (
@@ -183,6 +180,7 @@ export function Actions({ device, etag, reload }: Props) {
           onClick: ({ key }) => setOpen(key as Open),
           items: [
             { key: 'duplicate', label: t('device.duplicate') },
+            ...(mayAll('devices.write') ? [{ key: 'template', label: t('template.save') }] : []),
             { key: 'rename', label: t('device.rename') },
             { key: 'replace', label: t('device.replace') },
             { key: 'archive', label: t(device.archived ? 'device.unarchive' : 'device.archive') },
@@ -195,6 +193,7 @@ export function Actions({ device, etag, reload }: Props) {
       </Dropdown>
       {open === 'edit' ? <Edit device={device} etag={etag} reload={reload} onClose={close} /> : null}
       {open === 'duplicate' ? <CreateDevice from={device} onClose={close} /> : null}
+      {open === 'template' ? <SaveTemplate device={() => templateDevice(deviceFields(device), device)} name={device.name} onClose={close} /> : null}
       {open === 'archive' ? <Archive device={device} reload={reload} onClose={close} /> : null}
       {open === 'rename' ? <Rename device={device} onClose={close} /> : null}
       {open === 'replace' ? <Replace device={device} reload={reload} onClose={close} /> : null}

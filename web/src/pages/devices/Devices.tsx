@@ -245,7 +245,7 @@ export default function Devices() {
         </div>
         )}
       </div>
-      {creating ? <CreateDevice onClose={() => setCreating(false)} /> : null}
+      {creating ? <CreateDevice onClose={() => setCreating(false)} onMade={list.reload} /> : null}
       {importing ? (
         <Suspense fallback={null}>
           <ImportDevices onClose={() => setImporting(false)} onDone={list.reload} />

@@ -6,12 +6,13 @@ import { runTask } from '../../app/tasks';
 import type { Asset, Page, Thing } from '../../api/types';
 import { DataTable, type Column } from '../../components/DataTable';
 import { ProblemView } from '../../components/ProblemView';
-import { t, type WordKey } from '../../i18n';
+import { t } from '../../i18n';
 import { bytes, count } from '../../i18n/format';
 import { words } from '../../i18n/words';
 import { guessEncoding, rejectedCsv, saveBlob, saveFile, TEMPLATE, templateCsv, type Encoding } from './importFile';
 import { runImport, type Progress } from './importRun';
 import { guessColumns, knownOf, readRows, TARGETS, type Known, type Row, type RowFault, type Target } from './mapping';
+import { faultText } from './refusals';
 import { parseCsv, readXlsx, SheetFault, writeXlsx, type Sheet } from './sheet';
 
 interface Props {
@@ -24,12 +25,6 @@ type Source = { table: string[][] } | { objects: unknown[] };
 const SHOWN = 200;
 const SAMPLES = 3;
 const TRIAL_MS = 300;
-
-export function reason(fault: RowFault): string {
-  const key = `refusal.${fault.code}`;
-  const word = key in words ? t(key as WordKey) : fault.code;
-  return fault.detail && fault.code !== 'id_missing' ? `${word}: ${fault.detail}` : word;
-}
 
 async function readSource(file: File, encoding: Encoding, sheet: Sheet | null): Promise<Source> {
   if (sheet) return { table: await sheet.rows() };
@@ -97,7 +92,7 @@ function Report({ progress, faults, done, save }: { progress: Progress; faults: 
   const columns: Column<RowFault>[] = [
     { key: 'row', title: t('import.row'), width: 70, align: 'right', render: (e) => e.row },
     { key: 'column', title: t('import.column'), width: 120, render: (e) => e.column },
-    { key: 'detail', title: t('import.reason'), render: (e) => <span title={e.code}>{reason(e)}</span> },
+    { key: 'detail', title: t('import.reason'), render: (e) => <span title={e.code}>{faultText(e)}</span> },
   ];
   return (
     <div className="import-report" role="status">
@@ -262,7 +257,7 @@ export default function ImportDevices({ onClose, onDone }: Props) {
   const busy = phase === 'storing';
   const good = phase === 'tried' && progress ? progress.created + progress.updated : 0;
   const save = () =>
-    saveFile('rejected.csv', rejectedCsv(it.faults.map((f) => ({ ...f, detail: reason(f) })), source && 'table' in source ? source.table : null));
+    saveFile('rejected.csv', rejectedCsv(it.faults.map((f) => ({ ...f, detail: faultText(f) })), source && 'table' in source ? source.table : null));
   return (
     <Modal
       open

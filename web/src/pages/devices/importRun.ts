@@ -14,7 +14,14 @@ export interface Progress {
   stopped: boolean;
 }
 
-export async function runImport(rows: Row[], dryRun: boolean, onProgress: (p: Progress) => void, signal: AbortSignal): Promise<Progress> {
+/** `existing`: rows of devices that are there change them, or are refused. */
+export async function runImport(
+  rows: Row[],
+  dryRun: boolean,
+  onProgress: (p: Progress) => void,
+  signal: AbortSignal,
+  existing: 'update' | 'refuse' = 'update',
+): Promise<Progress> {
   const p: Progress = { created: 0, updated: 0, done: 0, faults: [], stopped: false };
   while (p.done < rows.length) {
     if (signal.aborted) return { ...p, stopped: true };
@@ -26,7 +33,7 @@ export async function runImport(rows: Row[], dryRun: boolean, onProgress: (p: Pr
       size += text.length * 2;
     }
     const { data } = await call<ImportReport>('POST', 'devices/import', {
-      query: { format: 'json', encoding: 'utf-8', dry_run: dryRun },
+      query: { format: 'json', encoding: 'utf-8', dry_run: dryRun, existing: existing === 'refuse' ? existing : null },
       body: `[${texts.join(',')}]`,
       headers: { 'Content-Type': 'application/json' },
       signal: dryRun ? signal : undefined, // what is being stored is not cut off
