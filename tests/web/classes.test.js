@@ -97,21 +97,30 @@ test.runIf(real)('the device marks its points, and who is below the class sees n
   await page.getByText('可见至 一般 · 一级').first().waitFor();
 });
 
+const historyExport = 'history/export?format=csv&points=press-9/force&last=1h';
 test.runIf(real)('an export of core data asks who one is', async () => {
   await enter('admin', password);
   await go(historyPath(['press-9/force'], 'last=1h'));
   await until(() => page.locator('.legend').innerText(), (text) => DIGITS.test(text), 'the value');
   await page.getByRole('button', { name: /导\s?出/ }).first().click();
   await page.getByText('含“核心 · 三级”数据').waitFor();
+  const confirm_after = async (value) => {
+    await api(page, 'POST', 'sessions/current/confirm', { password });
+    expect((await api(page, 'PATCH', 'config', { set: { 'guard.confirm_after': value } })).status).toBeLessThan(300);
+  };
+  await confirm_after('1s');
+  await until(() => page.evaluate(async (path) => (await fetch(`/api/v1/${path}`)).status, historyExport), (status) => status === 403, 'the proof is not fresh');
   const came = page.waitForEvent('download');
   await page.locator('.ant-dropdown-menu-item:not(.ant-dropdown-menu-item-disabled)').nth(2).click();
   const question = page.locator('.ant-modal input[type=password]');
-  const first = await Promise.race([question.waitFor().then(() => 'asked'), came.then(() => 'came')]);
-  if (first === 'asked') {
-    await question.fill(password);
-    await page.keyboard.press('Enter');
-  }
+  await question.waitFor();
+  await question.fill('not this one');
+  await page.keyboard.press('Enter');
+  await page.locator('.ant-modal [role=alert]').first().waitFor(); // refused, and asked again
+  await question.fill(password);
+  await page.keyboard.press('Enter');
   expect((await came).suggestedFilename()).toContain('core-3');
+  await confirm_after(null);
 });
 
 test.runIf(real)('the reader’s name stands over a screen that shows core data, and over no other', async () => {
