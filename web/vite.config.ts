@@ -1,8 +1,21 @@
 import react from '@vitejs/plugin-react';
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type ViteUserConfig } from 'vitest/config';
+import { words } from './src/i18n/words';
 
 // Where `npm run dev` finds the API: the mock unless SONGHUA_URL names a running platform.
 const api = process.env.SONGHUA_URL ?? 'http://127.0.0.1:8089';
+
+/** `virtual:words/zh` and `/en`: nobody loads the words of a language that he does not read. */
+const wordTables: NonNullable<ViteUserConfig['plugins']>[number] = {
+  name: 'word-tables',
+  resolveId: (id: string) => (id.startsWith('virtual:words/') ? `\0${id}` : undefined),
+  load(id: string) {
+    if (!id.startsWith('\0virtual:words/')) return undefined;
+    const which = id.endsWith('/zh') ? 0 : 1;
+    const table = Object.fromEntries(Object.entries(words).map(([key, both]) => [key, both[which]]));
+    return `export default JSON.parse(${JSON.stringify(JSON.stringify(table))});`;
+  },
+};
 
 const groups = [
   { name: 'react', test: /node_modules\/(react|react-dom|scheduler)\// },
@@ -10,7 +23,7 @@ const groups = [
 ];
 
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), wordTables],
   // Two ways to the nonce: vite's own for preloads, and ours (src/app/nonce.ts) for made styles.
   html: { cspNonce: '__NONCE__' },
   build: {
@@ -30,7 +43,7 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', environment: 'happy-dom', include: ['test/unit/**/*.test.{ts,tsx}'] },
+        test: { name: 'unit', environment: 'happy-dom', setupFiles: ['test/unit/setup.ts'], include: ['test/unit/**/*.test.{ts,tsx}'] },
       },
       {
         test: {

@@ -72,7 +72,7 @@ describe.skipIf(process.arch !== 'x64')('Chromium 109', () => {
     await page.goto(`${platform.url}/devices`);
     await page.waitForSelector('tbody tr');
     await page.locator('.page-actions .ant-btn-primary').click();
-    await page.locator('.ant-modal input').first().fill('panel-7');
+    await page.locator('.ant-modal #id').fill('panel-7');
     await page.keyboard.press('Escape');
     expect(faults.splice(0)).toEqual([]);
   });

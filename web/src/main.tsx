@@ -8,5 +8,5 @@ import './phone.css';
 
 installNonce();
 installLinks();
-setLanguage(language(), false);
+await setLanguage(language(), false);
 createRoot(document.getElementById('root') as HTMLElement).render(<App />);

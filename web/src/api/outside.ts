@@ -1,6 +1,5 @@
 // Signing in by a provider: how the browser came back (#/sign-in=...), and the windows that confirm.
-import { words } from '../i18n/words';
-import { t, type WordKey } from '../i18n';
+import { isWord, t, type WordKey } from '../i18n';
 import { Problem } from './client';
 
 export interface Door {
@@ -118,7 +117,7 @@ function take(): { why: string; confirm: boolean } | null {
 export const outsideReturn = take();
 
 export function outsideProblem(why: string, detail = ''): Problem {
-  const known = `outsideWhy.${why}` in words ? why : 'provider_error';
+  const known = isWord(`outsideWhy.${why}`) ? why : 'provider_error';
   return new Problem(401, {
     code: why,
     title: t(`outsideWhy.${known}` as WordKey),

@@ -1,5 +1,5 @@
 import { MenuOutlined, MoonOutlined, SearchOutlined, SunOutlined, UserOutlined } from '@ant-design/icons';
-import { Button, Dropdown } from 'antd';
+import { App, Button, Dropdown } from 'antd';
 import { lazy, Suspense, useEffect, useRef, useState, type ReactNode } from 'react';
 import { useLive, useLiveState } from '../api/useLive';
 import { setLanguage, t, useLanguage } from '../i18n';
@@ -78,13 +78,14 @@ function LiveMark() {
 export function LookButtons() {
   const lang = useLanguage();
   const theme = useTheme();
+  const { message } = App.useApp();
   return (
     <>
       <Button
         type="text"
         size="small"
         lang={lang === 'zh' ? 'en' : 'zh-CN'}
-        onClick={() => setLanguage(lang === 'zh' ? 'en' : 'zh')}
+        onClick={() => void setLanguage(lang === 'zh' ? 'en' : 'zh').catch(() => message.error(t('problem.offlineDetail')))}
       >
         {lang === 'zh' ? 'English' : '中文'}
       </Button>

@@ -65,7 +65,7 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   const enter = useCallback((next: Session) => {
     setCsrf(next.csrf);
     const lang = next.user.language;
-    if (!hasChosenLanguage() && (lang === 'zh' || lang === 'en')) setLanguage(lang, false);
+    if (!hasChosenLanguage() && (lang === 'zh' || lang === 'en')) void setLanguage(lang, false).catch(() => undefined); // it stays as it is
     setSession(next);
     setProblem(null);
     setState('in');

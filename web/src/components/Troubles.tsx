@@ -1,21 +1,20 @@
 // Problems of the node or the tenant: what it is, what helps, where.
 import type { Trouble } from '../api/types';
-import { t, type WordKey } from '../i18n';
+import { isWord, t } from '../i18n';
 import { count, day } from '../i18n/format';
-import { words } from '../i18n/words';
 import { Age } from './Marks';
 import { ObjectLink } from './ObjectLink';
 
 /** What a problem says and what helps: our words for the codes that we know, else the server's. */
 export function troubleWords(p: Trouble): { text: string; remedy: string } {
-  const known = `trouble.${p.code}` in words;
+  const [what, helps] = [`trouble.${p.code}`, `remedy.${p.code}`];
   const figures = {
     percent: p.percent ?? 0,
     date: p.date ? t('overview.fullOn', { date: day(p.date) }) : t('trouble.dateNone'),
   };
   return {
-    text: known ? t(`trouble.${p.code}` as WordKey, figures) : p.text,
-    remedy: known ? t(`remedy.${p.code}` as WordKey) : (p.remedy ?? ''),
+    text: isWord(what) ? t(what, figures) : p.text,
+    remedy: isWord(helps) ? t(helps) : (p.remedy ?? ''),
   };
 }
 

@@ -1,6 +1,7 @@
-// Words of the console. Chinese is the first language; every word has both (words.ts).
+// Words of the console. Chinese is the first language; every word has both (words.ts). The browser gets those of one language:
+// the build makes a table of each (vite.config.ts).
 import { useSyncExternalStore } from 'react';
-import { words, type WordKey } from './words';
+import type { WordKey } from './words';
 
 export type Language = 'zh' | 'en';
 
@@ -15,6 +16,12 @@ function firstLanguage(): Language {
 }
 
 let current: Language = firstLanguage();
+let table: Record<string, string> = {};
+
+/** The words of a language; called before anything is shown. */
+export async function loadWords(of: Language): Promise<void> {
+  table = (await (of === 'zh' ? import('virtual:words/zh') : import('virtual:words/en'))).default;
+}
 
 export function language(): Language {
   return current;
@@ -24,7 +31,9 @@ export function hasChosenLanguage(): boolean {
   return localStorage.getItem(STORE) !== null;
 }
 
-export function setLanguage(next: Language, keep = true): void {
+/** Rejects, and changes nothing, where its words cannot be had. */
+export async function setLanguage(next: Language, keep = true): Promise<void> {
+  await loadWords(next);
   current = next;
   if (keep) localStorage.setItem(STORE, next);
   document.documentElement.lang = next === 'zh' ? 'zh-CN' : 'en';
@@ -42,8 +51,13 @@ export type Params = Record<string, string | number>;
 
 /** The word in the language of the user; {name} is replaced from `params`. */
 export function t(key: WordKey, params?: Params): string {
-  const word = words[key][current === 'zh' ? 0 : 1];
+  const word = table[key] ?? '';
   return params ? word.replace(/\{(\w+)\}/g, (_, name: string) => String(params[name] ?? '')) : word;
+}
+
+/** Is there a word for what the server says? */
+export function isWord(key: string): key is WordKey {
+  return key in table;
 }
 
 /** Words that are data ({"zh","en"}): the user's language, else the other, else `otherwise`. */

@@ -30,7 +30,7 @@ function begin(): void {
   live.openWith((url) => new FetchSource(url, token) as unknown as EventSource);
   const [look, lang] = [query.get('look'), query.get('lang')];
   if (look === 'dark' || look === 'light') overrideTheme(look);
-  if (lang === 'zh' || lang === 'en') setLanguage(lang, false);
+  if (lang === 'zh' || lang === 'en') void setLanguage(lang, false).catch(() => undefined); // it stays as it is
 }
 begin();
 

@@ -6,9 +6,8 @@ import { runTask } from '../../app/tasks';
 import type { Asset, Page, Thing } from '../../api/types';
 import { DataTable, type Column } from '../../components/DataTable';
 import { ProblemView } from '../../components/ProblemView';
-import { t } from '../../i18n';
+import { isWord, t } from '../../i18n';
 import { bytes, count } from '../../i18n/format';
-import { words } from '../../i18n/words';
 import { guessEncoding, rejectedCsv, saveBlob, saveFile, TEMPLATE, templateCsv, type Encoding } from './importFile';
 import { runImport, type Progress } from './importRun';
 import { guessColumns, knownOf, readRows, TARGETS, type Known, type Row, type RowFault, type Target } from './mapping';
@@ -120,7 +119,7 @@ function Report({ progress, faults, done, save }: { progress: Progress; faults: 
 function inFile(fault: RowFault, source: Source | null, targets: Target[]): RowFault {
   const k = targets.indexOf((fault.column ?? '') as Target);
   if (!source || !('table' in source) || k < 0) return fault;
-  const known = `refusal.${fault.code}` in words;
+  const known = isWord(`refusal.${fault.code}`);
   return { ...fault, column: source.table[0]?.[k], detail: known ? source.table[fault.row - 1]?.[k] : fault.detail };
 }
 

@@ -6,12 +6,14 @@ import type { CertificateProvider, CertificateTrial } from '../../api/outside';
 import { SignFields, ToSign } from '../../components/CertificateText';
 import { ProblemView } from '../../components/ProblemView';
 import { useAct } from '../../components/useAct';
-import { pick, t, type WordKey } from '../../i18n';
+import { isWord, pick, t } from '../../i18n';
 import { moment } from '../../i18n/format';
-import { words } from '../../i18n/words';
 
 const states = { ok: 'online', failed: 'offline', skipped: 'unknown' } as const;
-const stepWord = (step: string) => (`certStep.${step}` in words ? t(`certStep.${step}` as WordKey) : step);
+const stepWord = (step: string) => {
+  const key = `certStep.${step}`;
+  return isWord(key) ? t(key) : step;
+};
 
 function Found({ found }: { found: NonNullable<CertificateTrial['found']> }) {
   return (

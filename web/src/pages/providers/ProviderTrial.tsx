@@ -5,8 +5,7 @@ import { post, seg, type Problem } from '../../api/client';
 import { outsideProblem, type DirectoryTrial, type Provider } from '../../api/outside';
 import { ProblemView } from '../../components/ProblemView';
 import { useAct } from '../../components/useAct';
-import { pick, t, type WordKey } from '../../i18n';
-import { words } from '../../i18n/words';
+import { isWord, pick, t } from '../../i18n';
 
 const CertificateTry = lazy(() => import('./CertificateTry'));
 
@@ -16,7 +15,10 @@ interface Props {
 }
 
 const states = { ok: 'online', failed: 'offline', skipped: 'unknown' } as const;
-const stepWord = (step: string) => (`directoryStep.${step}` in words ? t(`directoryStep.${step}` as WordKey) : step);
+const stepWord = (step: string) => {
+  const key = `directoryStep.${step}`;
+  return isWord(key) ? t(key) : step;
+};
 
 function Found({ found }: { found: NonNullable<DirectoryTrial['found']> }) {
   return (

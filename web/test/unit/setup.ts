@@ -1,0 +1,4 @@
+// What main.tsx does before anything is shown.
+import { language, loadWords } from '../../src/i18n';
+
+await loadWords(language());
