@@ -369,11 +369,9 @@ static sh_err walk_run(struct walk *w, const json_t *asked)
                 w->in[k] = &w->c->input[i];
             }
         }
-        if (w->in[k]->masked) {
-            w->masked = true;
-            w->data_class = sh_data_class_max(
-                w->data_class, sh_points_class(w->c->r->api->o.points, w->in[k]->point));
-        }
+        w->masked = w->masked || w->in[k]->masked;
+        w->data_class = sh_data_class_max(
+            w->data_class, sh_points_class(w->c->r->api->o.points, w->in[k]->point));
     }
     if (w->masked) {
         put_series(w, asked);

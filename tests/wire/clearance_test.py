@@ -456,6 +456,11 @@ def kept(s, plant):
     told = [a for a in s.get("/api/v1/audit?limit=50")["items"] if a["act"] == "data.classified"]
     check("audited", (told[0]["object"], "declassified by order 7" in told[0]["detail"]), ("property:press/force", True))
     check("and back", raw(s, "PUT", "/api/v1/things/press", s.token, {k: v for k, v in thing.items() if k not in ("revision", "updated")})[0], 200)
+    # what is made of a point is of its class, also for who may see it
+    asked = [{"expression": "{press/force} * 1"}, {"expression": "{press/plain} + {press/force} / 1[kN]"}, {"expression": "{press/plain} * 1"}]
+    made = s.post("/api/v1/history/calculate", {"expressions": asked, "from": 0, "to": TO})["series"]
+    check("calculated", [(m.get("data_class"), m.get("masked"), len(m["time"]) > 0) for m in made],
+          [("core", None, True), ("core", None, True), (None, None, True)])
     cat = s.get("/api/v1/data-classes")
     check("catalogue", {(i["kind"], i["id"], i.get("property")): i["data_class"] for i in cat["items"] if i["data_class"] == "core"},
           {("property", "press", "force"): "core", ("property", "press", "recipe"): "core", ("type", "order", None): "core"})
