@@ -445,8 +445,9 @@ api_handler api_write, api_ingest, api_prom_write;
 api_handler api_prom_query, api_prom_range, api_prom_labels, api_prom_values, api_prom_series,
     api_prom_metadata, api_prom_build;
 api_handler api_history_query, api_history_export, api_history_delete, api_history_correct,
-    api_history_quality, api_history_calculate, api_expressions, api_expression_check,
-    api_notes_list, api_notes_export, api_notes_post, api_notes_put, api_notes_delete;
+    api_history_quality, api_history_calculate, api_history_calculate_export, api_expressions,
+    api_expression_check, api_notes_list, api_notes_export, api_notes_post, api_notes_put,
+    api_notes_delete;
 api_handler api_sql;
 api_handler api_latest, api_latest_post, api_points_list, api_points_patch, api_stream;
 api_handler api_types_list, api_types_post, api_types_get, api_types_put, api_types_delete;

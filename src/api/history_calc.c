@@ -7,12 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <sh/expr.h>
 #include <sh/tz.h>
 
-#include "history_ask.h"
+#include "history_calc.h"
 
-enum { EXPRESSIONS_MAX = 16, INPUTS_MAX = 64, TEXTS_MAX = 64 << 20, COLUMN_MAX = 256 << 20 };
+enum { INPUTS_MAX = 64, TEXTS_MAX = 64 << 20, COLUMN_MAX = 256 << 20 };
 #define INPUT_ROWS_MAX UINT64_C(4000000) /* of all inputs: about 70 MB */
 #define ROWS_DEFAULT UINT64_C(100000)    /* of one expression */
 
@@ -39,6 +38,7 @@ struct calc {
     size_t ninputs;
     uint64_t rows; /* of all inputs */
     struct sh_str unknown;
+    struct calc_file *file; /* NULL: the rows go into the answer */
 };
 
 static bool is_number(enum sh_type t)
@@ -263,7 +263,10 @@ static sh_err flush(struct walk *w, uint32_t n)
                                       .utc_offset_s = w->c->a->tz == NULL ? NULL : offset,
                                       .ctx = w->c->a->tz};
     SH_TRY(sh_expr_eval(w->e, w->run, w->state, &rows, &out));
-    for (uint32_t i = 0; i < n; i++) {
+    if (w->c->file != NULL) {
+        SH_TRY(calc_file_rows(w->c->file, w->c->r->api->env->alloc, type, w->time, &out, n));
+    }
+    for (uint32_t i = 0; i < n && w->c->file == NULL; i++) {
         api_put_time(&w->tw, w->time[i], w->c->a->form);
         if (out.null != NULL && out.null[i] != 0) {
             sh_jw_null(&w->vw);
@@ -320,9 +323,25 @@ static void put_statistics(struct sh_jw *w, const struct walk *k)
     sh_jw_obj_end(w);
 }
 
+/* What its column is called, made of and in which unit. */
+static void head_column(const struct walk *k, const json_t *asked)
+{
+    struct sh_arena *ar = k->c->r->arena;
+    struct calc_column *col = &k->c->file->column[k->c->file->ncolumns++];
+    const struct sh_str name = sh_json_get_str(asked, "name");
+    col->name = name.n > 0 ? name : sh_json_get_str(asked, "expression");
+    col->unit = sh_arena_str(ar, sh_expr_unit(k->e));
+    col->masked = k->masked;
+    col->data_class = k->data_class;
+}
+
 static void put_series(struct walk *k, const json_t *asked)
 {
     struct sh_jw *w = &k->c->r->w;
+    if (k->c->file != NULL) {
+        head_column(k, asked);
+        return;
+    }
     sh_jw_obj(w);
     sh_jw_key(w, "name");
     sh_jw_str(w, sh_json_get_str(asked, "name"));
@@ -370,8 +389,8 @@ static sh_err walk_run(struct walk *w, const json_t *asked)
             }
         }
         w->masked = w->masked || w->in[k]->masked;
-        w->data_class = sh_data_class_max(
-            w->data_class, sh_points_class(w->c->r->api->o.points, w->in[k]->point));
+        w->data_class = sh_data_class_max(w->data_class,
+                                          sh_points_class(w->c->r->api->o.points, w->in[k]->point));
     }
     if (w->masked) {
         put_series(w, asked);
@@ -467,7 +486,9 @@ static int ask_calc(struct calc *c)
     if (status != 0) {
         return status;
     }
-    a->q.limit = json_object_get(body, "limit") == NULL ? ROWS_DEFAULT : a->q.limit;
+    if (json_object_get(body, "limit") == NULL) {
+        a->q.limit = c->file == NULL ? ROWS_DEFAULT : INPUT_ROWS_MAX;
+    }
     a->q.down = SH_DOWN_NONE;
     const struct sh_str agg = sh_json_get_str(body, "aggregate");
     static const struct sh_str mean = {"mean", 4};
@@ -510,7 +531,7 @@ static int calculate_all(struct calc *c)
 {
     const json_t *list = json_object_get(c->r->body, "expressions");
     const size_t n = json_array_size(list);
-    if (n == 0 || n > EXPRESSIONS_MAX) {
+    if (n == 0 || n > CALC_EXPRESSIONS_MAX) {
         return ask_bad(c->r, "expressions must hold 1 to 16 of them",
                        "expressions 须包含 1 到 16 个表达式");
     }
@@ -519,23 +540,28 @@ static int calculate_all(struct calc *c)
         return api_error(c->r, SH_E_NOMEM, NULL);
     }
     int status = 0;
-    sh_jw_obj(&c->r->w);
-    sh_jw_key(&c->r->w, "series");
-    sh_jw_arr(&c->r->w);
+    struct sh_jw *w = c->file == NULL ? &c->r->w : NULL;
+    if (w != NULL) {
+        sh_jw_obj(w);
+        sh_jw_key(w, "series");
+        sh_jw_arr(w);
+    }
     for (size_t i = 0; i < n && status == 0; i++) {
         status = one(c, i, run);
     }
     sh_expr_run_free(run);
-    if (status == 0) {
-        sh_jw_arr_end(&c->r->w);
-        sh_jw_obj_end(&c->r->w);
-        status = 200;
+    if (status == 0 && w != NULL) {
+        sh_jw_arr_end(w);
+        sh_jw_obj_end(w);
     }
-    return status;
+    return status == 0 ? 200 : status;
 }
 
-static void calc_free(struct calc *c)
+void calc_done(struct calc *c)
 {
+    if (c == NULL) {
+        return;
+    }
     const struct sh_alloc *al = c->r->api->env->alloc;
     for (size_t i = 0; i < c->ninputs; i++) {
         sh_mem_free(al, c->input[i].time);
@@ -560,15 +586,25 @@ static struct calc *calc_new(struct api_req *r)
     return c;
 }
 
-int api_history_calculate(struct api_req *r)
+int calc_run(struct api_req *r, struct calc_file *f, struct calc **out, const struct asked **a)
 {
     struct calc *c = calc_new(r);
+    *out = c;
     if (c == NULL) {
         return api_error(r, SH_E_NOMEM, NULL);
     }
-    int status = ask_calc(c);
-    status = status != 0 ? status : calculate_all(c);
-    calc_free(c);
+    c->file = f;
+    *a = c->a;
+    const int status = ask_calc(c);
+    return status != 0 ? status : calculate_all(c);
+}
+
+int api_history_calculate(struct api_req *r)
+{
+    struct calc *c = NULL;
+    const struct asked *a = NULL;
+    const int status = calc_run(r, NULL, &c, &a);
+    calc_done(c);
     return status;
 }
 
@@ -619,7 +655,7 @@ int api_expression_check(struct api_req *r)
         return api_error(r, SH_E_NOMEM, NULL);
     }
     const int status = put_check(c, sh_json_get_str(r->body, "expression"));
-    calc_free(c);
+    calc_done(c);
     return status;
 }
 

@@ -36,6 +36,16 @@
     "\"text\":"                                                                                    \
     "{\"type\":\"string\"},\"points\":{\"type\":\"array\"},\"devices\":{\"type\":\"array\"},"      \
     "\"assets\":{\"type\":\"array\"}}}"
+#define CALCULATE                                                                                  \
+    "{\"type\":\"object\",\"required\":[\"expressions\"],\"properties\":{\"expressions\":{"        \
+    "\"type\":\"array\",\"minItems\":1,\"maxItems\":16,\"items\":{\"type\":\"object\","            \
+    "\"required\":[\"expression\"],\"properties\":{\"name\":{\"type\":\"string\"},"                \
+    "\"expression\":{\"type\":\"string\",\"description\":\"points stand in braces: "               \
+    "{pump-1/flow} * 2\"}}}},\"from\":{},\"to\":{},\"step\":{\"type\":\"string\"},"                \
+    "\"aggregate\":{\"enum\":[\"mean\",\"min\",\"max\",\"first\",\"last\",\"twa\"]},"              \
+    "\"fill\":{\"enum\":[\"none\",\"null\",\"previous\",\"linear\"]},\"hold\":{\"type\":"          \
+    "\"string\"},\"time\":{\"enum\":[\"ms\",\"us\"]},\"tz\":{\"type\":\"string\"},\"limit\":{"     \
+    "\"type\":\"integer\"}}}"
 #define FILE_WORDS                                                                                 \
     "{\"type\":\"object\",\"properties\":{\"name\":" TEXT ",\"kind\":{\"enum\":[\"manual\","       \
     "\"drawing\",\"certificate\",\"photo\",\"report\",\"other\"]},\"note\":" TEXT "}}"
@@ -751,16 +761,10 @@ const struct api_route api_routes[] = {
      "<=80 =80 !=80 10..20 or a value\"}}}"},
     {SH_HTTP_POST, V1 "history/calculate", "calculateHistory", SH_PERM_HISTORY_READ,
      API_F_REPEAT | API_F_PARTS, api_history_calculate, "Expressions over the history of points.",
-     "计算序列：对点位历史求表达式", NULL,
-     "{\"type\":\"object\",\"required\":[\"expressions\"],\"properties\":{\"expressions\":{"
-     "\"type\":\"array\",\"minItems\":1,\"maxItems\":16,\"items\":{\"type\":\"object\","
-     "\"required\":[\"expression\"],\"properties\":{\"name\":{\"type\":\"string\"},"
-     "\"expression\":{\"type\":\"string\",\"description\":\"points stand in braces: "
-     "{pump-1/flow} * 2\"}}}},\"from\":{},\"to\":{},\"step\":{\"type\":\"string\"},"
-     "\"aggregate\":{\"enum\":[\"mean\",\"min\",\"max\",\"first\",\"last\",\"twa\"]},"
-     "\"fill\":{\"enum\":[\"none\",\"null\",\"previous\",\"linear\"]},\"hold\":{\"type\":"
-     "\"string\"},\"time\":{\"enum\":[\"ms\",\"us\"]},\"tz\":{\"type\":\"string\"},\"limit\":{"
-     "\"type\":\"integer\"}}}"},
+     "计算序列：对点位历史求表达式", NULL, CALCULATE},
+    {SH_HTTP_POST, V1 "history/calculate/export", "exportCalculated", SH_PERM_HISTORY_READ,
+     API_F_OWN_TYPE | API_F_REPEAT | API_F_PARTS, api_history_calculate_export,
+     "Calculated series as a CSV file.", "导出计算序列（CSV）", NULL, CALCULATE},
     {SH_HTTP_GET, V1 "expressions", "listFunctions", SH_PERM_HISTORY_READ, API_F_PARTS,
      api_expressions, "Functions of the language of expressions.", "表达式可用的函数", NULL, NULL},
     {SH_HTTP_POST, V1 "expressions", "checkExpression", SH_PERM_HISTORY_READ,

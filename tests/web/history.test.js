@@ -1,4 +1,5 @@
 // The history explorer in headless Chromium, against the mock or (SONGHUA_URL) the real binary: axes, cursor, statistics of a selection.
+import { readFileSync } from 'node:fs';
 import { api, historyPath, openPage, password, real, signIn, startBrowser, startPlatform, until } from './browser.js';
 
 let platform;
@@ -296,6 +297,15 @@ describe('calculated series', () => {
     await until(() => row.locator('[data-label="平均"]').innerText(), (text) => Number(text) === 2, 'figures');
     await page.reload();
     await until(lines, (n) => n === '3', 'kept');
+    await button('导出').click();
+    const came = page.waitForEvent('download');
+    await page.getByRole('menuitem', { name: 'CSV，1 条计算序列' }).click();
+    const file = await came;
+    expect(file.suggestedFilename()).toBe('calculated.csv');
+    const rows = readFileSync(await file.path(), 'utf8').split('\r\n');
+    expect(rows[0]).toMatch(/^\ufefftime,比值/);
+    expect(rows.length).toBeGreaterThan(10);
+    expect(rows.slice(1, -1).every((line) => /^\d{4}-.*Z,(2|)$/.test(line))).toBe(true);
   });
 
   test('it is changed, one that cannot be calculated says so in its row, and it is removed', async () => {

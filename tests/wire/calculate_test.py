@@ -2,6 +2,10 @@
 remembers, time of the place; wrong expressions with their place in both languages; POST and GET expressions; what another tenant's person sees.
 SPDX-License-Identifier: Apache-2.0
 """
+import csv
+import datetime
+import io
+import json
 import math
 import random
 import sys
@@ -146,6 +150,32 @@ def wrong(s):
         sys.exit(f"functions: {names}")
 
 
+def exported(s, flow):
+    """The file has what the answer has, side by side; what one cannot have is not made."""
+    asked = {"expressions": [{"name": "a,b", "expression": "{p-1/flow} * 2"}, {"expression": 'if({p-1/run}, "=on", "off")'}, {"expression": "{p-1/run}"}],
+             "from": T0, "to": T0 + 3_600_000, "step": "1m", "time": "ms"}
+    answer = s.post("/api/v1/history/calculate", asked)["series"]
+    status, head, body = s.raw("POST", "/api/v1/history/calculate/export", json.dumps(asked), headers={"Content-Type": "application/json"})
+    check("file", (status, head["Content-Type"], head["Content-Disposition"]), (200, "text/csv; charset=utf-8", 'attachment; filename="calculated.csv"'))
+    rows = list(csv.reader(io.StringIO(body.decode("utf-8-sig"))))
+    check("head", rows[0], ["time", "a,b [m3/h]", 'if({p-1/run}, "=on", "off")', "{p-1/run}"])
+    for k, series in enumerate(answer):
+        want = dict(zip(series["time"], series["value"]))
+        have = {int(datetime.datetime.fromisoformat(row[0].replace("Z", "+00:00")).timestamp() * 1000): row[k + 1] for row in rows[1:]}
+        check(f"times of {k}", {t for t, v in have.items() if v != ""}, {t for t, v in want.items() if v is not None})
+        for t, v in want.items():
+            text = "" if v is None else ("true" if v else "false") if isinstance(v, bool) else v if isinstance(v, float) else "'" + v if v.startswith("=") else v
+            if (abs(float(have[t]) - v) > 1e-9) if isinstance(v, float) else have[t] != text:
+                sys.exit(f"column {k} at {t}: {have[t]!r}, not {v!r}")
+    check("all rows", len(rows) - 1, len({t for series in answer for t in series["time"]}))
+    whole = {"expressions": [{"expression": "{p-1/flow}"}], "from": T0, "to": T0 + 3_600_000}
+    got = s.raw("POST", "/api/v1/history/calculate/export", json.dumps(whole), headers={"Content-Type": "application/json"})[2].decode()
+    check("samples as they are", got.count("\r\n") - 1, len(flow))
+    refused(lambda: s.post("/api/v1/history/calculate/export", {"expressions": [{"expression": "{p-1/power} + {p-1/flow}"}]}), 400, "bad_expression")
+    (told,) = [a for a in s.get("/api/v1/audit?limit=20")["items"] if a["act"] == "history.exported"][:1]
+    check("audited", ("calculated" in told["object"], told["result"]), (True, "ok"))
+
+
 def others(s):
     s.post("/api/v1/tenants", {"path": "park", "name": "park"})
     root = s.token
@@ -166,6 +196,7 @@ def main():
         by_step(s, flow, power)
         by_row(s, flow, power, run)
         wrong(s)
+        exported(s, flow)
         others(s)
     print("calculated series: steps, rows, units, faults")
 

@@ -111,6 +111,7 @@ def requests_of(s, plant):
         "sendCommand": {"property": "force", "value": 1, "timeout_ms": 100}, "patchAttributes": {"note": "x"}, "patchDevice": {"description": "x"},
         "selectionExport": {"filter": {}}, "putRecord": {"title": "x"}, "renameDevice": {"to": "renamed"},
         "calculateHistory": {"expressions": [{"expression": "{press/force} * 1"}, {"expression": "{press/plain} + {press/force}"}, {"expression": "{press/plain} * 1"}], **full},
+        "exportCalculated": {"expressions": [{"expression": "{press/force} * 1"}, {"expression": "{press/plain} + {press/force}"}, {"expression": "{press/plain} * 1"}], **full},
         "checkExpression": {"expression": "{press/force} * 1"},
         "promQueryForm": f"query={everything}&time={T // 1000 + 1}", "promQueryRangeForm": f"query={everything}&start={T // 1000 - 60}&end={T // 1000 + 60}&step=15",
         "promSeriesForm": f"match[]={everything}",

@@ -127,12 +127,19 @@ async function callOnce<T>(method: string, path: string, options: CallOptions): 
   return { data: (text ? JSON.parse(text) : null) as T, etag: response.headers.get('ETag') };
 }
 
-/** A file of the server, as it comes; tells how many bytes are here. One that is cut off is an error. */
-export async function fetchFile(url: string, onBytes: (n: number) => void, signal: AbortSignal): Promise<Blob> {
-  const response = await fetch(url, { headers: { 'Accept-Language': language() }, signal, credentials: 'same-origin' });
+/** A file of the server, as it comes, asked for with a body or without, under the name that the server gives; tells how many bytes are here. One that is cut off is an error. */
+export async function fetchFile(url: string, onBytes: (n: number) => void, signal: AbortSignal, json?: unknown): Promise<File> {
+  const asked = json === undefined ? {} : { 'Content-Type': 'application/json', ...csrfHeader() };
+  const response = await fetch(url, {
+    method: json === undefined ? 'GET' : 'POST',
+    headers: { 'Accept-Language': language(), ...asked },
+    body: json === undefined ? undefined : JSON.stringify(json),
+    signal,
+    credentials: 'same-origin',
+  });
   if (!response.ok) {
     const problem = await readProblem(response);
-    if (problem.code === 'confirm_needed' && (await confirmIdentity())) return fetchFile(url, onBytes, signal);
+    if (problem.code === 'confirm_needed' && (await confirmIdentity())) return fetchFile(url, onBytes, signal, json);
     throw problem;
   }
   const reader = response.body?.getReader();
@@ -143,7 +150,8 @@ export async function fetchFile(url: string, onBytes: (n: number) => void, signa
     n += step.value.byteLength;
     onBytes(n);
   }
-  return new Blob(parts, { type: response.headers.get('Content-Type') ?? '' });
+  const name = /filename="([^"]+)"/.exec(response.headers.get('Content-Disposition') ?? '')?.[1] ?? '';
+  return new File(parts, name, { type: response.headers.get('Content-Type') ?? '' });
 }
 
 export async function get<T>(path: string, query?: CallOptions['query'], signal?: AbortSignal) {

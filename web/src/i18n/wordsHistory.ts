@@ -45,6 +45,7 @@ export const historyWords = {
   'flaw.none': ['所选范围内没有发现问题。', 'Nothing wrong was found in this range.'],
   'flaw.lateHint': ['迟到按设备记录：样本到达比采样时间晚 5 分钟以上（系统配置 history.late），不计入不可用。', 'Late is noted by device: samples that arrived over 5 minutes after their time (setting history.late). It does not lower the availability.'],
 
+  'history.exportCalculated': ['CSV，{n} 条计算序列', 'CSV, {n} calculated series'],
   'history.exportXlsx': ['Excel，原始数据（含质量）', 'Excel, raw samples with quality'],
   'history.exportXlsxStep': ['Excel，按步长聚合（{step}）', 'Excel, aggregated by step ({step})'],
   'export.running': ['正在生成工作簿', 'Making the workbook'],

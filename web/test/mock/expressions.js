@@ -44,7 +44,7 @@ export const expressionRoutes = {
     return answer(res, 200, { valid: true, type: 'f64', unit: parsed.unit, remembers: false, points: parsed.points });
   },
 
-  calculate({ res, json }) {
+  calculate({ res, rest, json }) {
     const ask = json();
     const series = ask.expressions.map(({ name, expression }, i) => {
       const p = parse(this, expression);
@@ -60,6 +60,10 @@ export const expressionRoutes = {
       };
       return { name: name ?? '', type: 'f64', unit: p.unit, points: p.points, time, value, statistics };
     });
-    return answer(res, 200, { series });
+    if (rest[1] !== 'export') return answer(res, 200, { series });
+    const head = ['time', ...series.map((s, i) => `${s.name || ask.expressions[i].expression} [${s.unit}]`)];
+    const rows = (series[0]?.time ?? []).map((time, k) => [new Date(time).toISOString(), ...series.map((s) => s.value[k] ?? '')]);
+    res.writeHead(200, { 'Content-Type': 'text/csv; charset=utf-8', 'Content-Disposition': 'attachment; filename="calculated.csv"' });
+    return res.end(`\ufeff${[head, ...rows].map((row) => row.join(',')).join('\r\n')}\r\n`);
   },
 };

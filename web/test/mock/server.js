@@ -447,7 +447,7 @@ export class Mock {
       return res.end(`\ufefftime,${q.get('points')}\r\n`);
     }
     if (rest[0] === 'edits' || rest[0] === 'correct' || req.method === 'DELETE') return this.historyEdits({ req, res, rest, json, q });
-    if (rest[0] === 'calculate') return this.calculate({ res, json });
+    if (rest[0] === 'calculate') return this.calculate({ res, rest, json });
     const ask = json();
     const quality = rest[0] === 'quality';
     const series = ask.points.map((name) => {

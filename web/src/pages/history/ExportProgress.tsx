@@ -7,15 +7,16 @@ import { t } from '../../i18n';
 import { bytes } from '../../i18n/format';
 import { saveBlob } from '../devices/importFile';
 
-export function ExportProgress({ url, name, onClose }: { url: string; name: string; onClose: () => void }) {
+/** `json`: what is asked for, where a path cannot say it. */
+export function ExportProgress({ url, name, json, onClose }: { url: string; name: string; json?: unknown; onClose: () => void }) {
   const [here, setHere] = useState(0);
   const [problem, setProblem] = useState<Problem | null>(null);
   useEffect(() => {
     const abort = new AbortController();
-    fetchFile(url, setHere, abort.signal).then(
-      (blob) => {
+    fetchFile(url, setHere, abort.signal, json).then(
+      (came) => {
         if (abort.signal.aborted) return;
-        saveBlob(name, blob);
+        saveBlob(came.name || name, came);
         onClose();
       },
       (error: unknown) => {

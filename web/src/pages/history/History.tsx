@@ -10,7 +10,7 @@ import { CopyButton } from '../../components/CodeBlock';
 import { t } from '../../i18n';
 import { stepFor } from '../../charts/lines';
 import { CalcDialog } from './CalcDialog';
-import { calcKey, CALCS_MAX, calcsFrom, calcsText, type Calc } from './calc';
+import { calcKey, calcQuery, CALCS_MAX, calcsFrom, calcsText, type Calc } from './calc';
 import { ExportProgress } from './ExportProgress';
 import { HistoryChart } from './HistoryChart';
 import { PeriodChoice } from './PeriodChoice';
@@ -45,8 +45,8 @@ async function classesOf(points: string[]): Promise<Classes> {
   return { top, masked: series.length - read.length };
 }
 
-function nameOf(ending: string, of: Classes | null): string {
-  return of && isClassed(of.top) ? `history-${of.top.data_class}-${of.top.data_level}.${ending}` : `history.${ending}`;
+function nameOf(ending: string, of: Classes | null, stem = 'history'): string {
+  return of && isClassed(of.top) ? `${stem}-${of.top.data_class}-${of.top.data_level}.${ending}` : `${stem}.${ending}`;
 }
 
 /** What is to be known before a file of classed data is taken. */
@@ -59,14 +59,14 @@ function ClassNote({ of }: { of: Classes }) {
   );
 }
 
-function ExportButton(props: { points: string[]; from: number; to: number; mode: Mode; step: string | null }) {
-  const { points, from, to, mode, step } = props;
+function ExportButton(props: { points: string[]; calcs: Calc[]; from: number; to: number; mode: Mode; step: string | null }) {
+  const { points, calcs, from, to, mode, step } = props;
   const aggregated = mode !== 'auto' && mode !== 'raw';
   const by = step ?? stepFor({ from, to }, 1000).text;
-  const [file, setFile] = useState<{ url: string; name: string } | null>(null);
+  const [file, setFile] = useState<{ url: string; name: string; json?: unknown } | null>(null);
   const [classes, setClasses] = useState<Classes | null>(null);
   const open = (next: boolean) => {
-    if (next) classesOf(points).then(setClasses, () => setClasses(null));
+    if (next && points.length > 0) classesOf(points).then(setClasses, () => setClasses(null));
   };
   const take = (address: string, ending: string) => setFile({ url: address, name: nameOf(ending, classes) });
   // What is classed goes by a request that can ask for the password; the rest by the browser itself, of any size.
@@ -74,6 +74,11 @@ function ExportButton(props: { points: string[]; from: number; to: number; mode:
     classes && isClassed(classes.top)
       ? { key, label: words, onClick: () => take(address, ending) }
       : { key, label: <a href={address} download>{words}</a> };
+  const takeCalculated = () => {
+    const ask = { range: { from, to }, mode: mode === 'auto' ? ('mean' as const) : mode, step: by, pixels: 1000 };
+    const json = { ...calcQuery(calcs[0] as Calc, ask), expressions: calcs, limit: undefined };
+    setFile({ url: apiUrl('history/calculate/export'), name: nameOf('csv', classes, 'calculated'), json });
+  };
   const url = (format: 'csv' | 'xlsx' | 'lines' | 'columns', withStep = false) =>
     apiUrl('history/export', {
       points: points.join(','),
@@ -84,29 +89,33 @@ function ExportButton(props: { points: string[]; from: number; to: number; mode:
       step: withStep ? by : null,
       aggregate: withStep ? (aggregated ? mode : 'mean') : null,
     });
+  const files = [
+    { key: 'xlsx', label: t('history.exportXlsx'), onClick: () => take(url('xlsx'), 'xlsx') },
+    { key: 'xlsxStep', label: t('history.exportXlsxStep', { step: by }), onClick: () => take(url('xlsx', true), 'xlsx') },
+    item('raw', url('csv'), 'csv', t('history.exportCsv')),
+    item('step', url('csv', true), 'csv', t('history.exportStep', { step: by })),
+    item('lines', url('lines'), 'lp', t('history.exportLines')),
+    item('columns', url('columns'), 'columns', t('history.exportColumns')),
+  ];
   return (
     <>
     <Dropdown
       trigger={['click']}
-      disabled={points.length === 0}
+      disabled={points.length === 0 && calcs.length === 0}
       onOpenChange={open}
       menu={{
         items: [
           ...(classes && (isClassed(classes.top) || classes.masked > 0)
             ? [{ key: 'class', disabled: true, label: <ClassNote of={classes} /> }]
             : []),
-          { key: 'xlsx', label: t('history.exportXlsx'), onClick: () => take(url('xlsx'), 'xlsx') },
-          { key: 'xlsxStep', label: t('history.exportXlsxStep', { step: by }), onClick: () => take(url('xlsx', true), 'xlsx') },
-          item('raw', url('csv'), 'csv', t('history.exportCsv')),
-          item('step', url('csv', true), 'csv', t('history.exportStep', { step: by })),
-          item('lines', url('lines'), 'lp', t('history.exportLines')),
-          item('columns', url('columns'), 'columns', t('history.exportColumns')),
+          ...(points.length > 0 ? files : []),
+          ...(calcs.length > 0 ? [{ key: 'calculated', label: t('history.exportCalculated', { n: calcs.length }), onClick: takeCalculated }] : []),
         ],
       }}
     >
       <Button size="small">{t('history.export')}</Button>
     </Dropdown>
-    {file ? <ExportProgress url={file.url} name={file.name} onClose={() => setFile(null)} /> : null}
+    {file ? <ExportProgress url={file.url} name={file.name} json={file.json} onClose={() => setFile(null)} /> : null}
     </>
   );
 }
@@ -178,7 +187,7 @@ export default function History() {
           <>
             <SavedCharts points={points} width={to - from} />
             <CopyButton text={() => location.href} word={t('history.copyLink')} />
-            <ExportButton points={points} from={from} to={to} mode={mode} step={step} />
+            <ExportButton points={points} calcs={calcs} from={from} to={to} mode={mode} step={step} />
           </>
         }
       />
