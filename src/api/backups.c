@@ -17,7 +17,7 @@ static bool may(const struct api_req *r)
 static sh_err ask(struct api_req *r, enum sh_api_backup act, struct sh_str arg, struct sh_jw *w,
                   struct sh_diag *d)
 {
-    return r->api->o.seams.backups(r->api->o.seams.ctx, act, arg, w, d);
+    return r->api->o.seams.backups(r->api->o.seams.ctx, act, arg, api_author(r), w, d);
 }
 
 static int answer(struct api_req *r, int status)
@@ -42,7 +42,7 @@ int api_backups_post(struct api_req *r)
     if (!may(r)) {
         return refuse(r);
     }
-    const sh_err err = ask(r, SH_API_BACKUP_BEGIN, api_author(r), NULL, &d);
+    const sh_err err = ask(r, SH_API_BACKUP_BEGIN, SH_STR(""), NULL, &d);
     if (err == SH_E_BUSY) {
         return api_problem(r, 409, "state", "a backup is being made already", "已有备份正在进行");
     }
@@ -51,6 +51,40 @@ int api_backups_post(struct api_req *r)
     }
     api_audit(r, "backup.begin", SH_STR("system:backup"), "ok", SH_STR(""));
     return answer(r, 202);
+}
+
+static int begin_remote(struct api_req *r, enum sh_api_backup act, struct sh_str id,
+                        const char *audit)
+{
+    struct sh_diag d = {.line = 0};
+    if (!may(r)) {
+        return refuse(r);
+    }
+    const sh_err err = ask(r, act, id, NULL, &d);
+    if (err == SH_E_BUSY) {
+        return api_problem(r, 409, "state", "a backup or a copy is being made; end it or wait",
+                           "备份或异地复制正在进行；请先取消或等待完成");
+    }
+    if (err != SH_OK) {
+        return api_error(r, err, &d);
+    }
+    api_audit(r, audit, id.n == 0 ? SH_STR("system:backup") : id, "ok", SH_STR(""));
+    return answer(r, 202);
+}
+
+int api_backups_copy(struct api_req *r)
+{
+    return begin_remote(r, SH_API_BACKUP_COPY, r->params[0], "backup.copy");
+}
+
+int api_backups_fetch(struct api_req *r)
+{
+    return begin_remote(r, SH_API_BACKUP_FETCH, r->params[0], "backup.fetch");
+}
+
+int api_backups_look(struct api_req *r)
+{
+    return begin_remote(r, SH_API_BACKUP_LOOK, SH_STR(""), "backup.look");
 }
 
 /* The id "running" is the one under way. */

@@ -161,6 +161,9 @@ int node_backup(int argc, char **argv)
     const struct sh_env env = sh_env_system();
     struct sh_str text = {NULL, 0};
     struct sh_str passphrase = {NULL, 0};
+    if (argc > 0 && (strcmp(argv[0], "list") == 0 || strcmp(argv[0], "fetch") == 0)) {
+        return node_copies(argc, argv);
+    }
     if (!parse(argc, argv, &a)) {
         return 2;
     }

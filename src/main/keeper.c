@@ -123,6 +123,13 @@ static void told(void *ctx, const struct sh_keeper_event *e)
         [SH_KEEPER_REHEARSED] = {SH_LOG_INFO, "backup.rehearsed", "ok", "was restored on trial"},
         [SH_KEEPER_NOT_RESTORABLE] = {SH_LOG_ERROR, "backup.rehearsal_failed", "failed",
                                       "is not good"},
+        [SH_KEEPER_COPIED] = {SH_LOG_INFO, "backup.copied", "ok", "was copied to the SFTP server"},
+        [SH_KEEPER_COPY_FAILED] = {SH_LOG_ERROR, "backup.copy_failed", "failed",
+                                   "was not copied to the SFTP server"},
+        [SH_KEEPER_FETCHED] = {SH_LOG_INFO, "backup.fetched", "ok",
+                               "was fetched from the SFTP server"},
+        [SH_KEEPER_FETCH_FAILED] = {SH_LOG_ERROR, "backup.fetch_failed", "failed",
+                                    "was not fetched from the SFTP server"},
     };
     struct node *n = ((struct node_keeper *)ctx)->n;
     const size_t i = (size_t)e->kind;
@@ -210,11 +217,28 @@ static struct sh_keeper_plan plan_of(const struct node *n, const struct sh_confi
                                    .rate = (uint64_t)sh_config_int(c, "backup.rate")};
 }
 
+static void put_text(const struct sh_config *c, const char *key, char *out, size_t cap)
+{
+    (void)snprintf(out, cap, "%.*s", SH_PRI(sh_config_get(c, key)));
+}
+
+static void remote_of(const struct sh_config *c, struct sh_remote_target *t)
+{
+    put_text(c, "backup.sftp", t->url, sizeof t->url);
+    put_text(c, "backup.sftp_host_key", t->host_key, sizeof t->host_key);
+    put_text(c, "backup.sftp_key", t->key_file, sizeof t->key_file);
+    put_text(c, "backup.sftp_password_file", t->password_file, sizeof t->password_file);
+    t->keep = (uint32_t)sh_config_int(c, "backup.sftp_keep");
+}
+
 void keeper_set(const struct node *n, const struct sh_config *c)
 {
     if (n->keeper != NULL && n->keeper->k != NULL) {
         const struct sh_keeper_plan p = plan_of(n, c);
+        struct sh_remote_target t = {.keep = 0};
+        remote_of(c, &t);
         sh_keeper_set_plan(n->keeper->k, &p);
+        sh_keeper_set_remote(n->keeper->k, &t);
     }
 }
 
@@ -223,25 +247,27 @@ static sh_err start(struct node_keeper *nk)
     struct node *n = nk->n;
     SH_TRY(take_folder(nk));
     const unsigned stop = (unsigned)sh_config_int(n->config, "disk.stop");
-    const struct sh_keeper_options o = {
-        .backup = {.env = &n->env,
-                   .crypto = n->crypto,
-                   .dir = n->dir,
-                   .to = nk->dir,
-                   .version = SH_VERSION,
-                   .record = n->record,
-                   .history = n->history,
-                   .points = n->points,
-                   .journal = n->journal,
-                   .save = save,
-                   .ctx = nk,
-                   .reserve = stop >= 100 ? 0 : 100 - stop},
-        .passphrase_file = nk->passphrase_file[0] == '\0' ? NULL : nk->passphrase_file,
-        .plan = plan_of(n, n->config),
-        .event = told,
-        .may = may_run,
-        .ctx = nk};
-    return sh_keeper_new(&o, &nk->k);
+    struct sh_keeper_options o = {.backup = {.env = &n->env,
+                                             .crypto = n->crypto,
+                                             .dir = n->dir,
+                                             .to = nk->dir,
+                                             .version = SH_VERSION,
+                                             .record = n->record,
+                                             .history = n->history,
+                                             .points = n->points,
+                                             .journal = n->journal,
+                                             .save = save,
+                                             .ctx = nk,
+                                             .reserve = stop >= 100 ? 0 : 100 - stop},
+                                  .passphrase_file =
+                                      nk->passphrase_file[0] == '\0' ? NULL : nk->passphrase_file,
+                                  .plan = plan_of(n, n->config),
+                                  .event = told,
+                                  .may = may_run,
+                                  .ctx = nk};
+    remote_of(n->config, &o.remote);
+    const sh_err err = sh_remote_init();
+    return err != SH_OK ? err : sh_keeper_new(&o, &nk->k);
 }
 
 sh_err keeper_open(struct node *n)
@@ -298,8 +324,21 @@ void keeper_free(struct node *n)
 
 /* ---- asked ---- */
 
-sh_err keeper_ask(void *ctx, enum sh_api_backup act, struct sh_str arg, struct sh_jw *w,
-                  struct sh_diag *diag)
+static sh_err ask_remote(struct sh_keeper *k, enum sh_keeper_work_kind kind, struct sh_str id,
+                         struct sh_str by, struct sh_diag *diag)
+{
+    const sh_err err = sh_keeper_ask(k, kind, id, by);
+    if (err == SH_E_STATE) {
+        sh_diag_set(diag, "no SFTP server for copies of backups is set");
+        sh_diag_remedy(diag, "set backup.sftp, backup.sftp_host_key and backup.sftp_key");
+    } else if (err == SH_E_EXISTS) {
+        sh_diag_set(diag, "this backup is here already");
+    }
+    return err;
+}
+
+sh_err keeper_ask(void *ctx, enum sh_api_backup act, struct sh_str arg, struct sh_str by,
+                  struct sh_jw *w, struct sh_diag *diag)
 {
     const struct node_keeper *nk = ((struct node *)ctx)->keeper;
     if (nk == NULL || nk->k == NULL) {
@@ -310,11 +349,17 @@ sh_err keeper_ask(void *ctx, enum sh_api_backup act, struct sh_str arg, struct s
     }
     switch (act) {
     case SH_API_BACKUP_BEGIN:
-        return sh_keeper_begin(nk->k, arg);
+        return sh_keeper_begin(nk->k, by);
     case SH_API_BACKUP_CANCEL:
         return sh_keeper_cancel(nk->k);
     case SH_API_BACKUP_REMOVE:
         return sh_keeper_remove(nk->k, arg);
+    case SH_API_BACKUP_COPY:
+        return ask_remote(nk->k, SH_KEEPER_WORK_COPY, arg, by, diag);
+    case SH_API_BACKUP_FETCH:
+        return ask_remote(nk->k, SH_KEEPER_WORK_FETCH, arg, by, diag);
+    case SH_API_BACKUP_LOOK:
+        return ask_remote(nk->k, SH_KEEPER_WORK_LOOK, arg, by, diag);
     case SH_API_BACKUP_LIST:
     default:
         sh_keeper_write(nk->k, w);
@@ -359,6 +404,12 @@ sh_err keeper_metrics(const struct node *n, struct sh_buf *out)
         {"backup_rehearsals_total", "counter", "Backups restored on trial.", (double)s.rehearsed},
         {"backup_rehearsals_failed_total", "counter", "Among them not good.",
          (double)s.rehearsals_failed},
+        {"backup_copies_total", "counter", "Backups copied to the SFTP server.", (double)s.copies},
+        {"backup_copies_failed_total", "counter", "Copies that could not be made.",
+         (double)s.copies_failed},
+        {"backup_last_copy_timestamp_seconds", "gauge",
+         "Start of the newest backup that is on the SFTP server; 0 = none.",
+         (double)s.last_copy_us / 1e6},
         {"backup_last_timestamp_seconds", "gauge", "Start of the newest backup; 0 = none.",
          (double)s.last_good_us / 1e6},
     };

@@ -229,6 +229,27 @@ const struct sh_config_key node_keys[] = {
      "File whose first line is the passphrase under which keys are backed up; empty = without "
      "keys.",
      "首行为口令的文件，密钥以该口令加密后一并备份；留空则备份不含密钥。", NULL},
+    {"backup.sftp", SH_CONFIG_TEXT, "", 0, 0, true, true, false,
+     "Each backup is copied to this folder of an SFTP server, e.g. sftp://user@host:22/folder, or "
+     "/~/folder in the user's home; each node needs one of its own. Empty = no copies.",
+     "每次备份后复制到 SFTP 服务器上的此目录，例如 "
+     "sftp://用户@主机:22/目录，/~/目录 "
+     "表示用户主目录之下；每个节点须使用各自的目录。留空则不复制。",
+     NULL},
+    {"backup.sftp_host_key", SH_CONFIG_TEXT, "", 0, 0, true, true, false,
+     "The server's host key: its fingerprint (SHA256:...) or its line of known_hosts. Nothing is "
+     "sent to a server with another one.",
+     "该服务器的主机密钥：指纹（SHA256:…）或 known_hosts 中的一行。密钥不符的服务器一律拒绝。",
+     NULL},
+    {"backup.sftp_key", SH_CONFIG_TEXT, "", 0, 0, true, true, true,
+     "File of the private key that the server lets in (ed25519 or ECDSA); empty = by password.",
+     "登录该服务器所用私钥的文件（ed25519 或 ECDSA）；留空则使用密码。", NULL},
+    {"backup.sftp_password_file", SH_CONFIG_TEXT, "", 0, 0, true, true, true,
+     "File whose first line is the passphrase of that key, or without a key the user's password.",
+     "首行为该私钥口令的文件；未设私钥时为该用户的密码。", NULL},
+    {"backup.sftp_keep", SH_CONFIG_INT, "30", 0, 1000, true, false, false,
+     "Copies that stay on the server; older ones are removed after a good one; 0 = all.",
+     "服务器上保留的份数，新副本完成后删除更早的；0 表示全部保留。", NULL},
     {"security.seccomp", SH_CONFIG_BOOL, "true", 0, 0, false, false, true,
      "Lets the kernel refuse system calls that the server never makes: programs, mounts, modules.",
      "由内核拒绝服务器从不使用的系统调用：运行程序、挂载、加载模块。", NULL},

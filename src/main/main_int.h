@@ -239,8 +239,8 @@ void keeper_set(const struct node *n, const struct sh_config *c);
 bool keeper_time_ok(struct sh_str s);
 void keeper_stop(struct node *n);
 void keeper_free(struct node *n);
-sh_err keeper_ask(void *ctx, enum sh_api_backup act, struct sh_str arg, struct sh_jw *w,
-                  struct sh_diag *diag);
+sh_err keeper_ask(void *ctx, enum sh_api_backup act, struct sh_str arg, struct sh_str by,
+                  struct sh_jw *w, struct sh_diag *diag);
 void keeper_problems(void *ctx, struct sh_jw *w);
 SH_MUST_CHECK sh_err keeper_metrics(const struct node *n, struct sh_buf *out);
 
@@ -314,6 +314,8 @@ int node_passwd(int argc, char **argv, char **env);
 int node_check(int argc, char **argv, char **env);
 int node_ctl(int argc, char **argv);
 int node_backup(int argc, char **argv);
+/* copies.c: `songhua backup list` and `fetch`: copies on an SFTP server. */
+int node_copies(int argc, char **argv);
 int node_restore(int argc, char **argv);
 
 /* check.c */

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
+#include <sh/remote.h>
+
 #include "main_int.h"
 
 enum { CONFIG_MAX = 1 << 20 };
@@ -104,6 +106,20 @@ static void judge_backup(const struct sh_config *c, settings_fault_fn *fn, void 
     static const char *const relative[] = {"not an absolute path", "不是绝对路径",
                                            "write the whole path from / on",
                                            "请写出以 / 开头的完整路径"};
+    static const char *const url[] = {"not the address of a folder on an SFTP server",
+                                      "不是 SFTP 服务器上的目录地址",
+                                      "write it as sftp://user@host:22/folder, without a password",
+                                      "写作 sftp://用户@主机:22/目录，不要包含密码"};
+    static const char *const key[] = {
+        "not a host key", "不是主机密钥",
+        "write the fingerprint, SHA256:..., or the server's line of known_hosts",
+        "填写指纹（SHA256:…）或 known_hosts 中该服务器的一行"};
+    if (sh_remote_url_check(sh_config_get(c, "backup.sftp"), NULL) != SH_OK) {
+        tell(fn, ctx, "backup.sftp", "backup_sftp", url);
+    }
+    if (sh_remote_host_key_check(sh_config_get(c, "backup.sftp_host_key"), NULL) != SH_OK) {
+        tell(fn, ctx, "backup.sftp_host_key", "backup_host_key", key);
+    }
     const struct sh_str folder = sh_config_get(c, "backup.dir");
     const struct sh_str data = sh_config_get(c, "data");
     if (!keeper_time_ok(sh_config_get(c, "backup.at"))) {

@@ -1,52 +1,21 @@
 /* keeper.c - backups of a running node, one after the other.
  *
- * One thread: waits until a backup is asked for or due, makes it, rehearses it, removes the oldest.
- * States of what runs: idle -> backup -> rehearsal -> idle; `cancel` in the progress ends either.
+ * One thread: waits until a backup is asked for or due, makes it, rehearses it, removes the oldest;
+ * copies to an SFTP server, and back, are in keeper_remote.c. States of what runs: idle -> backup
+ * -> rehearsal -> idle, idle -> copy, fetch or look -> idle; `cancel` in the progress ends each.
  * `lock` guards the members below it and is held for no file operation; `folder_lock` is held while
  * the folder changes (a backup with all that follows, or a removal).
- * After a failure the clock waits for RETRY_US, or the whole interval when that is shorter.
+ * After a failure the clock waits for KEEPER_RETRY_US, or the whole interval when that is shorter.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include <sh/keeper.h>
+#include "keeper_int.h"
 
-#include "ops_int.h"
-
-#define RETRY_US INT64_C(900000000)
 #define DAY_US INT64_C(86400000000)
 enum { TURN_US = 1000000, PASSPHRASE_FILE = 4096 };
-
-struct item {
-    struct sh_backup_info info;
-    bool rehearsed;
-    struct sh_rehearsal report;
-};
-
-struct sh_keeper {
-    const struct sh_env *env;
-    struct sh_keeper_options o;
-    struct sh_thread thread;
-    struct sh_mutex folder_lock;
-    struct sh_mutex lock;
-    struct sh_cond wake;
-    bool stopping;
-    bool asked;
-    char by[SH_KEEPER_WHO];
-    const char *doing; /* "backup", "rehearsal"; NULL: idle */
-    int64_t doing_since_us;
-    struct sh_backup_progress progress;
-    int64_t not_before_us;
-    int64_t since_us;   /* started */
-    struct item *items; /* oldest first */
-    size_t n;
-    bool failed; /* the last try; what and when: */
-    int64_t failed_us;
-    struct sh_diag why;
-    struct sh_keeper_stats stats;
-};
 
 /* ---- when ---- */
 
@@ -83,8 +52,7 @@ int64_t sh_keeper_due(int64_t last_us, int64_t now_us, int64_t every_us, int at_
     return next_minute(last_us == 0 ? now_us : last_us + every_us - slack, at_minute);
 }
 
-/* Under lock. */
-static int64_t due(const struct sh_keeper *k)
+int64_t keeper_due(const struct sh_keeper *k)
 {
     const int64_t last = k->n == 0 ? 0 : k->items[k->n - 1].info.started_us;
     const int64_t at = sh_keeper_due(last, k->since_us, k->o.plan.every_us, k->o.plan.at_minute);
@@ -95,6 +63,7 @@ static int64_t due(const struct sh_keeper *k)
 
 struct reading {
     struct sh_keeper *k;
+    char url[SH_REMOTE_URL];
     struct item *items;
     size_t n;
 };
@@ -111,12 +80,16 @@ static sh_err read_item(void *ctx, const struct sh_backup_info *i)
     *it = (struct item){.info = *i};
     SH_TRY(ops_join(path, r->k->o.backup.to, i->id));
     it->rehearsed = sh_rehearsal_read(r->k->env, path, &it->report) == SH_OK;
+    it->copied_us = r->url[0] == '\0' ? 0 : keeper_mark_read(r->k, path, r->url);
     return SH_OK;
 }
 
-static void read_folder(struct sh_keeper *k)
+void keeper_read_folder(struct sh_keeper *k)
 {
     struct reading r = {.k = k};
+    sh_mutex_lock(&k->lock);
+    memcpy(r.url, k->o.remote.url, sizeof r.url);
+    sh_mutex_unlock(&k->lock);
     r.items = sh_mem_array(k->env->alloc, SH_KEEPER_ITEMS, sizeof *r.items);
     sh_err err = r.items == NULL
                      ? SH_E_NOMEM
@@ -132,6 +105,11 @@ static void read_folder(struct sh_keeper *k)
     k->items = r.items;
     k->n = r.n;
     k->stats.last_good_us = r.n == 0 ? 0 : r.items[r.n - 1].info.started_us;
+    k->stats.last_copy_us = 0;
+    for (size_t i = 0; i < r.n; i++) {
+        k->stats.last_copy_us =
+            r.items[i].copied_us != 0 ? r.items[i].info.started_us : k->stats.last_copy_us;
+    }
     sh_mutex_unlock(&k->lock);
     sh_mem_free(k->env->alloc, old);
 }
@@ -146,7 +124,7 @@ static struct sh_keeper_plan plan_of(struct sh_keeper *k)
     return p;
 }
 
-static void tell(struct sh_keeper *k, enum sh_keeper_event_kind kind, const char *id,
+void keeper_tell(struct sh_keeper *k, enum sh_keeper_event_kind kind, const char *id,
                  const char *by, const char *text, const char *remedy)
 {
     if (k->o.event != NULL) {
@@ -155,7 +133,7 @@ static void tell(struct sh_keeper *k, enum sh_keeper_event_kind kind, const char
     }
 }
 
-static void begin(struct sh_keeper *k, const char *what)
+void keeper_start(struct sh_keeper *k, const char *what)
 {
     sh_mutex_lock(&k->lock);
     k->doing = what;
@@ -173,7 +151,7 @@ static void failed(struct sh_keeper *k, sh_err err, const struct sh_diag *d, con
     const bool canceled = err == SH_E_CANCELED;
     sh_mutex_lock(&k->lock);
     const int64_t every = k->o.plan.every_us;
-    const int64_t pause = every > 0 && every < RETRY_US ? every : RETRY_US;
+    const int64_t pause = every > 0 && every < KEEPER_RETRY_US ? every : KEEPER_RETRY_US;
     k->not_before_us = now + pause;
     if (!canceled) {
         k->failed = true;
@@ -182,7 +160,7 @@ static void failed(struct sh_keeper *k, sh_err err, const struct sh_diag *d, con
         k->stats.failed++;
     }
     sh_mutex_unlock(&k->lock);
-    tell(k, canceled ? SH_KEEPER_CANCELED : SH_KEEPER_FAILED, "", by, d->message, d->remedy);
+    keeper_tell(k, canceled ? SH_KEEPER_CANCELED : SH_KEEPER_FAILED, "", by, d->message, d->remedy);
 }
 
 static sh_err passphrase(struct sh_keeper *k, struct sh_str *text, struct sh_str *line,
@@ -228,7 +206,7 @@ static void rehearse(struct sh_keeper *k, const char *id, const char *by)
 {
     struct sh_rehearsal r;
     struct sh_diag d = {.line = 0};
-    begin(k, "rehearsal");
+    keeper_start(k, "rehearsal");
     const struct sh_rehearsal_options o = {.env = k->env,
                                            .crypto = k->o.backup.crypto,
                                            .folder = k->o.backup.to,
@@ -256,8 +234,9 @@ static void rehearse(struct sh_keeper *k, const char *id, const char *by)
                        " devices; %" PRIu64 " values compared",
                        r.files, r.samples, r.points, r.devices, r.compared);
     }
-    tell(k, r.good ? SH_KEEPER_REHEARSED : SH_KEEPER_NOT_RESTORABLE, id, by, r.good ? text : r.text,
-         r.good ? "" : "make another backup; look at the disk it lies on");
+    keeper_tell(k, r.good ? SH_KEEPER_REHEARSED : SH_KEEPER_NOT_RESTORABLE, id, by,
+                r.good ? text : r.text,
+                r.good ? "" : "make another backup; look at the disk it lies on");
 }
 
 /* The newest is never removed; and no other while the newest is known to be bad. */
@@ -285,8 +264,8 @@ static void tidy(struct sh_keeper *k)
         sh_mutex_lock(&k->lock);
         k->stats.removed++;
         sh_mutex_unlock(&k->lock);
-        tell(k, SH_KEEPER_REMOVED, id, "schedule", "beyond backup.keep", "");
-        read_folder(k);
+        keeper_tell(k, SH_KEEPER_REMOVED, id, "schedule", "beyond backup.keep", "");
+        keeper_read_folder(k);
     }
 }
 
@@ -295,7 +274,7 @@ static void one(struct sh_keeper *k, const char *by)
     struct sh_diag d = {.line = 0};
     struct sh_backup_info info;
     sh_mutex_lock(&k->folder_lock);
-    begin(k, "backup");
+    keeper_start(k, "backup");
     const sh_err err = make(k, &info, &d);
     if (err != SH_OK) {
         failed(k, err, &d, by);
@@ -306,12 +285,13 @@ static void one(struct sh_keeper *k, const char *by)
         sh_mutex_lock(&k->lock);
         k->failed = false;
         k->stats.made++;
+        k->copy_not_before_us = 0;
         sh_mutex_unlock(&k->lock);
-        read_folder(k);
-        tell(k, SH_KEEPER_MADE, info.id, by, text, "");
+        keeper_read_folder(k);
+        keeper_tell(k, SH_KEEPER_MADE, info.id, by, text, "");
         if (plan_of(k).rehearse) {
             rehearse(k, info.id, by);
-            read_folder(k);
+            keeper_read_folder(k);
         }
         tidy(k);
     }
@@ -321,30 +301,66 @@ static void one(struct sh_keeper *k, const char *by)
     sh_mutex_unlock(&k->folder_lock);
 }
 
+/* What comes next; *w and by say it. False: nothing yet. Under lock. */
+static bool next_work(struct sh_keeper *k, struct keeper_work *w, char by[SH_KEEPER_WHO])
+{
+    const int64_t now = sh_wall_us(k->env->clock);
+    (void)snprintf(by, SH_KEEPER_WHO, "schedule");
+    if (k->asked) {
+        memcpy(by, k->by, SH_KEEPER_WHO);
+        *w = k->work;
+        return true;
+    }
+    if (keeper_due(k) <= now) {
+        *w = (struct keeper_work){.kind = SH_KEEPER_WORK_BACKUP};
+        return true;
+    }
+    if (keeper_copy_due(k) <= now) {
+        *w = (struct keeper_work){.kind = SH_KEEPER_WORK_COPY, .by_itself = true};
+        memcpy(w->id, k->items[k->n - 1].info.id, sizeof w->id);
+        return true;
+    }
+    return false;
+}
+
+static void work_on(struct sh_keeper *k, const struct keeper_work *w, const char *by)
+{
+    if (w->kind == SH_KEEPER_WORK_BACKUP) {
+        one(k, by);
+    } else {
+        keeper_remote_work(k, w, by);
+    }
+    if (!w->by_itself) {
+        sh_mutex_lock(&k->lock);
+        k->asked = false;
+        sh_mutex_unlock(&k->lock);
+    }
+}
+
 static void keep(void *ctx)
 {
     struct sh_keeper *k = ctx;
-    read_folder(k);
+    keeper_read_folder(k);
     for (;;) {
-        char by[SH_KEEPER_WHO] = "schedule";
+        char by[SH_KEEPER_WHO];
+        struct keeper_work w = {.by_itself = false};
         sh_mutex_lock(&k->lock);
-        if (!k->stopping && !k->asked && due(k) > sh_wall_us(k->env->clock)) {
+        bool go = next_work(k, &w, by);
+        if (!k->stopping && !go && !k->stale) {
             (void)sh_cond_wait_for(&k->wake, &k->lock, TURN_US);
+            go = next_work(k, &w, by);
         }
         const bool stop = k->stopping;
-        const bool go = k->asked || due(k) <= sh_wall_us(k->env->clock);
-        if (k->asked) {
-            memcpy(by, k->by, sizeof by);
-        }
+        const bool stale = k->stale;
+        k->stale = false;
         sh_mutex_unlock(&k->lock);
         if (stop) {
             return;
         }
-        if (go) {
-            one(k, by);
-            sh_mutex_lock(&k->lock);
-            k->asked = false;
-            sh_mutex_unlock(&k->lock);
+        if (stale) {
+            keeper_read_folder(k);
+        } else if (go) {
+            work_on(k, &w, by);
         }
     }
 }
@@ -361,18 +377,7 @@ void sh_keeper_set_plan(struct sh_keeper *k, const struct sh_keeper_plan *p)
 
 sh_err sh_keeper_begin(struct sh_keeper *k, struct sh_str by)
 {
-    sh_err err = SH_E_BUSY;
-    sh_mutex_lock(&k->lock);
-    if (k->stopping) {
-        err = SH_E_CLOSED;
-    } else if (!k->asked && k->doing == NULL) {
-        (void)snprintf(k->by, sizeof k->by, "%.*s", SH_PRI(by));
-        k->asked = true;
-        sh_cond_signal(&k->wake);
-        err = SH_OK;
-    }
-    sh_mutex_unlock(&k->lock);
-    return err;
+    return sh_keeper_ask(k, SH_KEEPER_WORK_BACKUP, SH_STR(""), by);
 }
 
 sh_err sh_keeper_cancel(struct sh_keeper *k)
@@ -396,7 +401,7 @@ sh_err sh_keeper_remove(struct sh_keeper *k, struct sh_str id)
     }
     sh_mutex_lock(&k->folder_lock);
     const sh_err err = sh_backup_remove(k->env, k->o.backup.to, id);
-    read_folder(k);
+    keeper_read_folder(k);
     sh_mutex_unlock(&k->folder_lock);
     return err;
 }
@@ -457,6 +462,7 @@ static void put_item(struct sh_keeper *k, const struct item *it, struct sh_jw *w
     put_u64(w, "samples", i->samples);
     put_u64(w, "sequence", i->seq_begin);
     put_report(it, w);
+    keeper_put_item_remote(k, it, w);
     sh_jw_obj_end(w);
 }
 
@@ -488,7 +494,7 @@ void sh_keeper_write(struct sh_keeper *k, struct sh_jw *w)
     put_running(k, w);
     sh_jw_key(w, "due");
     if (k->o.plan.every_us > 0) {
-        sh_jw_time(w, due(k));
+        sh_jw_time(w, keeper_due(k));
     } else {
         sh_jw_null(w);
     }
@@ -506,6 +512,7 @@ void sh_keeper_write(struct sh_keeper *k, struct sh_jw *w)
     } else {
         sh_jw_null(w);
     }
+    keeper_put_remote(k, w);
     sh_jw_key(w, "items");
     sh_jw_arr(w);
     for (size_t i = k->n; i > 0; i--) {
@@ -541,6 +548,9 @@ void sh_keeper_problems(struct sh_keeper *k, struct sh_jw *w)
     if (last != NULL && last->rehearsed && !last->report.good) {
         put_problem(w, "rehearsal_failed", last->report.text, "date", last->report.finished_us);
     }
+    if (k->copy_failed) {
+        put_problem(w, "backup_copy_failed", k->copy_why.message, "date", k->copy_failed_us);
+    }
     sh_mutex_unlock(&k->lock);
 }
 
@@ -566,7 +576,8 @@ sh_err sh_keeper_new(const struct sh_keeper_options *o, struct sh_keeper **out)
     sh_mutex_init(&k->folder_lock);
     sh_mutex_init(&k->lock);
     sh_cond_init(&k->wake);
-    const sh_err err = sh_thread_start(&k->thread, "sh-backup", keep, k);
+    const sh_err err =
+        keeper_owner(k) != SH_OK ? SH_E_IO : sh_thread_start(&k->thread, "sh-backup", keep, k);
     if (err != SH_OK) {
         sh_keeper_free(k);
         return err;
@@ -595,6 +606,7 @@ void sh_keeper_free(struct sh_keeper *k)
     }
     sh_keeper_stop(k);
     sh_mem_free(k->env->alloc, k->items);
+    sh_mem_free(k->env->alloc, k->copies);
     sh_cond_fini(&k->wake);
     sh_mutex_fini(&k->lock);
     sh_mutex_fini(&k->folder_lock);

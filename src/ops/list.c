@@ -4,6 +4,7 @@
 
 static const struct sh_str prefix = {"songhua-", 8};
 static const struct sh_str rehearsal = {"rehearsal-", 10};
+static const struct sh_str fetch = {"fetch-", 6};
 
 bool sh_backup_id_ok(struct sh_str id)
 {
@@ -96,7 +97,7 @@ sh_err sh_backup_sweep(const struct sh_env *env, const char *folder, uint64_t *r
         char path[OPS_PATH];
         char manifest[OPS_PATH];
         const struct sh_str name = sh_str_c(l.p[i].name);
-        const bool left = sh_str_starts(name, rehearsal);
+        const bool left = sh_str_starts(name, rehearsal) || sh_str_starts(name, fetch);
         if (!l.p[i].is_dir || (!left && !sh_backup_id_ok(name))) {
             continue;
         }

@@ -455,6 +455,28 @@ describe('administration', () => {
     await page.locator('tbody tr', { hasText: name }).waitFor({ state: 'detached' });
   });
 
+  test.skipIf(real)('a backup is copied to the SFTP server, and one that is only there is fetched', async () => {
+    const sftp = (value) => api(page, 'PATCH', 'config', { set: { 'backup.sftp': value }, note: 'test' });
+    expect((await sftp('sftp://backup@nas/full')).status).toBe(200);
+    await go('/backups');
+    await page.getByText('尚未查看服务器上有哪些备份').waitFor();
+    await page.getByRole('button', { name: '立即备份' }).click();
+    await page.getByText('最近一次复制失败').waitFor();
+    const row = page.locator('tbody tr', { hasText: '通过' }).first();
+    await row.getByText('复制失败').waitFor();
+    expect(await page.locator('.facts').innerText()).toMatch(/refused to write a file[^]*自动重试/);
+    await sftp('sftp://backup@nas/songhua');
+    await page.reload();
+    await row.getByText('等待复制').waitFor();
+    await row.getByRole('button', { name: '复制' }).click();
+    await row.getByText('已复制').waitFor();
+    await page.locator('tbody tr', { hasText: 'songhua-20260102' }).getByRole('button', { name: '取回' }).click();
+    await page.getByText('服务器上的备份本机都有').waitFor();
+    expect(await page.getByRole('button', { name: '取回' }).count()).toBe(0);
+    await sftp(null);
+    for (const { id } of (await api(page, 'GET', 'backups')).data.items) await api(page, 'DELETE', `backups/${id}`);
+  });
+
   test('a provisioning key is shown once, with the command of a device, and revoked', async () => {
     await go('/provisioning');
     await page.getByRole('button', { name: '新建预置密钥' }).click();

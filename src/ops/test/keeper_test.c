@@ -48,7 +48,7 @@ struct fix {
     struct sh_record *record;
     struct sh_mutex lock;
     struct sh_cond cond;
-    unsigned events[8]; /* by kind */
+    unsigned events[SH_KEEPER_EVENTS]; /* by kind */
     char text[300];
     bool may;
 };

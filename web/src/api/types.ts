@@ -415,32 +415,6 @@ export interface QueryAnswer {
   next: string | null;
 }
 
-/** GET backups: the folder, what runs, and every whole backup, newest first. */
-export interface Backups {
-  folder: string;
-  running: {
-    step: 'waiting' | 'backup' | 'rehearsal';
-    by: string;
-    done_bytes: number;
-    total_bytes: number;
-    files: number;
-  } | null;
-  due: string | null;
-  keep: number;
-  last_failure: { time: string; text: string; remedy: string } | null;
-  items: Backup[];
-}
-export interface Backup {
-  id: string;
-  time: string;
-  version: string;
-  keys: boolean;
-  bytes: number;
-  copied: number;
-  samples: number;
-  rehearsal: { good: boolean; time: string; compared: number; text: string } | null;
-}
-
 export type ControlState = 'met' | 'part' | 'not_met' | 'none';
 export interface Control {
   id: string;

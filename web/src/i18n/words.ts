@@ -180,6 +180,8 @@ const table = {
   'remedy.devices_quarantined': ['查明原因后，在设备页“接入控制”中解除隔离。', 'When the cause is known, let it out on the device’s page, under Access control.'],
   'trouble.backup_failed': ['最近一次备份没有完成', 'The last backup was not made'],
   'remedy.backup_failed': ['原因和处理办法见“备份”页；排除后会自动重试。', 'Backups says why and what helps; it is tried again by itself.'],
+  'trouble.backup_copy_failed': ['最近的备份没有复制到 SFTP 服务器', 'The newest backup was not copied to the SFTP server'],
+  'remedy.backup_copy_failed': ['本机的备份不受影响。原因和处理办法见“备份”页；排除后会自动重试。', 'The backup here is whole. Backups says why and what helps; it is tried again by itself.'],
   'trouble.rehearsal_failed': ['最近的备份没有通过恢复演练，不能依靠它', 'The newest backup did not pass its rehearsal: do not rely on it'],
   'remedy.rehearsal_failed': ['立即再做一次备份，并检查备份所在的磁盘；更早的备份会保留。', 'Make another one now and check the disk it lies on. Older ones are kept.'],
   'trouble.audit_forward': ['审计记录未能转发到日志平台', 'Audit entries do not reach the syslog receiver'],

@@ -2,7 +2,7 @@ import { App, Button } from 'antd';
 import { useMemo } from 'react';
 import { get, post, remove, seg, type Problem } from '../api/client';
 import { runTask, type Ending } from '../app/tasks';
-import type { Backup, Backups as State } from '../api/types';
+import type { Backup, BackupCopy, Backups as State } from '../api/backupTypes';
 import { useResource } from '../api/useResource';
 import { DataTable, type Column } from '../components/DataTable';
 import { EmptyState } from '../components/EmptyState';
@@ -30,12 +30,37 @@ function Rehearsed({ row }: { row: Backup }) {
   );
 }
 
-function columnsOf(drop: ((row: Backup) => void) | null): Column<Backup>[] {
+const REMOTE = {
+  copied: 'backups.remoteCopied',
+  waiting: 'backups.remoteWaiting',
+  failed: 'backups.remoteFailed',
+  none: 'backups.remoteNone',
+} as const;
+
+/** Where the copy on the SFTP server stands. */
+function Remote({ row }: { row: Backup }) {
+  const r = row.remote;
+  if (!r) return null;
+  if (r.state === 'copied') return <span title={r.time ? moment(r.time) : undefined}>{t(REMOTE.copied)}</span>;
+  return <span className={r.state === 'failed' ? 'bad' : 'dim'}>{t(REMOTE[r.state])}</span>;
+}
+
+interface Acts {
+  drop: (row: Backup) => void;
+  copy: (row: Backup) => void;
+}
+
+function columnsOf(remote: boolean, acts: Acts | null): Column<Backup>[] {
   const columns: Column<Backup>[] = [
     { key: 'time', title: t('backups.time'), width: 160, render: (x) => <span title={x.version}>{moment(x.time)}</span> },
-    { key: 'id', title: t('backups.id'), render: (x) => <code>{x.id}</code> },
-    { key: 'bytes', title: t('backups.size'), width: 100, align: 'right', render: (x) => bytes(x.bytes) },
-    { key: 'copied', title: t('backups.new'), width: 100, align: 'right', render: (x) => bytes(x.copied) },
+    { key: 'id', title: t('backups.id'), width: remote ? 210 : undefined, render: (x) => <code>{x.id}</code> },
+    {
+      key: 'bytes',
+      title: t('backups.size'),
+      width: 100,
+      align: 'right',
+      render: (x) => <span title={`${t('backups.new')} ${bytes(x.copied)}`}>{bytes(x.bytes)}</span>,
+    },
     { key: 'samples', title: t('backups.samples'), width: 90, align: 'right', render: (x) => compact(x.samples) },
     {
       key: 'keys',
@@ -43,22 +68,105 @@ function columnsOf(drop: ((row: Backup) => void) | null): Column<Backup>[] {
       width: 110,
       render: (x) => t(x.keys ? 'backups.withKeys' : 'backups.withoutKeys'),
     },
-    { key: 'rehearsal', title: t('backups.rehearsed'), width: '20%', render: (x) => <Rehearsed row={x} /> },
+    { key: 'rehearsal', title: t('backups.rehearsed'), width: remote ? undefined : '20%', render: (x) => <Rehearsed row={x} /> },
   ];
-  if (drop) {
+  if (!remote) columns.splice(3, 0, { key: 'copied', title: t('backups.new'), width: 100, align: 'right', render: (x) => bytes(x.copied) });
+  if (remote) columns.push({ key: 'remote', title: t('backups.remote'), width: 110, render: (x) => <Remote row={x} /> });
+  if (acts) {
     columns.push({
       key: 'actions',
       title: '',
       align: 'right',
-      width: 90,
+      width: remote ? 150 : 90,
       render: (row) => (
-        <Button size="small" type="text" danger onClick={() => drop(row)}>
-          {t('action.delete')}
-        </Button>
+        <>
+          {row.remote && row.remote.state !== 'copied' ? (
+            <Button size="small" type="text" onClick={() => acts.copy(row)}>
+              {t('backups.copyNow')}
+            </Button>
+          ) : null}
+          <Button size="small" type="text" danger onClick={() => acts.drop(row)}>
+            {t('action.delete')}
+          </Button>
+        </>
       ),
     });
   }
   return columns;
+}
+
+/** What only the SFTP server holds: fetched from there. */
+function Elsewhere({ state, busy, look, fetch }: { state: State; busy: boolean; look: () => void; fetch: (row: BackupCopy) => void }) {
+  const lang = useLanguage();
+  const columns = useMemo<Column<BackupCopy>[]>(
+    () => [
+      { key: 'id', title: t('backups.id'), render: (x) => <code>{x.id}</code> },
+      { key: 'time', title: t('backups.copyTime'), width: 180, render: (x) => moment(x.time) },
+      {
+        key: 'actions',
+        title: '',
+        align: 'right',
+        width: 100,
+        render: (x) => (
+          <Button size="small" type="text" disabled={busy} onClick={() => fetch(x)}>
+            {t('backups.fetchNow')}
+          </Button>
+        ),
+      },
+    ],
+    [lang, busy],
+  );
+  const remote = state.remote;
+  if (!remote) return null;
+  const rows = remote.items.filter((x) => !x.here);
+  return (
+    <Panel
+      title={t('backups.elsewhere')}
+      className="backups-state"
+      extra={
+        <Button size="small" disabled={busy} onClick={look}>
+          {t('backups.lookNow')}
+        </Button>
+      }
+    >
+      {rows.length > 0 ? (
+        <DataTable label={t('backups.elsewhere')} columns={columns} rows={rows} rowKey={(x) => x.id} empty={null} />
+      ) : (
+        <span className="dim">
+          {remote.looked ? `${t('backups.allHere')} ${t('backups.looked', { time: moment(remote.looked) })}` : t('backups.neverLooked')}
+        </span>
+      )}
+    </Panel>
+  );
+}
+
+/** The server's address and how it goes there, among the facts. */
+function Server({ remote }: { remote: State['remote'] }) {
+  const failure = remote?.last_failure ?? null;
+  return (
+    <>
+      <dt>{t('backups.server')}</dt>
+      <dd>
+        {remote ? (
+          <>
+            <code>{remote.url}</code> · {remote.keep ? t('backups.serverKeep', { n: remote.keep }) : t('backups.serverKeepAll')}
+          </>
+        ) : (
+          <span className="dim">{t('backups.noServer')}</span>
+        )}
+      </dd>
+      {failure ? (
+        <>
+          <dt>{t('backups.serverFailed')}</dt>
+          <dd className="bad">
+            <Age time={failure.time} /> · {failure.text}
+            {failure.remedy ? ` (${failure.remedy})` : ''}
+            {remote?.retry ? ` · ${t('backups.retry', { time: moment(remote.retry) })}` : ''}
+          </dd>
+        </>
+      ) : null}
+    </>
+  );
 }
 
 function Running({ state }: { state: State }) {
@@ -98,6 +206,7 @@ function Facts({ state }: { state: State }) {
       <dd>{state.due ? moment(state.due) : t('backups.byHand')}</dd>
       <dt>{t('backups.keep')}</dt>
       <dd>{state.keep || t('backups.keepAll')}</dd>
+      <Server remote={state.remote} />
       {failure ? (
         <>
           <dt>{t('backups.failed')}</dt>
@@ -116,13 +225,18 @@ function Off({ problem, retry }: { problem: Problem; retry: () => void }) {
   return <EmptyState title={t('backups.off')} hint={t('backups.offHint')} />;
 }
 
+/** A copy that nobody asked for: it gives way to a backup. */
+function givesWay(r: State['running']): boolean {
+  return r?.step === 'copy' && r.by === 'schedule';
+}
+
 /** The backup that runs, as a task: a stop there cancels it. */
 async function follow(tell: (done: number, total?: number, note?: string) => void, signal: AbortSignal): Promise<Ending> {
   let asked = false;
   for (;;) {
     const state = await get<State>('backups');
     const r = state.running;
-    if (!r) {
+    if (!r || givesWay(r)) {
       const failure = state.last_failure;
       const newest = state.items[0];
       if (failure && (!newest || failure.time > newest.time)) return { stopped: asked, result: failure.text };
@@ -169,22 +283,36 @@ export default function Backups() {
           reload();
         }, t('state.deleted')),
     });
-  const columns = useMemo(() => columnsOf(running ? null : drop), [lang, running === null]);
+  const ask = (path: string, said: string) =>
+    act.run(async () => {
+      await post(path);
+      reload();
+    }, said);
+  const copy = (row: Backup) => void ask(`backups/${seg(row.id)}/copy`, t('backups.copyBegun'));
+  const fetch = (row: BackupCopy) => void ask(`backups/${seg(row.id)}/fetch`, t('backups.fetchBegun'));
+  const look = () => void ask('backups/copies', t('backups.looking'));
+  const remote = Boolean(data?.remote);
+  const columns = useMemo(() => columnsOf(remote, running ? null : { drop, copy }), [lang, remote, running === null]);
   return (
     <div className="page-fill">
       <PageHeader
         title={t('nav.backups')}
         note={t('backups.what')}
         actions={
-          !data ? null : running ? (
-            <Button disabled={act.busy} onClick={() => void cancel()}>
-              {t('backups.cancel')}
-            </Button>
-          ) : (
-            <Button type="primary" disabled={act.busy} onClick={() => void begin()}>
-              {t('backups.create')}
-            </Button>
-          )
+          data ? (
+            <>
+              {running ? (
+                <Button disabled={act.busy} onClick={() => void cancel()}>
+                  {t('backups.cancel')}
+                </Button>
+              ) : null}
+              {!running || givesWay(running) ? (
+                <Button type="primary" disabled={act.busy} onClick={() => void begin()}>
+                  {t('backups.create')}
+                </Button>
+              ) : null}
+            </>
+          ) : null
         }
       />
       <ProblemView problem={act.problem} />
@@ -194,6 +322,7 @@ export default function Backups() {
           <Panel title={t('backups.status')} className="backups-state">
             <Facts state={data} />
           </Panel>
+          <Elsewhere state={data} busy={act.busy || running !== null} look={look} fetch={fetch} />
           <DataTable
             fill
             label={t('nav.backups')}

@@ -9,6 +9,7 @@ const KEYS = [
   ['guard.password_min', 'int', '10', { live: true, security: true, min: 8, max: 128, help: ['密码至少包含的字符数。', 'Characters that a password must have.'] }],
   ['history.retention', 'duration', '0s', { live: true, help: ['早于此期限的样本拒收并清除；0s 表示全部保留。', 'Samples older than this are refused and removed; 0s = keep all.'] }],
   ['backup.rehearse', 'bool', 'true', { live: true, help: ['每次备份后试恢复并比对。', 'Restores each backup on trial.'] }],
+  ['backup.sftp', 'text', '', { live: true, security: true, help: ['每次备份后复制到 SFTP 服务器上的此目录。', 'Each backup is copied to this folder of an SFTP server.'] }],
   ['workers', 'int', '4', { min: 1, max: 256, help: ['处理请求和查询的线程数。', 'Threads for requests and queries.'] }],
 ];
 

@@ -7,6 +7,7 @@ import { extname, join, normalize } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { accessRoutes } from './access.js';
 import { accountRoutes } from './account.js';
+import { Backups } from './backups.js';
 import { classRoutes } from './classes.js';
 import { dashboardRoutes, demoBoard, shownBy } from './dashboards.js';
 import { certificateRoutes } from './certificate.js';
@@ -38,8 +39,7 @@ export class Mock {
     this.people = [{ name: 'admin', display: '管理员', roles: ['admin'], language: 'zh', disabled: false }];
     this.tokens = [];
     this.keys = [];
-    this.backups = [];
-    this.backupSince = 0;
+    this.backups = new Backups();
     this.edits = new Edits();
     this.node = new NodeState();
     this.charts = [{ id: 'demo-water', name: { zh: '供水：流量与压力', en: 'Water: flow and pressure' }, window: '1h', points: ['pump-1/flow', 'pump-1/pressure'] }];
@@ -501,31 +501,8 @@ export class Mock {
     return answer(res, req.method === 'DELETE' ? 204 : 200, this.people[index]);
   }
 
-  /** A backup takes two seconds here, then it has passed its rehearsal. */
-  on_backups({ req, res, rest }) {
-    const ms = Date.now() - this.backupSince;
-    if (this.backupSince > 0 && ms > 2000) {
-      const time = new Date(this.backupSince).toISOString();
-      this.backups.unshift({
-        id: `songhua-${time.slice(0, 19).replace(/[-:]/g, '')}Z`, time, version: '0.1.0', keys: false,
-        bytes: 48_300_000, copied: this.backups.length ? 2_100_000 : 48_300_000, samples: 26_400_000,
-        rehearsal: { good: true, time, compared: 32_768, text: '' },
-      });
-      this.backupSince = 0;
-    }
-    if (req.method === 'POST') this.backupSince = Date.now();
-    if (req.method === 'DELETE') {
-      if (rest[0] === 'running') this.backupSince = 0;
-      else this.backups = this.backups.filter((x) => x.id !== rest[0]);
-      return answer(res, 204);
-    }
-    const running = this.backupSince > 0
-      ? { step: 'backup', by: 'person:admin', done_bytes: ms * 20_000, total_bytes: 48_300_000, files: 12 }
-      : null;
-    return answer(res, req.method === 'POST' ? 202 : 200, {
-      folder: '/backup/songhua', running, due: new Date(Date.now() + 3.6e6).toISOString(), keep: 7,
-      last_failure: null, items: this.backups, next: null,
-    });
+  on_backups(asked) {
+    return this.backups.answer(asked, this.node.set['backup.sftp'] ?? '');
   }
 
   on_provisioning_keys({ req, res, rest, json }) {

@@ -28,13 +28,17 @@ enum { SH_API_SBOM_MAX = 4 << 20 };
 /* Record kind of a tenant's topic mappings. */
 #define SH_API_MAPPING_KIND SH_STR("_mapping")
 
-/* What is asked of the backups: their state (members of an open object), a new one (arg: who asks),
- * the end of the one that runs, the removal of one (arg: its id). */
+/* What is asked of the backups: their state (members of an open object), a new one, the end of the
+ * one that runs, the removal of one (arg: its id); its copy to the SFTP server, the way back, and a
+ * look at what is there. */
 enum sh_api_backup {
     SH_API_BACKUP_LIST,
     SH_API_BACKUP_BEGIN,
     SH_API_BACKUP_CANCEL,
-    SH_API_BACKUP_REMOVE
+    SH_API_BACKUP_REMOVE,
+    SH_API_BACKUP_COPY,
+    SH_API_BACKUP_FETCH,
+    SH_API_BACKUP_LOOK
 };
 
 /* What is asked of the configuration; each answer is members of an open object (docs/api.md). */
@@ -88,9 +92,10 @@ struct sh_api_seams {
     void (*overview)(void *ctx, struct sh_jw *w, uint32_t tenant);
     /* Adds problems to the overview's open array; only for the root tenant. */
     void (*problems)(void *ctx, struct sh_jw *w);
-    /* Worker. SH_E_STATE: there are no backups here (diag says why); SH_E_BUSY. */
-    sh_err (*backups)(void *ctx, enum sh_api_backup act, struct sh_str arg, struct sh_jw *w,
-                      struct sh_diag *diag);
+    /* Worker; by: who asks. SH_E_STATE: there are no backups, or no SFTP server, here (diag says
+     * why); SH_E_BUSY. */
+    sh_err (*backups)(void *ctx, enum sh_api_backup act, struct sh_str arg, struct sh_str by,
+                      struct sh_jw *w, struct sh_diag *diag);
     /* The security self check as members of an open object. Worker; may block long. */
     sh_err (*security)(void *ctx, struct sh_jw *w);
     /* Worker. SH_E_INVAL: the errors were written; SH_E_CONFLICT: another revision; SH_E_STATE:

@@ -8,6 +8,7 @@
 
 #include <sh/backup.h>
 #include <sh/rehearse.h>
+#include <sh/remote.h>
 
 struct sh_keeper;
 
@@ -17,9 +18,14 @@ enum sh_keeper_event_kind {
     SH_KEEPER_MADE,
     SH_KEEPER_FAILED,
     SH_KEEPER_CANCELED,
-    SH_KEEPER_REMOVED,       /* beyond `keep` */
-    SH_KEEPER_REHEARSED,     /* and it was good */
-    SH_KEEPER_NOT_RESTORABLE /* a rehearsal failed */
+    SH_KEEPER_REMOVED,        /* beyond `keep` */
+    SH_KEEPER_REHEARSED,      /* and it was good */
+    SH_KEEPER_NOT_RESTORABLE, /* a rehearsal failed */
+    SH_KEEPER_COPIED,         /* to the SFTP server */
+    SH_KEEPER_COPY_FAILED,
+    SH_KEEPER_FETCHED, /* from it */
+    SH_KEEPER_FETCH_FAILED,
+    SH_KEEPER_EVENTS
 };
 struct sh_keeper_event {
     enum sh_keeper_event_kind kind;
@@ -43,6 +49,7 @@ struct sh_keeper_options {
         backup; /* passphrase, rate and progress are the keeper's; the rest is kept */
     const char *passphrase_file; /* its first line, read for each backup; NULL = without keys */
     struct sh_keeper_plan plan;
+    struct sh_remote_target remote; /* url "": no copies elsewhere */
     /* Told what happened, on the keeper's thread. May be NULL. */
     void (*event)(void *ctx, const struct sh_keeper_event *e);
     /* False: not now (the disk of the data folder is at its mark). May be NULL. */
@@ -57,6 +64,22 @@ void sh_keeper_free(struct sh_keeper *k); /* stops; NULL is accepted */
 
 /* Another plan from now on; what runs goes on as it began. */
 void sh_keeper_set_plan(struct sh_keeper *k, const struct sh_keeper_plan *p);
+/* Another SFTP server, or none; t holds zeros behind its texts. */
+void sh_keeper_set_remote(struct sh_keeper *k, const struct sh_remote_target *t);
+
+/* By itself the newest backup is copied to the SFTP server as soon as it is made and did not fail
+ * its rehearsal, again 15 minutes after a failure, and gives way to a backup that is due or asked
+ * for. Asked for: */
+enum sh_keeper_work_kind {
+    SH_KEEPER_WORK_BACKUP,
+    SH_KEEPER_WORK_COPY,  /* a backup to the server */
+    SH_KEEPER_WORK_FETCH, /* a copy back */
+    SH_KEEPER_WORK_LOOK   /* which copies are there? */
+};
+/* id: of COPY and FETCH. SH_E_BUSY: something runs or waits; SH_E_STATE: no server is set;
+ * SH_E_NOTFOUND: no such backup here; SH_E_EXISTS: it is here; SH_E_INVAL: not an id. */
+SH_MUST_CHECK sh_err sh_keeper_ask(struct sh_keeper *k, enum sh_keeper_work_kind kind,
+                                   struct sh_str id, struct sh_str by);
 /* Asks for a backup now. SH_E_BUSY: one runs or waits. */
 SH_MUST_CHECK sh_err sh_keeper_begin(struct sh_keeper *k, struct sh_str by);
 /* Ends the one that runs. SH_E_NOTFOUND: none does. */
@@ -65,7 +88,7 @@ SH_MUST_CHECK sh_err sh_keeper_cancel(struct sh_keeper *k);
 SH_MUST_CHECK sh_err sh_keeper_remove(struct sh_keeper *k, struct sh_str id);
 
 /* The folder's state as members of an open object: "folder", "running" (null or an object), "due",
- * "last_failure" (null or an object), "items" (newest first). */
+ * "last_failure" (null or an object), "remote" (null or an object), "items" (newest first). */
 void sh_keeper_write(struct sh_keeper *k, struct sh_jw *w);
 /* Problems for the overview, as objects of an open array. */
 void sh_keeper_problems(struct sh_keeper *k, struct sh_jw *w);
@@ -76,6 +99,9 @@ struct sh_keeper_stats {
     uint64_t rehearsed;
     uint64_t rehearsals_failed;
     uint64_t removed;
+    uint64_t copies;
+    uint64_t copies_failed;
+    int64_t last_copy_us; /* of the newest backup that is on the server; 0 = none known */
     int64_t last_good_us; /* start of the newest backup; 0 = none */
 };
 void sh_keeper_stats(struct sh_keeper *k, struct sh_keeper_stats *out);
