@@ -5,6 +5,7 @@ refuses, stalls or is full; old copies go and take nothing of the others along; 
 the server and by the command line, up to a restored node that has the samples.
 SPDX-License-Identifier: Apache-2.0
 """
+import asyncio
 import glob
 import hashlib
 import json
@@ -405,6 +406,72 @@ def broken(folder, sshd):
     print("  breaks: three cuts, a stall, a cancel, kill -9; it goes on where it was")
 
 
+class Other:
+    """AsyncSSH: another server than OpenSSH, by password, without fsync@openssh.com and statvfs@openssh.com."""
+
+    def __init__(self, folder):
+        import asyncssh
+
+        self.files = os.path.join(folder, "other")
+        os.mkdir(self.files)
+        key = keygen(os.path.join(folder, "other_host"))
+        self.fingerprint = fingerprint(key)
+        root = self.files
+
+        class Door(asyncssh.SSHServer):
+            def begin_auth(self, _user):
+                return True
+
+            def password_auth_supported(self):
+                return True
+
+            def validate_password(self, user, password):
+                return (user, password) == ("songhua", "letmein 松花")
+
+        class Files(asyncssh.SFTPServer):
+            def __init__(self, chan):
+                super().__init__(chan, chroot=root)
+
+            def fsync(self, _file):
+                raise asyncssh.SFTPOpUnsupported("no")
+
+            def statvfs(self, _path):
+                raise asyncssh.SFTPOpUnsupported("no")
+
+        self.loop = asyncio.new_event_loop()
+        (self.port,) = free_ports(1)
+        self.server = self.loop.run_until_complete(
+            asyncssh.create_server(Door, "127.0.0.1", self.port, server_host_keys=[key], sftp_factory=Files))
+        threading.Thread(target=self.loop.run_forever, daemon=True).start()
+
+
+def by_password(folder):
+    try:
+        other = Other(folder)
+    except ImportError:
+        print("  by password: left out, there is no python3-asyncssh")
+        return
+    words = os.path.join(folder, "password")
+    with open(words, "w", encoding="utf-8") as f:
+        f.write("letmein 松花\n")
+    target = {"backup.sftp": f"sftp://songhua@127.0.0.1:{other.port}/a/b", "backup.sftp_host_key": other.fingerprint, "backup.sftp_password_file": words}
+    with Songhua({"backup.dir": os.path.join(folder, "p"), "backup.sftp_keep": "1", **target}) as s:
+        for i in range(2):
+            fill(s, f"p{i}", 50)
+            one = make(s)
+            copied(s, one)
+        check("complete", whole(other.files + "/a/b"), ({one}, set()))
+        to = os.path.join(folder, "p-back")
+        command("backup", "fetch", "--from", target["backup.sftp"], "--host-key", other.fingerprint, "--password-file", words, "--to", to)
+        same(os.path.join(to, one), os.path.join(folder, "p", one))
+        with open(words, "w", encoding="utf-8") as f:
+            f.write("another\n")
+        ask(s, "/api/v1/backups/copies")
+        failure(s, "by password")
+        check("the password is told nowhere", "letmein" in s.log_text(), False)
+    print("  another server, by password, that neither syncs nor tells its space")
+
+
 def refusing(folder):
     """A server that only gives, one whose disk is full, one that is not there."""
     for name, sshd, words in (
@@ -513,6 +580,7 @@ def main():
         users(folder, sshd)
         kept(folder, sshd)
         back(folder, sshd)
+        by_password(folder)
         refusing(folder)
         broken(folder, sshd)
     finally:

@@ -42,6 +42,7 @@ export const backupWords = {
   'backups.fetchBegun': ['已开始取回', 'The fetch has begun'],
   'backups.copyTime': ['复制时间', 'Copied'],
   'backups.by': ['由 {who} 发起', 'by {who}'],
+  'backups.byClock': ['自动进行', 'by itself'],
   'backups.failed': ['最近一次失败', 'Last failure'],
   'backups.time': ['时间', 'Time'],
   'backups.id': ['名称', 'Name'],

@@ -176,7 +176,7 @@ function Running({ state }: { state: State }) {
   return (
     <>
       {r.step === 'waiting' ? t('backups.waiting') : t(`backups.${r.step}`, figures)}{' '}
-      <span className="dim">{t('backups.by', { who: who(r.by) })}</span>
+      <span className="dim">{r.by === 'schedule' ? t('backups.byClock') : t('backups.by', { who: who(r.by) })}</span>
       {r.step === 'waiting' ? null : (
         <progress
           aria-label={t('backups.state')}
