@@ -321,6 +321,8 @@ static struct api_req *request_new(struct sh_api *a, struct sh_http_req *http)
     r->api = a;
     r->http = http;
     r->arena = arena;
+    r->began_us = sh_mono_us(a->env->clock);
+    r->rows = -1;
     const struct sh_str lang = sh_http_field_of(http, "Accept-Language");
     r->chinese = sh_str_starts(lang, SH_STR("zh"));
     sh_jw_init(&r->w, sh_http_body(http));
@@ -355,12 +357,14 @@ void api_finish(struct api_req *r, int status)
     }
     sh_http_header_c(http, "X-Content-Type-Options", "nosniff");
     sh_http_status(http, status);
+    api_slow_ended(r, status, (int64_t)sh_http_body(http)->n);
     request_free(r);
     sh_http_send(http);
 }
 
 void api_release(struct api_req *r)
 {
+    api_slow_ended(r, 200, -1);
     request_free(r);
 }
 
@@ -399,6 +403,7 @@ static void run(void *ctx)
 {
     struct api_req *r = ctx;
     int status = 0;
+    r->run_us = sh_mono_us(r->api->env->clock);
     if (atomic_load(&r->api->stopping)) { /* it waited for a worker for too long */
         sh_http_header_c(r->http, "Retry-After", "1");
         status = api_problem(r, 503, "too_busy", "the server stops", "服务正在停止");
@@ -548,7 +553,11 @@ sh_err sh_api_new(const struct sh_api_options *o, struct sh_api **out)
     a->started_us = sh_wall_us(o->env->clock);
     sh_mutex_init(&a->lock);
     sh_cond_init(&a->room);
-    sh_err err = api_streams_new(a, o->loop);
+    sh_err err = slow_new(a->env->alloc, &a->slow);
+    if (err == SH_OK) {
+        slow_set(a->slow, o->slow_us);
+    }
+    err = err == SH_OK ? api_streams_new(a, o->loop) : err;
     err = err == SH_OK ? api_outbound_new(a) : err;
     for (size_t i = 0; i < o->nothers && err == SH_OK; i++) {
         err = api_streams_new(a, o->others[i]);
@@ -582,6 +591,7 @@ void sh_api_free(struct sh_api *a)
     for (size_t i = 0; i < API_DECODERS; i++) {
         sh_ingest_free(a->decoders[i].in);
     }
+    slow_free(a->env->alloc, a->slow);
     sh_cond_fini(&a->room);
     sh_mutex_fini(&a->lock);
     sh_mem_free(a->env->alloc, a);

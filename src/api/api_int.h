@@ -10,6 +10,8 @@
 #include <sh/twin_file.h>
 #include <sh/url.h>
 
+#include "slow.h"
+
 enum {
     API_MAX_PARAMS = 3,
     API_ARENA = 64 << 20, /* memory of one request */
@@ -38,7 +40,9 @@ enum {
     API_F_NODE = 256,    /* about the whole node: only for who belongs to the root tenant */
     API_F_PANEL = 512,   /* a panel on a wall may come: what its dashboard shows is r->shown */
     API_F_INTAKE = 1024, /* the handler takes the body piece by piece (sh_http_intake) */
-    API_F_REPEAT = 32    /* repeating it does no harm: an Idempotency-Key is not stored */
+    API_F_ASKS =
+        2048,         /* a question without secrets: its query and JSON are kept when it was slow */
+    API_F_REPEAT = 32 /* repeating it does no harm: an Idempotency-Key is not stored */
 };
 
 struct api_req;
@@ -108,6 +112,11 @@ struct api_req {
     struct sh_data_class type_class; /* of the records that it is about */
     struct sh_str etag;              /* as answered; in the arena */
     struct sh_str factors;           /* member "factors" of a problem, as JSON; empty = none */
+    int64_t began_us;                /* mono: all of it was here */
+    int64_t run_us;                  /* its handler began; 0 = it did not */
+    int64_t rows;                    /* given out, where the handler knows; -1 */
+    struct sh_str asked;             /* the statement, where the handler knows: a view */
+    enum slow_form asked_form;
     struct sh_jw w;
 };
 
@@ -156,6 +165,7 @@ struct sh_api {
     struct api_streams *streams[SH_LOOPS_MAX]; /* one for each loop */
     size_t nstreams;
     atomic_uint streams_open; /* on all loops */
+    struct slow *slow;        /* what took longer than api.slow */
     atomic_bool stopping;
     atomic_ullong requests;
     atomic_ullong denied;
@@ -192,6 +202,9 @@ struct sh_str api_chinese(struct sh_arena *a, const struct sh_alloc *alloc, stru
 int api_refused(struct api_req *r, enum sh_refusal why);
 /* By error class, with the diag's words when there are some (may be NULL). */
 int api_error(struct api_req *r, sh_err err, const struct sh_diag *d);
+/* slow_list.c: it ends now; bytes of the answer, -1: it was streamed. */
+void api_slow_ended(struct api_req *r, int status, int64_t bytes);
+void api_slow_overview(struct sh_api *a, uint32_t tenant, struct sh_jw *w);
 /* Sends what was written with this status and frees the request. Any thread. */
 void api_finish(struct api_req *r, int status);
 /* Answers 200 with a stream that workers make (p, see http.h); the headers were set. The request
@@ -456,7 +469,7 @@ api_handler api_records_list, api_records_post, api_records_get, api_records_put
     api_records_delete, api_records_revisions, api_changes, api_blob_post, api_blob_get;
 api_handler api_overview, api_healthz, api_readyz, api_metrics, api_openapi, api_security, api_sbom;
 api_handler api_config, api_config_check, api_config_patch, api_config_history, api_config_rollback,
-    api_logs, api_health;
+    api_logs, api_health, api_slow;
 api_handler api_things_list, api_things_post, api_things_get, api_things_put, api_things_delete,
     api_things_import, api_things_export, api_thing_versions, api_thing_version, api_thing_compare,
     api_thing_restore, api_thing_uses;

@@ -364,6 +364,7 @@ static bool put_by_parts(struct asked *a, struct sh_jw *w, sh_err *err)
         *err = *err == SH_OK ? all->part[i].err : *err;
     }
     whole = whole && rows <= a->q.limit;
+    a->r->rows = (int64_t)rows;
     for (size_t i = 0; whole && *err == SH_OK && i < all->n; i++) {
         sh_jw_raw(w, sh_buf_str(&all->part[i].text));
     }
@@ -381,6 +382,7 @@ static int answer(struct asked *a)
     sh_jw_arr(&r->w);
     if (!worth_parts(a) || !put_by_parts(a, &r->w, &err)) {
         err = put_all_series(a, &a->q, 0, &r->w, &res);
+        r->rows = (int64_t)res.rows;
     }
     if (err != SH_OK) {
         return ask_failed(r, err);

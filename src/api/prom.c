@@ -283,6 +283,8 @@ static int answer(struct asking *a, const struct sh_promql_run *run, bool range)
     if (query.p == NULL) {
         return bad(r, "invalid parameter \"query\": it is missing");
     }
+    r->asked = query;
+    r->asked_form = SLOW_PROMQL;
     if (sh_promql_parse(a->ar, query, &x, &e) != SH_OK) {
         return fail_by(r, &e);
     }

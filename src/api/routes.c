@@ -136,6 +136,9 @@ const struct api_route api_routes[] = {
     {SH_HTTP_GET, V1 "health", "getHealth", SH_PERM_METRICS_READ, API_F_NODE, api_health,
      "How the node fares: processor, memory, loops, workers, disk.",
      "节点运行状况：处理器、内存、事件循环、工作线程、磁盘", NULL, NULL},
+    {SH_HTTP_GET, V1 "slow", "listSlow", SH_PERM_METRICS_READ, 0, api_slow,
+     "Requests and statements that took longer than api.slow, newest first.",
+     "耗时超过 api.slow 的请求和语句，最新的在前", "limit,cursor", NULL},
     {SH_HTTP_GET, V1 "security/keys", "getKeys", SH_PERM_CONFIG_READ, API_F_NODE, api_keys_get,
      "Keys that secrets are sealed with: which, since when, what they are kept under.",
      "机密存储的密钥：算法、启用时间、主密钥所在、恢复单", NULL, NULL},
@@ -447,12 +450,12 @@ const struct api_route api_routes[] = {
           "物模型"),
 
     /* devices */
-    {SH_HTTP_GET, V1 "devices", "listDevices", SH_PERM_DEVICES_READ, API_F_PARTS, api_devices_list,
-     "Devices.", "设备列表", LIST "," FILTER, NULL},
+    {SH_HTTP_GET, V1 "devices", "listDevices", SH_PERM_DEVICES_READ, API_F_PARTS | API_F_ASKS,
+     api_devices_list, "Devices.", "设备列表", LIST "," FILTER, NULL},
     {SH_HTTP_POST, V1 "devices", "createDevice", SH_PERM_DEVICES_WRITE, API_F_PARTS,
      api_devices_post, "Make a device.", "新建设备", NULL, OBJ},
     {SH_HTTP_GET, V1 "devices/export", "exportDevices", SH_PERM_DEVICES_READ,
-     API_F_OWN_TYPE | API_F_PARTS, api_devices_export,
+     API_F_OWN_TYPE | API_F_PARTS | API_F_ASKS, api_devices_export,
      "All devices, or those of a filter, as CSV, JSON or a workbook.",
      "导出全部或筛选出的设备（CSV、JSON 或 Excel 工作簿）", "format,encoding,q," FILTER, NULL},
     {SH_HTTP_POST, V1 "devices/export", "selectionExport", SH_PERM_DEVICES_READ,
@@ -649,7 +652,7 @@ const struct api_route api_routes[] = {
     {SH_HTTP_POST, V1 "dashboards", "createDashboard", SH_PERM_DASHBOARDS_WRITE, 0,
      api_dashboards_post, "Make a dashboard.", "新建仪表板", NULL, DASHBOARD},
     {SH_HTTP_POST, V1 "dashboards/data", "dashboardData", SH_PERM_DASHBOARDS_READ,
-     API_F_REPEAT | API_F_PANEL, api_dashboards_data,
+     API_F_REPEAT | API_F_PANEL | API_F_ASKS, api_dashboards_data,
      "Units, words and newest values of points, states of devices; what is unknown is left out.",
      "点位的单位、名称和最新值，以及设备状态；未知的略去", NULL,
      "{\"type\":\"object\",\"properties\":{\"points\":" IDS ",\"devices\":" IDS "}}"},
@@ -700,17 +703,17 @@ const struct api_route api_routes[] = {
      "Say which device and property a topic means.", "设置主题对应的设备和属性", NULL, OBJ},
 
     /* samples */
-    {SH_HTTP_GET, V1 "points", "listPoints", SH_PERM_POINTS_READ, API_F_PARTS, api_points_list,
-     "Points.", "点位列表", "device,events,data_class," LIST, NULL},
+    {SH_HTTP_GET, V1 "points", "listPoints", SH_PERM_POINTS_READ, API_F_PARTS | API_F_ASKS,
+     api_points_list, "Points.", "点位列表", "device,events,data_class," LIST, NULL},
     {SH_HTTP_PATCH, V1 "points/{device}/{property}", "patchPoint", SH_PERM_POINTS_WRITE,
      API_F_PARTS, api_points_patch, "Set a point's tag or unit.", "设置点位的位号或单位", NULL,
      "{\"type\":\"object\",\"properties\":{\"tag\":{\"type\":\"string\"},\"unit\":{\"type\":"
      "\"string\"},\"name\":{\"type\":\"string\"}}}"},
-    {SH_HTTP_GET, V1 "latest", "latest", SH_PERM_POINTS_READ, API_F_PARTS, api_latest,
+    {SH_HTTP_GET, V1 "latest", "latest", SH_PERM_POINTS_READ, API_F_PARTS | API_F_ASKS, api_latest,
      "Newest values of points.", "点位最新值", "points,time", NULL},
-    {SH_HTTP_POST, V1 "latest", "latestOfMany", SH_PERM_POINTS_READ, API_F_REPEAT | API_F_PARTS,
-     api_latest_post, "Newest values of many points (a list in the body).", "批量读取点位最新值",
-     NULL,
+    {SH_HTTP_POST, V1 "latest", "latestOfMany", SH_PERM_POINTS_READ,
+     API_F_REPEAT | API_F_PARTS | API_F_ASKS, api_latest_post,
+     "Newest values of many points (a list in the body).", "批量读取点位最新值", NULL,
      "{\"type\":\"object\",\"required\":[\"points\"],\"properties\":{\"points\":{\"type\":"
      "\"array\"}}}"},
     {SH_HTTP_POST, "/write", "writeLines", SH_PERM_INGEST_WRITE, INGEST, api_write,
@@ -753,8 +756,8 @@ const struct api_route api_routes[] = {
      api_prom_build, "Which Prometheus this speaks like.", "所兼容的 Prometheus 版本", NULL, NULL},
 
     {SH_HTTP_POST, V1 "history/query", "queryHistory", SH_PERM_HISTORY_READ,
-     API_F_REPEAT | API_F_PARTS | API_F_PANEL, api_history_query, "Raw samples or aggregates.",
-     "查询历史（原始或聚合）", NULL,
+     API_F_REPEAT | API_F_PARTS | API_F_PANEL | API_F_ASKS, api_history_query,
+     "Raw samples or aggregates.", "查询历史（原始或聚合）", NULL,
      "{\"type\":\"object\",\"required\":[\"points\"],\"properties\":{\"points\":{\"type\":"
      "\"array\",\"items\":{\"type\":\"string\"}},\"from\":{},\"to\":{},\"step\":{\"type\":"
      "\"string\"},\"aggregate\":{\"type\":\"array\",\"items\":{\"type\":\"string\"},"
@@ -768,8 +771,8 @@ const struct api_route api_routes[] = {
      "<80 "
      "<=80 =80 !=80 10..20 or a value\"}}}"},
     {SH_HTTP_POST, V1 "history/calculate", "calculateHistory", SH_PERM_HISTORY_READ,
-     API_F_REPEAT | API_F_PARTS, api_history_calculate, "Expressions over the history of points.",
-     "计算序列：对点位历史求表达式", NULL, CALCULATE},
+     API_F_REPEAT | API_F_PARTS | API_F_ASKS, api_history_calculate,
+     "Expressions over the history of points.", "计算序列：对点位历史求表达式", NULL, CALCULATE},
     {SH_HTTP_POST, V1 "history/calculate/export", "exportCalculated", SH_PERM_HISTORY_READ,
      API_F_OWN_TYPE | API_F_REPEAT | API_F_PARTS, api_history_calculate_export,
      "Calculated series as a CSV file.", "导出计算序列（CSV）", NULL, CALCULATE},
@@ -781,7 +784,7 @@ const struct api_route api_routes[] = {
      "{\"type\":\"object\",\"required\":[\"expression\"],\"properties\":{\"expression\":{"
      "\"type\":\"string\"}}}"},
     {SH_HTTP_POST, V1 "history/quality", "surveyHistory", SH_PERM_HISTORY_READ,
-     API_F_REPEAT | API_F_PARTS, api_history_quality,
+     API_F_REPEAT | API_F_PARTS | API_F_ASKS, api_history_quality,
      "What is wrong with the samples of a time: gaps, stuck values, quality, range.",
      "数据质量：缺口、不变值、质量差、超量程", NULL,
      "{\"type\":\"object\",\"required\":[\"points\"],\"properties\":{\"points\":{\"type\":"
@@ -789,7 +792,7 @@ const struct api_route api_routes[] = {
      "\"string\"},\"gap_factor\":{\"type\":\"number\"},\"stuck\":{\"type\":\"string\"},"
      "\"intervals\":{\"type\":\"integer\"},\"time\":{\"enum\":[\"ms\",\"us\"]}}}"},
     {SH_HTTP_GET, V1 "history/export", "exportHistory", SH_PERM_HISTORY_READ,
-     API_F_OWN_TYPE | API_F_PARTS, api_history_export,
+     API_F_OWN_TYPE | API_F_PARTS | API_F_ASKS, api_history_export,
      "Samples as CSV, workbook, line protocol or columnar frames.",
      "导出历史（CSV、Excel 工作簿、行协议或列式帧）",
      "points,from,to,format,step,aggregate,tz,fill,quality,where", NULL},
@@ -811,7 +814,7 @@ const struct api_route api_routes[] = {
      "\"point\":{\"type\":\"string\"},\"samples\":{\"type\":\"array\"},\"reason\":{\"type\":"
      "\"string\"}}}"},
 
-    {SH_HTTP_GET, V1 "history/edits", "listEdits", SH_PERM_HISTORY_READ, API_F_PARTS,
+    {SH_HTTP_GET, V1 "history/edits", "listEdits", SH_PERM_HISTORY_READ, API_F_PARTS | API_F_ASKS,
      api_edits_list, "Corrections and deletions in force for a point, newest first.",
      "点位生效中的更正与删除（新的在前）", "point,time,limit,cursor", NULL},
     {SH_HTTP_POST, V1 "history/edits/{id}/withdraw", "withdrawEdit", SH_PERM_HISTORY_CORRECT,
@@ -820,8 +823,9 @@ const struct api_route api_routes[] = {
      "{\"type\":\"object\",\"required\":[\"reason\"],\"properties\":{\"reason\":{\"type\":"
      "\"string\"}}}"},
 
-    {SH_HTTP_GET, V1 "notes", "listNotes", SH_PERM_HISTORY_READ, API_F_PARTS, api_notes_list,
-     "Notes on points, devices and assets, newest first.", "点位、设备和资产上的标注（新的在前）",
+    {SH_HTTP_GET, V1 "notes", "listNotes", SH_PERM_HISTORY_READ, API_F_PARTS | API_F_ASKS,
+     api_notes_list, "Notes on points, devices and assets, newest first.",
+     "点位、设备和资产上的标注（新的在前）",
      "points,device,asset,from,to,category,q,time,limit,cursor", NULL},
     {SH_HTTP_GET, V1 "notes/export", "exportNotes", SH_PERM_HISTORY_READ,
      API_F_OWN_TYPE | API_F_PARTS, api_notes_export, "Notes as CSV.", "导出标注（CSV）",
@@ -844,8 +848,8 @@ const struct api_route api_routes[] = {
      "Change a record type.", "修改业务记录类型", NULL, OBJ},
     {SH_HTTP_DELETE, V1 "types/{type}", "deleteType", SH_PERM_TYPES_WRITE, 0, api_types_delete,
      "Remove a type without records.", "删除没有记录的类型", NULL, NULL},
-    {SH_HTTP_GET, V1 "records/{type}", "listRecords", SH_PERM_RECORDS_READ, 0, api_records_list,
-     "Records of a type.", "业务记录列表", LIST ",filter", NULL},
+    {SH_HTTP_GET, V1 "records/{type}", "listRecords", SH_PERM_RECORDS_READ, API_F_ASKS,
+     api_records_list, "Records of a type.", "业务记录列表", LIST ",filter", NULL},
     {SH_HTTP_POST, V1 "records/{type}", "createRecord", SH_PERM_RECORDS_WRITE, 0, api_records_post,
      "Make a record.", "新建业务记录", "id", OBJ},
     {SH_HTTP_GET, V1 "records/{type}/{id}", "getRecord", SH_PERM_RECORDS_READ, 0, api_records_get,

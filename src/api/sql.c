@@ -108,6 +108,8 @@ static int prepare(struct api_req *r, struct sh_sql_query **q)
                                       .limited = file, /* it leaves as one: see export_gate.c */
                                       .most = file ? api_export_most(r) : SH_CLEARANCE_ALL};
     *q = NULL;
+    r->asked = text;
+    r->asked_form = SLOW_SQL;
     if (sh_sql_prepare(r->api->o.sql, &who, text, q, &used, &f) != SH_OK) {
         return api_sql_problem(r, &f);
     }
@@ -174,6 +176,7 @@ static int as_json(struct api_req *r, struct sh_sql_query *q, uint32_t limit)
     struct sh_sql_fault f;
     sh_err err = sh_sql_step(q, &f); /* first: types of computed columns come with it */
     bool truncated = false;
+    r->rows = 0;
     sh_jw_obj(&r->w);
     put_columns(&r->w, q);
     sh_jw_key(&r->w, "rows");
@@ -183,6 +186,7 @@ static int as_json(struct api_req *r, struct sh_sql_query *q, uint32_t limit)
             truncated = true;
         } else {
             put_row(&r->w, q);
+            r->rows = (int64_t)n + 1;
             err = sh_http_gone(r->http) ? SH_E_CLOSED : sh_sql_step(q, &f);
         }
     }

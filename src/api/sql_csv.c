@@ -202,6 +202,7 @@ static bool put_rows(struct csv *c, sh_err err, uint32_t limit)
     uint32_t n = 0;
     for (; err == SH_OK && (limit == 0 ? n < CSV_ROWS : n < limit); n++) {
         err = put_row(c, false);
+        c->r->rows = (int64_t)n + 1;
         if (err == SH_OK && c->fill.n >= CHUNK) {
             hand_over(c, false, false);
             sh_sql_again(c->q); /* the client's time is not the query's */

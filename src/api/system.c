@@ -240,6 +240,7 @@ static void put_node(struct sh_api *a, uint32_t tenant, struct sh_jw *w)
     if (a->o.seams.overview != NULL) {
         a->o.seams.overview(a->o.seams.ctx, w, tenant);
     }
+    api_slow_overview(a, tenant, w);
     sh_jw_key(w, "version");
     sh_jw_c(w, a->o.version);
     put_u64(w, "uptime_s", (uint64_t)(sh_wall_us(a->env->clock) - a->started_us) / 1000000);
@@ -261,6 +262,7 @@ static void put_tenant(struct sh_api *a, uint32_t tenant, struct sh_jw *w)
     put_certificates_due(a, tenant, w);
     put_watched(a, tenant, w);
     sh_jw_arr_end(w);
+    api_slow_overview(a, tenant, w);
     sh_jw_key(w, "version");
     sh_jw_c(w, a->o.version);
     sh_jw_key(w, "demo");
@@ -510,6 +512,8 @@ static sh_err write_metrics(struct sh_api *a, struct sh_buf *out)
          (double)u.clones},
         {"sessions", "gauge", "Console sessions.", (double)u.sessions},
         {"http_requests_total", "counter", "HTTP requests.", (double)atomic_load(&a->requests)},
+        {"slow_total", "counter", "Requests and statements that took longer than api.slow.",
+         (double)atomic_load(&a->slow->count)},
         {"http_denied_total", "counter", "Requests denied.", (double)atomic_load(&a->denied)},
         {"history_exports", "gauge", "Exports under way.", (double)atomic_load(&a->exports)},
         {"net_streams", "gauge", "Open connections.", (double)net.streams},

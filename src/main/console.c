@@ -102,6 +102,7 @@ static void apply(struct node *n, const struct sh_config *c)
     sh_history_set_cold_after(n->history, cold);
     sh_gate_set_max_future(n->gate, sh_config_int(c, "history.max_future"));
     sh_gate_set_late(n->gate, sh_config_int(c, "history.late"));
+    sh_api_set_slow(n->api, sh_config_int(c, "api.slow"));
     keeper_set(n, c);
     if (err != SH_OK) {
         sh_log(n->env.log, SH_LOG_ERROR, "main", "settings were not taken over: %s",

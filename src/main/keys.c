@@ -47,6 +47,9 @@ const struct sh_config_key node_keys[] = {
     {"api.file_bytes", SH_CONFIG_SIZE, "100MiB", 1 << 20, 1 << 30, false, false, false,
      "Largest file of a device, an asset or a thing model.",
      "设备、资产、物模型的单个文件最大字节数。", NULL},
+    {"api.slow", SH_CONFIG_DURATION, "1s", 0, INT64_C(3600000000), true, false, false,
+     "Requests and SQL statements that take longer are listed under system health; 0s = none.",
+     "耗时超过此值的请求和 SQL 语句列入“系统运行状况”；0s 表示不记录。", NULL},
     {"console.map_tiles", SH_CONFIG_TEXT, "", 0, 0, false, false, false,
      "Tiles of the console's map from a server of one's own, e.g. "
      "https://maps.plant.cn/{z}/{x}/{y}.png; empty = a graticule.",

@@ -256,6 +256,7 @@ static sh_err open_api(struct node *n)
         .gate = n->gate,
         .disk = n->disk,
         .bus = n->bus,
+        .slow_us = sh_config_int(n->config, "api.slow"),
         .file_bytes = (uint64_t)sh_config_int(n->config, "api.file_bytes"),
         .map_tiles = sh_config_get(n->config, "console.map_tiles"),
         .map_datum = sh_config_get(n->config, "console.map_datum"),

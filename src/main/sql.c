@@ -18,6 +18,17 @@ sh_err node_sql_open(struct node *n)
     return sh_sql_open(&so, &n->sql);
 }
 
+static void statement_ran(void *ctx, const struct sh_pg_ran *r)
+{
+    const struct node *n = ctx;
+    const struct sh_api_statement s = {.by = r->by,
+                                       .tenant = r->tenant,
+                                       .text = r->text,
+                                       .took_us = r->took_us,
+                                       .rows = (int64_t)r->rows};
+    sh_api_statement(n->api, &s);
+}
+
 sh_err node_pg_open(struct node *n, struct sh_diag *diag)
 {
     struct sh_addr a;
@@ -34,6 +45,8 @@ sh_err node_pg_open(struct node *n, struct sh_diag *diag)
         .guard = n->guard,
         .sql = n->sql,
         .tls = n->tls,
+        .ran = statement_ran,
+        .ctx = n,
         .max_connections = (uint32_t)sh_config_int(n->config, "pg.max_connections"),
     };
     sh_err err = sh_pg_new(&po, &n->pg);

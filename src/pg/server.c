@@ -432,6 +432,8 @@ static void on_signed_in(void *ctx)
     c->session_made = true;
     c->session.flush = hand_over;
     c->session.ctx = c;
+    c->session.ran = c->srv->o.ran;
+    c->session.ran_ctx = c->srv->o.ctx;
     if (!choose_tenant(c)) {
         (void)atomic_fetch_add(&s->refused, 1);
         end_with(c, "3D000", "the database names no tenant below yours / 您的租户之下没有该租户",

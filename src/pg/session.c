@@ -61,9 +61,23 @@ static void run_end(struct pg_session *s)
     sh_mutex_unlock(&s->lock);
 }
 
+/* The clock of work: it stands while the client takes what was sent. */
+static int64_t work_us(const struct pg_session *s)
+{
+    return sh_mono_us(s->env->clock) - s->flushed_us;
+}
+
 static void query_end(struct pg_session *s, struct pg_portal *p)
 {
     run_end(s);
+    if (p->q != NULL && s->ran != NULL) {
+        const struct sh_pg_ran r = {.by = s->caller.who,
+                                    .tenant = s->caller.tenant,
+                                    .text = p->text,
+                                    .took_us = p->took_us,
+                                    .rows = p->sent};
+        s->ran(s->ran_ctx, &r);
+    }
     sh_sql_end(p->q);
     p->q = NULL;
     p->have = false;
@@ -159,7 +173,13 @@ static sh_err flush(struct pg_session *s)
     if (s->out.err != SH_OK) {
         return SH_E_CLOSED; /* no memory for an answer: the client must see the end */
     }
-    return s->buf.n >= FLUSH_AT ? s->flush(s->ctx) : SH_OK;
+    if (s->buf.n < FLUSH_AT) {
+        return SH_OK;
+    }
+    const int64_t begin = sh_mono_us(s->env->clock);
+    const sh_err err = s->flush(s->ctx);
+    s->flushed_us += sh_mono_us(s->env->clock) - begin;
+    return err;
 }
 
 static void row_description(struct pg_session *s, const struct sh_sql_query *q,
@@ -189,7 +209,9 @@ static bool look_ahead(struct pg_session *s, struct pg_portal *p)
     if (p->q == NULL || p->described) {
         return true;
     }
+    const int64_t begin = work_us(s);
     const sh_err err = sh_sql_step(p->q, &f);
+    p->took_us += work_us(s) - begin;
     p->described = true;
     p->have = err == SH_OK;
     if (err != SH_OK && err != SH_E_NOTFOUND) {
@@ -231,22 +253,38 @@ static bool put_row(struct pg_session *s, struct pg_portal *p)
     return true;
 }
 
-/* Sends up to `most` rows (0 = all) and what ends them. SH_E_CLOSED: the client has gone. */
-static sh_err rows(struct pg_session *s, struct pg_portal *p, uint32_t most, bool *failed)
+/* Up to `most` rows (0 = all). SH_E_CLOSED: the client has gone. */
+static sh_err put_rows(struct pg_session *s, struct pg_portal *p, uint32_t most, bool *failed,
+                       struct sh_sql_fault *f)
 {
-    struct sh_sql_fault f;
     uint32_t n = 0;
     sh_err err = p->have ? SH_OK : SH_E_NOTFOUND;
     while (err == SH_OK && (most == 0 || n < most)) {
         if (!put_row(s, p)) {
             *failed = true;
-            query_end(s, p);
             return SH_OK;
         }
         n++;
         SH_TRY(flush(s));
-        err = sh_sql_step(p->q, &f);
+        err = sh_sql_step(p->q, f);
         p->have = err == SH_OK;
+    }
+    return err;
+}
+
+/* Sends up to `most` rows and what ends them. SH_E_CLOSED: the client has gone. */
+static sh_err rows(struct pg_session *s, struct pg_portal *p, uint32_t most, bool *failed)
+{
+    struct sh_sql_fault f = {.err = SH_OK};
+    const int64_t begin = work_us(s);
+    const sh_err err = put_rows(s, p, most, failed, &f);
+    p->took_us += work_us(s) - begin;
+    if (err == SH_E_CLOSED && f.err != SH_E_CLOSED) {
+        return err;
+    }
+    if (*failed) {
+        query_end(s, p);
+        return SH_OK;
     }
     if (err == SH_OK) {
         pg_plain(&s->out, 's'); /* PortalSuspended */
@@ -284,11 +322,14 @@ static sh_err simple_one(struct pg_session *s, struct sh_str text, size_t *used,
         *failed = s->errors != errors;
         return SH_OK;
     }
+    const int64_t begin = work_us(s);
     if (sh_sql_prepare(s->sql, &s->caller, text, &p.q, used, &f) != SH_OK) {
         pg_say(s, &f, text);
         *failed = true;
         return SH_OK;
     }
+    p.text = sh_str_sub(text, 0, *used);
+    p.took_us = work_us(s) - begin;
     if (p.q == NULL) {
         return SH_OK;
     }
@@ -517,7 +558,9 @@ static sh_err bind_into(struct pg_session *s, struct sh_rd *r, struct bind *b)
     if (b->p->text.p == NULL || b->nformats > PG_TYPES_MAX) {
         good = fail_c(s, "54000", "at most 100 parameters here", NULL);
     } else if (!pg_is_command(b->st->text)) {
+        const int64_t begin = work_us(s);
         good = prepare(s, b->st->text, &b->p->q);
+        b->p->took_us = work_us(s) - begin;
     }
     if (good) {
         SH_TRY(bind_values(s, r, b, &good));

@@ -3,7 +3,7 @@
 #ifndef SH_PG_SESSION_H
 #define SH_PG_SESSION_H
 
-#include <sh/sql.h>
+#include <sh/pg.h>
 
 #include "codec.h"
 
@@ -30,6 +30,7 @@ struct pg_portal {
     uint8_t formats[SH_SQL_COLUMNS_MAX];
     uint32_t oids[SH_SQL_COLUMNS_MAX];
     uint64_t sent;
+    int64_t took_us; /* of work, so far */
 };
 
 struct pg_session {
@@ -41,6 +42,9 @@ struct pg_session {
     /* Takes buf away when it grew; SH_E_CLOSED: the client has gone. */
     sh_err (*flush)(void *ctx);
     void *ctx;
+    void (*ran)(void *ctx, const struct sh_pg_ran *r); /* a statement ended; may be NULL */
+    void *ran_ctx;
+    int64_t flushed_us; /* that flush took in all: the client's time */
     bool in_transaction;
     bool skip; /* an error in the extended protocol: until Sync */
     struct pg_statement *statements;

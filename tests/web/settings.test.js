@@ -151,6 +151,36 @@ test('how the node fares', async () => {
   await row('mqtt.max_packet').waitFor();
 });
 
+test('slow queries: found from the overview, sorted, opened, asked again', async () => {
+  const now = Date.now();
+  if (real) {
+    await api(page, 'PATCH', 'config', { set: { 'api.slow': '1us' } });
+    const points = (await api(page, 'GET', 'points?limit=1')).data.items.map((p) => p.name);
+    await api(page, 'POST', 'history/query', { points, from: now - 3_600_000, to: now, step: '1m', aggregate: ['mean'] });
+    await api(page, 'POST', 'sql', { sql: 'WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c WHERE x < 200000) SELECT count(*) FROM c' });
+    await api(page, 'PATCH', 'config', { set: { 'api.slow': '60s' } });
+  }
+  await go('/');
+  await page.locator('.page-actions a[href="/slow"]').click();
+  const list = page.locator('.slow-panel tbody tr:not(.blank)');
+  await list.first().waitFor();
+  const all = await list.count();
+  expect(all).toBeGreaterThan(1);
+  await page.locator('.slow-panel th[data-column="ms"] button').click(); // the shortest first, then the longest
+  await page.locator('.slow-panel th[data-column="ms"] button').click();
+  const ms = (text) => Number.parseFloat(text) * (/ s/.test(text) ? 1000 : 1);
+  const took = await page.locator('.slow-panel td .slow-took').allInnerTexts();
+  expect(took.map(ms)).toEqual([...took.map(ms)].sort((a, b) => b - a));
+  const sql = list.filter({ hasText: /SELECT/ }).first();
+  await sql.locator('button').click();
+  expect(await dialog().innerText()).toContain('SELECT');
+  await dialog().locator('.ant-modal-close').click();
+  await list.filter({ hasText: 'history/query' }).first().locator('a').click();
+  await page.waitForURL(/\/history\?points=.*step=1m/);
+  await go('/health');
+  await page.locator('.slow-panel tbody tr:not(.blank)').first().waitFor();
+});
+
 test('log lines: filtered, followed, saved', async () => {
   await go('/logs');
   await page.locator('tbody tr').filter({ hasText: 'is ready' }).first().waitFor();

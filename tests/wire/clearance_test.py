@@ -505,7 +505,7 @@ def at_once(s, plant):
 
 def main():
     (pg,) = free_ports(1)
-    with Songhua({"pg.listen": f"127.0.0.1:{pg}"}) as s:
+    with Songhua({"pg.listen": f"127.0.0.1:{pg}", "api.slow": "1us"}) as s:
         s.pg = pg
         plant = Plant(s)
         low = below(s, plant)

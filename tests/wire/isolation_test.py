@@ -400,7 +400,7 @@ def another_tenant(s, plant):
     by_psql(s, "another tenant", "boss@other", WORD)
     by_stream(s, "another tenant", token, None)
     by_mqtt(s, "another tenant", "boss@other", WORD)
-    check("another tenant: overview", sorted(ok(s, "GET", "/api/v1/overview", token)), ["changes", "demo", "devices", "points", "problems", "version"])
+    check("another tenant: overview", sorted(ok(s, "GET", "/api/v1/overview", token)), ["changes", "demo", "devices", "points", "problems", "slow", "version"])
     for path in ("/metrics", "/api/v1/config", "/api/v1/backups"):
         check(f"another tenant: {path}", raw(s, "GET", path, token)[0] in (403, 404), True)
     check("another tenant: nothing changed", plant.state(s), plant.before)
@@ -473,7 +473,7 @@ def below_a_tenant(s):
 
 
 pg = free_ports(1)[0]
-with Songhua({"pg.listen": f"127.0.0.1:{pg}"}) as s:
+with Songhua({"pg.listen": f"127.0.0.1:{pg}", "api.slow": "1us"}) as s:
     s.pg = pg
     plant = Plant(s)
     in_part(s, plant)

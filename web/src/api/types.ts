@@ -357,6 +357,8 @@ export interface Overview {
     full_date?: string | null;
   };
   journal?: { commits_per_second: number; commit_ms: number; queue_bytes: number };
+  /** Of the last quarter of an hour. */
+  slow?: { count: number; worst_ms: number; over_ms: number };
   problems: Trouble[];
   changes?: AuditEntry[];
   version: string;

@@ -35,6 +35,7 @@ const pages: [string, PageOf][] = [
   ['/settings', lazy(() => import('../pages/node/Settings'))],
   ['/settings/changes', lazy(() => import('../pages/node/Changes'))],
   ['/health', lazy(() => import('../pages/node/Health'))],
+  ['/slow', lazy(() => import('../pages/node/Slow'))],
   ['/logs', lazy(() => import('../pages/node/Logs'))],
   ['/audit', lazy(() => import('../pages/Audit'))],
 ];

@@ -1,7 +1,7 @@
 // The pages of the console, as the menu and the search know them.
 import {
   ApartmentOutlined, ApiOutlined, AppstoreOutlined, AreaChartOutlined, AuditOutlined, BlockOutlined,
-  DashboardOutlined, FileTextOutlined, HddOutlined, HeartOutlined, IdcardOutlined, KeyOutlined, SafetyCertificateOutlined, SafetyOutlined, SaveOutlined,
+  DashboardOutlined, FieldTimeOutlined, FileTextOutlined, HddOutlined, HeartOutlined, IdcardOutlined, KeyOutlined, SafetyCertificateOutlined, SafetyOutlined, SaveOutlined,
   SettingOutlined, SolutionOutlined, TeamOutlined,
 } from '@ant-design/icons';
 import type { ReactNode } from 'react';
@@ -45,6 +45,7 @@ export const menu: { word: WordKey; items: Item[] }[] = [
       { path: '/audit', word: 'nav.audit', icon: <AuditOutlined />, needs: 'audit.read' },
       { path: '/settings', word: 'nav.settings', icon: <SettingOutlined />, needs: 'config.read', node: true },
       { path: '/health', word: 'nav.health', icon: <HeartOutlined />, needs: 'metrics.read', node: true },
+      { path: '/slow', word: 'nav.slow', icon: <FieldTimeOutlined />, needs: 'metrics.read' },
       { path: '/logs', word: 'nav.log', icon: <FileTextOutlined />, needs: 'metrics.read', node: true },
       { path: '/security', word: 'nav.security', icon: <SafetyCertificateOutlined />, needs: 'config.read', node: true },
       { path: '/api-explorer', word: 'nav.api', icon: <ApiOutlined /> },

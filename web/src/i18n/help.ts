@@ -265,7 +265,17 @@ export const pages: readonly PageHelp[] = [
       ['循环时间变长，说明处理器不足或有慢查询。', 'Long turns of a loop mean too little processor or a slow query.'],
       ['落盘时间是确认数据前的磁盘同步时间。', 'The commit time is the disk sync before data is acknowledged.'],
     ],
-    more: ['/logs'],
+    more: ['/slow', '/logs'],
+  },
+  {
+    path: '/slow',
+    what: ['耗时超过阈值的请求、SQL 语句和 PromQL 查询。', 'Requests, SQL statements and PromQL queries that took longer than the limit.'],
+    steps: [
+      ['按耗时排序，打开“详情”查看问了什么；历史查询可直接在“历史”中打开。', 'Sort by how long they took; Details shows what was asked; a query of history opens in History.'],
+      ['排队时间长，说明工作线程不足（配置项 workers）；否则缩小查询的时间范围或改用更大的步长。', 'Long waiting means too few workers (setting workers); else ask for less time or a longer step.'],
+      ['阈值是配置项 api.slow，修改后立即生效。', 'The limit is the setting api.slow; a change counts at once.'],
+    ],
+    more: ['/settings', '/health'],
   },
   {
     path: '/logs',

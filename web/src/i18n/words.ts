@@ -41,6 +41,7 @@ const table = {
   'nav.security': ['安全自查', 'Security check'],
   'nav.settings': ['系统配置', 'Settings'],
   'nav.health': ['运行状况', 'System health'],
+  'nav.slow': ['慢查询', 'Slow queries'],
   'nav.log': ['运行日志', 'Log'],
   'nav.api': ['接口浏览', 'API explorer'],
 
@@ -151,6 +152,7 @@ const table = {
   'overview.disk': ['磁盘剩余 {free}（已用 {used}）', '{free} free ({used} used)'],
   'overview.fullOn': ['按目前速度，{date} 写满', 'At this rate full on {date}'],
   'overview.fullNever': ['按目前速度，看不到写满的时候', 'At this rate no end in sight'],
+  'overview.slow': ['慢查询 {n}（15 分钟内）', 'Slow queries: {n} in 15 min'],
   'overview.perSample': ['压缩', 'Compression'],
   'overview.lossless': ['逐位无损', 'Lossless, bit for bit'],
   'trouble.disk_warn': ['磁盘已用 {percent}%，{date}', '{percent}% of the disk is used; {date}'],

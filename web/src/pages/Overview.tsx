@@ -201,6 +201,9 @@ export function Overview() {
         marks={data.demo ? <DemoMark /> : null}
         actions={
           <span className="dim">
+            {data.slow && data.slow.over_ms > 0 && may('metrics.read') ? (
+              <a href="/slow" className={data.slow.count > 0 ? 'warn' : 'dim'}>{t('overview.slow', { n: count(data.slow.count) })}</a>
+            ) : null}{' '}
             {data.uptime_s === undefined ? null : t('overview.version', { version: data.version, up: span(data.uptime_s) })}
           </span>
         }

@@ -28,6 +28,18 @@ export class NodeState {
     this.running = {};
     this.revisions = [];
     this.lines = [];
+    const at = (s) => new Date(Date.now() - s * 1000).toISOString();
+    const one = (id, more) => ({
+      id, time: at(600 / id), waited_ms: 2.5, status: 200, tenant: '', who: 'person:admin', rows: null, bytes: 4096, streamed: false, cut: false, ...more,
+    });
+    this.slow = [
+      one(3, { ms: 4200, waited_ms: null, status: null, method: 'SQL', route: 'postgresql', rows: 96_000, bytes: null, form: 'sql', text: 'SELECT avg(value) FROM history' }),
+      one(2, {
+        ms: 2800, method: 'POST', route: '/api/v1/history/query', rows: 12_000, bytes: 210_000, form: 'json',
+        text: JSON.stringify({ points: ['pump-1/flow'], from: Date.now() - 86_400_000, to: Date.now(), step: '1m', aggregate: ['mean'] }),
+      }),
+      one(1, { ms: 1310, method: 'GET', route: '/api/v1/devices', form: 'query', text: 'q=pump&limit=100' }),
+    ];
     this.line('info', 'main', 'songhua 0.1.0 is ready');
     this.line('warn', 'record', 'a slow commit: 412 ms');
   }
@@ -118,6 +130,13 @@ export const nodeRoutes = {
         l.text.toLowerCase().includes((q.get('q') ?? '').toLowerCase()) && l.seq > Number(q.get('after') ?? 0),
     );
     return answer(res, 200, { items, last: this.node.lines.length, level: 'info', next: null });
+  },
+
+  on_slow({ res }) {
+    const routes = this.node.slow.map((s) => ({
+      method: s.method, route: s.route, tenant: '', count: 1, worst_ms: s.ms, lately: 1, lately_worst_ms: s.ms, last: s.time,
+    }));
+    return answer(res, 200, { items: this.node.slow, next: null, routes, over_ms: 1000, since: new Date(Date.now() - 93e6).toISOString() });
   },
 
   on_health({ res }) {

@@ -110,6 +110,7 @@ export class Mock {
       mqtt: { connections: 9, sessions: 11, in_per_second: rate / 4, out_per_second: 3 },
       storage: { bytes: 61_482_113, bytes_per_sample: 1.27, disk_free: 210e9, disk_total: 500e9, full_date: '2031-03-01' },
       journal: { commits_per_second: 41, commit_ms: 1.2 + 0.5 * Math.random(), queue_bytes: 18_432 },
+      slow: { count: this.node.slow.length, worst_ms: 4200, over_ms: 1000 },
       problems: [
         { level: 'error', code: 'device_offline', text: '3 号备用泵离线，最近一次通信在一小时前', remedy: '检查网线和电源；仍不通时看设备页的通信计数。', object: 'device:pump-3', since: hour },
         { level: 'warning', code: 'clock_off', text: '6 号加工中心的时钟慢 42 秒，数据质量记为存疑', remedy: '在设备上打开 NTP 校时。', object: 'device:cnc-06', since: hour },

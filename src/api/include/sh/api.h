@@ -143,6 +143,7 @@ struct sh_api_options {
     struct sh_gate *gate;
     const struct sh_disk *disk; /* may be NULL (tests): nothing is known of the disk */
     struct sh_bus *bus;
+    int64_t slow_us;         /* what takes longer is listed; 0 = off */
     uint64_t file_bytes;     /* of one file of a device, an asset or a thing model; 0 = 100 MiB */
     struct sh_str map_tiles; /* XYZ template of the console's map; empty = none; these are copied */
     struct sh_str map_datum; /* "wgs84", "gcj02": of the tiles */
@@ -165,6 +166,17 @@ void sh_api_free(struct sh_api *a);
 const struct sh_http_handler *sh_api_handler(void);
 /* The journal has room again: whoever waits in an ingest goes on. Any thread. */
 void sh_api_drained(struct sh_api *a);
+/* What takes longer from now on is listed; 0 = off. Any thread. */
+void sh_api_set_slow(struct sh_api *a, int64_t over_us);
+/* A statement of another protocol ended: kept when it was slow. Texts are borrowed. Any thread. */
+struct sh_api_statement {
+    struct sh_principal by;
+    uint32_t tenant;
+    struct sh_str text;
+    int64_t took_us; /* without the client's time */
+    int64_t rows;    /* given out */
+};
+void sh_api_statement(struct sh_api *a, const struct sh_api_statement *s);
 /* A refusal of the gate in the decoders' words. */
 enum sh_ingest_code sh_api_refusal_code(enum sh_gate_refusal r);
 /* Is it a template of map tiles: http(s)://host[:port]/... or /..., with {z}, {x} and {y}? *origin

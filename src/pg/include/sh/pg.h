@@ -15,15 +15,26 @@
 
 struct sh_pg;
 
+/* A statement ended. Texts are borrowed. */
+struct sh_pg_ran {
+    struct sh_principal by;
+    uint32_t tenant;
+    struct sh_str text;
+    int64_t took_us; /* of work: without the time that the client took */
+    uint64_t rows;   /* sent */
+};
+
 struct sh_pg_options {
     const struct sh_env *env;
     struct sh_loop *loop;
     const struct sh_crypto *crypto;
     struct sh_guard *guard;
     struct sh_sql *sql;
-    struct sh_tls *tls;       /* NULL: no TLS, loopback only */
-    uint32_t max_connections; /* 0 = 50; more are told 53300 and closed */
-    unsigned threads;         /* 0 = 4 */
+    struct sh_tls *tls;                                /* NULL: no TLS, loopback only */
+    uint32_t max_connections;                          /* 0 = 50; more are told 53300 and closed */
+    unsigned threads;                                  /* 0 = 4 */
+    void (*ran)(void *ctx, const struct sh_pg_ran *r); /* on its thread; may be NULL */
+    void *ctx;
 };
 SH_MUST_CHECK sh_err sh_pg_new(const struct sh_pg_options *o, struct sh_pg **out);
 /* One address. Errors as sh_listen. */

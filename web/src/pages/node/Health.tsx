@@ -11,6 +11,7 @@ import { ProblemView } from '../../components/ProblemView';
 import { useEvery } from '../../components/useEvery';
 import { t } from '../../i18n';
 import { bytes, compact, count, span } from '../../i18n/format';
+import { SlowPanel } from './SlowPanel';
 import './node.css';
 
 const EVERY_MS = 5000;
@@ -197,6 +198,7 @@ export default function Health() {
       {data ? (
         <>
           <Figures data={data} />
+          <SlowPanel />
           <Loops data={data} />
           <div className="columns">
             <Facts title={t('health.disk')} facts={diskFacts(data)} />
