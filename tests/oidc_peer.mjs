@@ -38,6 +38,7 @@ const client = (id, more) => ({
   client_id: id,
   client_secret: SECRET,
   redirect_uris: callbacks,
+  post_logout_redirect_uris: callbacks.map((url) => url.replace(/callback$/, 'signed-out')),
   response_types: ['code'],
   grant_types: ['authorization_code'],
   ...more,

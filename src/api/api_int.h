@@ -7,6 +7,7 @@
 
 #include <sh/api.h>
 #include <sh/ingest.h>
+#include <sh/outside.h>
 #include <sh/twin_file.h>
 #include <sh/url.h>
 
@@ -419,6 +420,11 @@ int api_cert_try(struct api_req *r); /* cert_door.c */
 struct sh_str api_outside_browser(const struct api_req *r);
 void api_outside_cookie(struct api_req *r, struct sh_str secret);
 struct sh_str api_site(struct api_req *r);
+/* Signing out at the provider by which the session of r came; NULL: it is not to be. Then, when
+ * that session has ended: 200 with "sign_out", the address the browser goes to; 204 where that
+ * fails; or 0, later. Takes x. */
+struct sh_outside *api_sign_out_there(struct api_req *r);
+int api_sign_out_run(struct api_req *r, struct sh_outside *x);
 void api_outbound_stop(struct sh_api *a); /* what is under way ends now */
 void api_outbound_free(struct sh_api *a);
 
@@ -444,7 +450,7 @@ api_handler api_sessions_list, api_sessions_end, api_session_end, api_session_co
     api_person_sessions_end, api_person_session_end, api_person_factor_remove,
     api_administrators_get, api_administrators_post, api_rights_own, api_rights_person;
 api_handler api_cert_ask, api_cert_answer, api_cert_bind;
-api_handler api_doors, api_door_start, api_door_return, api_door_code, api_door_key,
+api_handler api_doors, api_door_start, api_door_return, api_door_left, api_door_code, api_door_key,
     api_providers_list, api_providers_post, api_providers_get, api_providers_put,
     api_providers_delete, api_providers_try, api_identities_list, api_identities_post,
     api_identities_delete;

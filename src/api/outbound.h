@@ -12,9 +12,10 @@
 struct api_outbound {
     struct sh_api *api;
     struct sh_http_client *client;
-    struct call *first; /* under way; on the loop */
-    struct line *lines; /* to directories; on the loop */
-    struct sh_str url;  /* owned: signin.url, signin.allow and signin.ca */
+    struct call *first;   /* under way; on the loop */
+    struct line *lines;   /* to directories; on the loop */
+    struct sh_mutex lock; /* of url and allow */
+    struct sh_str url;    /* owned: signin.url, signin.allow and signin.ca */
     struct sh_str allow;
     struct sh_str ca;
 };

@@ -31,10 +31,13 @@ struct call {
 
 bool api_outbound_allowed(void *ctx, const struct sh_addr *a)
 {
-    const struct api_outbound *o = ctx;
+    struct api_outbound *o = ctx;
     char text[SH_ADDR_CHARS];
     const size_t n = sh_addr_ip_print(a, text);
-    return !sh_addr_is_special(a) || sh_net_list_has(o->allow, sh_str_of(text, n));
+    sh_mutex_lock(&o->lock);
+    const bool listed = sh_net_list_has(o->allow, sh_str_of(text, n));
+    sh_mutex_unlock(&o->lock);
+    return listed || !sh_addr_is_special(a);
 }
 
 sh_err api_outbound_new(struct sh_api *a)
@@ -50,6 +53,7 @@ sh_err api_outbound_new(struct sh_api *a)
                                              .ca_pem = a->o.signin_ca};
     o->api = a;
     a->outbound = o;
+    sh_mutex_init(&o->lock);
     o->url = sh_str_dup(a->env->alloc, a->o.signin_url);
     o->allow = sh_str_dup(a->env->alloc, a->o.signin_allow);
     o->ca = sh_str_dup(a->env->alloc, a->o.signin_ca);
@@ -57,6 +61,29 @@ sh_err api_outbound_new(struct sh_api *a)
         return SH_E_NOMEM;
     }
     return sh_http_client_new(a->o.loop, &opts, &o->client);
+}
+
+sh_err sh_api_set_signin(struct sh_api *a, struct sh_str url, struct sh_str allow)
+{
+    struct api_outbound *o = a->outbound;
+    struct sh_str new_url = sh_str_dup(a->env->alloc, url);
+    struct sh_str new_allow = sh_str_dup(a->env->alloc, allow);
+    if (new_url.p == NULL || new_allow.p == NULL) {
+        sh_str_free(a->env->alloc, &new_url);
+        sh_str_free(a->env->alloc, &new_allow);
+        return SH_E_NOMEM;
+    }
+    sh_mutex_lock(&o->lock);
+    const struct sh_str old_url = o->url;
+    const struct sh_str old_allow = o->allow;
+    o->url = new_url;
+    o->allow = new_allow;
+    sh_mutex_unlock(&o->lock);
+    new_url = old_url;
+    new_allow = old_allow;
+    sh_str_free(a->env->alloc, &new_url);
+    sh_str_free(a->env->alloc, &new_allow);
+    return SH_OK;
 }
 
 static void unlink_call(struct call *c)
@@ -113,6 +140,7 @@ static void fetch(void *ctx)
                                            .nfields = n,
                                            .body = sh_str_bytes(c->fetch.form),
                                            .answer_max = ANSWER_MAX,
+                                           .fresh = true, /* signin.allow may have changed */
                                            .timeout_us = CALL_US};
     const sh_err err = atomic_load(&c->r->api->stopping)
                            ? SH_E_CANCELED
@@ -152,6 +180,7 @@ void api_outbound_free(struct sh_api *a)
         sh_str_free(a->env->alloc, &a->outbound->url);
         sh_str_free(a->env->alloc, &a->outbound->allow);
         sh_str_free(a->env->alloc, &a->outbound->ca);
+        sh_mutex_fini(&a->outbound->lock);
         sh_mem_free(a->env->alloc, a->outbound);
         a->outbound = NULL;
     }
@@ -267,19 +296,27 @@ static int returned(struct api_req *r, struct sh_outside *x, sh_err err)
 /* Where browsers reach us: as configured, else as this one did. */
 struct sh_str api_site(struct api_req *r)
 {
-    const struct sh_str set = r->api->outbound->url;
+    struct api_outbound *o = r->api->outbound;
+    sh_mutex_lock(&o->lock);
+    const struct sh_str set = o->url.n == 0 ? o->url : sh_arena_str(r->arena, o->url);
+    sh_mutex_unlock(&o->lock);
     return set.n > 0 ? set
                      : sh_arena_printf(r->arena, "%s://%.*s", r->http->secure ? "https" : "http",
                                        SH_PRI(r->http->host));
 }
 
-static struct sh_str callback_of(struct api_req *r, struct sh_str id)
+static struct sh_str doors_of(struct api_req *r)
 {
     struct sh_str base = api_site(r);
     while (base.n > 0 && base.p[base.n - 1] == '/') {
         base.n--;
     }
-    return sh_arena_printf(r->arena, "%.*s/api/v1/sign-in/%.*s/callback", SH_PRI(base), SH_PRI(id));
+    return sh_arena_printf(r->arena, "%.*s/api/v1/sign-in", SH_PRI(base));
+}
+
+static struct sh_str callback_of(struct api_req *r, struct sh_str id)
+{
+    return sh_arena_printf(r->arena, "%.*s/%.*s/callback", SH_PRI(doors_of(r)), SH_PRI(id));
 }
 
 int api_doors(struct api_req *r)
@@ -338,6 +375,56 @@ int api_door_return(struct api_req *r)
     return err == SH_OK ? run_exchange(r, x, returned) : api_error(r, err, NULL);
 }
 
+/* ---- the way out ---- */
+
+struct sh_outside *api_sign_out_there(struct api_req *r)
+{
+    struct sh_outside *x = NULL;
+    const struct sh_outside_ask ask = {.session = r->session, .callback = doors_of(r)};
+    const sh_err err =
+        r->session.n == 0 ? SH_E_NOTFOUND : sh_outside_sign_out(r->api->o.guard, &ask, &x);
+    return err == SH_OK ? x : NULL; /* without memory too: the session ends here */
+}
+
+static int left(struct api_req *r, struct sh_outside *x, sh_err err)
+{
+    if (err != SH_OK) {
+        if (strcmp(sh_outside_why(x), "no_sign_out") != 0) {
+            sh_log(r->api->env->log, SH_LOG_WARN, "api",
+                   "signing out at a provider: %s %s (signed out here)", sh_err_name(err),
+                   sh_outside_detail(x));
+        }
+        return 204;
+    }
+    api_outside_cookie(r, sh_outside_browser(x));
+    sh_jw_obj(&r->w);
+    sh_jw_key(&r->w, "sign_out");
+    sh_jw_str(&r->w, sh_outside_location(x));
+    sh_jw_obj_end(&r->w);
+    return 200;
+}
+
+int api_sign_out_run(struct api_req *r, struct sh_outside *x)
+{
+    return run_exchange(r, x, left);
+}
+
+int api_door_left(struct api_req *r)
+{
+    const struct sh_outside_ask ask = {.provider = r->params[0],
+                                       .browser = api_outside_browser(r),
+                                       .state = api_query(r, "state")};
+    const int throttle = api_throttled(r, "sign-in return", PER_SECOND, BURST);
+    if (throttle != 0) {
+        return throttle;
+    }
+    if (!sh_guard_signed_out(r->api->o.guard, &ask)) {
+        return see_other(r, SH_STR("/"));
+    }
+    api_outside_cookie(r, SH_STR(""));
+    return tell(r, "signed_out", NULL);
+}
+
 /* ---- our second factor ---- */
 
 static int over(struct api_req *r)
@@ -388,6 +475,8 @@ int api_providers_list(struct api_req *r)
     sh_jw_arr_end(&r->w);
     sh_jw_key(&r->w, "next");
     sh_jw_null(&r->w);
+    sh_jw_key(&r->w, "signed_out"); /* likewise, for signing out there */
+    sh_jw_str(&r->w, sh_arena_printf(r->arena, "%.*s/{id}/signed-out", SH_PRI(doors_of(r))));
     sh_jw_key(&r->w, "callback"); /* what is to be registered at a provider; {id} is its id here */
     sh_jw_str(&r->w, callback_of(r, SH_STR("{id}")));
     sh_jw_obj_end(&r->w);

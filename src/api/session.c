@@ -152,9 +152,11 @@ int api_session_get(struct api_req *r)
 
 int api_session_delete(struct api_req *r)
 {
+    struct sh_outside *there = api_sign_out_there(r); /* the session knows where */
     const sh_err err =
         r->session.n == 0 ? SH_E_NOTFOUND : sh_guard_sign_out(r->api->o.guard, r->session);
     if (err != SH_OK && err != SH_E_NOTFOUND) {
+        sh_outside_free(there);
         return api_error(r, err, NULL);
     }
     struct sh_buf cookie;
@@ -163,7 +165,7 @@ int api_session_delete(struct api_req *r)
         sh_http_header(r->http, "Set-Cookie", sh_buf_str(&cookie));
     }
     sh_buf_fini(&cookie);
-    return 204;
+    return there == NULL ? 204 : api_sign_out_run(r, there);
 }
 
 int api_session_password(struct api_req *r)

@@ -56,6 +56,12 @@ struct sh_outside {
     struct sh_sign_in session;
 };
 
+/* outside.c: an empty exchange; a copy of the provider into it, with what was fetched of it later
+ * than this (monotonic; INT64_MAX: nothing). */
+sh_err guard_x_new(struct sh_guard *g, enum sh_outside_purpose purpose, struct sh_outside **out);
+sh_err guard_x_take(struct sh_outside *x, struct sh_str id, int64_t since_us);
+/* outside_end.c: stage BEGIN of a sign-out. */
+sh_err guard_x_end(struct sh_outside *x);
 /* Refused: why is a word of sh_outside_why, english the detail (NULL: it is in diag already). */
 sh_err guard_x_fail(struct sh_outside *x, const char *why, const char *english);
 /* The stages that talk to the provider: SH_OK with the next stage set, SH_E_AGAIN (fetch x->url),

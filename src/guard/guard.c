@@ -335,6 +335,7 @@ void sh_guard_close(struct sh_guard *g)
         guard_audit_forget(g);
     }
     free_seen(g);
+    guard_hints_drop(g);
     free_values(g, &g->sessions);
     free_values(g, &g->certs);
     guard_pki_fini(g);

@@ -312,6 +312,7 @@ struct guard_session {
     char peer[64];
     char agent[GUARD_AGENT_MAX + 1];
     char provider[SH_PROVIDER_ID_MAX + 1]; /* by whom; "" = by us */
+    struct sh_str hint; /* owned: the provider's ID token; in memory only; may be empty */
 };
 
 struct guard_device {

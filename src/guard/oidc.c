@@ -1,7 +1,7 @@
 /* oidc.c - what OpenID Connect says, without I/O, locks or state: the provider's document, the
  * claims of an ID token, the parameters of a request.
- * Spec: OpenID Connect Core 1.0 and Discovery 1.0, RFC 6749, 7636, 8176, 8414, 9207.
- * SPDX-License-Identifier: Apache-2.0 */
+ * Spec: OpenID Connect Core 1.0, Discovery 1.0 and RP-Initiated Logout 1.0, RFC 6749, 7636, 8176,
+ * 8414, 9207. SPDX-License-Identifier: Apache-2.0 */
 #include "guard_int.h"
 
 enum { SKEW_S = 60, ISSUED_S = 600 };
@@ -157,6 +157,9 @@ sh_err guard_discovery_read(const json_t *o, struct sh_str issuer, struct guard_
     SH_TRY(endpoint(o, "authorization_endpoint", true, &out->authorization, diag));
     SH_TRY(endpoint(o, "token_endpoint", true, &out->token, diag));
     SH_TRY(endpoint(o, "jwks_uri", true, &out->jwks, diag));
+    if (endpoint(o, "end_session_endpoint", false, &out->end_session, NULL) != SH_OK) {
+        out->end_session = SH_STR(""); /* one signs in all the same */
+    }
     return endpoint(o, "userinfo_endpoint", false, &out->userinfo, diag);
 }
 

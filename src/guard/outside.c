@@ -2,6 +2,7 @@
  *
  * Beginning: DISCOVERY -> done (the browser goes to the provider).
  * Return:    DISCOVERY -> TOKEN -> KEYS -> [KEYS once more] -> USER -> ENTER -> done.
+ * Ending:    DISCOVERY -> done (outside_end.c).
  * Trying:    DISCOVERY -> KEYS -> done, both fetched anew.
  * Any of them may end as FAILED; why and detail say how. A stage that needs something from outside
  * sets `asked`, says what, and is run again with the answer.
@@ -14,8 +15,7 @@
 
 /* ---- life ---- */
 
-static sh_err outside_new(struct sh_guard *g, enum sh_outside_purpose purpose,
-                          struct sh_outside **out)
+sh_err guard_x_new(struct sh_guard *g, enum sh_outside_purpose purpose, struct sh_outside **out)
 {
     struct sh_outside *x = sh_mem_new(g->env->alloc, sizeof *x);
     if (x == NULL) {
@@ -58,25 +58,30 @@ void sh_outside_free(struct sh_outside *x)
 }
 
 /* A copy of the provider with what was fetched of it, while that is good. */
-static sh_err take_provider(struct sh_outside *x, struct sh_str id, bool cached)
+sh_err guard_x_take(struct sh_outside *x, struct sh_str id, int64_t good)
 {
     struct sh_guard *g = x->g;
-    const int64_t good = sh_mono_us(g->env->clock) - CACHE_S * US;
     sh_mutex_lock(&g->lock);
     const struct guard_provider *p = guard_provider_find(g, id);
     p = p != NULL && p->kind == GUARD_OIDC ? p : NULL;
     x->p = p == NULL || (p->disabled && x->purpose != SH_OUTSIDE_TRY) ? NULL
                                                                       : guard_provider_copy(g, p);
     sh_err err = p != NULL && x->p == NULL && !p->disabled ? SH_E_NOMEM : SH_OK;
-    if (x->p != NULL && cached && p->discovery_us > good && p->discovery.n > 0) {
+    if (x->p != NULL && p->discovery_us > good && p->discovery.n > 0) {
         err = sh_json_parse(p->discovery, BODY_MAX, &x->discovery, NULL);
     }
-    if (err == SH_OK && x->p != NULL && cached && p->jwks_us > good && p->jwks.n > 0) {
+    if (err == SH_OK && x->p != NULL && p->jwks_us > good && p->jwks.n > 0) {
         err = sh_json_parse(p->jwks, BODY_MAX, &x->jwks, NULL);
         x->jwks_us = p->jwks_us;
     }
     sh_mutex_unlock(&g->lock);
     return err;
+}
+
+/* What was fetched within the hour is good. */
+static sh_err take_provider(struct sh_outside *x, struct sh_str id)
+{
+    return guard_x_take(x, id, sh_mono_us(x->g->env->clock) - CACHE_S * US);
 }
 
 /* ---- BEGIN ---- */
@@ -176,8 +181,8 @@ sh_err sh_outside_begin(struct sh_guard *g, enum sh_outside_purpose purpose,
                         const struct sh_outside_ask *ask, struct sh_outside **out)
 {
     struct sh_outside *x = NULL;
-    SH_TRY(outside_new(g, purpose, &x));
-    sh_err err = take_provider(x, ask->provider, true);
+    SH_TRY(guard_x_new(g, purpose, &x));
+    sh_err err = take_provider(x, ask->provider);
     if (err == SH_OK && x->p == NULL) {
         (void)guard_x_fail(x, "provider_off", "There is no such provider, or it is disabled.");
     } else if (err == SH_OK && (!guard_copy(x->w.callback, sizeof x->w.callback, ask->callback) ||
@@ -210,7 +215,8 @@ static sh_err take_waiting(struct sh_outside *x, const struct sh_outside_ask *as
     SH_TRY(guard_browser_hash(g, ask->browser, key));
     sh_mutex_lock(&g->lock);
     struct guard_waiting *w = ask->browser.n == 0 ? NULL : guard_waiting_find(g, key);
-    if (w != NULL && !w->proved && sh_str_eqc(ask->provider, w->provider) &&
+    if (w != NULL && !w->proved && w->purpose != SH_OUTSIDE_SIGN_OUT &&
+        sh_str_eqc(ask->provider, w->provider) &&
         sh_bytes_eq_ct(sh_str_bytes(ask->state), sh_bytes_of(w->state, strlen(w->state)))) {
         x->w = *w;
         x->purpose = w->purpose;
@@ -245,10 +251,10 @@ sh_err sh_outside_return(struct sh_guard *g, const struct sh_outside_ask *ask,
                          struct sh_outside **out)
 {
     struct sh_outside *x = NULL;
-    SH_TRY(outside_new(g, SH_OUTSIDE_SIGN_IN, &x));
+    SH_TRY(guard_x_new(g, SH_OUTSIDE_SIGN_IN, &x));
     (void)guard_copy(x->peer, sizeof x->peer, ask->peer);
     (void)guard_copy(x->agent, sizeof x->agent, sh_str_sub(ask->agent, 0, GUARD_AGENT_MAX));
-    sh_err err = take_provider(x, ask->provider, true);
+    sh_err err = take_provider(x, ask->provider);
     err = err == SH_OK ? take_waiting(x, ask) : err;
     err = err == SH_OK ? take_answer(x, ask) : err;
     if (err != SH_OK && err != SH_E_DENIED) {
@@ -264,8 +270,8 @@ sh_err sh_outside_try(struct sh_guard *g, const struct sh_guard_at *at, struct s
 {
     struct sh_outside *x = NULL;
     SH_TRY(sh_guard_check(g, at->by, SH_PERM_PEOPLE_WRITE, at->tenant));
-    SH_TRY(outside_new(g, SH_OUTSIDE_TRY, &x));
-    sh_err err = take_provider(x, provider, false);
+    SH_TRY(guard_x_new(g, SH_OUTSIDE_TRY, &x));
+    sh_err err = guard_x_take(x, provider, INT64_MAX);
     if (err == SH_OK && (x->p == NULL || x->p->tenant != at->tenant)) {
         err = SH_E_NOTFOUND;
     }
@@ -322,8 +328,10 @@ static sh_err same_person(struct sh_outside *x, struct guard_entrant *e)
 static sh_err let_in(struct sh_outside *x, const struct guard_entrant *e)
 {
     const struct sh_sign_in_ask ask = {.peer = e->peer, .agent = e->agent};
-    const struct guard_way way = {
-        .no_code = true, .words = e->words, .provider = sh_str_c(x->p->id)};
+    const struct guard_way way = {.no_code = true,
+                                  .words = e->words,
+                                  .provider = sh_str_c(x->p->id),
+                                  .hint = sh_buf_str(&x->id_token)};
     x->stage = DONE;
     if (x->purpose == SH_OUTSIDE_CONFIRM) {
         const sh_err err = guard_session_confirm(x->g, x->w.session, NULL, &way, &x->session);
@@ -365,7 +373,7 @@ static sh_err run_stage(struct sh_outside *x)
     case DISCOVERY:
         return guard_x_discovery(x);
     case BEGIN:
-        return begin(x);
+        return x->purpose == SH_OUTSIDE_SIGN_OUT ? guard_x_end(x) : begin(x);
     case TOKEN:
         return guard_x_token(x);
     case KEYS:
@@ -393,7 +401,7 @@ static void audit_refused(struct sh_outside *x)
     int64_t wait_us = 0;
     char key[96];
     (void)guard_print(key, sizeof key, "outside refused %s", x->peer);
-    if (x->purpose == SH_OUTSIDE_TRY ||
+    if (x->purpose == SH_OUTSIDE_TRY || x->purpose == SH_OUTSIDE_SIGN_OUT ||
         (x->claims == NULL && sh_guard_throttle(x->g, sh_str_c(key), 1, 4, &wait_us) != SH_OK)) {
         return; /* nobody fills the chain from outside */
     }

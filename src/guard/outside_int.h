@@ -81,7 +81,8 @@ struct guard_provider {
         char value[GUARD_VALUE_CHARS];
         char role[SH_NAME_MAX + 1];
     } map[GUARD_MAP_MAX];
-    bool second; /* its word for a second factor is taken */
+    bool sign_out; /* who signs out here does so there as well, where it offers that */
+    bool second;   /* its word for a second factor is taken */
     char acr[GUARD_VALUE_CHARS];
     struct guard_directory ldap;
     struct guard_trust trust;
@@ -163,10 +164,11 @@ struct guard_discovery { /* views into the document */
     struct sh_str authorization;
     struct sh_str token;
     struct sh_str jwks;
-    struct sh_str userinfo; /* may be empty */
-    bool post_only;         /* client_secret_post, not basic */
-    bool says_issuer;       /* answers carry iss (RFC 9207) */
-    bool claims;            /* takes the parameter claims (Core 1.0, 5.5) */
+    struct sh_str userinfo;    /* may be empty */
+    struct sh_str end_session; /* may be empty */
+    bool post_only;            /* client_secret_post, not basic */
+    bool says_issuer;          /* answers carry iss (RFC 9207) */
+    bool claims;               /* takes the parameter claims (Core 1.0, 5.5) */
 };
 /* RFC 8414, 3.3 and OpenID Connect Discovery 1.0, 4.3. SH_E_PROTO with diag. */
 sh_err guard_discovery_read(const json_t *o, struct sh_str issuer, struct guard_discovery *out,
@@ -225,6 +227,14 @@ void guard_waiting_drop(struct sh_guard *g, struct guard_waiting *w);
 sh_err guard_browser_hash(const struct sh_guard *g, struct sh_str secret,
                           uint8_t out[SH_HASH_BYTES]);
 
+/* outside_end.c: the ID token of a session, in memory only, while it is no longer than that. Under
+ * lock. */
+enum { GUARD_HINT_MAX = 4096 };
+struct guard_session;
+void guard_hint_take(struct sh_guard *g, struct guard_session *s, struct sh_str token);
+void guard_hint_drop(struct sh_guard *g, struct guard_session *s);
+void guard_hints_drop(struct sh_guard *g); /* of all sessions */
+
 /* ---- session.c, account.c, authkey.c ---- */
 
 /* By what somebody comes in, when not by a password (NULL). */
@@ -232,6 +242,7 @@ struct guard_way {
     bool no_code;      /* our own second factor is not asked for */
     const char *words; /* for the audit entry */
     struct sh_str provider;
+    struct sh_str hint; /* the ID token, for signing out there; may be empty */
 };
 /* As proving the password once more does, for the session of this hash. ask NULL: no code is
  * needed. SH_E_STATE: it is gone. Takes the locks. */

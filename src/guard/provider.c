@@ -87,6 +87,8 @@ static void write_common(const struct guard_provider *p, struct sh_jw *w)
         put_text(w, "client_id", p->client);
         put_text(w, "scopes", p->scopes);
         put_text(w, "acr_values", p->acr);
+        sh_jw_key(w, "sign_out");
+        sh_jw_bool(w, p->sign_out);
     }
     put_text(w, "name_claim", p->name_claim);
     write_roles(p, w);
@@ -290,6 +292,7 @@ static sh_err read_oidc(const json_t *o, struct guard_provider *p, struct sh_dia
         return guard_provider_bad(diag, "/client_id", "The client id is a text of 1 to 255 bytes.",
                                   "The provider gives it when Songhua is registered there.");
     }
+    p->sign_out = sh_json_get_bool(o, "sign_out", p->sign_out);
     if (!guard_take_text(o, "scopes", p->scopes, sizeof p->scopes) ||
         !guard_take_text(o, "name_claim", p->name_claim, sizeof p->name_claim) ||
         p->name_claim[0] == '\0' ||
@@ -363,6 +366,7 @@ void guard_provider_defaults(struct guard_provider *p)
         guard_trust_defaults(p);
         return;
     }
+    p->sign_out = true;
     memcpy(p->scopes, "openid profile", sizeof "openid profile");
     memcpy(p->name_claim, "preferred_username", sizeof "preferred_username");
     memcpy(p->roles_claim, "groups", sizeof "groups");
@@ -374,6 +378,7 @@ sh_err guard_provider_load(struct sh_guard *g, const json_t *o)
     if (p == NULL) {
         return SH_E_NOMEM;
     }
+    p->sign_out = true; /* of those that were stored without it too */
     p->tenant = (uint32_t)sh_json_get_i64(o, "tenant", 0);
     p->created_us = sh_json_get_i64(o, "created", 0);
     p->revision = (uint64_t)sh_json_get_i64(o, "revision", 0);

@@ -62,6 +62,7 @@ void guard_session_free(struct sh_guard *g, struct guard_session *s)
 {
     (void)sh_map_del(&g->sessions, hash_key(s->hash));
     guard_subject_free(g, s->slot);
+    guard_hint_drop(g, s);
     sh_mem_free(g->env->alloc, s);
 }
 
@@ -337,6 +338,9 @@ sh_err guard_session_new(struct sh_guard *g, uint32_t tenant, struct sh_str name
     sh_mutex_lock(&g->lock);
     if (err == SH_OK) {
         session_begin(g, &n, out);
+        if (way != NULL) {
+            guard_hint_take(g, n.session, way->hint);
+        }
     } else if (n.session != NULL) {
         guard_session_free(g, n.session);
     }

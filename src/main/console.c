@@ -102,6 +102,9 @@ static void apply(struct node *n, const struct sh_config *c)
     sh_history_set_cold_after(n->history, cold);
     sh_gate_set_max_future(n->gate, sh_config_int(c, "history.max_future"));
     sh_gate_set_late(n->gate, sh_config_int(c, "history.late"));
+    err = err != SH_OK ? err
+                       : sh_api_set_signin(n->api, sh_config_get(c, "signin.url"),
+                                           sh_config_get(c, "signin.allow"));
     sh_api_set_slow(n->api, sh_config_int(c, "api.slow"));
     keeper_set(n, c);
     if (err != SH_OK) {

@@ -135,13 +135,13 @@ const struct sh_config_key node_keys[] = {
      "页面和导出的工作簿从哪一分类起加水印（姓名、时间、地址末段）：off 不加、important "
      "重要及以上、core 核心、all 全部。",
      "off,important,core,all"},
-    {"signin.url", SH_CONFIG_TEXT, "", 0, 0, false, false, false,
+    {"signin.url", SH_CONFIG_TEXT, "", 0, 0, true, false, false,
      "https://host:port by which browsers reach the console, for the callback of OpenID Connect; "
      "empty = as each browser asks.",
      "浏览器访问控制台的 https://主机:端口，用作统一认证（OpenID "
      "Connect）的回调地址；留空则按浏览器的访问地址。",
      NULL},
-    {"signin.allow", SH_CONFIG_TEXT, "", 0, 0, false, false, false,
+    {"signin.allow", SH_CONFIG_TEXT, "", 0, 0, true, false, false,
      "Private or loopback addresses and ranges, by comma, that calls to providers of sign-in and "
      "directories may go to, e.g. 10.1.2.0/24; empty = public ones only.",
      "统一认证服务或目录（LDAP）在内网时，允许访问的地址或网段，以逗号分隔，例如 "

@@ -338,6 +338,8 @@ static bool set_request(struct sh_http_call *call, const struct sh_http_call_opt
         curl_easy_setopt(e, CURLOPT_REDIR_PROTOCOLS_STR, "http,https") == CURLE_OK &&
         curl_easy_setopt(e, CURLOPT_PROXY, "") == CURLE_OK && /* not the environment's */
         curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+        curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, o->fresh ? 1L : 0L) == CURLE_OK &&
+        curl_easy_setopt(e, CURLOPT_FORBID_REUSE, o->fresh ? 1L : 0L) == CURLE_OK &&
         curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
         curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)((timeout + 999) / 1000)) == CURLE_OK &&
         curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, o->max_redirects > 0 ? 1L : 0L) == CURLE_OK &&

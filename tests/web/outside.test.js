@@ -162,6 +162,18 @@ test.runIf(real)('a dangerous act is confirmed in a window of the provider', asy
   expect(refused).toBe(2);
 });
 
+test.runIf(real)('signing out here signs out at the provider, and comes back', async () => {
+  await go('/account');
+  await page.waitForSelector('.shell');
+  await page.locator('header.top').getByRole('button', { name: /(^|\s)li$/ }).click();
+  await page.getByRole('menuitem', { name: '退出登录' }).click();
+  await page.getByRole('button', { name: 'Yes, sign me out' }).click(); // the provider's own page
+  await page.getByText('您已退出登录，也已退出统一认证。').waitFor();
+  await page.getByRole('button', { name: '使用“集团账号”登录' }).click();
+  await page.waitForSelector('#login'); // whoever comes next is asked who he is
+  await go('/');
+});
+
 test('the pages made no faults', () => {
   expect(faults).toEqual([]);
 });

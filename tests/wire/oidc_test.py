@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.parse
 
-from songhua import ROOT, Problem, Songhua, free_ports, skip
+from songhua import PASSWORD, ROOT, Problem, Songhua, free_ports, skip
 
 SECRET = "a secret: with %signs/and+more"
 LI = "Jilin-Songhua-river-7"
@@ -186,6 +186,59 @@ def linked(s):
     return b
 
 
+def leaving(s, peer):
+    """Signing out here signs out there as well (RP-Initiated Logout 1.0)."""
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+
+    def out(b):
+        b.who()
+        status, answer = b.api("DELETE", "sessions/current")
+        check("ended here at once", b.name(), None)
+        return status, answer and answer["sign_out"]
+
+    def asked_there(b):
+        """Does the provider ask who sits there?"""
+        where = b.ours("/api/v1/sign-in/corp/start")
+        for _ in range(6):
+            status, to, text = b.hop(where)
+            if status == 200 or to is None:
+                return "<form" in text
+            if to.startswith(b.ours("/api/v1/sign-in/corp/callback")):
+                return False
+            where = to
+        return sys.exit("no end of it")
+
+    b = in_as(s, "corp")
+    check("signed in there", asked_there(b), False)
+    status, url = out(b)
+    asked = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query))
+    check("where to", (status, url.split("?")[0], sorted(asked)),
+          (200, peer.issuer + "/session/end", ["client_id", "id_token_hint", "post_logout_redirect_uri", "state"]))
+    check("and back", (asked["client_id"], asked["post_logout_redirect_uri"]), ("songhua", b.ours("/api/v1/sign-in/corp/signed-out")))
+    check("still signed in there", asked_there(b), False)
+    status, url = out(in_again := in_as(s, "corp"))
+    b = in_again
+    xsrf = re.search('name="xsrf" value="([^"]+)"', b.hop(url, cross=True)[2]).group(1)
+    back = b.hop(peer.issuer + "/session/end/confirm", "POST", urllib.parse.urlencode({"xsrf": xsrf, "logout": "yes"}), form)[1]
+    check("the provider sends it back", back.split("?")[0], b.ours("/api/v1/sign-in/corp/signed-out"))
+    check("another browser", Browser(s).hop(back, cross=True)[1], b.ours("/"))
+    check("a changed state", b.hop(re.sub("state=[^&]*", "state=x", back), cross=True)[1], b.ours("/"))
+    check("no way in by it", b.hop(back.replace("signed-out", "callback") + "&code=x", cross=True)[1], b.ours("/#sign-in=state"))
+    check("ours", b.hop(back, cross=True)[1], b.ours("/#sign-in=signed_out"))
+    check("once", b.hop(back, cross=True)[1], b.ours("/"))
+    check("the next one is asked who he is", asked_there(b), True)
+    b = in_as(s, "corp")
+    s.stop()
+    s.start()
+    status, url = out(b)
+    check("after a restart without the token", (status, "id_token_hint" in url, "client_id=songhua" in url), (200, False, True))
+    put(s, "corp", sign_out=False)
+    check("as it is set", out(in_as(s, "corp")), (204, None))
+    put(s, "corp", sign_out=True)
+    check("not for who came by a password", s.raw("DELETE", "/api/v1/sessions/current", None, {"Authorization": "Bearer " + s.post(
+        "/api/v1/sessions", {"user": "admin", "password": PASSWORD})["token"]})[0], 204)
+
+
 def made(s):
     check("made with its roles", in_as(s, "es", "wang").who()["user"]["roles"], ["viewer"])
     check("and stays who it is", in_as(s, "es", "wang").name(), "wang")
@@ -281,7 +334,9 @@ def hostile(s, peer):
     nxt("")
     check("good as it is", in_as(s, "evil", want="/#sign-in=name_taken").name(), None)
     s.call("POST", "/api/v1/people/li/identities", {"provider": "evil", "subject": "id-of-li"})
-    check("good", in_as(s, "evil").name(), "li")
+    b = in_as(s, "evil")
+    check("good", b.name(), "li")
+    check("no way to sign out there", b.api("DELETE", "sessions/current")[0], 204)
     for what, why in (
         ("nonce", "token_nonce"), ("no_nonce", "token_nonce"), ("audience", "token_audience"), ("two_audiences", "token_audience"),
         ("azp", "token_audience"), ("issuer", "token_issuer"), ("expired", "token_expired"), ("future", "clock"), ("no_sub", "token"),
@@ -371,6 +426,16 @@ def inside(s, peer):
     s.sign_in()
     check("try", s.post("/api/v1/identity-providers/evil/try", None)["code"], "address")
     in_as(s, "evil", want="/#sign-in=address")
+    allow = lambda value: s.call("PATCH", "/api/v1/config", {"set": {"signin.allow": value}})  # noqa: E731
+    allow("10.0.0.0/8,127.0.0.1")
+    check("allowed without a restart", s.post("/api/v1/identity-providers/evil/try", None)["good"], True)
+    allow(None)
+    check("and no longer", s.post("/api/v1/identity-providers/evil/try", None)["code"], "address")
+    s.call("PATCH", "/api/v1/config", {"set": {"signin.url": "https://console.plant.cn/"}})
+    check("where browsers reach us, without a restart", s.get("/api/v1/identity-providers")["signed_out"],
+          "https://console.plant.cn/api/v1/sign-in/{id}/signed-out")
+    s.call("PATCH", "/api/v1/config", {"set": {"signin.url": None}})
+    check("taken back", s.get("/api/v1/identity-providers")["callback"], f"http://127.0.0.1:{s.http}/api/v1/sign-in/{{id}}/callback")
     check("the stored secret outlives the restart", s.get("/api/v1/identity-providers/evil")["has_secret"], True)
 
 
@@ -416,6 +481,7 @@ def run(s, peer):
     keep, s.sign_in = s.token, lambda: setattr(s, "token", keep)
     providers(s, peer)
     linked(s)
+    leaving(s, peer)
     made(s)
     secret = confirming(s)
     second(s, secret)

@@ -46,7 +46,9 @@ static void test_text_is_cut_at_a_whole_character(void **state)
     slow_text(&e, SLOW_SQL, sh_str_of(text, SLOW_TEXT));
     assert_int_equal(e.ntext, SLOW_TEXT);
     assert_false(e.cut);
-    memcpy(text + SLOW_TEXT - 2, "\xe6\xb3\xb5", 3); /* its last byte is beyond the bound */
+    text[SLOW_TEXT - 2] = (char)0xe6; /* a character whose last byte is beyond the bound */
+    text[SLOW_TEXT - 1] = (char)0xb3;
+    text[SLOW_TEXT] = (char)0xb5;
     slow_text(&e, SLOW_SQL, sh_str_of(text, sizeof text));
     assert_true(e.cut);
     assert_int_equal(e.ntext, SLOW_TEXT - 2);

@@ -26,6 +26,8 @@ export interface OidcProvider extends ProviderBase {
   client_id: string;
   scopes: string;
   acr_values: string;
+  /** Who signs out here does so there as well, where it offers that. */
+  sign_out: boolean;
 }
 export interface DirectoryProvider extends ProviderBase {
   kind: 'ldap';

@@ -1,6 +1,6 @@
 import { createContext, useCallback, useContext, useEffect, useMemo, useState } from 'react';
 import type { ReactNode } from 'react';
-import { asProblem, get, post, remove, Problem, setCsrf, whenSignedOut } from '../api/client';
+import { asProblem, call, get, post, Problem, setCsrf, whenSignedOut } from '../api/client';
 import type { Session } from '../api/types';
 import type { Assertion } from '../api/webauthn';
 import { hasChosenLanguage, setLanguage, t } from '../i18n';
@@ -96,7 +96,9 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   const refresh = useCallback(async () => enter(await get<Session>('sessions/current')), [enter]);
   const signOut = useCallback(async () => {
     try {
-      await remove('sessions/current');
+      // By a provider: the browser goes there to sign out as well, and comes back.
+      const { data } = await call<{ sign_out?: string } | null>('DELETE', 'sessions/current');
+      if (data?.sign_out) location.assign(data.sign_out);
     } finally {
       leave();
     }

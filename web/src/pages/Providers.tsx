@@ -100,10 +100,13 @@ function OidcFields({ row }: { row: Provider | null }) {
   );
 }
 
-function OidcSecond() {
+function OidcSecond({ signedOut }: { signedOut: string }) {
   const second = Form.useWatch<Provider['second_factor'] | undefined>('second_factor') ?? 'own';
   return (
     <>
+      <Form.Item name="sign_out" label={t('provider.signOut')} valuePropName="checked" extra={t('provider.signOutHint', { url: signedOut })}>
+        <Switch size="small" />
+      </Form.Item>
       <Form.Item name="second_factor" label={t('provider.second')}>
         <Select options={(['own', 'provider'] as const).map((value) => ({ value, label: t(`providerSecond.${value}`) }))} />
       </Form.Item>
@@ -171,7 +174,7 @@ function Fields({ row, callback }: { row: Provider | null; callback: string }) {
           <MapRows />
         </>
       ) : null}
-      {kind === 'oidc' ? <OidcSecond /> : null}
+      {kind === 'oidc' ? <OidcSecond signedOut={callback.replace('{id}/callback', `${id || '<id>'}/signed-out`)} /> : null}
       {row ? (
         <Form.Item name="disabled" label={t('provider.off')} valuePropName="checked" extra={t('provider.offHint')}>
           <Switch size="small" />
@@ -190,6 +193,7 @@ const fresh: Partial<Values> = {
   roles_claim: 'groups',
   map: [],
   second_factor: 'own',
+  sign_out: true,
 };
 
 const freshOf: Record<Provider['kind'], Partial<Members>> = { oidc: fresh, ldap: directoryFresh, certificate: certificateFresh };

@@ -111,8 +111,9 @@ export function SignIn() {
               }
             />
           ) : null}
+          {why === 'signed_out' && !problem ? <p role="status">{t('outside.signedOut')}</p> : null}
           <ProblemView
-            problem={problem?.code === 'code_needed' ? null : (problem ?? linkProblem ?? (why ? outsideProblem(why) : null))}
+            problem={problem?.code === 'code_needed' ? null : (problem ?? linkProblem ?? (why && why !== 'signed_out' ? outsideProblem(why) : null))}
           />
           <Button type="primary" size="large" htmlType="submit" block loading={busy}>
             {t('signIn.do')}

@@ -5,7 +5,7 @@ import { certificateEntered, certificateTrial, FRESH_CERTIFICATE } from './certi
 const FRESH = {
   kind: 'oidc',
   scopes: 'openid profile', name_claim: 'preferred_username', people: 'linked', roles: [], roles_claim: 'groups', map: [],
-  second_factor: 'own', acr_values: '', zh: '', en: '', disabled: false,
+  second_factor: 'own', acr_values: '', sign_out: true, zh: '', en: '', disabled: false,
 };
 
 const FRESH_DIRECTORY = {
@@ -60,7 +60,8 @@ export const outsideRoutes = {
     this.providers ??= [];
     const at = this.providers.findIndex((p) => p.id === rest[0]);
     if (rest[0] === undefined && req.method === 'GET') {
-      return answer(res, 200, { items: this.providers, next: null, callback: `http://${req.headers.host}/api/v1/sign-in/{id}/callback` });
+      return answer(res, 200, { items: this.providers, next: null, callback: `http://${req.headers.host}/api/v1/sign-in/{id}/callback`,
+        signed_out: `http://${req.headers.host}/api/v1/sign-in/{id}/signed-out` });
     }
     if (rest[0] !== undefined && at < 0) throw notFound(rest[0]);
     if (rest[1] === 'try' && this.providers[at].kind === 'ldap') return answer(res, 200, directoryTrial(this.providers[at], json()));

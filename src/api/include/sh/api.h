@@ -168,6 +168,9 @@ const struct sh_http_handler *sh_api_handler(void);
 void sh_api_drained(struct sh_api *a);
 /* What takes longer from now on is listed; 0 = off. Any thread. */
 void sh_api_set_slow(struct sh_api *a, int64_t over_us);
+/* signin.url and signin.allow from now on; copied. SH_E_NOMEM: they stay as they were. Any thread.
+ */
+SH_MUST_CHECK sh_err sh_api_set_signin(struct sh_api *a, struct sh_str url, struct sh_str allow);
 /* A statement of another protocol ended: kept when it was slow. Texts are borrowed. Any thread. */
 struct sh_api_statement {
     struct sh_principal by;

@@ -1,8 +1,7 @@
 /* outside.h - people who prove themselves to somebody else, by OpenID Connect (Core 1.0, code flow
- * with PKCE, RFC 7636): the providers, who of us is whom there, and the exchange by which one comes
- * in. The exchange does no I/O: it says what to fetch and is given what came.
- * Threads, ownership and errors as guard.h has them.
- * SPDX-License-Identifier: Apache-2.0 */
+ * with PKCE, RFC 7636; RP-Initiated Logout 1.0): the providers, who of us is whom there, and the
+ * exchange by which one comes in. The exchange does no I/O: it says what to fetch and is given what
+ * came. Threads, ownership and errors as guard.h has them. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SH_OUTSIDE_H
 #define SH_OUTSIDE_H
 
@@ -58,7 +57,8 @@ SH_MUST_CHECK sh_err sh_guard_identity_remove(struct sh_guard *g, const struct s
 enum sh_outside_purpose {
     SH_OUTSIDE_SIGN_IN, /* makes a session */
     SH_OUTSIDE_CONFIRM, /* proves once more who sits there, for dangerous acts */
-    SH_OUTSIDE_TRY      /* can the provider be talked to? */
+    SH_OUTSIDE_TRY,     /* can the provider be talked to? */
+    SH_OUTSIDE_SIGN_OUT /* out of a session that came by it */
 };
 /* Borrowed until the call returns. */
 struct sh_outside_ask {
@@ -91,6 +91,15 @@ SH_MUST_CHECK sh_err sh_outside_return(struct sh_guard *g, const struct sh_outsi
 /* people.write. SH_E_NOTFOUND, SH_E_DENIED as well. */
 SH_MUST_CHECK sh_err sh_outside_try(struct sh_guard *g, const struct sh_guard_at *at,
                                     struct sh_str provider, struct sh_outside **out);
+/* Signing out at the provider by which ask->session (a token) came, before that session ends here.
+ * ask->callback: where browsers reach the doors, ".../sign-in". SH_E_NOTFOUND: there is no such
+ * session, it came otherwise, or the provider is not to be asked. Where it goes is
+ * sh_outside_location. Refused as "no_sign_out": the provider does not offer it. Fast. */
+SH_MUST_CHECK sh_err sh_outside_sign_out(struct sh_guard *g, const struct sh_outside_ask *ask,
+                                         struct sh_outside **out);
+/* The provider sent the browser back with `state`: does it belong to a sign-out of this browser?
+ * Uses it up. Fast. */
+bool sh_guard_signed_out(struct sh_guard *g, const struct sh_outside_ask *ask);
 void sh_outside_free(struct sh_outside *x); /* NULL is accepted */
 /* SH_E_AGAIN: fetch this, give it to sh_outside_fetched, call again. SH_OK: done: the browser goes
  * to sh_outside_location; after a sign-in there is a session (or a code is asked for, see

@@ -34,6 +34,7 @@ struct sh_http_call_opts {
     size_t answer_max;      /* [1 MiB] */
     int64_t timeout_us;     /* everything together [30 s] */
     unsigned max_redirects; /* 0 = none are followed */
+    bool fresh;             /* a connection of its own, so that `allow` is asked anew */
 };
 
 /* Borrowed for the callback. */
