@@ -1,6 +1,6 @@
 import react from '@vitejs/plugin-react';
+import { runnerImport } from 'vite';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
-import { words } from './src/i18n/words';
 
 // Where `npm run dev` finds the API: the mock unless SONGHUA_URL names a running platform.
 const api = process.env.SONGHUA_URL ?? 'http://127.0.0.1:8089';
@@ -9,8 +9,9 @@ const api = process.env.SONGHUA_URL ?? 'http://127.0.0.1:8089';
 const wordTables: NonNullable<ViteUserConfig['plugins']>[number] = {
   name: 'word-tables',
   resolveId: (id: string) => (id.startsWith('virtual:words/') ? `\0${id}` : undefined),
-  load(id: string) {
+  async load(id: string) {
     if (!id.startsWith('\0virtual:words/')) return undefined;
+    const { words } = (await runnerImport<typeof import('./src/i18n/words')>('./src/i18n/words.ts')).module;
     const which = id.endsWith('/zh') ? 0 : 1;
     const table = Object.fromEntries(Object.entries(words).map(([key, both]) => [key, both[which]]));
     return `export default JSON.parse(${JSON.stringify(JSON.stringify(table))});`;

@@ -777,7 +777,7 @@ const struct api_route api_routes[] = {
      API_F_REPEAT | API_F_PARTS | API_F_ASKS, api_history_calculate,
      "Expressions over the history of points.", "计算序列：对点位历史求表达式", NULL, CALCULATE},
     {SH_HTTP_POST, V1 "history/calculate/export", "exportCalculated", SH_PERM_HISTORY_READ,
-     API_F_OWN_TYPE | API_F_REPEAT | API_F_PARTS, api_history_calculate_export,
+     API_F_OWN_TYPE | API_F_REPEAT | API_F_PARTS | API_F_ASKS, api_history_calculate_export,
      "Calculated series as a CSV file.", "导出计算序列（CSV）", NULL, CALCULATE},
     {SH_HTTP_GET, V1 "expressions", "listFunctions", SH_PERM_HISTORY_READ, API_F_PARTS,
      api_expressions, "Functions of the language of expressions.", "表达式可用的函数", NULL, NULL},
