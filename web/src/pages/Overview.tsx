@@ -1,3 +1,4 @@
+import { Button } from 'antd';
 import type { ReactNode } from 'react';
 import type { AuditEntry, Overview as Data, Page, WholeNode } from '../api/types';
 import { useLive } from '../api/useLive';
@@ -202,7 +203,9 @@ export function Overview() {
         actions={
           <span className="dim">
             {data.slow && data.slow.over_ms > 0 && may('metrics.read') ? (
-              <a href="/slow" className={data.slow.count > 0 ? 'warn' : 'dim'}>{t('overview.slow', { n: count(data.slow.count) })}</a>
+              <Button size="small" href="/slow" className={data.slow.count > 0 ? 'warn' : 'dim'}>
+                {t('overview.slow', { n: count(data.slow.count) })}
+              </Button>
             ) : null}{' '}
             {data.uptime_s === undefined ? null : t('overview.version', { version: data.version, up: span(data.uptime_s) })}
           </span>
