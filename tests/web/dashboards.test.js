@@ -163,10 +163,12 @@ describe('looking at one', () => {
 
   test('nothing is polled, and after a break of the stream the lines are read anew', async () => {
     const board = await make('break', [at('a', 'chart', 0, 0, 12, 6, { points: names }), at('b', 'value', 0, 6, 3, 3, { points: [names[0]] })]);
+    const notes = page.waitForResponse((r) => r.url().includes('/notes?')); // asked once, when the lines are there
     await go(`/dashboards/${board.id}`);
     const chart = page.locator('[data-widget=a] .widget-chart');
     const newest = async () => Number(await chart.getAttribute('data-newest'));
     await until(newest, (n) => n > 0, 'lines');
+    await notes;
     const asked = [];
     page.on('request', (r) => asked.push(r.url()));
     const then = await newest();
