@@ -1,6 +1,6 @@
 // What the browser tests share: Chromium, a platform (the mock, or the real one named by
 // SONGHUA_URL with SONGHUA_ADMIN_PASSWORD), signing in, and watching for faults of the page.
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -78,6 +78,18 @@ export async function signIn(page, url, language = 'zh') {
   await page.fill('#password', password);
   await page.click('button[type=submit]');
   await page.waitForSelector('.shell');
+}
+
+/** Lists of antd that are shut stay in the document. */
+export const SHUT_LISTS = { exclude: ['.ant-select-dropdown'] };
+
+/** What axe-core finds serious on the page as it stands; not run as a script of the page: its content policy refuses those. */
+export async function axeFindings(page, where) {
+  await page.evaluate(`${readFileSync(axePath, 'utf8')}; 0`);
+  return page.evaluate(async (on) => {
+    const { violations } = await window.axe.run(on ?? document, { resultTypes: ['violations'] });
+    return violations.filter((v) => v.impact === 'serious' || v.impact === 'critical').map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(' ')}`);
+  }, where);
 }
 
 /** A call to the API as the signed-in person, from inside the page. */

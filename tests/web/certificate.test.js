@@ -1,11 +1,11 @@
 // Signing in by a certificate: entered with its trust list and tried by an administrator; bound by the person on the account page; used on the
 // sign-in page, and to confirm a dangerous act. On the real platform openssl makes the SM2 authority, the certificate and every signature.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { api, axePath, openPage, password, real, signIn, startBrowser, startPlatform } from './browser.js';
+import { api, SHUT_LISTS, axeFindings, openPage, password, real, signIn, startBrowser, startPlatform } from './browser.js';
 
 const ID = 'distid:1234567812345678';
 const folder = mkdtempSync(join(tmpdir(), 'songhua-certificate-'));
@@ -16,17 +16,8 @@ let browser;
 let page;
 let faults;
 const go = (path) => page.goto(platform.url + path);
-const script = readFileSync(axePath, 'utf8');
 
-async function axe() {
-  await page.evaluate(`${script}; 0`);
-  const bad = await page.evaluate(async () => {
-    const but = { exclude: ['.ant-select-dropdown'] }; // the lists of antd, when they are shut
-    const { violations } = await window.axe.run(but, { resultTypes: ['violations'] });
-    return violations.filter((v) => v.impact === 'serious' || v.impact === 'critical').map((v) => `${v.id} ${v.nodes[0]?.html}`);
-  });
-  expect(bad).toEqual([]);
-}
+const axe = async () => expect(await axeFindings(page, SHUT_LISTS)).toEqual([]);
 
 function makeCertificates() {
   for (const name of ['ca', 'li', 'other']) openssl('ecparam', '-genkey', '-name', 'SM2', '-noout', '-out', at(`${name}.key`));

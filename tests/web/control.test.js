@@ -1,6 +1,5 @@
 // Telling a device what to do, and what it is meant to be set to, in headless Chromium against the mock or (SONGHUA_URL) the real binary.
-import { readFileSync } from 'node:fs';
-import { api, axePath, openPage, signIn, startBrowser, startPlatform, until } from './browser.js';
+import { api, axeFindings, openPage, signIn, startBrowser, startPlatform, until } from './browser.js';
 
 let platform;
 let browser;
@@ -36,15 +35,7 @@ afterEach(() => {
 const open = (tab) => page.goto(`${platform.url}/devices/${encodeURIComponent(device.id)}?tab=${tab}`);
 const button = (name) => page.getByRole('button', { name: new RegExp(`^${[...name].join('\\s?')}$`) });
 const modal = () => page.locator('.ant-modal');
-const script = readFileSync(axePath, 'utf8');
-async function axe() {
-  await page.evaluate(`${script}; 0`);
-  const bad = await page.evaluate(async () => {
-    const { violations } = await window.axe.run(document, { resultTypes: ['violations'] });
-    return violations.filter((v) => v.impact === 'serious' || v.impact === 'critical').map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(' ')}`);
-  });
-  expect(bad).toEqual([]);
-}
+const axe = async () => expect(await axeFindings(page)).toEqual([]);
 async function choose() {
   await page.locator('#command-what').click();
   await page.keyboard.type(property.id);

@@ -2,9 +2,8 @@
 // Chromium signs in with the account of a real slapd, confirms by its password, and reads that the password lives there.
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { api, axePath, openPage, real, signIn, startBrowser, startPlatform } from './browser.js';
+import { api, SHUT_LISTS, axeFindings, openPage, real, signIn, startBrowser, startPlatform } from './browser.js';
 
 let platform;
 let browser;
@@ -14,17 +13,8 @@ let slapd;
 let directory = { tls: 636, ca: '', base: 'dc=plant,dc=cn', people: 'ou=people,dc=plant,dc=cn', service: 'cn=songhua,ou=services,dc=plant,dc=cn',
   service_password: 'x', password: 'Directory-river-7' };
 const go = (path) => page.goto(platform.url + path);
-const script = readFileSync(axePath, 'utf8');
 
-async function axe() {
-  await page.evaluate(`${script}; 0`);
-  const bad = await page.evaluate(async () => {
-    const but = { exclude: ['.ant-select-dropdown'] }; // the lists of antd, when they are shut
-    const { violations } = await window.axe.run(but, { resultTypes: ['violations'] });
-    return violations.filter((v) => v.impact === 'serious' || v.impact === 'critical').map((v) => `${v.id} ${v.nodes[0]?.html}`);
-  });
-  expect(bad).toEqual([]);
-}
+const axe = async () => expect(await axeFindings(page, SHUT_LISTS)).toEqual([]);
 
 beforeAll(async () => {
   platform = await startPlatform();

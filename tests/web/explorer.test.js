@@ -1,6 +1,6 @@
 // What the history explorer tells beside its lines, in headless Chromium against the mock or (SONGHUA_URL) the real binary: data quality, notes, workbooks.
 import { readFileSync } from 'node:fs';
-import { api, axePath, historyPath, openPage, real, signIn, startBrowser, startPlatform, until } from './browser.js';
+import { api, axeFindings, historyPath, openPage, real, signIn, startBrowser, startPlatform, until } from './browser.js';
 
 let platform;
 let browser;
@@ -54,15 +54,7 @@ const button = (name) => page.getByRole('button', { name: new RegExp(`^${[...nam
 const query = () => new URL(page.url()).searchParams;
 
 
-const script = readFileSync(axePath, 'utf8');
-async function axe() {
-  await page.evaluate(`${script}; 0`); // not as a script of the page: its content policy refuses those
-  const bad = await page.evaluate(async () => {
-    const { violations } = await window.axe.run(document, { resultTypes: ['violations'] });
-    return violations.filter((v) => v.impact === 'serious' || v.impact === 'critical').map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(' ')}`);
-  });
-  expect(bad).toEqual([]);
-}
+const axe = async () => expect(await axeFindings(page)).toEqual([]);
 
 describe('data quality', () => {
   const intervals = () => page.locator('.flaw-band').first().getAttribute('data-intervals', { timeout: 5000 }).then(Number);

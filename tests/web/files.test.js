@@ -3,7 +3,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { api, axePath, openPage, real, signIn, startBrowser, startPlatform, until } from './browser.js';
+import { api, axeFindings, openPage, real, signIn, startBrowser, startPlatform, until } from './browser.js';
 
 const mark = `fl-${Date.now().toString(36)}`;
 const [device, asset, model] = [`${mark}-pump`, `${mark}-line`, `${mark}-model`];
@@ -50,15 +50,7 @@ const row = (name) => rows().filter({ hasText: name });
 const choose = (...paths) => page.locator('.files input[type=file]').setInputFiles(paths);
 const button = (scope, name) => scope.getByRole('button', { name: new RegExp(`^${[...name].join('\\s?')}$`) });
 
-const script = readFileSync(axePath, 'utf8');
-async function axe() {
-  await page.evaluate(`${script}; 0`);
-  const bad = await page.evaluate(async () => {
-    const { violations } = await window.axe.run(document, { resultTypes: ['violations'] });
-    return violations.filter((v) => v.impact === 'serious' || v.impact === 'critical').map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(' ')}`);
-  });
-  expect(bad).toEqual([]);
-}
+const axe = async () => expect(await axeFindings(page)).toEqual([]);
 
 test('nothing yet: says what to do; files are chosen and stored', async () => {
   await open();

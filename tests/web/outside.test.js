@@ -4,9 +4,8 @@
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { api, axePath, openPage, real, signIn, startBrowser, startPlatform, until } from './browser.js';
+import { api, axeFindings, openPage, real, signIn, startBrowser, startPlatform, until } from './browser.js';
 
 let platform;
 let browser;
@@ -24,15 +23,7 @@ async function freePort() {
   return port;
 }
 
-const script = readFileSync(axePath, 'utf8');
-async function axe() {
-  await page.evaluate(`${script}; 0`); // not as a script of the page: its content policy refuses those
-  const bad = await page.evaluate(async () => {
-    const { violations } = await window.axe.run(document, { resultTypes: ['violations'] });
-    return violations.filter((v) => v.impact === 'serious' || v.impact === 'critical').map((v) => v.id);
-  });
-  expect(bad).toEqual([]);
-}
+const axe = async () => expect(await axeFindings(page)).toEqual([]);
 
 beforeAll(async () => {
   platform = await startPlatform();

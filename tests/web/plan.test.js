@@ -1,11 +1,11 @@
 // Plan and map of the plant in the console, against the mock or (SONGHUA_URL) the real binary: a picture becomes a plan, devices are placed
 // by dragging, by button and by keys, undone, saved, live; many markers; the map fits, gathers, opens devices, keeps the filter.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deflateSync } from 'node:zlib';
-import { api, axePath, openPage, real, signIn, startBrowser, startPlatform, until } from './browser.js';
+import { api, axeFindings, openPage, real, signIn, startBrowser, startPlatform, until } from './browser.js';
 
 const mark = `pl-${Date.now().toString(36)}`;
 const [line, pump, fan] = [`${mark}-line`, `${mark}-pump`, `${mark}-fan`];
@@ -68,15 +68,7 @@ const open = async () => {
   await page.locator('.stage img').waitFor();
 };
 
-const script = readFileSync(axePath, 'utf8');
-async function axe() {
-  await page.evaluate(`${script}; 0`);
-  const bad = await page.evaluate(async () => {
-    const { violations } = await window.axe.run(document, { resultTypes: ['violations'] });
-    return violations.filter((v) => v.impact === 'serious' || v.impact === 'critical').map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(' ')}`);
-  });
-  expect(bad).toEqual([]);
-}
+const axe = async () => expect(await axeFindings(page)).toEqual([]);
 
 describe('plan', () => {
   test('from the list by the switch; the tree chooses whose; a picture becomes the plan', async () => {

@@ -1,9 +1,7 @@
 // Templates of devices and series of ids in headless Chromium, on the mock or the real binary.
-import { readFileSync } from 'node:fs';
-import { api, axePath, openPage, signIn, startBrowser, startPlatform, until } from './browser.js';
+import { api, axeFindings, openPage, signIn, startBrowser, startPlatform, until } from './browser.js';
 
 const mark = `t${Date.now().toString(36)}`;
-const script = readFileSync(axePath, 'utf8');
 let platform;
 let browser;
 let page;
@@ -30,14 +28,7 @@ afterEach(() => {
 
 const button = (where, name) => where.getByRole('button', { name: new RegExp(`^${[...name].join('\\s?')}$`) });
 const dialog = () => page.locator('.ant-modal').last();
-async function axe() {
-  await page.evaluate(`${script}; 0`);
-  const bad = await page.evaluate(async () => {
-    const { violations } = await window.axe.run(document, { resultTypes: ['violations'] });
-    return violations.filter((v) => v.impact === 'serious' || v.impact === 'critical').map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(' ')}`);
-  });
-  expect(bad).toEqual([]);
-}
+const axe = async () => expect(await axeFindings(page)).toEqual([]);
 const templates = async () => (await api(page, 'GET', 'device-templates')).data.items;
 
 describe('templates of devices', () => {
