@@ -69,7 +69,7 @@ export const deviceWords = {
   'series.create': ['新建 {n} 台', 'Create {n}'],
   'series.others': ['新建其余 {n} 台', 'Create the other {n}'],
   'series.back': ['返回修改', 'Back'],
-  'series.refused': ['{n} 台不能新建，一台都还没有建', '{n} cannot be made; none was made yet'],
+  'series.refused': ['其中 {n} 台不能新建', '{n} of them cannot be made'],
   'series.malformed': ['成批新建写成 pump-{01..50}：花括号内为起止编号，由小到大', 'A series is written pump-{01..50}: first and last number in braces, the smaller one first'],
   'series.tooMany': ['一次最多 1000 台', 'At most 1000 at once'],
   'series.notAllowed': ['成批新建需要整个租户的设备写权限', 'A series needs the right to change all devices of the tenant'],
