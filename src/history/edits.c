@@ -263,14 +263,38 @@ static size_t hole_first(const struct edits *e, uint32_t point)
     return lo;
 }
 
+/* First row of the next point; lock is held. */
+static size_t row_end(const struct edits *e, size_t first, uint32_t point)
+{
+    while (first < e->nrows && e->rows[first].point == point) {
+        first++;
+    }
+    return first;
+}
+
+/* The type that the newest correction of [first, end) has; 0: there is none. Corrections of a point
+ * all have its type; a damaged log might not know that. */
+static enum sh_type rows_type(const struct edits *e, size_t first, size_t end)
+{
+    uint64_t newest = 0;
+    enum sh_type type = 0;
+    for (size_t i = first; i < end; i++) {
+        if (e->rows[i].id >= newest) {
+            newest = e->rows[i].id;
+            type = (enum sh_type)e->rows[i].type;
+        }
+    }
+    return type;
+}
+
 bool edits_any(struct edits *e, uint32_t point, enum sh_type *type)
 {
     sh_mutex_lock(&e->lock);
     const size_t r = row_first(e, point);
+    const size_t end = row_end(e, r, point);
     const size_t d = hole_first(e, point);
-    const bool row = r < e->nrows && e->rows[r].point == point;
-    const bool any = row || (d < e->nholes && e->holes[d].point == point);
-    *type = row ? (enum sh_type)e->rows[r].type : 0;
+    const bool any = end > r || (d < e->nholes && e->holes[d].point == point);
+    *type = rows_type(e, r, end);
     sh_mutex_unlock(&e->lock);
     return any;
 }
@@ -285,13 +309,15 @@ static bool hidden_later(const struct edit_row *r, const struct edit_hole *holes
     return false;
 }
 
-/* A head over the rows [a, b) of e, to be copied by head_copy: last edit of a time wins. */
+/* A head over the rows [a, b) of e, to be copied by head_copy: last edit of a time wins. A row of
+ * another type is left out: its value would be read as what it is not. */
 static sh_err rows_copy(const struct edits *e, const struct sh_alloc *a, size_t first, size_t end,
                         const struct edit_hole *holes, size_t nholes, int64_t from, int64_t to,
                         struct head *out)
 {
     const size_t n = end - first;
-    struct head tmp = {.sorted = false, .t_min = from, .t_max = to - 1};
+    struct head tmp = {
+        .sorted = false, .t_min = from, .t_max = to - 1, .type = rows_type(e, first, end)};
     memset(out, 0, sizeof *out);
     tmp.time = sh_mem_array(a, n + 1, sizeof *tmp.time);
     tmp.value = sh_mem_array(a, n + 1, sizeof *tmp.value);
@@ -299,12 +325,11 @@ static sh_err rows_copy(const struct edits *e, const struct sh_alloc *a, size_t 
     sh_err err = tmp.time == NULL || tmp.value == NULL || tmp.quality == NULL ? SH_E_NOMEM : SH_OK;
     for (size_t i = first; err == SH_OK && i < end; i++) {
         const struct edit_row *r = &e->rows[i];
-        if (hidden_later(r, holes, nholes)) {
+        if (r->type != tmp.type || hidden_later(r, holes, nholes)) {
             continue;
         }
         const bool again = tmp.n != 0 && tmp.time[tmp.n - 1] == r->time;
         const uint32_t at = again ? tmp.n - 1 : tmp.n++;
-        tmp.type = (enum sh_type)r->type;
         tmp.time[at] = r->time;
         tmp.value[at] = r->value;
         tmp.quality[at] = r->quality;
@@ -329,10 +354,7 @@ sh_err edits_of(struct edits *e, const struct sh_alloc *a, uint32_t point, int64
         dn++;
     }
     const size_t r = row_first(e, point);
-    size_t rn = r;
-    while (rn < e->nrows && e->rows[rn].point == point) {
-        rn++;
-    }
+    const size_t rn = row_end(e, r, point);
     sh_err err = SH_OK;
     *holes = NULL;
     *nholes = dn - d;

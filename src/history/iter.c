@@ -191,15 +191,16 @@ static sh_err sources_open(struct iter *it)
                         &it->holes, &it->nholes));
         it->nheads = 3;
         SH_TRY(iter_mem(it, head_size(&it->heads[2])));
-        if (it->heads[2].n != 0) {
-            it->type = it->heads[2].type;
-        }
     }
     SH_TRY(refs_gather(it, it->view->segs, it->view->n));
     for (uint32_t i = 0; it->type == 0 && i < it->view->n; i++) {
         it->type = segment_type(it->view->segs[i], it->point);
     }
     it->type = it->type == 0 ? corrected : it->type; /* a point that has nothing else */
+    if (it->nheads == 3 && it->heads[2].n != 0 && it->heads[2].type != it->type) {
+        head_fini(it->alloc, &it->heads[2]); /* of a damaged log: not values of this point */
+        it->heads[2] = (struct head){.n = 0};
+    }
     return SH_OK;
 }
 

@@ -886,6 +886,30 @@ static void test_corrections_outrank_until_withdrawn_and_are_listed(void **state
     rig_fini(&r);
 }
 
+/* A damaged log may hold corrections of types that the point does not have: their values are not
+ * read as something else. */
+static void test_corrections_of_another_type_are_no_values(void **state)
+{
+    (void)state;
+    struct rig r;
+    const struct sh_history_query q = {.from_us = t0, .to_us = t0 + hour};
+    const struct sh_history_edit e = {.kind = SH_EDIT_CORRECT, .rows = &r.b.view};
+    rig_init(&r);
+    add(&r, 1, t0 + sec, 1, 192);
+    add(&r, 1, t0 + 2 * sec, 2, 192);
+    send(&r);
+    add_text(&r, 1, t0 + sec, "ninety");
+    add(&r, 2, t0 + sec, 1e300, 192);
+    edit(&r, &e);
+    sh_batch_builder_clear(&r.b);
+    check(&r, q, 1, NULL, "1:1 2:2 ");
+    check(&r, q, 2, NULL, "1:1e+300 ");
+    add_text(&r, 2, t0 + 2 * sec, "two"); /* the newest says which type the point has */
+    edit(&r, &e);
+    check(&r, q, 2, NULL, "2:two ");
+    rig_fini(&r);
+}
+
 static sh_err oom_body(struct sh_test_env *t)
 {
     struct sh_memfs *mem = sh_memfs_new(1);
@@ -996,6 +1020,7 @@ int main(void)
         cmocka_unit_test(test_zone_rules_of_every_form),
         cmocka_unit_test(test_local_times_that_occur_twice_or_never),
         cmocka_unit_test(test_corrections_outrank_until_withdrawn_and_are_listed),
+        cmocka_unit_test(test_corrections_of_another_type_are_no_values),
         cmocka_unit_test(test_no_memory_at_any_place_is_an_error_and_no_leak),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
