@@ -115,6 +115,73 @@ static void test_link_is_a_second_name(void **state)
     sh_memfs_free(m);
 }
 
+/* A cut does not lose a file that goes to another folder, nor double it. */
+static void test_rename_to_another_folder_is_one_step(void **state)
+{
+    SH_UNUSED(state);
+    unsigned moved = 0;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct sh_memfs *m = sh_memfs_new(seed * 1000003);
+        const struct sh_fs *fs = sh_memfs_fs(m);
+        struct sh_file *f = NULL;
+        assert_ok(sh_fs_mkdirs(fs, "/a"));
+        assert_ok(sh_fs_mkdirs(fs, "/b"));
+        assert_ok(sh_fs_replace(fs, "/a/f", sh_str_bytes(SH_STR("hello"))));
+        assert_ok(sh_fs_rename(fs, "/a/f", "/b/g"));
+        if (seed > 10) {
+            assert_ok(sh_fs_sync_dir(fs, seed > 15 ? "/a" : "/b")); /* either makes it durable */
+        }
+        sh_memfs_reboot(m);
+        const bool old = sh_fs_open(fs, "/a/f", SH_FS_READ, &f) == SH_OK;
+        sh_fs_close(fs, old ? f : NULL);
+        const bool now = sh_fs_open(fs, "/b/g", SH_FS_READ, &f) == SH_OK;
+        sh_fs_close(fs, now ? f : NULL);
+        assert_true(old != now);
+        assert_true(seed <= 10 || now);
+        moved += now ? 1 : 0;
+        sh_memfs_free(m);
+    }
+    assert_in_range(moved, 11, 19);
+}
+
+static void rename_takes_along(const struct sh_fs *fs, const char *dir)
+{
+    char a[128];
+    char b[128];
+    struct sh_str all = {NULL, 0};
+    (void)snprintf(a, sizeof a, "%s/from/deep", dir);
+    assert_ok(sh_fs_mkdirs(fs, a));
+    (void)snprintf(a, sizeof a, "%s/from/deep/f", dir);
+    assert_ok(sh_fs_replace(fs, a, sh_str_bytes(SH_STR("hello"))));
+    (void)snprintf(a, sizeof a, "%s/from", dir);
+    (void)snprintf(b, sizeof b, "%s/to", dir);
+    assert_ok(sh_fs_rename(fs, a, b));
+    assert_int_equal(sh_fs_rename(fs, a, b), SH_E_NOTFOUND);
+    (void)snprintf(b, sizeof b, "%s/to/deep/f", dir);
+    assert_ok(sh_fs_read_all(fs, sh_alloc_heap(), b, 100, &all));
+    assert_str(all, "hello");
+    sh_str_free(sh_alloc_heap(), &all);
+    assert_ok(sh_fs_mkdirs(fs, a)); /* the old name is free */
+}
+
+static void test_a_folder_takes_along_what_is_in_it(void **state)
+{
+    SH_UNUSED(state);
+    char dir[64];
+    sh_test_tmpdir(dir);
+    rename_takes_along(sh_fs_system(), dir);
+    sh_test_rmdir(dir);
+    struct sh_memfs *m = sh_memfs_new(1);
+    const struct sh_fs *fs = sh_memfs_fs(m);
+    assert_ok(sh_fs_mkdirs(fs, "/d"));
+    rename_takes_along(fs, "/d");
+    sh_memfs_reboot(m);
+    struct sh_str all = {NULL, 0};
+    assert_ok(sh_fs_read_all(fs, sh_alloc_heap(), "/d/to/deep/f", 100, &all));
+    sh_str_free(sh_alloc_heap(), &all);
+    sh_memfs_free(m);
+}
+
 static void test_real_file_system_gives_the_same_answers(void **state)
 {
     SH_UNUSED(state);
@@ -153,6 +220,8 @@ int main(void)
         cmocka_unit_test(test_unsynced_bytes_may_go_and_dsync_stays),
         cmocka_unit_test(test_faults_and_space),
         cmocka_unit_test(test_link_is_a_second_name),
+        cmocka_unit_test(test_rename_to_another_folder_is_one_step),
+        cmocka_unit_test(test_a_folder_takes_along_what_is_in_it),
         cmocka_unit_test(test_real_file_system_gives_the_same_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,12 @@
 /* memfs.c - a file system in memory that knows what a power cut keeps.
  * Model: an inode has a volatile and a durable image of its bytes; a name has a volatile and a
  * durable inode. sync copies the bytes, sync_dir the names of one folder, a DSYNC write its range.
- * Folders themselves are durable when made. After a cut every call that writes fails; reboot keeps
- * the durable state plus a seeded choice of the rest: 512-byte sectors of bytes, whole names.
- * All calls take one lock, so it may be used from several threads.
- * SPDX-License-Identifier: Apache-2.0 */
+ * Folders themselves are durable when made, renamed or removed. A rename from one folder to another
+ * is one step: after a cut it was done or not, as the journals of file systems have it; within a
+ * folder old and new name may both be there or not. After a cut every call that writes fails;
+ * reboot keeps the durable state plus a seeded choice of the rest: 512-byte sectors of bytes, whole
+ * names. All calls take one lock, so it may be used from several threads. SPDX-License-Identifier:
+ * Apache-2.0 */
 #include <sh/test.h>
 
 #include <stdio.h>
@@ -29,6 +31,7 @@ struct name {
     bool is_dir;
     struct inode *vol; /* NULL: not there */
     struct inode *dur;
+    size_t pair; /* index + 1 of the other name of a rename that is not durable yet; 0 = none */
 };
 
 struct sh_file {
@@ -348,18 +351,79 @@ static void mem_unmap(void *ctx, struct sh_fs_map *map)
     *map = (struct sh_fs_map){NULL, 0, NULL};
 }
 
+static bool same_parent(const char *a, const char *b)
+{
+    const size_t n = sh_str_rfind(sh_str_c(a), '/');
+    return n == sh_str_rfind(sh_str_c(b), '/') && n != SIZE_MAX && strncmp(a, b, n) == 0;
+}
+
+static void unpair(struct sh_memfs *m, struct name *n)
+{
+    if (n->pair != 0) {
+        m->names[n->pair - 1].pair = 0;
+        n->pair = 0;
+    }
+}
+
+static void rename_file(struct sh_memfs *m, const char *from, const char *to)
+{
+    struct name *b = find(m, to);
+    b = b == NULL ? add(m, to) : b;
+    struct name *a = find(m, from); /* add moves the names */
+    unpair(m, a);
+    unpair(m, b);
+    b->vol = a->vol;
+    a->vol = NULL;
+    if (!same_parent(from, to)) {
+        a->pair = (size_t)(b - m->names) + 1;
+        b->pair = (size_t)(a - m->names) + 1;
+    }
+}
+
+/* All that is below goes along; durable at once. A name that was there before keeps its place. */
+static sh_err rename_dir(struct sh_memfs *m, const char *from, const char *to)
+{
+    const size_t n = strlen(from);
+    const struct name *there = find(m, to);
+    if (there != NULL && (there->is_dir || there->vol != NULL)) {
+        return SH_E_EXISTS; /* an empty folder could be replaced; nobody needs that */
+    }
+    for (size_t i = 0; i < m->n_names; i++) {
+        char path[1024];
+        if (strncmp(m->names[i].path, from, n) != 0 ||
+            (m->names[i].path[n] != '/' && m->names[i].path[n] != '\0')) {
+            continue;
+        }
+        (void)snprintf(path, sizeof path, "%s%s", to, m->names[i].path + n);
+        struct name *b = find(m, path);
+        b = b == NULL ? add(m, path) : b;
+        struct name *a = &m->names[i];
+        unpair(m, a);
+        unpair(m, b);
+        b->is_dir = a->is_dir;
+        b->vol = a->vol;
+        b->dur = a->dur;
+        a->is_dir = false;
+        a->vol = NULL;
+        a->dur = NULL;
+    }
+    return SH_OK;
+}
+
 static sh_err mem_rename(void *ctx, const char *from, const char *to)
 {
     struct sh_memfs *m = ctx;
     sh_mutex_lock(&m->lock);
-    struct name *a = find(m, from);
-    sh_err err = a == NULL || a->vol == NULL ? SH_E_NOTFOUND : tick(m);
+    const struct name *a = find(m, from);
+    const bool dir = a != NULL && a->is_dir;
+    sh_err err =
+        a == NULL || (a->vol == NULL && !dir) || !parent_exists(m, to) ? SH_E_NOTFOUND : tick(m);
     if (err == SH_OK && strcmp(from, to) != 0) {
-        struct inode *ino = a->vol;
-        a->vol = NULL;
-        struct name *b = find(m, to);
-        b = b == NULL ? add(m, to) : b;
-        b->vol = ino;
+        if (dir) {
+            err = rename_dir(m, from, to);
+        } else {
+            rename_file(m, from, to);
+        }
     }
     sh_mutex_unlock(&m->lock);
     return err;
@@ -451,8 +515,13 @@ static sh_err mem_sync_dir(void *ctx, const char *path)
         err = SH_E_IO;
     }
     for (size_t i = 0; i < m->n_names && err == SH_OK; i++) {
-        if (inside(m->names[i].path, path)) {
-            m->names[i].dur = m->names[i].vol;
+        struct name *n = &m->names[i];
+        if (inside(n->path, path)) {
+            n->dur = n->vol;
+            if (n->pair != 0) { /* one step: the other folder knows it too */
+                m->names[n->pair - 1].dur = m->names[n->pair - 1].vol;
+                unpair(m, n);
+            }
         }
     }
     sh_mutex_unlock(&m->lock);
@@ -585,10 +654,15 @@ void sh_memfs_reboot(struct sh_memfs *m)
     }
     for (size_t i = 0; i < m->n_names; i++) {
         struct name *n = &m->names[i];
-        if (n->vol != n->dur && rng(m) % 2 == 0) {
-            n->dur = n->vol;
-        }
+        const bool kept = n->vol != n->dur && rng(m) % 2 == 0;
+        struct name *other = n->pair == 0 ? NULL : &m->names[n->pair - 1];
+        n->dur = kept ? n->vol : n->dur;
         n->vol = n->dur;
+        if (other != NULL) {
+            other->dur = kept ? other->vol : other->dur;
+            other->vol = other->dur;
+            unpair(m, n);
+        }
     }
     m->cut = false;
     m->cut_after = -1;
