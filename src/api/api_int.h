@@ -460,7 +460,7 @@ api_handler api_roles_list, api_roles_put, api_roles_delete;
 api_handler api_tenants_list, api_tenants_post, api_tenants_get, api_tenants_put;
 api_handler api_audit_list, api_audit_checkpoint, api_audit_export;
 api_handler api_backups_list, api_backups_post, api_backups_delete, api_backups_copy,
-    api_backups_fetch, api_backups_look;
+    api_backups_fetch, api_backups_look, api_backups_restore, api_backups_apply;
 api_handler api_write, api_ingest, api_prom_write;
 api_handler api_prom_query, api_prom_range, api_prom_labels, api_prom_values, api_prom_series,
     api_prom_metadata, api_prom_build;

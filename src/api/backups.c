@@ -14,17 +14,30 @@ static bool may(const struct api_req *r)
     return r->who.tenant == SH_TENANT_ROOT && r->api->o.seams.backups != NULL;
 }
 
-static sh_err ask(struct api_req *r, enum sh_api_backup act, struct sh_str arg, struct sh_jw *w,
-                  struct sh_diag *d)
+static sh_err ask_why(struct api_req *r, enum sh_api_backup act, struct sh_str id,
+                      struct sh_str reason, struct sh_diag *d)
 {
-    return r->api->o.seams.backups(r->api->o.seams.ctx, act, arg, api_author(r), w, d);
+    const struct sh_api_backup_ask a = {
+        .act = act, .id = id, .by = api_author(r), .reason = reason};
+    return r->api->o.seams.backups(r->api->o.seams.ctx, &a, &r->w, d);
+}
+
+static sh_err ask(struct api_req *r, enum sh_api_backup act, struct sh_str id, struct sh_diag *d)
+{
+    return ask_why(r, act, id, SH_STR(""), d);
+}
+
+static int busy(struct api_req *r)
+{
+    return api_problem(r, 409, "state", "a backup, copy or restore is being made; end it or wait",
+                       "备份、异地复制或恢复正在进行；请先取消或等待完成");
 }
 
 static int answer(struct api_req *r, int status)
 {
     struct sh_diag d = {.line = 0};
     sh_jw_obj(&r->w);
-    const sh_err err = ask(r, SH_API_BACKUP_LIST, SH_STR(""), &r->w, &d);
+    const sh_err err = ask(r, SH_API_BACKUP_LIST, SH_STR(""), &d);
     sh_jw_key(&r->w, "next");
     sh_jw_null(&r->w);
     sh_jw_obj_end(&r->w);
@@ -42,7 +55,7 @@ int api_backups_post(struct api_req *r)
     if (!may(r)) {
         return refuse(r);
     }
-    const sh_err err = ask(r, SH_API_BACKUP_BEGIN, SH_STR(""), NULL, &d);
+    const sh_err err = ask(r, SH_API_BACKUP_BEGIN, SH_STR(""), &d);
     if (err == SH_E_BUSY) {
         return api_problem(r, 409, "state", "a backup is being made already", "已有备份正在进行");
     }
@@ -60,10 +73,9 @@ static int begin_remote(struct api_req *r, enum sh_api_backup act, struct sh_str
     if (!may(r)) {
         return refuse(r);
     }
-    const sh_err err = ask(r, act, id, NULL, &d);
+    const sh_err err = ask(r, act, id, &d);
     if (err == SH_E_BUSY) {
-        return api_problem(r, 409, "state", "a backup or a copy is being made; end it or wait",
-                           "备份或异地复制正在进行；请先取消或等待完成");
+        return busy(r);
     }
     if (err != SH_OK) {
         return api_error(r, err, &d);
@@ -87,23 +99,92 @@ int api_backups_look(struct api_req *r)
     return begin_remote(r, SH_API_BACKUP_LOOK, SH_STR(""), "backup.look");
 }
 
-/* The id "running" is the one under way. */
+/* ---- the way back ---- */
+
+int api_backups_restore(struct api_req *r)
+{
+    struct sh_diag d = {.line = 0};
+    struct sh_str reason;
+    if (!may(r)) {
+        return refuse(r);
+    }
+    const int status = api_need_reason(r, &reason);
+    if (status != 0) {
+        return status;
+    }
+    const sh_err err = ask_why(r, SH_API_BACKUP_PREPARE, r->params[0], reason, &d);
+    if (err == SH_E_BUSY) {
+        return busy(r);
+    }
+    if (err != SH_OK) {
+        return api_error(r, err, &d);
+    }
+    api_audit(r, "restore.prepare", r->params[0], "ok", reason);
+    return answer(r, 202);
+}
+
+/* Told first, then done: the audit that goes out of use says who put other data in its place. */
+int api_backups_apply(struct api_req *r)
+{
+    struct sh_diag d = {.line = 0};
+    struct sh_str reason;
+    if (!may(r)) {
+        return refuse(r);
+    }
+    const int status = api_need_reason(r, &reason);
+    if (status != 0) {
+        return status;
+    }
+    const sh_err err = ask_why(r, SH_API_BACKUP_APPLY, r->params[0], reason, &d);
+    if (err == SH_E_BUSY) {
+        return busy(r);
+    }
+    if (err != SH_OK) {
+        return api_error(r, err, &d);
+    }
+    api_audit(r, "restore.apply", r->params[0], "ok", reason);
+    const int said = answer(r, 202);
+    SH_UNUSED(ask(r, SH_API_BACKUP_RESTART, SH_STR(""), &d));
+    return said;
+}
+
+/* ---- removing ---- */
+
+/* What an id may be besides that of a backup. */
+struct special {
+    enum sh_api_backup act;
+    const char *audit;
+    bool accepted; /* done in the background */
+};
+
+static struct special special_of(struct sh_str id)
+{
+    if (sh_str_eqc(id, "running")) {
+        return (struct special){SH_API_BACKUP_CANCEL, "backup.cancel", false};
+    }
+    if (sh_str_eqc(id, "prepared")) {
+        return (struct special){SH_API_BACKUP_DISCARD, "restore.discard", true};
+    }
+    if (sh_str_starts(id, SH_STR("replaced-"))) {
+        return (struct special){SH_API_BACKUP_DROP, "restore.drop", true};
+    }
+    return (struct special){SH_API_BACKUP_REMOVE, "backup.remove", false};
+}
+
 int api_backups_delete(struct api_req *r)
 {
     struct sh_diag d = {.line = 0};
     if (!may(r)) {
         return refuse(r);
     }
-    const bool running = sh_str_eqc(r->params[0], "running");
-    const sh_err err =
-        ask(r, running ? SH_API_BACKUP_CANCEL : SH_API_BACKUP_REMOVE, r->params[0], NULL, &d);
+    const struct special s = special_of(r->params[0]);
+    const sh_err err = ask(r, s.act, r->params[0], &d);
     if (err == SH_E_BUSY) {
-        return api_problem(r, 409, "state", "a backup is being made; end it or wait",
-                           "备份正在进行；请先取消或等待完成");
+        return busy(r);
     }
     if (err != SH_OK) {
         return api_error(r, err, &d);
     }
-    api_audit(r, running ? "backup.cancel" : "backup.remove", r->params[0], "ok", SH_STR(""));
-    return 204;
+    api_audit(r, s.audit, r->params[0], "ok", SH_STR(""));
+    return s.accepted ? answer(r, 202) : 204;
 }

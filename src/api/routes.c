@@ -14,6 +14,8 @@
     "{\"type\":\"object\",\"required\":[\"name\",\"password\"],\"properties\":{\"name\":{"         \
     "\"type\":"                                                                                    \
     "\"string\"},\"password\":{\"type\":\"string\"},\"display\":{\"type\":\"string\"}}}"
+#define REASON                                                                                     \
+    "{\"type\":\"object\",\"required\":[\"reason\"],\"properties\":{\"reason\":" TEXT "}}"
 #define IDS "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
 #define PICK "\"ids\":" IDS ",\"except\":" IDS ",\"filter\":{\"type\":\"object\"}"
 #define BULK                                                                                       \
@@ -178,8 +180,23 @@ const struct api_route api_routes[] = {
     {SH_HTTP_POST, V1 "backups", "createBackup", SH_PERM_BACKUP_RUN, 0, api_backups_post,
      "Begin a backup of the whole node.", "开始整机备份", NULL, NULL},
     {SH_HTTP_DELETE, V1 "backups/{id}", "deleteBackup", SH_PERM_BACKUP_RUN, API_F_CONFIRM,
-     api_backups_delete, "Remove a backup; the id running ends the one under way.",
-     "删除备份；标识为 running 时取消正在进行的备份", NULL, NULL},
+     api_backups_delete,
+     "Remove a backup; the id running ends the one under way, prepared throws away what was "
+     "prepared, the name of data of before a restore removes that.",
+     "删除备份；标识为 running 时取消正在进行的任务，为 prepared "
+     "时丢弃已准备的数据，为恢复前数据的名称时删除该数据",
+     NULL, NULL},
+    {SH_HTTP_POST, V1 "backups/{id}/restore", "prepareRestore", SH_PERM_BACKUP_RUN, API_F_CONFIRM,
+     api_backups_restore,
+     "Make a backup ready to take the place of the node's data: checked, restored beside it and "
+     "looked at.",
+     "准备恢复：校验备份，在数据目录旁还原并检查", NULL, REASON},
+    {SH_HTTP_POST, V1 "backups/{id}/apply", "applyRestore", SH_PERM_BACKUP_RUN, API_F_CONFIRM,
+     api_backups_apply,
+     "Put what is prepared (the id prepared), or data of before a restore (its name), in the place "
+     "of the node's data: the node restarts, what was in use is kept.",
+     "启用已准备的数据（标识为 prepared）或恢复前的数据（其名称）：节点重启，当前数据保留", NULL,
+     REASON},
     {SH_HTTP_POST, V1 "backups/{id}/copy", "copyBackup", SH_PERM_BACKUP_RUN, 0, api_backups_copy,
      "Copy a backup to the SFTP server.", "把备份复制到 SFTP 服务器", NULL, NULL},
     {SH_HTTP_POST, V1 "backups/{id}/fetch", "fetchBackup", SH_PERM_BACKUP_RUN, 0, api_backups_fetch,

@@ -111,7 +111,7 @@ sh_err guard_audit_open(struct sh_guard *g)
                memcmp(head.hash, last.hash, sizeof head.hash) != 0) {
         memcpy(g->audit_hash, head.hash, sizeof head.hash);
         wrong = "the last entry was changed";
-    } else if ((read == SH_E_NOTFOUND && last.seq > 0) || read == SH_E_CORRUPT) {
+    } else if ((read == SH_E_NOTFOUND && last.seq > 0 && !g->restored) || read == SH_E_CORRUPT) {
         wrong = "its sealed head is missing or changed";
     } else if (last.seq > 0 && !last.good) {
         wrong = "the last entry is damaged";

@@ -242,6 +242,7 @@ sh_err sh_guard_open(const struct sh_guard_options *o, struct sh_guard **out, st
     g->crypto = o->crypto;
     g->store = o->store;
     g->workers = o->workers;
+    g->restored = o->restored;
     g->jobs_end = &g->jobs;
     sh_mutex_init(&g->change);
     sh_mutex_init(&g->lock);

@@ -497,6 +497,7 @@ struct sh_guard {
     bool stopped; /* no password is hashed any more */
     struct sh_guard_stats stats;
     bool first_file; /* keys/first-password is there */
+    bool restored;   /* sh_guard_options */
     bool separated;  /* the three administrators are different people */
 
     /* Under `change`. */

@@ -19,6 +19,7 @@ struct args {
     const char *to;
     const char *from;
     const char *passphrase_file;
+    const char *kept;
     bool without_keys;
 };
 
@@ -34,6 +35,8 @@ static bool parse(int argc, char **argv, struct args *a)
             a->to = argv[++i];
         } else if (strcmp(argv[i], "--from") == 0 && more) {
             a->from = argv[++i];
+        } else if (strcmp(argv[i], "--kept") == 0 && more) {
+            a->kept = argv[++i];
         } else if (strcmp(argv[i], "--passphrase-file") == 0 && more) {
             a->passphrase_file = argv[++i];
         } else {
@@ -197,6 +200,29 @@ static void bad_file(void *ctx, const char *path, const char *what)
     (void)fprintf(stderr, "songhua: %s: %s\n", path, what);
 }
 
+/* What a restore in the console replaced comes back at the next start. */
+static int bring_back(const struct sh_env *env, const struct args *a)
+{
+    struct sh_diag d = {.line = 0};
+    struct sh_swap s = {.by = "command line", .why = "songhua restore --kept"};
+    int lock = -1;
+    if (node_folder_lock(env, a->data, &lock) != 0) {
+        return 1;
+    }
+    (void)snprintf(s.in, sizeof s.in, "%s", a->kept);
+    const sh_err err =
+        sh_swap_name_ok(sh_str_c(a->kept)) ? sh_swap_begin(env, a->data, &s, &d) : SH_E_INVAL;
+    (void)close(lock);
+    if (err != SH_OK) {
+        sh_diag_at(&d, sh_str_c(a->kept), 0);
+        return node_say("nothing was put in place", err, &d);
+    }
+    (void)printf("%s/%s comes back with the next start of the server; what is in use now goes to "
+                 "%s\n",
+                 a->data, a->kept, s.out);
+    return 0;
+}
+
 int node_restore(int argc, char **argv)
 {
     struct args a = {.data = NULL};
@@ -209,9 +235,13 @@ int node_restore(int argc, char **argv)
     if (!parse(argc, argv, &a)) {
         return 2;
     }
-    if (a.data == NULL || a.from == NULL) {
-        (void)fprintf(stderr, "songhua: restore needs --from BACKUP --data DIR\n");
+    if (a.data == NULL || (a.from == NULL) == (a.kept == NULL)) {
+        (void)fprintf(stderr, "songhua: restore needs --data DIR, and --from BACKUP or --kept "
+                              "replaced-...\n");
         return 2;
+    }
+    if (a.kept != NULL) {
+        return bring_back(&env, &a);
     }
     sh_err err = a.passphrase_file == NULL
                      ? SH_OK

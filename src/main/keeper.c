@@ -16,6 +16,7 @@ struct node_keeper {
     struct sh_keeper *k; /* NULL: there is a trouble, or nothing is configured */
     char dir[1024];
     char passphrase_file[1024];
+    char master[1024];
     int lock_fd;
     struct sh_diag trouble;
     /* The loop makes MQTT's checkpoint; the keeper's thread waits for it without holding on to the
@@ -101,6 +102,11 @@ static sh_err save(void *ctx)
 
 /* ---- told ---- */
 
+static bool separated(void *ctx)
+{
+    return sh_guard_is_separated(((struct node_keeper *)ctx)->n->guard);
+}
+
 static bool may_run(void *ctx)
 {
     struct sh_disk_state s;
@@ -130,6 +136,14 @@ static void told(void *ctx, const struct sh_keeper_event *e)
                                "was fetched from the SFTP server"},
         [SH_KEEPER_FETCH_FAILED] = {SH_LOG_ERROR, "backup.fetch_failed", "failed",
                                     "was not fetched from the SFTP server"},
+        [SH_KEEPER_PREPARED] = {SH_LOG_INFO, "restore.prepared", "ok",
+                                "is ready to be put in place"},
+        [SH_KEEPER_PREPARE_FAILED] = {SH_LOG_ERROR, "restore.prepare_failed", "failed",
+                                      "was not made ready to be put in place"},
+        [SH_KEEPER_DISCARDED] = {SH_LOG_INFO, "restore.discarded", "ok", "was thrown away"},
+        [SH_KEEPER_DROPPED] = {SH_LOG_WARN, "restore.dropped", "ok", "was removed"},
+        [SH_KEEPER_DROP_FAILED] = {SH_LOG_ERROR, "restore.drop_failed", "failed",
+                                   "was not removed"},
     };
     struct node *n = ((struct node_keeper *)ctx)->n;
     const size_t i = (size_t)e->kind;
@@ -262,9 +276,13 @@ static sh_err start(struct node_keeper *nk)
                                   .passphrase_file =
                                       nk->passphrase_file[0] == '\0' ? NULL : nk->passphrase_file,
                                   .plan = plan_of(n, n->config),
+                                  .master = nk->master,
+                                  .swap = n->swap,
+                                  .separated = separated,
                                   .event = told,
                                   .may = may_run,
                                   .ctx = nk};
+    memcpy(o.swap_why, n->swap_why, sizeof o.swap_why);
     remote_of(n->config, &o.remote);
     const sh_err err = sh_remote_init();
     return err != SH_OK ? err : sh_keeper_new(&o, &nk->k);
@@ -283,6 +301,7 @@ sh_err keeper_open(struct node *n)
     sh_cond_init(&nk->cond);
     text_of(n, "backup.dir", nk->dir);
     text_of(n, "backup.passphrase_file", nk->passphrase_file);
+    text_of(n, "guard.master_key", nk->master);
     n->keeper = nk;
     if (nk->dir[0] == '\0') {
         sh_diag_set(&nk->trouble, "no folder for backups is set");
@@ -324,11 +343,16 @@ void keeper_free(struct node *n)
 
 /* ---- asked ---- */
 
-static sh_err ask_remote(struct sh_keeper *k, enum sh_keeper_work_kind kind, struct sh_str id,
-                         struct sh_str by, struct sh_diag *diag)
+static sh_err ask_work(struct sh_keeper *k, enum sh_keeper_work_kind kind,
+                       const struct sh_api_backup_ask *a, struct sh_diag *diag)
 {
-    const sh_err err = sh_keeper_ask(k, kind, id, by);
-    if (err == SH_E_STATE) {
+    const sh_err err = sh_keeper_ask(k, kind, a->id, a->by, a->reason);
+    if (err == SH_E_STATE && kind == SH_KEEPER_WORK_DROP) {
+        sh_diag_set(diag,
+                    "only the records with the audit are left of this data, which have to be "
+                    "kept for %d days",
+                    SH_KEEPER_RECORDS_DAYS);
+    } else if (err == SH_E_STATE) {
         sh_diag_set(diag, "no SFTP server for copies of backups is set");
         sh_diag_remedy(diag, "set backup.sftp, backup.sftp_host_key and backup.sftp_key");
     } else if (err == SH_E_EXISTS) {
@@ -337,29 +361,55 @@ static sh_err ask_remote(struct sh_keeper *k, enum sh_keeper_work_kind kind, str
     return err;
 }
 
-sh_err keeper_ask(void *ctx, enum sh_api_backup act, struct sh_str arg, struct sh_str by,
-                  struct sh_jw *w, struct sh_diag *diag)
+/* The chain of audit that goes out of use is sealed, and the one that comes names its end. */
+static sh_err apply(struct node *n, const struct sh_api_backup_ask *a, struct sh_diag *diag)
 {
-    const struct node_keeper *nk = ((struct node *)ctx)->keeper;
+    struct sh_checkpoint cp;
+    char note[SH_SWAP_WHY] = "";
+    char hex[SH_HASH_HEX];
+    if (sh_guard_checkpoint(n->guard, &cp) == SH_OK) {
+        sh_hash_hex(cp.hash, hex);
+        (void)snprintf(note, sizeof note, "its audit at entry %llu, SHA-256 %s",
+                       (unsigned long long)cp.seq, hex);
+    }
+    return sh_keeper_apply(n->keeper->k, a->id, a->by, a->reason, note, diag);
+}
+
+sh_err keeper_ask(void *ctx, const struct sh_api_backup_ask *a, struct sh_jw *w,
+                  struct sh_diag *diag)
+{
+    struct node *n = ctx;
+    const struct node_keeper *nk = n->keeper;
     if (nk == NULL || nk->k == NULL) {
         if (nk != NULL && diag != NULL) {
             *diag = nk->trouble;
         }
         return SH_E_STATE;
     }
-    switch (act) {
+    switch (a->act) {
     case SH_API_BACKUP_BEGIN:
-        return sh_keeper_begin(nk->k, by);
+        return sh_keeper_begin(nk->k, a->by);
     case SH_API_BACKUP_CANCEL:
         return sh_keeper_cancel(nk->k);
     case SH_API_BACKUP_REMOVE:
-        return sh_keeper_remove(nk->k, arg);
+        return sh_keeper_remove(nk->k, a->id);
     case SH_API_BACKUP_COPY:
-        return ask_remote(nk->k, SH_KEEPER_WORK_COPY, arg, by, diag);
+        return ask_work(nk->k, SH_KEEPER_WORK_COPY, a, diag);
     case SH_API_BACKUP_FETCH:
-        return ask_remote(nk->k, SH_KEEPER_WORK_FETCH, arg, by, diag);
+        return ask_work(nk->k, SH_KEEPER_WORK_FETCH, a, diag);
     case SH_API_BACKUP_LOOK:
-        return ask_remote(nk->k, SH_KEEPER_WORK_LOOK, arg, by, diag);
+        return ask_work(nk->k, SH_KEEPER_WORK_LOOK, a, diag);
+    case SH_API_BACKUP_PREPARE:
+        return ask_work(nk->k, SH_KEEPER_WORK_PREPARE, a, diag);
+    case SH_API_BACKUP_DISCARD:
+        return ask_work(nk->k, SH_KEEPER_WORK_DISCARD, a, diag);
+    case SH_API_BACKUP_DROP:
+        return ask_work(nk->k, SH_KEEPER_WORK_DROP, a, diag);
+    case SH_API_BACKUP_APPLY:
+        return apply(n, a, diag);
+    case SH_API_BACKUP_RESTART:
+        node_again(n);
+        return SH_OK;
     case SH_API_BACKUP_LIST:
     default:
         sh_keeper_write(nk->k, w);
@@ -407,6 +457,10 @@ sh_err keeper_metrics(const struct node *n, struct sh_buf *out)
         {"backup_copies_total", "counter", "Backups copied to the SFTP server.", (double)s.copies},
         {"backup_copies_failed_total", "counter", "Copies that could not be made.",
          (double)s.copies_failed},
+        {"backup_restores_prepared_total", "counter", "Backups made ready to be put in place.",
+         (double)s.prepared},
+        {"backup_restores_failed_total", "counter", "Backups that could not be made ready.",
+         (double)s.prepare_failed},
         {"backup_last_copy_timestamp_seconds", "gauge",
          "Start of the newest backup that is on the SFTP server; 0 = none.",
          (double)s.last_copy_us / 1e6},

@@ -37,6 +37,8 @@ static const char usage[] =
     "        copies on an SFTP server: which are there; one (the newest) back into FOLDER\n"
     "  songhua restore --from FOLDER/BACKUP --data DIR [--passphrase-file FILE] [--without-keys]\n"
     "        makes a new data folder of a backup, every file checked first\n"
+    "  songhua restore --kept replaced-... --data DIR\n"
+    "        what a restore in the console replaced comes back at the next start\n"
     "  songhua ctl [OPTIONS] WORDS... [BODY]\n"
     "        the API at the command line, e.g. songhua ctl devices list; songhua ctl --help\n"
     "  songhua version [--sbom]\n"

@@ -12,6 +12,7 @@
 #include <sh/mqtt_server.h>
 #include <sh/outside.h>
 #include <sh/pg.h>
+#include <sh/swap.h>
 #include <sh/tls.h>
 
 struct node_console;
@@ -106,6 +107,12 @@ struct node {
     atomic_uint stopping; /* servers that have not stopped yet */
     bool mqtt_anonymous;
     char sbom[4096]; /* path */
+    /* Of the process, over its lives (serve.c): */
+    bool filtered;              /* system calls are */
+    atomic_bool again;          /* after the close it is opened again: for other data (swap.c) */
+    struct sh_swap swap;        /* as this life found it */
+    char swap_why[SH_SWAP_WHY]; /* what did not open in the life before; "" */
+    char why[SH_SWAP_WHY];      /* what failed last while opening */
 };
 
 extern const struct sh_config_key node_keys[];
@@ -113,7 +120,7 @@ extern const struct sh_config_key node_keys[];
 /* serve.c */
 int node_serve(int argc, char **argv, char **env);
 /* Logs what could not be opened, with the diag's words and remedy (may be NULL); returns err. */
-sh_err node_fail(const struct node *n, const char *what, sh_err err, const struct sh_diag *d);
+sh_err node_fail(struct node *n, const char *what, sh_err err, const struct sh_diag *d);
 
 /* The broker is used by who has entered it; what main does there it does on the first loop. Then
  * mqtt_server_kick, when something was changed. */
@@ -139,7 +146,17 @@ SH_MUST_CHECK sh_err node_servers(struct node *n);
  * on the loop while it serves. */
 SH_MUST_CHECK sh_err node_tls(struct node *n);
 
-/* run.c: until a signal ends it. */
+/* swap.c: other data in the place of the node's own (sh/swap.h). At the start, with the folder held
+ * and nothing open: does what is wanted. */
+SH_MUST_CHECK sh_err node_swap(struct node *n);
+/* All is open: audited, and over. */
+SH_MUST_CHECK sh_err node_swap_settle(struct node *n);
+/* The node did not open and is closed: true when the old data comes back with another life. */
+bool node_swap_failed(struct node *n, const char *dir);
+/* Ends this life and begins another. Any thread. */
+void node_again(struct node *n);
+
+/* run.c: until a signal ends it, or node_again does. */
 SH_MUST_CHECK sh_err node_run(struct node *n);
 
 /* settings.c: what a configuration is made of. Views and borrowed. */
@@ -239,8 +256,8 @@ void keeper_set(const struct node *n, const struct sh_config *c);
 bool keeper_time_ok(struct sh_str s);
 void keeper_stop(struct node *n);
 void keeper_free(struct node *n);
-sh_err keeper_ask(void *ctx, enum sh_api_backup act, struct sh_str arg, struct sh_str by,
-                  struct sh_jw *w, struct sh_diag *diag);
+sh_err keeper_ask(void *ctx, const struct sh_api_backup_ask *ask, struct sh_jw *w,
+                  struct sh_diag *diag);
 void keeper_problems(void *ctx, struct sh_jw *w);
 SH_MUST_CHECK sh_err keeper_metrics(const struct node *n, struct sh_buf *out);
 

@@ -145,12 +145,18 @@ static void wait_for_signal(void *ctx)
     const struct signals *s = ctx;
     for (;;) {
         int sig = 0;
-        if (sigwait(&s->set, &sig) != 0 || sig == SIGHUP) {
+        if (sigwait(&s->set, &sig) != 0 || (sig == SIGUSR1 && !atomic_load(&s->n->again))) {
+            continue;
+        }
+        if (sig == SIGHUP) {
             console_reload(s->n);
             if (s->tls && node_tls(s->n) == SH_OK) {
                 sh_log(s->n->env.log, SH_LOG_INFO, "main", "certificates were read again");
             }
             continue;
+        }
+        if (sig != SIGUSR1) { /* to end is more than to begin again */
+            atomic_store(&s->n->again, false);
         }
         sh_loop_stop(s->n->loop);
         return;
@@ -187,6 +193,7 @@ sh_err node_run(struct node *n)
     (void)sigaddset(&s.set, SIGINT);
     (void)sigaddset(&s.set, SIGTERM);
     (void)sigaddset(&s.set, SIGHUP);
+    (void)sigaddset(&s.set, SIGUSR1);
     SH_TRY(sh_thread_start(&t, "signals", wait_for_signal, &s));
     sh_timer_init(&n->quarter, every_quarter, n);
     sh_timer_init(&n->second, every_second, n);
@@ -195,7 +202,7 @@ sh_err node_run(struct node *n)
     sh_log(n->env.log, SH_LOG_INFO, "main", "songhua %s is ready", SH_VERSION);
     notify("READY=1");
     sh_loop_run(n->loop);
-    notify("STOPPING=1");
+    notify(atomic_load(&n->again) ? "RELOADING=1" : "STOPPING=1");
     sh_thread_join(&t);
     return SH_OK;
 }

@@ -158,10 +158,11 @@ static void mqtt_device(void *ctx, const struct mqtt_principal *p, struct sh_str
 
 /* ---- opening ---- */
 
-sh_err node_fail(const struct node *n, const char *what, sh_err err, const struct sh_diag *d)
+sh_err node_fail(struct node *n, const char *what, sh_err err, const struct sh_diag *d)
 {
-    sh_log(n->env.log, SH_LOG_ERROR, "main", "%s: %s%s%s", what, sh_err_name(err),
-           d != NULL && d->message[0] != '\0' ? ": " : "", d != NULL ? d->message : "");
+    (void)snprintf(n->why, sizeof n->why, "%s: %s%s%s", what, sh_err_name(err),
+                   d != NULL && d->message[0] != '\0' ? ": " : "", d != NULL ? d->message : "");
+    sh_log(n->env.log, SH_LOG_ERROR, "main", "%s", n->why);
     if (d != NULL && d->remedy[0] != '\0') {
         sh_log(n->env.log, SH_LOG_ERROR, "main", "remedy: %s", d->remedy);
     }
@@ -212,7 +213,7 @@ static sh_err open_folder(struct node *n)
                       n->dir);
         return SH_E_BUSY;
     }
-    return SH_OK;
+    return node_swap(n);
 }
 
 /* Where certificates say that they can be asked about. */
@@ -630,11 +631,12 @@ static sh_err open_parts(struct node *n)
 
 /* From here on the kernel refuses what a server never does. Without it the node runs all the same:
  * the self check tells. */
-static void filter_calls(const struct node *n)
+static void filter_calls(struct node *n)
 {
-    if (!sh_config_bool(n->config, "security.seccomp")) {
+    if (n->filtered || !sh_config_bool(n->config, "security.seccomp")) {
         return;
     }
+    n->filtered = true;
     const sh_err err = sh_seccomp_deny();
     if (err != SH_OK) {
         sh_log(n->env.log, SH_LOG_WARN, "main", "system calls are not filtered: %s",
@@ -668,6 +670,7 @@ static sh_err node_open(struct node *n, const struct settings_from *from)
     if (err != SH_OK) {
         return node_fail(n, "threads", err, NULL);
     }
+    SH_TRY(node_swap_settle(n));
     tell_start(n);
     return SH_OK;
 }
@@ -729,6 +732,7 @@ static void block_signals(void)
     (void)sigaddset(&set, SIGINT);
     (void)sigaddset(&set, SIGTERM);
     (void)sigaddset(&set, SIGHUP);
+    (void)sigaddset(&set, SIGUSR1);
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
 }
@@ -770,12 +774,48 @@ static int serve(struct node *n, const struct settings_from *from)
     if (n->admin_password != NULL) {
         memset(n->admin_password, 0, strlen(n->admin_password));
         sh_mem_free(n->env.alloc, n->admin_password);
+        n->admin_password = NULL;
     }
-    if (err == SH_OK) {
+    const bool opened = err == SH_OK;
+    if (opened) {
         err = node_run(n);
     }
     node_close(n);
+    if (!opened && node_swap_failed(n, n->dir)) {
+        atomic_store(&n->again, true);
+    }
     return err == SH_OK ? 0 : 1;
+}
+
+/* From reading the configuration to the close. */
+static int live(struct node *n, struct settings_from *from)
+{
+    int code = 1;
+    struct sh_config *config = NULL;
+    sh_mutex_init(&n->counters_lock);
+    sh_mutex_init(&n->journal_lock);
+    sh_mutex_init(&n->proof.lock);
+    if (read_settings(n, from, &config)) {
+        n->config = config;
+        n->dir = sh_config_get(config, "data").p;
+        code = n->dir[0] == '\0' ? no_folder() : serve(n, from);
+        sh_config_free(n->config);
+    }
+    sh_str_free(n->env.alloc, &from->text);
+    return code;
+}
+
+/* What a life leaves to the next. */
+static bool reborn(struct node *n)
+{
+    if (!atomic_load(&n->again)) {
+        return false;
+    }
+    struct node next = {
+        .env = n->env, .logs = n->logs, .lock_fd = -1, .filtered = n->filtered, .swap = {.in = ""}};
+    memcpy(next.swap_why, n->swap_why, sizeof next.swap_why);
+    *n = next;
+    return true;
 }
 
 int node_serve(int argc, char **argv, char **env)
@@ -786,21 +826,15 @@ int node_serve(int argc, char **argv, char **env)
         return 2;
     }
     block_signals();
-    sh_mutex_init(&n.counters_lock);
-    sh_mutex_init(&n.journal_lock);
-    sh_mutex_init(&n.proof.lock);
     take_password(&n, env);
     int code = 1;
-    struct sh_config *config = NULL;
     struct settings_from from = {
         .file = a.config, .sets = a.sets, .nsets = a.nsets, .environ_vars = env};
-    if (logs_open(&n) == SH_OK && read_settings(&n, &from, &config)) {
-        n.config = config;
-        n.dir = sh_config_get(config, "data").p;
-        code = n.dir[0] == '\0' ? no_folder() : serve(&n, &from);
-        sh_config_free(n.config);
+    if (logs_open(&n) == SH_OK) {
+        do {
+            code = live(&n, &from);
+        } while (reborn(&n));
     }
-    sh_str_free(n.env.alloc, &from.text);
     logs_close(&n);
     return code;
 }

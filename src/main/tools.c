@@ -107,6 +107,13 @@ int node_folder_lock(const struct sh_env *env, const char *dir, int *fd)
                       "songhua: a restore into %s did not end; remove it and restore again\n", dir);
         return 1;
     }
+    if (sh_swap_waits(env, dir)) {
+        (void)fprintf(stderr,
+                      "songhua: other data is being put in place in %s (a restore); start the "
+                      "server once, it ends that\n",
+                      dir);
+        return 1;
+    }
     (void)snprintf(path, sizeof path, "%s/lock", dir);
     *fd = open(path, O_RDWR | O_CLOEXEC);
     if (*fd < 0) {

@@ -1,8 +1,9 @@
 /* keeper.c - backups of a running node, one after the other.
  *
  * One thread: waits until a backup is asked for or due, makes it, rehearses it, removes the oldest;
- * copies to an SFTP server, and back, are in keeper_remote.c. States of what runs: idle -> backup
- * -> rehearsal -> idle, idle -> copy, fetch or look -> idle; `cancel` in the progress ends each.
+ * copies to an SFTP server, and back, are in keeper_remote.c, the way back from a backup in
+ * keeper_restore.c. States of what runs: idle -> backup -> rehearsal -> idle, idle -> copy, fetch,
+ * look, restore or remove -> idle; `cancel` in the progress ends each.
  * `lock` guards the members below it and is held for no file operation; `folder_lock` is held while
  * the folder changes (a backup with all that follows, or a removal).
  * After a failure the clock waits for KEEPER_RETRY_US, or the whole interval when that is shorter.
@@ -124,6 +125,11 @@ static struct sh_keeper_plan plan_of(struct sh_keeper *k)
     return p;
 }
 
+uint64_t keeper_rate(struct sh_keeper *k)
+{
+    return plan_of(k).rate;
+}
+
 void keeper_tell(struct sh_keeper *k, enum sh_keeper_event_kind kind, const char *id,
                  const char *by, const char *text, const char *remedy)
 {
@@ -163,7 +169,7 @@ static void failed(struct sh_keeper *k, sh_err err, const struct sh_diag *d, con
     keeper_tell(k, canceled ? SH_KEEPER_CANCELED : SH_KEEPER_FAILED, "", by, d->message, d->remedy);
 }
 
-static sh_err passphrase(struct sh_keeper *k, struct sh_str *text, struct sh_str *line,
+sh_err keeper_passphrase(struct sh_keeper *k, struct sh_str *text, struct sh_str *line,
                          struct sh_diag *d)
 {
     if (k->o.passphrase_file == NULL) {
@@ -191,7 +197,7 @@ static sh_err make(struct sh_keeper *k, struct sh_backup_info *info, struct sh_d
         sh_diag_remedy(d, "free space first; backups go on by themselves then");
         return SH_E_FULL;
     }
-    sh_err err = passphrase(k, &text, &line, d);
+    sh_err err = keeper_passphrase(k, &text, &line, d);
     if (err == SH_OK) {
         o.rate = plan_of(k).rate;
         o.passphrase = line;
@@ -306,6 +312,9 @@ static bool next_work(struct sh_keeper *k, struct keeper_work *w, char by[SH_KEE
 {
     const int64_t now = sh_wall_us(k->env->clock);
     (void)snprintf(by, SH_KEEPER_WHO, "schedule");
+    if (k->swapping) {
+        return false;
+    }
     if (k->asked) {
         memcpy(by, k->by, SH_KEEPER_WHO);
         *w = k->work;
@@ -327,6 +336,8 @@ static void work_on(struct sh_keeper *k, const struct keeper_work *w, const char
 {
     if (w->kind == SH_KEEPER_WORK_BACKUP) {
         one(k, by);
+    } else if (w->kind >= SH_KEEPER_WORK_PREPARE) {
+        keeper_restore_work(k, w, by);
     } else {
         keeper_remote_work(k, w, by);
     }
@@ -341,6 +352,7 @@ static void keep(void *ctx)
 {
     struct sh_keeper *k = ctx;
     keeper_read_folder(k);
+    keeper_read_restore(k);
     for (;;) {
         char by[SH_KEEPER_WHO];
         struct keeper_work w = {.by_itself = false};
@@ -377,7 +389,7 @@ void sh_keeper_set_plan(struct sh_keeper *k, const struct sh_keeper_plan *p)
 
 sh_err sh_keeper_begin(struct sh_keeper *k, struct sh_str by)
 {
-    return sh_keeper_ask(k, SH_KEEPER_WORK_BACKUP, SH_STR(""), by);
+    return sh_keeper_ask(k, SH_KEEPER_WORK_BACKUP, SH_STR(""), by, SH_STR(""));
 }
 
 sh_err sh_keeper_cancel(struct sh_keeper *k)
@@ -394,7 +406,7 @@ sh_err sh_keeper_cancel(struct sh_keeper *k)
 sh_err sh_keeper_remove(struct sh_keeper *k, struct sh_str id)
 {
     sh_mutex_lock(&k->lock);
-    const bool busy = k->doing != NULL || k->asked;
+    const bool busy = k->doing != NULL || k->asked || k->swapping;
     sh_mutex_unlock(&k->lock);
     if (busy) {
         return SH_E_BUSY;
@@ -513,6 +525,7 @@ void sh_keeper_write(struct sh_keeper *k, struct sh_jw *w)
         sh_jw_null(w);
     }
     keeper_put_remote(k, w);
+    keeper_put_restore(k, w);
     sh_jw_key(w, "items");
     sh_jw_arr(w);
     for (size_t i = k->n; i > 0; i--) {
@@ -550,6 +563,9 @@ void sh_keeper_problems(struct sh_keeper *k, struct sh_jw *w)
     }
     if (k->copy_failed) {
         put_problem(w, "backup_copy_failed", k->copy_why.message, "date", k->copy_failed_us);
+    }
+    if (k->o.swap.back) {
+        put_problem(w, "restore_undone", k->o.swap_why, "date", k->since_us);
     }
     sh_mutex_unlock(&k->lock);
 }

@@ -20,6 +20,7 @@ struct keeper_work {
     enum sh_keeper_work_kind kind;
     char id[SH_BACKUP_ID];
     bool by_itself; /* nobody asked: gives way */
+    char why[SH_SWAP_WHY];
 };
 
 struct sh_keeper {
@@ -35,7 +36,8 @@ struct sh_keeper {
     bool asked;
     struct keeper_work work; /* asked for */
     char by[SH_KEEPER_WHO];
-    const char *doing; /* "backup", "rehearsal", "copy", "fetch", "look"; NULL: idle */
+    const char *doing; /* "backup", "rehearsal", "copy", "fetch", "look", "restore", "remove"; NULL:
+                          idle */
     bool yielding;     /* it gives way */
     int64_t doing_since_us;
     struct sh_backup_progress progress;
@@ -55,7 +57,15 @@ struct sh_keeper {
     uint32_t target_used;          /* by the work under way */
     struct sh_remote_copy *copies; /* as last seen, oldest first */
     size_t copies_n;
-    int64_t looked_us; /* 0 = never */
+    int64_t looked_us;           /* 0 = never */
+    bool swapping;               /* the node goes down for other data */
+    struct sh_prepared prepared; /* id "": nothing is */
+    struct sh_prepared origin;   /* of the data in use; id "": it was not restored so */
+    struct sh_swap_kept kept[SH_SWAP_KEPT];
+    size_t nkept;
+    bool prepare_failed; /* the last try to prepare or to remove */
+    int64_t prepare_failed_us;
+    struct sh_diag prepare_why;
     struct sh_keeper_stats stats;
 };
 
@@ -66,6 +76,23 @@ void keeper_read_folder(struct sh_keeper *k);
 void keeper_tell(struct sh_keeper *k, enum sh_keeper_event_kind kind, const char *id,
                  const char *by, const char *text, const char *remedy);
 void keeper_start(struct sh_keeper *k, const char *what);
+
+/* The passphrase of backups: *line is a view into *text (freed with sh_str_free); both stay empty
+ * when there is none. */
+SH_MUST_CHECK sh_err keeper_passphrase(struct sh_keeper *k, struct sh_str *text,
+                                       struct sh_str *line, struct sh_diag *d);
+uint64_t keeper_rate(struct sh_keeper *k);
+bool keeper_here(const struct sh_keeper *k, struct sh_str id); /* under lock */
+
+/* ---- keeper_restore.c ---- */
+
+/* Reads what is prepared and kept; a part of something prepared goes. */
+void keeper_read_restore(struct sh_keeper *k);
+void keeper_restore_work(struct sh_keeper *k, const struct keeper_work *w, const char *by);
+/* Under lock. */
+SH_MUST_CHECK sh_err keeper_may_restore(const struct sh_keeper *k, enum sh_keeper_work_kind kind,
+                                        struct sh_str id);
+void keeper_put_restore(const struct sh_keeper *k, struct sh_jw *w);
 
 /* ---- keeper_remote.c ---- */
 

@@ -251,7 +251,7 @@ void keeper_remote_work(struct sh_keeper *k, const struct keeper_work *w, const 
 
 /* ---- asked from outside ---- */
 
-static bool here(const struct sh_keeper *k, struct sh_str id)
+bool keeper_here(const struct sh_keeper *k, struct sh_str id)
 {
     for (size_t i = 0; i < k->n; i++) {
         if (sh_str_eqc(id, k->items[i].info.id)) {
@@ -268,23 +268,29 @@ static sh_err may_ask(const struct sh_keeper *k, enum sh_keeper_work_kind kind, 
     if (k->stopping) {
         return SH_E_CLOSED;
     }
+    if (k->swapping) {
+        return SH_E_BUSY;
+    }
+    if (kind >= SH_KEEPER_WORK_PREPARE) {
+        return keeper_may_restore(k, kind, id);
+    }
     if (kind != SH_KEEPER_WORK_BACKUP && k->o.remote.url[0] == '\0') {
         return SH_E_STATE;
     }
     if (names && !sh_backup_id_ok(id)) {
         return SH_E_INVAL;
     }
-    if (kind == SH_KEEPER_WORK_COPY && !here(k, id)) {
+    if (kind == SH_KEEPER_WORK_COPY && !keeper_here(k, id)) {
         return SH_E_NOTFOUND;
     }
-    if (kind == SH_KEEPER_WORK_FETCH && here(k, id)) {
+    if (kind == SH_KEEPER_WORK_FETCH && keeper_here(k, id)) {
         return SH_E_EXISTS;
     }
     return k->asked || (k->doing != NULL && !k->yielding) ? SH_E_BUSY : SH_OK;
 }
 
 sh_err sh_keeper_ask(struct sh_keeper *k, enum sh_keeper_work_kind kind, struct sh_str id,
-                     struct sh_str by)
+                     struct sh_str by, struct sh_str why)
 {
     sh_mutex_lock(&k->lock);
     const sh_err err = may_ask(k, kind, id);
@@ -292,6 +298,7 @@ sh_err sh_keeper_ask(struct sh_keeper *k, enum sh_keeper_work_kind kind, struct 
         (void)snprintf(k->by, sizeof k->by, "%.*s", SH_PRI(by));
         k->work = (struct keeper_work){.kind = kind};
         (void)snprintf(k->work.id, sizeof k->work.id, "%.*s", SH_PRI(id));
+        (void)snprintf(k->work.why, sizeof k->work.why, "%.*s", SH_PRI(why));
         k->asked = true;
         sh_cond_signal(&k->wake);
     }
@@ -394,7 +401,7 @@ static void put_copies(const struct sh_keeper *k, struct sh_jw *w)
         sh_jw_key(w, "time");
         sh_jw_time(w, c->copied_us);
         sh_jw_key(w, "here");
-        sh_jw_bool(w, here(k, sh_str_c(c->id)));
+        sh_jw_bool(w, keeper_here(k, sh_str_c(c->id)));
         sh_jw_obj_end(w);
     }
     sh_jw_arr_end(w);

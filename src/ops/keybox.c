@@ -6,11 +6,11 @@
 
 #include "ops_int.h"
 
-enum { MAGIC = 8, SALT = 16, HEAD = MAGIC + 12 + SALT, PLAIN_MAX = 4 << 20, ONE_MAX = 1 << 20 };
+enum { MAGIC = 8, SALT = 16, HEAD = MAGIC + 12 + SALT, PLAIN_MAX = 4 << 20 };
 static const char magic[] = "SHKEYS1\n";
 
 /* One-time links go with the running server. */
-static bool wanted(const struct ops_entry *e)
+bool ops_keys_wanted(const struct ops_entry *e)
 {
     const struct sh_str s = sh_str_c(e->name);
     return !e->is_dir && s.n <= 64 && !sh_str_starts(s, SH_STR("link-")) &&
@@ -23,7 +23,7 @@ static sh_err put_file(const struct sh_env *env, const char *dir, const char *na
     char path[OPS_PATH];
     struct sh_str text = {NULL, 0};
     SH_TRY(ops_join(path, dir, name));
-    const sh_err err = sh_fs_read_all(env->fs, env->alloc, path, ONE_MAX, &text);
+    const sh_err err = sh_fs_read_all(env->fs, env->alloc, path, OPS_KEY_MAX, &text);
     if (err != SH_OK) {
         return err == SH_E_NOTFOUND ? SH_OK : err; /* gone in between: the first password */
     }
@@ -64,7 +64,7 @@ sh_err ops_keys_seal(const struct sh_backup_options *o, struct sh_buf *out)
     sh_buf_init(&plain, o->env->alloc, PLAIN_MAX);
     sh_err err = SH_OK;
     for (size_t i = 0; err == SH_OK && i < l.n; i++) {
-        err = wanted(&l.p[i]) ? put_file(o->env, dir, l.p[i].name, &plain) : SH_OK;
+        err = ops_keys_wanted(&l.p[i]) ? put_file(o->env, dir, l.p[i].name, &plain) : SH_OK;
     }
     if (err == SH_OK) {
         err = plain.n == 0 ? SH_E_NOTFOUND : seal(o, sh_buf_bytes(&plain), out);

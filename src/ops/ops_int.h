@@ -4,6 +4,7 @@
 #define SH_OPS_INT_H
 
 #include <sh/backup.h>
+#include <sh/rehearse.h>
 
 enum {
     OPS_PATH = 1024,
@@ -103,6 +104,14 @@ SH_MUST_CHECK sh_err ops_manifest_write(const struct sh_crypto *crypto,
                                         const struct sh_backup_info *i,
                                         const struct ops_file *files, size_t n, struct sh_buf *out);
 
+/* ---- rehearse.c ---- */
+
+/* Opens the data folder that was restored from that backup, and closes it again: does all that the
+ * manifest states come out? out->good and text say what was found; an error: it could not be tried.
+ */
+SH_MUST_CHECK sh_err ops_look(const struct sh_env *env, const char *dir,
+                              const struct sh_backup_info *info, struct sh_rehearsal *out);
+
 /* ---- keybox.c: keys/ under a passphrase ---- */
 
 /* Seals the files of dir/keys. SH_E_NOTFOUND: there is none. */
@@ -120,5 +129,8 @@ SH_MUST_CHECK sh_err ops_keys_read(struct sh_bytes plain,
                                                 struct sh_bytes data),
                                    void *ctx);
 #define OPS_KEYS_FILE "keys.sealed"
+enum { OPS_KEY_MAX = 1 << 20 }; /* bytes of a file in keys/ */
+/* Does a file of keys/ go along? */
+bool ops_keys_wanted(const struct ops_entry *e);
 
 #endif /* SH_OPS_INT_H */

@@ -368,6 +368,20 @@ static void close_all(struct trial *t)
     sh_record_close(t->record);
 }
 
+sh_err ops_look(const struct sh_env *env, const char *dir, const struct sh_backup_info *info,
+                struct sh_rehearsal *out)
+{
+    const struct sh_rehearsal_options o = {.env = env};
+    struct trial t = {.o = &o, .env = env, .out = out, .info = *info};
+    *out = (struct sh_rehearsal){
+        .good = true, .started_us = sh_wall_us(env->clock), .files = info->files};
+    (void)snprintf(t.dir, sizeof t.dir, "%s", dir);
+    const sh_err err = look(&t);
+    close_all(&t);
+    out->finished_us = sh_wall_us(env->clock);
+    return err;
+}
+
 static sh_err run(struct trial *t, struct sh_diag *diag)
 {
     const struct sh_rehearsal_options *o = t->o;

@@ -20,7 +20,7 @@ struct restore {
     char data[OPS_PATH]; /* of the backup */
     struct sh_diag *diag;
     struct sh_buf box;
-    bool keys; /* they are restored */
+    enum sh_restore_keys keys; /* that the folder has */
 };
 
 bool sh_restore_unfinished(const struct sh_env *env, const char *dir)
@@ -74,11 +74,24 @@ static sh_err read_box(struct restore *r)
     return err;
 }
 
+/* SH_E_DENIED: the passphrase does not open them. */
+static sh_err try_box(struct restore *r)
+{
+    SH_TRY(read_box(r));
+    return ops_keys_open(r->env, r->o->crypto, sh_buf_bytes(&r->box), r->o->passphrase, no_file,
+                         NULL);
+}
+
 /* Before anything is written: are the keys wanted, and does the passphrase open them? */
 static sh_err check_keys(struct restore *r)
 {
     const bool have = ops_manifest_find(&r->m, OPS_KEYS_FILE) != NULL;
     const bool given = r->o->passphrase.n > 0;
+    if (r->o->own_keys != NULL) { /* a passphrase that does not fit is none */
+        const sh_err err = have && given ? try_box(r) : SH_E_DENIED;
+        r->keys = err == SH_OK ? SH_RESTORE_KEYS_BACKUP : SH_RESTORE_KEYS_NEW;
+        return err == SH_E_DENIED || err == SH_E_CORRUPT ? SH_OK : err;
+    }
     if (have && !given && !r->o->without_keys) {
         return say(r, SH_E_STATE, "the backup holds the keys under a passphrase",
                    "give --passphrase-file, or --without-keys to make new ones");
@@ -86,17 +99,15 @@ static sh_err check_keys(struct restore *r)
     if (!have && given) {
         return say(r, SH_E_STATE, "the backup holds no keys", "leave the passphrase out");
     }
-    r->keys = have && given && !r->o->without_keys;
-    if (!r->keys) {
+    if (!have || r->o->without_keys) {
         return SH_OK;
     }
-    SH_TRY(read_box(r));
-    const sh_err err =
-        ops_keys_open(r->env, r->o->crypto, sh_buf_bytes(&r->box), r->o->passphrase, no_file, NULL);
+    const sh_err err = try_box(r);
     if (err == SH_E_DENIED) {
         return say(r, err, "the passphrase does not open the keys",
                    "use the one that the backup was made with, or --without-keys");
     }
+    r->keys = SH_RESTORE_KEYS_BACKUP;
     return err == SH_E_CORRUPT ? say(r, err, "the sealed keys are damaged", "give --without-keys")
                                : err;
 }
@@ -109,13 +120,54 @@ static sh_err key_file(void *ctx, struct sh_str name, struct sh_bytes data)
     return n < 0 || n >= OPS_PATH ? SH_E_LIMIT : sh_fs_replace(r->env->fs, path, data);
 }
 
-static sh_err write_keys(struct restore *r)
+static sh_err make_keys_folder(struct restore *r)
 {
     char path[OPS_PATH];
     SH_TRY(ops_join(path, r->o->dir, "keys"));
-    SH_TRY(sh_fs_mkdirs(r->env->fs, path));
+    SH_TRY(ops_tree_remove(r->env, path));
+    return sh_fs_mkdirs(r->env->fs, path);
+}
+
+static sh_err write_keys(struct restore *r)
+{
+    SH_TRY(make_keys_folder(r));
     return ops_keys_open(r->env, r->o->crypto, sh_buf_bytes(&r->box), r->o->passphrase, key_file,
                          r);
+}
+
+/* Not what belongs to the node's chain of audit, which is another one than the restored, nor a
+ * password that waits. */
+static bool own_wanted(const struct ops_entry *e)
+{
+    const struct sh_str s = sh_str_c(e->name);
+    return ops_keys_wanted(e) && !sh_str_eqc(s, "audit.head") &&
+           !sh_str_eqc(s, "audit.checkpoint") && !sh_str_eqc(s, "first-password");
+}
+
+static sh_err copy_own_keys(struct restore *r)
+{
+    struct ops_names l;
+    SH_TRY(make_keys_folder(r));
+    SH_TRY(ops_names_read(r->env, r->o->own_keys, &l));
+    sh_err err = SH_OK;
+    for (size_t i = 0; err == SH_OK && i < l.n; i++) {
+        char path[OPS_PATH];
+        struct sh_str text = {NULL, 0};
+        if (!own_wanted(&l.p[i])) {
+            continue;
+        }
+        err = ops_join(path, r->o->own_keys, l.p[i].name);
+        if (err == SH_OK) {
+            err = sh_fs_read_all(r->env->fs, r->env->alloc, path, OPS_KEY_MAX, &text);
+        }
+        if (err == SH_OK) {
+            err = key_file(r, sh_str_c(l.p[i].name), sh_str_bytes(text));
+            sh_crypto_wipe((char *)(uintptr_t)text.p, text.n);
+            sh_str_free(r->env->alloc, &text);
+        }
+    }
+    ops_names_free(r->env, &l);
+    return err;
 }
 
 /* ---- files ---- */
@@ -168,7 +220,8 @@ static sh_err enough_room(struct restore *r)
     uint64_t free_bytes = 0;
     uint64_t total = 0;
     SH_TRY(r->env->fs->space(r->env->fs->ctx, r->o->dir, &free_bytes, &total));
-    return free_bytes >= r->m.info.bytes
+    const uint64_t reserve = total / 100 * r->o->reserve;
+    return free_bytes >= reserve && free_bytes - reserve >= r->m.info.bytes
                ? SH_OK
                : say(r, SH_E_FULL, "the backup does not fit on the disk of the data folder",
                      "name a folder on a larger disk");
@@ -194,32 +247,72 @@ static sh_err copy_one(struct restore *r, const struct ops_file *f)
     return memcmp(hash, f->hash, sizeof hash) == 0 ? SH_OK : SH_E_CORRUPT;
 }
 
-/* A node key is made and taken for good, which is audited. */
-static sh_err new_key(struct restore *r)
+/* Opens the guard of what was restored. accept: missing or other keys are made anew for good, which
+ * is audited. */
+static sh_err open_guard(struct restore *r, bool accept, struct sh_diag *diag)
 {
     char db[OPS_PATH];
     struct sh_record *record = NULL;
     struct guard_store *store = NULL;
     struct sh_guard *guard = NULL;
     SH_TRY(ops_join(db, r->o->dir, "songhua.db"));
-    if (r->keys || r->o->plain || ops_manifest_find(&r->m, "songhua.db") == NULL) {
-        return SH_OK;
-    }
     const struct sh_record_config rc = {.path = db};
-    sh_err err = sh_record_open(r->env, NULL, &rc, &record, r->diag);
+    sh_err err = sh_record_open(r->env, NULL, &rc, &record, diag);
     err = err != SH_OK ? err : sh_guard_store_record(r->env, record, &store);
     if (err == SH_OK) {
         const struct sh_guard_options go = {.env = r->env,
                                             .crypto = r->o->crypto,
                                             .store = store,
                                             .dir = r->o->dir,
+                                            .master = r->o->master,
                                             .settings = sh_guard_settings_default(),
-                                            .accept_new_key = true};
-        err = sh_guard_open(&go, &guard, r->diag);
+                                            .accept_new_key = accept,
+                                            .restored = true};
+        err = sh_guard_open(&go, &guard, diag);
+    }
+    if (err == SH_OK && r->o->opened != NULL) {
+        err = r->o->opened(r->o->ctx, guard, diag);
     }
     sh_guard_close(guard);
     sh_record_close(record);
     return err;
+}
+
+/* Tries whose keys belong to the data; SH_E_STATE says that they do not. */
+static sh_err find_keys(struct restore *r)
+{
+    struct sh_diag d = {.line = 0};
+    SH_TRY(copy_own_keys(r));
+    sh_err err = open_guard(r, false, &d);
+    if (err == SH_OK) {
+        r->keys = SH_RESTORE_KEYS_OWN;
+    } else if (err == SH_E_STATE && r->keys == SH_RESTORE_KEYS_BACKUP) {
+        SH_TRY(write_keys(r));
+        err = open_guard(r, false, &d);
+    }
+    if (err == SH_E_STATE) {
+        r->keys = SH_RESTORE_KEYS_NEW;
+        SH_TRY(make_keys_folder(r));
+        return open_guard(r, true, r->diag);
+    }
+    if (err != SH_OK) {
+        *r->diag = d;
+    }
+    return err;
+}
+
+static sh_err settle_keys(struct restore *r)
+{
+    if (r->o->plain) {
+        return SH_OK;
+    }
+    if (r->o->own_keys == NULL && r->keys == SH_RESTORE_KEYS_BACKUP) {
+        return write_keys(r);
+    }
+    if (ops_manifest_find(&r->m, "songhua.db") == NULL) {
+        return SH_OK;
+    }
+    return r->o->own_keys != NULL ? find_keys(r) : open_guard(r, true, r->diag);
 }
 
 static sh_err fill(struct restore *r)
@@ -228,10 +321,7 @@ static sh_err fill(struct restore *r)
     for (size_t i = 0; i < r->m.n; i++) {
         SH_TRY(copy_one(r, &r->m.files[i]));
     }
-    if (r->keys) {
-        SH_TRY(write_keys(r));
-    }
-    SH_TRY(new_key(r));
+    SH_TRY(settle_keys(r));
     SH_TRY(ops_join(lock, r->o->dir, "lock")); /* the mark of a data folder */
     SH_TRY(sh_fs_replace(r->env->fs, lock, sh_bytes_of(NULL, 0)));
     return ops_tree_sync(r->env, r->o->dir);
@@ -310,6 +400,9 @@ sh_err sh_restore_run(const struct sh_restore_options *o, struct sh_backup_info 
     err = err != SH_OK ? err : all(&r);
     if (err == SH_OK) {
         *out = r.m.info;
+        if (o->keys != NULL) {
+            *o->keys = r.keys;
+        }
     } else if (r.diag->message[0] == '\0') {
         sh_diag_at(r.diag, sh_str_c(o->dir), 0);
         sh_diag_set(r.diag, "the restore failed: %s", sh_err_name(err));

@@ -29,8 +29,11 @@ enum { SH_API_SBOM_MAX = 4 << 20 };
 #define SH_API_MAPPING_KIND SH_STR("_mapping")
 
 /* What is asked of the backups: their state (members of an open object), a new one, the end of the
- * one that runs, the removal of one (arg: its id); its copy to the SFTP server, the way back, and a
- * look at what is there. */
+ * one that runs, the removal of one (id); its copy to the SFTP server, the way back, and a look at
+ * what is there. Of restoring: a backup is prepared, what is prepared is thrown away, what is
+ * prepared ("prepared") or was kept (its name) is put in the node's place, what was kept is
+ * removed.
+ */
 enum sh_api_backup {
     SH_API_BACKUP_LIST,
     SH_API_BACKUP_BEGIN,
@@ -38,7 +41,18 @@ enum sh_api_backup {
     SH_API_BACKUP_REMOVE,
     SH_API_BACKUP_COPY,
     SH_API_BACKUP_FETCH,
-    SH_API_BACKUP_LOOK
+    SH_API_BACKUP_LOOK,
+    SH_API_BACKUP_PREPARE,
+    SH_API_BACKUP_DISCARD,
+    SH_API_BACKUP_APPLY,
+    SH_API_BACKUP_DROP,
+    SH_API_BACKUP_RESTART /* after APPLY, when all is said: the node goes down and comes up again */
+};
+struct sh_api_backup_ask {
+    enum sh_api_backup act;
+    struct sh_str id;
+    struct sh_str by;
+    struct sh_str reason; /* of PREPARE and APPLY */
 };
 
 /* What is asked of the configuration; each answer is members of an open object (docs/api.md). */
@@ -94,8 +108,8 @@ struct sh_api_seams {
     void (*problems)(void *ctx, struct sh_jw *w);
     /* Worker; by: who asks. SH_E_STATE: there are no backups, or no SFTP server, here (diag says
      * why); SH_E_BUSY. */
-    sh_err (*backups)(void *ctx, enum sh_api_backup act, struct sh_str arg, struct sh_str by,
-                      struct sh_jw *w, struct sh_diag *diag);
+    sh_err (*backups)(void *ctx, const struct sh_api_backup_ask *ask, struct sh_jw *w,
+                      struct sh_diag *diag);
     /* The security self check as members of an open object. Worker; may block long. */
     sh_err (*security)(void *ctx, struct sh_jw *w);
     /* Worker. SH_E_INVAL: the errors were written; SH_E_CONFLICT: another revision; SH_E_STATE:

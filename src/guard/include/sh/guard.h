@@ -224,6 +224,7 @@ struct sh_guard_options {
      * is audited. Passwords and certificates stay good; tokens, sessions and device secrets are
      * void. */
     bool accept_new_key;
+    bool restored; /* the data comes out of a backup: no seal of the end of its audit is missed */
 };
 /* Store over the record module: documents of the kinds guard.*; `r` is borrowed and must outlive
  * it. */
@@ -263,6 +264,11 @@ SH_MUST_CHECK sh_err sh_guard_first_start(struct sh_guard *g, struct sh_str pass
 SH_MUST_CHECK sh_err sh_guard_recover(struct sh_guard *g, struct sh_str user,
                                       struct sh_str password, char shown[SH_SECRET_CHARS],
                                       struct sh_diag *diag);
+/* Are the powers of system, security and audit administration with different people? Fast. */
+bool sh_guard_is_separated(struct sh_guard *g);
+/* Other data has come in place of what was in use: ends all sessions that are in it. Nobody did it,
+ * no audit. May block. */
+SH_MUST_CHECK sh_err sh_guard_end_all_sessions(struct sh_guard *g);
 /* `songhua passwd --link`: makes a one-time sign-in link for a running or stopped server: a 0600
  * file in dir/keys that sh_guard_sign_in_link uses up. Good for ten minutes, from loopback only.
  * out: the secret to put behind http://127.0.0.1:<port>/#link=. May block. */

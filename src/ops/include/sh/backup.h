@@ -19,6 +19,8 @@
 #include <sh/point.h>
 #include <sh/record.h>
 
+struct sh_guard;
+
 enum { SH_BACKUP_FORMAT = 1, SH_BACKUP_ID = 64 };
 
 struct sh_backup_progress {
@@ -96,6 +98,13 @@ SH_MUST_CHECK sh_err sh_backup_sweep(const struct sh_env *env, const char *folde
 /* Is this the form of a backup's name? */
 bool sh_backup_id_ok(struct sh_str id);
 
+/* Whose keys a restored folder has. */
+enum sh_restore_keys {
+    SH_RESTORE_KEYS_NEW,    /* tokens, sessions and device secrets are void */
+    SH_RESTORE_KEYS_BACKUP, /* those in the backup */
+    SH_RESTORE_KEYS_OWN     /* those of the node that restores it */
+};
+
 struct sh_restore_options {
     const struct sh_env *env;
     const struct sh_crypto *crypto;
@@ -104,10 +113,20 @@ struct sh_restore_options {
     struct sh_str passphrase;
     bool without_keys; /* leave keys that are in the backup out */
     bool plain;        /* only the files: nothing is opened, no key is made (a rehearsal) */
+    /* keys/ of the node that restores; NULL: none. They are taken when they belong to the data
+     * (they hold also the keys of before), else those of the backup when the passphrase opens them,
+     * else new ones are made. */
+    const char *own_keys;
+    const char *master;         /* of the node that restores: sh_master_open; NULL: a file */
+    enum sh_restore_keys *keys; /* says which it were; may be NULL */
+    /* May be NULL: called with the guard of the restored data while it is open for a moment; not
+     * called with `plain`, nor where the backup has no records. */
+    sh_err (*opened)(void *ctx, struct sh_guard *g, struct sh_diag *diag);
     /* May be NULL: told each file that is missing or damaged. */
     void (*bad_file)(void *ctx, const char *path, const char *what);
     void *ctx;
     uint64_t rate;
+    unsigned reserve;                    /* percent of the file system of `dir` that stay free */
     struct sh_backup_progress *progress; /* may be NULL */
 };
 /* Reads every file against its hash first, then writes `dir`. While it is not whole, the file
