@@ -3,7 +3,7 @@
 export interface Backups {
   folder: string;
   running: {
-    step: 'waiting' | 'backup' | 'rehearsal' | 'copy' | 'fetch' | 'look';
+    step: 'waiting' | 'backup' | 'rehearsal' | 'copy' | 'fetch' | 'look' | 'restore' | 'remove';
     by: string;
     done_bytes: number;
     total_bytes: number;
@@ -21,7 +21,38 @@ export interface Backups {
     looked: string | null;
     items: BackupCopy[];
   } | null;
+  restore: {
+    /** Ready to be put in place. */
+    prepared: Prepared | null;
+    /** Of the data in use; null: it was not restored so. */
+    origin: Prepared | null;
+    kept: Kept[];
+    last_failure: { time: string; text: string; remedy: string } | null;
+    /** What was put in place did not open. */
+    brought_back: { time: string; by: string; text: string } | null;
+  };
   items: Backup[];
+}
+export interface Prepared {
+  backup: string;
+  backup_time: string;
+  time: string;
+  by: string;
+  reason: string;
+  keys: 'own' | 'backup' | 'new';
+  bytes: number;
+  files: number;
+  samples: number;
+  points: number;
+  devices: number;
+}
+/** Data of before a restore. */
+export interface Kept {
+  name: string;
+  time: string;
+  bytes: number;
+  records_only: boolean;
+  records_until: string;
 }
 export interface BackupCopy {
   id: string;

@@ -229,7 +229,7 @@ export const pages: readonly PageHelp[] = [
     steps: [
       ['在系统配置中设置 backup.dir（最好在另一台机器的磁盘）和周期。', 'Set backup.dir (best on another machine) and the time between in Settings.'],
       ['设置 backup.sftp 后，每份备份自动复制到 SFTP 服务器；也可从那里取回。', 'With backup.sftp each backup is copied to an SFTP server by itself, and can be fetched from there.'],
-      ['恢复在停机状态下进行：songhua restore，见 docs/backup.zh-CN.md。', 'Restoring is done on a stopped node: songhua restore, see docs/backup.md.'],
+      ['恢复分两步：先准备（不影响运行），再启用（节点重启几秒）；原来的数据保留，可以换回。', 'A restore is made ready (nothing changes), then put in place (a restart of seconds); the data of before can come back.'],
       ['未设口令时备份不含密钥：请打印密钥恢复单。', 'Without a passphrase keys are left out: print the recovery sheet.'],
     ],
     more: ['/settings', '/security/keys'],

@@ -182,6 +182,8 @@ const table = {
   'remedy.devices_quarantined': ['查明原因后，在设备页“接入控制”中解除隔离。', 'When the cause is known, let it out on the device’s page, under Access control.'],
   'trouble.backup_failed': ['最近一次备份没有完成', 'The last backup was not made'],
   'remedy.backup_failed': ['原因和处理办法见“备份”页；排除后会自动重试。', 'Backups says why and what helps; it is tried again by itself.'],
+  'trouble.restore_undone': ['恢复的数据打不开，已自动换回原来的数据', 'Restored data did not open; the data of before was brought back'],
+  'remedy.restore_undone': ['原因见“备份”页。换一份备份重新准备；重启后此提示消失。', 'Backups says why. Make another backup ready; this note goes with the next restart.'],
   'trouble.backup_copy_failed': ['最近的备份没有复制到 SFTP 服务器', 'The newest backup was not copied to the SFTP server'],
   'remedy.backup_copy_failed': ['本机的备份不受影响。原因和处理办法见“备份”页；排除后会自动重试。', 'The backup here is whole. Backups says why and what helps; it is tried again by itself.'],
   'trouble.rehearsal_failed': ['最近的备份没有通过恢复演练，不能依靠它', 'The newest backup did not pass its rehearsal: do not rely on it'],

@@ -1,8 +1,8 @@
 import { App, Button } from 'antd';
-import { useMemo } from 'react';
+import { useMemo, useState } from 'react';
 import { get, post, remove, seg, type Problem } from '../api/client';
 import { runTask, type Ending } from '../app/tasks';
-import type { Backup, BackupCopy, Backups as State } from '../api/backupTypes';
+import type { Backup, BackupCopy, Backups as State, Kept, Prepared } from '../api/backupTypes';
 import { useResource } from '../api/useResource';
 import { DataTable, type Column } from '../components/DataTable';
 import { EmptyState } from '../components/EmptyState';
@@ -14,9 +14,14 @@ import { useAct } from '../components/useAct';
 import { useEvery } from '../components/useEvery';
 import { t, useLanguage } from '../i18n';
 import { bytes, compact, moment, who } from '../i18n/format';
+import { Restarting } from './backups/Restarting';
+import { ApplyDialog, BackDialog, PrepareDialog } from './backups/RestoreDialogs';
+import { RestorePanel } from './backups/RestorePanel';
+import './backups/backups.css';
 
 const BUSY_MS = 1500;
 const IDLE_MS = 15_000;
+const idle = () => undefined;
 
 /** Passed, failed with the reason, or not done. */
 function Rehearsed({ row }: { row: Backup }) {
@@ -48,6 +53,7 @@ function Remote({ row }: { row: Backup }) {
 interface Acts {
   drop: (row: Backup) => void;
   copy: (row: Backup) => void;
+  restore: (row: Backup) => void;
 }
 
 function columnsOf(remote: boolean, acts: Acts | null): Column<Backup>[] {
@@ -77,9 +83,12 @@ function columnsOf(remote: boolean, acts: Acts | null): Column<Backup>[] {
       key: 'actions',
       title: '',
       align: 'right',
-      width: remote ? 150 : 90,
+      width: remote ? 210 : 150,
       render: (row) => (
         <>
+          <Button size="small" type="text" onClick={() => acts.restore(row)}>
+            {t('restore.open')}
+          </Button>
           {row.remote && row.remote.state !== 'copied' ? (
             <Button size="small" type="text" onClick={() => acts.copy(row)}>
               {t('backups.copyNow')}
@@ -230,18 +239,28 @@ function givesWay(r: State['running']): boolean {
   return r?.step === 'copy' && r.by === 'schedule';
 }
 
-/** The backup that runs, as a task: a stop there cancels it. */
-async function follow(tell: (done: number, total?: number, note?: string) => void, signal: AbortSignal): Promise<Ending> {
+function madeBackup(state: State): string {
+  const failure = state.last_failure;
+  const newest = state.items[0];
+  return failure && (!newest || failure.time > newest.time) ? failure.text : (newest?.id ?? '');
+}
+
+function madeReady(state: State): string {
+  const { prepared, last_failure: failure } = state.restore;
+  return failure?.text ?? (prepared ? t('restore.ofTime', { time: moment(prepared.backup_time) }) : '');
+}
+
+/** The backup that runs, or a restore that is made ready, as a task: a stop there cancels it. */
+async function follow(
+  became: (state: State) => string,
+  tell: (done: number, total?: number, note?: string) => void,
+  signal: AbortSignal,
+): Promise<Ending> {
   let asked = false;
   for (;;) {
     const state = await get<State>('backups');
     const r = state.running;
-    if (!r || givesWay(r)) {
-      const failure = state.last_failure;
-      const newest = state.items[0];
-      if (failure && (!newest || failure.time > newest.time)) return { stopped: asked, result: failure.text };
-      return { stopped: asked, result: newest?.id ?? '' };
-    }
+    if (!r || givesWay(r)) return { stopped: asked, result: became(state) };
     tell(r.done_bytes, r.total_bytes, t(`backups.${r.step}`, { done: bytes(r.done_bytes), total: bytes(r.total_bytes), files: r.files }));
     if (signal.aborted && !asked) {
       asked = true;
@@ -257,12 +276,17 @@ export default function Backups() {
   const act = useAct();
   const { data, problem, loading, reload } = useResource<State>('backups');
   const running = data?.running ?? null;
-  useEvery(running ? BUSY_MS : IDLE_MS, reload);
+  const [restoring, setRestoring] = useState<Backup | null>(null);
+  const [applying, setApplying] = useState<Prepared | null>(null);
+  const [bringing, setBringing] = useState<Kept | null>(null);
+  const [restarts, setRestarts] = useState<{ before: string } | null>(null);
+  const restart = () => setRestarts({ before: data?.restore.brought_back?.time ?? '' });
+  useEvery(running ? BUSY_MS : IDLE_MS, restarts ? idle : reload);
 
   const begin = () =>
     act.run(async () => {
       await post('backups');
-      void runTask(t('backups.task'), follow).then(reload);
+      void runTask(t('backups.task'), (tell, signal) => follow(madeBackup, tell, signal)).then(reload);
       reload();
     }, t('backups.begun'));
   const cancel = () =>
@@ -292,9 +316,35 @@ export default function Backups() {
   const fetch = (row: BackupCopy) => void ask(`backups/${seg(row.id)}/fetch`, t('backups.fetchBegun'));
   const look = () => void ask('backups/copies', t('backups.looking'));
   const remote = Boolean(data?.remote);
-  const columns = useMemo(() => columnsOf(remote, running ? null : { drop, copy }), [lang, remote, running === null]);
+  const columns = useMemo(() => columnsOf(remote, running ? null : { drop, copy, restore: setRestoring }), [lang, remote, running === null]);
+  const prepares = () => {
+    void runTask(t('restore.task'), (tell, signal) => follow(madeReady, tell, signal)).then(reload);
+    reload();
+  };
+  const restores = {
+    apply: setApplying,
+    back: setBringing,
+    discard: () =>
+      void act.run(async () => {
+        await remove('backups/prepared');
+        reload();
+      }, t('restore.discarded')),
+    drop: (kept: Kept) =>
+      void modal.confirm({
+        title: t('action.delete'),
+        content: t('restore.dropHint', { time: moment(kept.time) }),
+        okText: t('action.delete'),
+        cancelText: t('action.cancel'),
+        okButtonProps: { danger: true },
+        onOk: () =>
+          act.run(async () => {
+            await remove(`backups/${seg(kept.name)}`);
+            reload();
+          }, t('restore.dropping')),
+      }),
+  };
   return (
-    <div className="page-fill">
+    <div className="page-fill backups-page">
       <PageHeader
         title={t('nav.backups')}
         note={t('backups.what')}
@@ -316,12 +366,21 @@ export default function Backups() {
         }
       />
       <ProblemView problem={act.problem} />
+      {restoring ? (
+        <PrepareDialog row={restoring} again={Boolean(data?.restore.prepared)} onClose={() => setRestoring(null)} onDone={prepares} />
+      ) : null}
+      {applying ? <ApplyDialog prepared={applying} onClose={() => setApplying(null)} onDone={restart} /> : null}
+      {bringing ? <BackDialog kept={bringing} onClose={() => setBringing(null)} onDone={restart} /> : null}
+      {restarts ? <Restarting before={restarts.before} /> : null}
       {problem && !data ? <Off problem={problem} retry={reload} /> : null}
       {data ? (
         <>
-          <Panel title={t('backups.status')} className="backups-state">
-            <Facts state={data} />
-          </Panel>
+          <div className="backups-top">
+            <Panel title={t('backups.status')} className="backups-state">
+              <Facts state={data} />
+            </Panel>
+            <RestorePanel state={data} busy={act.busy || running !== null} acts={restores} />
+          </div>
           <Elsewhere state={data} busy={act.busy || running !== null} look={look} fetch={fetch} />
           <DataTable
             fill

@@ -1,5 +1,6 @@
 // Backups of the mock: one takes two seconds, then it has passed its rehearsal. With backup.sftp it is then copied for two more; the
-// server holds an older one besides, and refuses folders that are called full.
+// server holds an older one besides, and refuses folders that are called full. A restore is ready after two seconds, and in place at
+// once, when everybody is signed out; with the reason "damaged" it goes back by itself.
 import { answer, Refusal } from './answer.js';
 
 const BYTES = 48_300_000;
@@ -21,6 +22,7 @@ export class Backups {
     this.there = [{ id: 'songhua-20260102T023000Z', time: '2026-01-02T02:31:40Z' }];
     this.looked = null;
     this.failure = null;
+    this.restore = { prepared: null, origin: null, kept: [], last_failure: null, brought_back: null };
   }
 
   /** What ran is done after two seconds. */
@@ -32,6 +34,15 @@ export class Backups {
     if (w.step === 'backup') {
       this.items.unshift(item(time, this.items.length === 0));
       if (this.url) this.work = { step: 'copy', by: 'schedule', since: Date.now(), id: this.items[0].id };
+    } else if (w.step === 'restore') {
+      const made = this.items.find((x) => x.id === w.id);
+      this.restore.prepared = {
+        backup: w.id, backup_time: made.time, time, by: w.by, reason: w.reason, keys: 'own', bytes: BYTES, files: 37, samples: made.samples,
+        points: 1280, devices: 64,
+      };
+    } else if (w.step === 'remove') {
+      if (w.id === 'prepared') this.restore.prepared = null;
+      else this.restore.kept = this.restore.kept.map((k) => (k.name === w.id ? { ...k, bytes: 9_100_000, records_only: true } : k));
     } else if (this.url.endsWith('/full')) {
       this.failure = {
         time, id: w.id, text: 'the SFTP server refused to write a file: it does not say why',
@@ -66,26 +77,59 @@ export class Backups {
             items: this.looked ? [...this.there].reverse().map((c) => ({ ...c, here: this.items.some((x) => x.id === c.id) })) : [],
           }
         : null,
+      restore: this.restore,
       items: this.items.map((x) => ({ ...x, remote: this.remoteOf(x) })), next: null,
     };
   }
 
-  begin(step, id) {
+  /** True: another life begins, nobody is signed in. */
+  apply(id, reason) {
+    const r = this.restore;
+    const at = new Date();
+    const known = id === 'prepared' ? r.prepared : r.kept.find((k) => k.name === id && !k.records_only);
+    if (!known) throw new Refusal(404, 'not_found', '没有准备好的数据');
+    if (reason === 'damaged') {
+      r.brought_back = { time: at.toISOString(), by: 'person:admin', text: 'guard: corrupt: keys/ring is damaged.' };
+      return false;
+    }
+    const replaced = {
+      name: `replaced-${at.toISOString().slice(0, 19).replace(/[-:]/g, '')}Z`, time: at.toISOString(), bytes: BYTES, records_only: false,
+      records_until: new Date(at.getTime() + 180 * 864e5).toISOString(),
+    };
+    this.restore = {
+      prepared: null, origin: id === 'prepared' ? r.prepared : null, kept: [replaced, ...r.kept.filter((k) => k.name !== id)],
+      last_failure: null, brought_back: null,
+    };
+    return true;
+  }
+
+  begin(step, id, reason) {
     if (this.work && !(this.work.step === 'copy' && this.work.by === 'schedule')) {
       throw new Refusal(409, 'state', '备份或异地复制正在进行；请先取消或等待完成');
     }
-    this.work = { step, by: 'person:admin', since: Date.now(), id };
+    this.work = { step, by: 'person:admin', since: Date.now(), id, reason };
   }
 
-  answer({ req, res, rest }, url) {
+  answer({ req, res, rest, json }, url, signOut) {
     if (url !== this.url) Object.assign(this, { url, failure: null, looked: null });
     this.settle();
+    const [id, act] = rest;
     if (req.method === 'DELETE') {
-      if (rest[0] === 'running') this.work = null;
-      else this.items = this.items.filter((x) => x.id !== rest[0]);
+      if (id === 'prepared' || id.startsWith('replaced-')) {
+        this.begin('remove', id);
+        return answer(res, 202, this.state());
+      }
+      if (id === 'running') this.work = null;
+      else this.items = this.items.filter((x) => x.id !== id);
       return answer(res, 204);
     }
-    if (req.method === 'POST') this.begin(rest[1] ?? (rest[0] === 'copies' ? 'look' : 'backup'), rest[0] ?? '');
+    if (act === 'restore' && !this.items.some((x) => x.id === id)) throw new Refusal(404, 'not_found', '没有这份备份');
+    if (act === 'restore' || act === 'apply') {
+      const reason = json().reason?.trim();
+      if (!reason) throw new Refusal(400, 'bad_request', '需要填写原因（会记入审计）');
+      if (act === 'restore') this.begin('restore', id, reason);
+      else if (this.apply(id, reason)) signOut();
+    } else if (req.method === 'POST') this.begin(act ?? (id === 'copies' ? 'look' : 'backup'), id ?? '');
     return answer(res, req.method === 'POST' ? 202 : 200, this.state());
   }
 }

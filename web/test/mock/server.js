@@ -27,6 +27,7 @@ import { demoAssets, demoDevices, demoThings, qualityAt, valueAt } from './plant
 
 const TYPES = { '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.html': 'text/html; charset=utf-8' };
 const CURSOR = (n) => Buffer.from(String(n)).toString('base64url');
+const RESTART_MS = 1500;
 
 export class Mock {
   constructor({ password = 'songhua-demo', dist = null, extraDevices = 0 } = {}) {
@@ -47,6 +48,7 @@ export class Mock {
     this.templates = [];
     this.audit = [];
     this.sessions = new Map();
+    this.down = 0;
     this.account = {
       password: true, providers: [], must: [], second_factor: false, totp: false, keys: [], recovery_left: 0, password_set: new Date().toISOString(), password_expires: null,
     };
@@ -201,6 +203,7 @@ export class Mock {
   }
 
   async api(req, res, url) {
+    if (Date.now() < this.down) return req.socket.destroy(); // it restarts
     const path = url.pathname.slice('/api/v1/'.length).split('/').map(decodeURIComponent);
     const raw = await readBody(req);
     const json = () => JSON.parse(raw.toString() || '{}');
@@ -503,7 +506,11 @@ export class Mock {
   }
 
   on_backups(asked) {
-    return this.backups.answer(asked, this.node.set['backup.sftp'] ?? '');
+    if (asked.rest[1] === 'restore' || asked.rest[1] === 'apply') this.dangerous();
+    return this.backups.answer(asked, this.node.set['backup.sftp'] ?? '', () => {
+      this.sessions.clear();
+      this.down = Date.now() + RESTART_MS;
+    });
   }
 
   on_provisioning_keys({ req, res, rest, json }) {

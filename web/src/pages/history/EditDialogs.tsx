@@ -5,6 +5,7 @@ import { asProblem, post, remove, type Problem } from '../../api/client';
 import type { Cell, QueryAnswer } from '../../api/types';
 import type { Range } from '../../charts/lines';
 import { ProblemView } from '../../components/ProblemView';
+import { Reason } from '../../components/Reason';
 import { useAct } from '../../components/useAct';
 import { t } from '../../i18n';
 import { cell, count, moment, toMs } from '../../i18n/format';
@@ -51,14 +52,6 @@ function useSamples(point: string, range: Range): Samples {
     return () => abort.abort();
   }, [point, range.from, range.to]);
   return state;
-}
-
-function Reason({ value, onChange }: { value: string; onChange: (text: string) => void }) {
-  return (
-    <Form.Item label={t('edit.reason')} htmlFor="edit-reason" required>
-      <Input id="edit-reason" value={value} maxLength={500} placeholder={t('edit.reasonHint')} onChange={(e) => onChange(e.target.value)} />
-    </Form.Item>
-  );
 }
 
 const span = (range: Range) => `${moment(range.from)} – ${moment(range.to)}`;
@@ -146,7 +139,7 @@ export function CorrectDialog({ points, types, range, onClose, onDone }: Props) 
             )}
           </Form.Item>
         </div>
-        <Reason value={reason} onChange={setReason} />
+        <Reason value={reason} onChange={setReason} placeholder={t('edit.reasonHint')} />
       </Form>
       <ProblemView problem={samples.problem ?? problem} />
       {samples.more ? <p role="alert">{t('edit.tooMany', { n: count(SAMPLES_MAX) })}</p> : null}
@@ -197,7 +190,7 @@ export function DeleteDialog({ points, range, onClose, onDone }: Props) {
         ))}
       </fieldset>
       <Form layout="vertical" component={false}>
-        <Reason value={reason} onChange={setReason} />
+        <Reason value={reason} onChange={setReason} placeholder={t('edit.reasonHint')} />
       </Form>
       <ProblemView problem={problem} />
       <p className="dim">{t('edit.keptHint')}</p>
@@ -230,7 +223,7 @@ export function WithdrawDialog({ edit, onClose, onDone }: { edit: EditRow; onClo
     >
       <p>{t('edit.withdrawWhat')}</p>
       <Form layout="vertical" component={false}>
-        <Reason value={reason} onChange={setReason} />
+        <Reason value={reason} onChange={setReason} placeholder={t('edit.reasonHint')} />
       </Form>
       <ProblemView problem={problem} />
     </Modal>
