@@ -366,8 +366,8 @@ static sh_err apply(struct node *n, const struct sh_api_backup_ask *a, struct sh
 {
     struct sh_checkpoint cp;
     char note[SH_SWAP_WHY] = "";
-    char hex[SH_HASH_HEX];
     if (sh_guard_checkpoint(n->guard, &cp) == SH_OK) {
+        char hex[SH_HASH_HEX];
         sh_hash_hex(cp.hash, hex);
         (void)snprintf(note, sizeof note, "its audit at entry %llu, SHA-256 %s",
                        (unsigned long long)cp.seq, hex);

@@ -4,6 +4,7 @@ neither. Keys of this node, of the backup, new ones; nobody is signed in afterwa
 SPDX-License-Identifier: Apache-2.0
 """
 import glob
+import http.client
 import os
 import random
 import shutil
@@ -81,7 +82,7 @@ def back_up_again(s, session, held):
             s.token = session
             status = s.raw("GET", "/api/v1/sessions/current")[0]
             return status == 401 if not held else status == 200 and state(s)["restore"]["brought_back"] is not None
-        except (OSError, Problem):
+        except (OSError, Problem, http.client.HTTPException):  # it goes down
             return False
 
     until("it serves again", ready)

@@ -1,12 +1,13 @@
 /* memfs.c - a file system in memory that knows what a power cut keeps.
+ * SPDX-License-Identifier: Apache-2.0
+ *
  * Model: an inode has a volatile and a durable image of its bytes; a name has a volatile and a
  * durable inode. sync copies the bytes, sync_dir the names of one folder, a DSYNC write its range.
  * Folders themselves are durable when made, renamed or removed. A rename from one folder to another
  * is one step: after a cut it was done or not, as the journals of file systems have it; within a
  * folder old and new name may both be there or not. After a cut every call that writes fails;
  * reboot keeps the durable state plus a seeded choice of the rest: 512-byte sectors of bytes, whole
- * names. All calls take one lock, so it may be used from several threads. SPDX-License-Identifier:
- * Apache-2.0 */
+ * names. All calls take one lock, so it may be used from several threads. */
 #include <sh/test.h>
 
 #include <stdio.h>
