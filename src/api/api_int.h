@@ -273,6 +273,10 @@ int api_credential_allowed(struct api_req *r, struct sh_str device);
 int api_masked_problem(struct api_req *r);
 /* Was a change refused because it would lower a class? */
 bool api_lowered(sh_err err, const struct sh_diag *d);
+/* The request says that the old units were a mistake: ?units=corrected. */
+bool api_units_corrected(struct api_req *r);
+/* It was refused because a device's kept values would be read in another unit. */
+bool api_units_reread(sh_err err, const struct sh_diag *d);
 /* ---- export_gate.c: what leaves as a file ---- */
 
 /* 0, or 403: the class needs a permission, or a fresh proof of identity (guard.export_confirm). */

@@ -83,6 +83,10 @@ static struct sh_str what_of(struct api_req *r, const struct sh_twin_bulk_result
     sh_jw_u64(&w, n->changed);
     sh_jw_key(&w, "refused");
     sh_jw_u64(&w, n->refused);
+    if (n->reread > 0) {
+        sh_jw_key(&w, "units_corrected");
+        sh_jw_u64(&w, n->reread);
+    }
     static const char *const said[] = {"filter", "change"};
     for (size_t i = 0; i < 2; i++) {
         if (json_object_get(r->body, said[i]) != NULL) {
@@ -109,6 +113,7 @@ static int bulk(struct api_req *r, bool remove, const char *act)
         .dry_run = sh_json_get_bool(r->body, "dry_run", false),
         .cursor = sh_json_get_str(r->body, "cursor"),
         .limit = (uint32_t)sh_json_get_i64(r->body, "limit", 0),
+        .units_corrected = sh_str_eqc(sh_json_get_str(r->body, "units"), "corrected"),
         .author = api_author(r),
         .removed = removed,
         .ctx = &gone,

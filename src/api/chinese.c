@@ -366,6 +366,13 @@ static const struct {
     {"Take the mark \"inherited\" away to keep it as a member of its own, or leave it out.",
      "去掉 inherited 标记可保留为自身成员，或将其移除。"},
     {"kept values would be read in another unit: %s", "已存的历史值会被当作另一单位解读：{1}"},
+    {"kept values of %zu points would be read in another unit: %s",
+     "{1} 个点位已存的历史值会被当作另一单位解读：{2}"},
+    {"Choose a model that keeps the units, or whose properties of another unit have other ids; or, "
+     "when the old unit was a mistake, repeat the request with units=corrected: kept values are "
+     "then read in the new unit.",
+     "请选择单位一致的物模型，或为新单位的属性另用标识；若原单位填写有误，可加 units=corrected "
+     "重发请求，历史值将按新单位解读。"},
     {"not an id: 1 to %d bytes without control characters",
      "编号无效：1 至 {1} 字节，不得包含控制字符"},
     {"a device is a JSON object", "设备须为 JSON 对象"},

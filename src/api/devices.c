@@ -137,6 +137,7 @@ static int put(struct api_req *r, struct sh_str id, enum sh_twin_put how, int ok
         return status;
     }
     struct sh_guard *g = r->api->o.guard;
+    struct sh_twin_reread reread = {.n = 0};
     if (how == SH_TWIN_CREATE && sh_guard_use(g, r->tenant, SH_QUOTA_DEVICES, 1) != SH_OK) {
         return api_problem(r, 422, "limit", "the tenant's quota of devices is used up",
                            "租户的设备配额已用完");
@@ -147,7 +148,9 @@ static int put(struct api_req *r, struct sh_str id, enum sh_twin_put how, int ok
                                             .body = r->body,
                                             .expect = expect,
                                             .author = api_author(r),
-                                            .parts = r->parts};
+                                            .parts = r->parts,
+                                            .units_corrected = api_units_corrected(r),
+                                            .reread = &reread};
     const sh_err err = sh_twin_device_put_within(r->api->o.twin, &c, NULL, &d);
     if (err != SH_OK) {
         if (how == SH_TWIN_CREATE) {
@@ -161,6 +164,10 @@ static int put(struct api_req *r, struct sh_str id, enum sh_twin_put how, int ok
     }
     api_audit(r, how == SH_TWIN_CREATE ? "device.created" : "device.changed", id, "ok",
               sh_bytes_str(r->http->body));
+    if (reread.n > 0) {
+        api_audit(r, "device.units_corrected", id, "ok",
+                  sh_arena_printf(r->arena, "%zu: %s", reread.n, reread.what));
+    }
     return show(r, id, ok);
 }
 
@@ -310,6 +317,7 @@ int api_devices_import(struct api_req *r)
     struct sh_diag d = {0};
     const struct sh_str dry = api_query(r, "dry_run");
     const struct sh_str existing = api_query(r, "existing");
+    uint64_t reread = 0;
     if (existing.n > 0 && !sh_str_eqc(existing, "update") && !sh_str_eqc(existing, "refuse")) {
         return api_problem(r, 400, "bad_request", "existing is update or refuse",
                            "existing 只能是 update 或 refuse");
@@ -319,8 +327,10 @@ int api_devices_import(struct api_req *r)
         .encoding = api_encoding(api_query(r, "encoding")),
         .create_only = sh_str_eqc(existing, "refuse"),
         .dry_run = dry.n > 0 && !sh_str_eqc(dry, "0") && !sh_str_eqc(dry, "false"),
+        .units_corrected = api_units_corrected(r),
         .quota = import_quota,
         .ctx = r,
+        .reread = &reread,
     };
     const sh_err err = sh_twin_devices_import(r->api->o.twin, r->tenant, r->http->body, &how,
                                               api_author(r), &r->w, &d);
@@ -328,7 +338,10 @@ int api_devices_import(struct api_req *r)
         return api_error(r, err, &d);
     }
     if (!how.dry_run) {
-        api_audit(r, "devices.imported", SH_STR("devices"), "ok", SH_STR(""));
+        api_audit(r, "devices.imported", SH_STR("devices"), "ok",
+                  reread == 0 ? SH_STR("")
+                              : sh_arena_printf(r->arena, "{\"units_corrected\":%llu}",
+                                                (unsigned long long)reread));
     }
     return 200;
 }

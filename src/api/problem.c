@@ -292,8 +292,12 @@ int api_error(struct api_req *r, sh_err err, const struct sh_diag *d)
 {
     /* A function that gets NULL from an arena takes it for the arena's limit. */
     const bool starved = err == SH_E_LIMIT && sh_arena_why(r->arena) == SH_E_NOMEM;
-    const struct mapped m = api_lowered(err, d) ? (struct mapped){403, "class_lowered"}
-                                                : map_err(starved ? SH_E_NOMEM : err);
+    struct mapped m = map_err(starved ? SH_E_NOMEM : err);
+    if (api_lowered(err, d)) {
+        m = (struct mapped){403, "class_lowered"};
+    } else if (api_units_reread(err, d)) {
+        m = (struct mapped){409, "unit_changes_history"};
+    }
     if (m.status == 503) {
         sh_http_header_c(r->http, "Retry-After", "5");
     }

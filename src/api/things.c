@@ -4,6 +4,16 @@
 
 #define CHANNEL_KIND SH_STR("_channel")
 
+bool api_units_corrected(struct api_req *r)
+{
+    return sh_str_eqc(api_query(r, "units"), "corrected");
+}
+
+bool api_units_reread(sh_err err, const struct sh_diag *d)
+{
+    return err == SH_E_STATE && d != NULL && strcmp(d->path, "/thing") == 0;
+}
+
 bool api_sees_all_devices(struct api_req *r)
 {
     const struct sh_twin_parts *parts = NULL;
@@ -57,7 +67,7 @@ int api_things_import(struct api_req *r)
         .csv = sh_str_eqc(api_query(r, "format"), "csv"),
         .encoding = api_encoding(api_query(r, "encoding")),
         .dry_run = asked(r, "dry_run"),
-        .units_corrected = sh_str_eqc(api_query(r, "units"), "corrected"),
+        .units_corrected = api_units_corrected(r),
     };
     const sh_err err = sh_twin_things_import(r->api->o.twin, r->tenant, r->http->body, &how,
                                              api_author(r), &r->w, &d);
@@ -120,7 +130,7 @@ int api_thing_change(struct api_req *r, struct sh_twin_thing_change *c, const ch
     c->tenant = r->tenant;
     c->expect = c->how != SH_TWIN_CREATE && expect == 0 ? SH_RECORD_ANY : expect;
     c->author = api_author(r);
-    c->units_corrected = sh_str_eqc(api_query(r, "units"), "corrected");
+    c->units_corrected = api_units_corrected(r);
     c->dry_run = asked(r, "dry_run");
     if (c->comment.n == 0) {
         c->comment = sh_json_get_str(r->body, "comment");

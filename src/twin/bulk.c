@@ -154,6 +154,7 @@ static sh_err change_one(struct bulk *m, struct sh_str id)
     json_t *old = NULL;
     json_t *doc = NULL;
     uint64_t rev = 0;
+    struct sh_twin_reread reread = {.n = 0};
     sh_err err = twin_doc_get(m->t, m->tenant, SH_TWIN_KIND_DEVICE, id, &old, NULL);
     if (err == SH_OK) {
         err = twin_device_doc(m->t, m->tenant, id, SH_TWIN_PATCH, m->b->change, &doc, &rev, &diag);
@@ -164,16 +165,17 @@ static sh_err change_one(struct bulk *m, struct sh_str id)
     if (err == SH_OK) {
         err = twin_class_kept(m->t, m->tenant, id, doc, &diag);
     }
-    if (err == SH_E_STATE) {
-        refuse(m, id, "class_lowered", diag.message);
-        err = SH_OK;
-    } else if (err == SH_E_DENIED) {
+    if (err == SH_OK) {
+        err = twin_units_kept(m->t, m->tenant, id, sh_json_get_str(doc, "thing"),
+                              m->b->units_corrected, &reread, &diag);
+    }
+    if (err == SH_E_DENIED) {
         refuse(m, id, "outside_part", diag.message);
         err = SH_OK;
     } else if (err == SH_E_NOTFOUND) {
         refuse(m, id, "not_found", "there is no such device");
         err = SH_OK;
-    } else if (err == SH_E_INVAL) {
+    } else if (err == SH_E_INVAL || err == SH_E_STATE) {
         refuse(m, id, twin_code_of(err, &diag), diag.message);
         err = SH_OK;
     } else if (err == SH_OK && json_equal(old, doc) != 0) {
@@ -183,6 +185,7 @@ static sh_err change_one(struct bulk *m, struct sh_str id)
         if (err == SH_OK) {
             err = add_row(m, id, json_incref(doc));
         }
+        m->r.reread += reread.n;
     }
     json_decref(old);
     json_decref(doc);
@@ -268,6 +271,32 @@ static sh_err do_some(struct bulk *m, const struct sh_str *ids, size_t n)
     return err;
 }
 
+/* A trial: whose kept values would be read in another unit. */
+static void try_some(struct bulk *m, const struct sh_str *ids, size_t n)
+{
+    const struct sh_str thing = sh_json_get_str(m->b->change, "thing");
+    for (size_t i = 0; i < n && thing.n > 0; i++) {
+        struct sh_diag diag = {.line = 0};
+        struct sh_twin_reread reread;
+        const sh_err err =
+            twin_units_kept(m->t, m->tenant, ids[i], thing, m->b->units_corrected, &reread, &diag);
+        if (err != SH_OK) {
+            refuse(m, ids[i], twin_code_of(err, &diag), diag.message);
+        } else {
+            m->r.reread += reread.n;
+        }
+    }
+}
+
+static sh_err take_some(struct bulk *m, const struct sh_str *ids, size_t n)
+{
+    if (m->b->dry_run) {
+        try_some(m, ids, n);
+        return SH_OK;
+    }
+    return n == 0 ? SH_OK : do_some(m, ids, n);
+}
+
 static bool meant(struct bulk *m, struct sh_str id)
 {
     const struct sh_twin_pick *p = m->picker.pick;
@@ -293,12 +322,12 @@ static sh_err by_ids(struct bulk *m)
         }
         m->r.matched++;
         some[n++] = id;
-        if (n == PAGE_ROWS && !m->b->dry_run) {
-            err = do_some(m, some, n);
+        if (n == PAGE_ROWS) {
+            err = take_some(m, some, n);
+            n = 0;
         }
-        n = n == PAGE_ROWS ? 0 : n;
     }
-    return err != SH_OK || n == 0 || m->b->dry_run ? err : do_some(m, some, n);
+    return err != SH_OK ? err : take_some(m, some, n);
 }
 
 static sh_err one_page(struct bulk *m, struct sh_arena *ar, struct sh_twin_query *q,
@@ -321,7 +350,7 @@ static sh_err one_page(struct bulk *m, struct sh_arena *ar, struct sh_twin_query
     } else if (page.next.n > 0) {
         return SH_E_LIMIT;
     }
-    return n == 0 || m->b->dry_run ? SH_OK : do_some(m, some, n);
+    return take_some(m, some, n);
 }
 
 static sh_err by_filter(struct bulk *m, struct sh_diag *diag)
@@ -365,6 +394,10 @@ static void write_undo(struct bulk *m, struct sh_jw *w)
         sh_jw_json(w, json_object_iter_value(it));
         sh_jw_key(w, "change");
         sh_jw_raw(w, (struct sh_str){json_object_iter_key(it), json_object_iter_key_len(it)});
+        if (m->r.reread > 0) { /* what was corrected is put back the same way */
+            sh_jw_key(w, "units");
+            sh_jw_c(w, "corrected");
+        }
         sh_jw_obj_end(w);
     }
     sh_jw_arr_end(w);
@@ -386,6 +419,8 @@ static sh_err write_result(struct bulk *m, struct sh_jw *w)
     sh_jw_raw(w, sh_buf_str(&m->refused));
     sh_jw_key(w, "refused_total");
     sh_jw_u64(w, m->r.refused);
+    sh_jw_key(w, "units_corrected");
+    sh_jw_u64(w, m->r.reread);
     write_undo(m, w);
     sh_jw_key(w, "next");
     if (next.n == 0) {

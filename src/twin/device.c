@@ -471,6 +471,10 @@ sh_err sh_twin_device_put_within(struct sh_twin *t, const struct sh_twin_device_
         err = twin_class_kept(t, c->tenant, c->id, doc, diag);
     }
     if (err == SH_OK) {
+        err = twin_units_kept(t, c->tenant, c->id, sh_json_get_str(doc, "thing"),
+                              c->units_corrected, c->reread, diag);
+    }
+    if (err == SH_OK) {
         err = twin_doc_put(t, c->tenant, SH_TWIN_KIND_DEVICE, c->id, doc,
                            c->expect == SH_RECORD_ANY ? old : c->expect, c->author, rev);
     }

@@ -64,11 +64,14 @@ static void unit_effect(struct effects *e, const json_t *a, const json_t *b)
     }
 }
 
+bool twin_units_differ(struct sh_str from, struct sh_str to)
+{
+    return from.n > 0 && to.n > 0 && !same_unit(from, to);
+}
+
 bool twin_unit_reread(const json_t *before, const json_t *after)
 {
-    struct effects e = {.n = 0};
-    unit_effect(&e, before, after);
-    return e.level == TWIN_BREAKING;
+    return twin_units_differ(sh_json_get_str(before, "unit"), sh_json_get_str(after, "unit"));
 }
 
 /* Fields that callers send: what a caller of before does not know breaks him. */

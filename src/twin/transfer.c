@@ -132,7 +132,7 @@ const char *twin_code_of(sh_err err, const struct sh_diag *d)
         return "limit_reached";
     }
     if (err == SH_E_STATE) {
-        return "class_lowered";
+        return strcmp(d->path, "/thing") == 0 ? "unit_changes_history" : "class_lowered";
     }
     if ((strcmp(d->path, "/thing") == 0 || strcmp(d->path, "/extends") == 0) &&
         strncmp(d->message, "there is no", 11) == 0) {
@@ -177,6 +177,20 @@ static sh_err queue(struct twin_import *m, struct sh_str id, json_t *doc, bool f
     return err == SH_OK && m->n == TWIN_TX_ROWS ? flush(m) : err;
 }
 
+/* What the device has is kept: the class of its points, and the meaning of what was measured. */
+static sh_err check_kept(struct twin_import *m, struct sh_str id, const json_t *doc,
+                         struct sh_diag *diag)
+{
+    struct sh_twin_reread reread = {.n = 0};
+    SH_TRY(twin_class_kept(m->t, m->tenant, id, doc, diag));
+    SH_TRY(twin_units_kept(m->t, m->tenant, id, sh_json_get_str(doc, "thing"),
+                           m->how->units_corrected, &reread, diag));
+    if (m->how->reread != NULL) {
+        *m->how->reread += reread.n;
+    }
+    return SH_OK;
+}
+
 /* One device. Only errors that concern the whole file are returned. Under `write`. */
 static sh_err take_device(struct twin_import *m, int row, const json_t *body)
 {
@@ -209,7 +223,7 @@ static sh_err take_device(struct twin_import *m, int row, const json_t *body)
               : twin_device_doc(m->t, m->tenant, id, fresh ? SH_TWIN_CREATE : SH_TWIN_PATCH, body,
                                 &doc, &rev, &diag);
     if (err == SH_OK) {
-        err = twin_class_kept(m->t, m->tenant, id, doc, &diag);
+        err = check_kept(m, id, doc, &diag);
         if (err != SH_OK) {
             json_decref(doc);
         }

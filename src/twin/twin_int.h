@@ -306,8 +306,15 @@ const char *twin_level_name(enum twin_level level);
 /* Writes the members "model" and "changes" of a comparison (docs/api.md); w may be NULL. */
 sh_err twin_model_diff(const json_t *before, const json_t *after, struct sh_jw *w,
                        struct twin_diff *d);
+/* Do numbers mean something else in the other unit? An empty one says nothing. */
+bool twin_units_differ(struct sh_str from, struct sh_str to);
 /* Would kept numbers of the property be read in another unit? */
 bool twin_unit_reread(const json_t *before, const json_t *after);
+
+/* units.c: the device is to have that model. SH_E_STATE with the path "/thing" when points that it
+ * has would be read in another unit and that was not said to be a correction. out may be NULL. */
+sh_err twin_units_kept(struct sh_twin *t, uint32_t tenant, struct sh_str id, struct sh_str thing,
+                       bool corrected, struct sh_twin_reread *out, struct sh_diag *diag);
 
 /* classes.c: the data class of points. */
 sh_err twin_class_load(void *ctx, const struct sh_record_row *row); /* of a tenant */

@@ -372,6 +372,65 @@ describe('one and another', () => {
     await page.getByText('没有这个设备').first().waitFor();
   });
 
+  test('another model does not change the unit of what is kept, unless somebody says that the old one was wrong', async () => {
+    const model = (id, unit) => ({ id: `${mark}-${id}`, name: { zh: `${mark}-${id}`, en: `${mark}-${id}` }, properties: [{ id: 'temp', type: 'f64', unit }] });
+    const [cel, kelvin] = ['Cel', 'K'].map((unit) => model(unit.toLowerCase(), unit));
+    for (const body of [cel, kelvin]) expect((await api(page, 'POST', 'things', body)).status).toBe(201);
+    const some = ids.slice(3, 6);
+    expect((await api(page, 'POST', 'devices/bulk', { ids: some, change: { thing: cel.id } })).data.changed).toBe(3);
+    const alert = () => page.locator('.ant-modal .problem[role=alert]');
+    const choose = async () => {
+      await page.getByLabel('选择物模型').last().click();
+      await page.keyboard.type(kelvin.id);
+      const options = page.locator('.ant-select-dropdown:not(.ant-select-dropdown-hidden) .ant-select-item-option');
+      await until(() => options.allInnerTexts(), (texts) => texts.join() === kelvin.id, 'what was typed alone');
+      await page.keyboard.press('Enter');
+    };
+    // one device, in its editor
+    await go(`/devices/${some[0]}`);
+    await press('编辑');
+    await choose();
+    await ok();
+    await alert().waitFor();
+    expect(await alert().innerText()).toContain('temp (Cel, K)');
+    expect((await device(some[0])).thing).toBe(cel.id);
+    await page.getByLabel('原单位填写有误').check();
+    await ok();
+    await until(async () => (await device(some[0])).thing, (now) => now === kelvin.id, 'corrected');
+    // the others at once: tried first
+    await mine();
+    await box(some[1]).check();
+    await box(some[2]).check();
+    await press('换物模型');
+    await choose();
+    await alert().waitFor();
+    expect(await alert().innerText()).toMatch(new RegExp(`2 个设备.*${some[1]}.*temp \\(Cel, K\\).*${some[2]}`, 's'));
+    await ok();
+    await outcome().waitFor();
+    expect(await outcome().innerText()).toContain('2 个被拒绝');
+    await box(some[1]).check();
+    await press('换物模型');
+    await choose();
+    await page.getByLabel('原单位填写有误').check();
+    await ok();
+    await until(async () => (await device(some[1])).thing, (now) => now === kelvin.id, 'corrected');
+    await button('撤销').click();
+    await until(async () => (await device(some[1])).thing, (now) => now === cel.id, 'undone');
+    // and by import
+    await go('/devices');
+    await press('导入');
+    await page.getByText('批量导入设备').waitFor();
+    const report = page.locator('.import-report');
+    await page.setInputFiles('input[type=file]', { name: 'u.csv', mimeType: 'text/csv', buffer: Buffer.from(`id,thing\n${some[2]},${kelvin.id}\n`) });
+    await until(() => report.innerText(), (text) => text.includes('temp (Cel, K)'), 'refused row');
+    await page.getByLabel('原单位填写有误').check();
+    await until(() => report.innerText(), (text) => text.includes('更新 1 个'), 'trial');
+    await press('导入 1 个设备');
+    await until(async () => (await device(some[2])).thing, (now) => now === kelvin.id, 'imported');
+    await api(page, 'POST', 'devices/bulk', { ids: some, change: { thing: null } });
+    for (const body of [cel, kelvin]) expect((await api(page, 'DELETE', `things/${body.id}`)).status).toBe(204);
+  });
+
   test('a device is duplicated, then archived and brought back, on its page', async () => {
     await go(`/devices/${ids[0]}`);
     await page.getByRole('button', { name: '更多操作' }).click();

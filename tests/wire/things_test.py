@@ -1,5 +1,5 @@
 """Thing models from outside: each change is a version (kept over kill -9), compared, restored; a change is tried first and tells what it does
-to devices, models below and mappings; a unit under kept values is not changed without a word; models extend each other, follow, are
+to devices, models below and mappings; a unit under kept values is not changed without a word, by a change of the model or of a device; models extend each other, follow, are
 imported parents first as JSON and CSV; what is in use is not deleted, and who uses it is named, in Chinese and English.
 SPDX-License-Identifier: Apache-2.0
 """
@@ -90,6 +90,46 @@ def units(s):
     print("units ok")
 
 
+def other_model(s):
+    """A device that is given another model does not take over its units in silence: alone, in bulk, by import."""
+    kelvin = {"id": "kelvin", "properties": [{"id": "temp", "type": "f64", "unit": "K"}]}
+    s.post(THINGS, kelvin)
+    for d in ("u1", "u2"):
+        s.post("/api/v1/devices", {"id": d, "thing": "base"})
+        s.post(f"/api/v1/ingest?device={d}", {"temp": 21.5})
+    s.post("/api/v1/devices", {"id": "u3"})
+    before = s.query(["u1/temp"], 0, 2**45)
+    for method, body in (("PATCH", {"thing": "kelvin"}), ("PUT", {"id": "u1", "thing": "kelvin"})):
+        p = refused(method, 409, "unit_changes_history", lambda: s.call(method, "/api/v1/devices/u1", body))
+        check("named", all(w in p["detail"] for w in ("1 points", "temp (Cel, K)")) and "units=corrected" in p["remedy"], True)
+    zh = refused("zh", 409, "unit_changes_history", lambda: s.call("PATCH", "/api/v1/devices/u1", {"thing": "kelvin"}, headers={"Accept-Language": "zh"}))
+    check("Chinese", ("1 个点位" in zh["detail"], "重发请求" in zh["remedy"]), (True, True))
+    check("as it was", (s.get("/api/v1/devices/u1")["thing"], s.get("/api/v1/points?device=u1")["items"][-1]["unit"]), ("base", "Cel"))
+    change = {"ids": ["u1", "u3"], "change": {"thing": "kelvin"}}
+    for dry in (True, False):
+        r = s.post("/api/v1/devices/bulk", {**change, "dry_run": dry})
+        check("bulk", ([(x["id"], x["code"]) for x in r["refused"]], r["refused_total"], r["changed"]), ([("u1", "unit_changes_history")], 1, 0 if dry else 1))
+    for dry in ("true", "false"):
+        r = s.post(f"/api/v1/devices/import?format=csv&dry_run={dry}", "id,thing\nu1,kelvin\nu4,kelvin\n", "text/csv")
+        check("import", (r["created"], [(x["row"], x["column"], x["code"]) for x in r["rejected"]]), (1, [(2, "thing", "unit_changes_history")]))
+    s.call("PATCH", "/api/v1/devices/u1?units=corrected", {"thing": "kelvin"})
+    check("numbers are as they were", s.query(["u1/temp"], 0, 2**45), before)
+    audit = s.get("/api/v1/audit?object=u1&limit=2")["items"]
+    check("audit", sorted(e["act"] for e in audit), ["device.changed", "device.units_corrected"])
+    check("what was corrected", "temp (Cel, K)" in json.dumps(audit), True)
+    r = s.post("/api/v1/devices/bulk", {"ids": ["u2"], "change": {"thing": "kelvin"}, "units": "corrected"})
+    check("bulk, corrected", (r["changed"], r["units_corrected"], r["undo"][0]["units"]), (1, 1, "corrected"))
+    check("undone", s.post("/api/v1/devices/bulk", r["undo"][0])["changed"], 1)
+    check("back", s.get("/api/v1/devices/u2")["thing"], "base")
+    r = s.post("/api/v1/devices/import?format=csv&units=corrected", "id,thing\nu2,kelvin\n", "text/csv")
+    check("import, corrected", (r["updated"], r["rejected"]), (1, []))
+    check("audited", '"units_corrected":1' in s.get("/api/v1/audit?act=devices.imported&limit=1")["items"][0]["detail"], True)
+    for d in ("u1", "u2", "u3", "u4"):
+        s.delete(f"/api/v1/devices/{d}")
+    s.delete(f"{THINGS}/kelvin")
+    print("other model ok")
+
+
 def inheritance(s):
     s.post(THINGS, {"id": "big", "extends": "base", "properties": [{"id": "temp", "type": "f64", "range": {"min": 0, "max": 60}}, {"id": "flow", "type": "f64", "unit": "m3/h"}]})
     big = s.get(f"{THINGS}/big")
@@ -175,6 +215,7 @@ def offered(s):
 with Songhua() as node:
     versions(node)
     units(node)
+    other_model(node)
     inheritance(node)
     transfer(node)
     offered(node)

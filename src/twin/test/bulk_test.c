@@ -274,6 +274,49 @@ static void test_export_holds_what_was_picked(void **state)
     json_decref(ids);
 }
 
+static void test_bulk_leaves_the_units_of_what_is_kept_alone(void **state)
+{
+    static const char cel[] = "{'properties':[{'id':'t','type':'f64','unit':'Cel'}]}";
+    static const char kelvin[] = "{'properties':[{'id':'t','type':'f64','unit':'K'}]}";
+    struct fix *f = *state;
+    struct sh_twin_bulk ask = {.dry_run = true};
+    struct sh_twin_bulk_result r;
+    some_devices(f);
+    assert_ok(fix_thing(f, "cel", SH_TWIN_CREATE, cel));
+    assert_ok(fix_thing(f, "kelvin", SH_TWIN_CREATE, kelvin));
+    assert_ok(fix_device(f, "b", SH_TWIN_PATCH, "{'thing':'cel'}"));
+    for (int dry = 1; dry >= 0; dry--) { /* the trial tells what the change does */
+        ask.dry_run = dry == 1;
+        json_t *out = bulk(f, &ask, "['a','b']", "{'thing':'kelvin'}", &r);
+        assert_int_equal(r.matched, 2);
+        assert_int_equal(r.changed, dry == 1 ? 0 : 1);
+        assert_int_equal(r.refused, 1);
+        assert_int_equal(r.reread, 0);
+        const json_t *row = json_array_get(json_object_get(out, "refused"), 0);
+        assert_true(sh_str_eqc(sh_json_get_str(row, "id"), "b"));
+        assert_true(sh_str_eqc(sh_json_get_str(row, "code"), "unit_changes_history"));
+        assert_non_null(strstr(json_string_value(json_object_get(row, "detail")), "t (Cel, K)"));
+        json_decref(out);
+        fix_is(f, "b", "thing", "cel");
+    }
+    fix_is(f, "a", "thing", "kelvin");
+    ask.units_corrected = true;
+    ask.dry_run = true;
+    json_t *out = bulk(f, &ask, NULL, "{'thing':'kelvin'}", &r); /* by filter: all */
+    assert_int_equal(r.reread, 1);
+    assert_int_equal(r.refused, 0);
+    json_decref(out);
+    ask.dry_run = false;
+    out = bulk(f, &ask, "['b']", "{'thing':'kelvin'}", &r);
+    assert_int_equal(r.changed, 1);
+    assert_int_equal(sh_json_get_i64(out, "units_corrected", -1), 1);
+    const json_t *undo = json_array_get(json_object_get(out, "undo"), 0);
+    assert_true(sh_str_eqc(sh_json_get_str(undo, "units"), "corrected")); /* back the same way */
+    json_decref(out);
+    const uint32_t id = sh_points_find(f->p, 1, SH_STR("b"), SH_STR("t"));
+    assert_true(sh_str_eqc(sh_points_get(f->p, id)->unit, "K"));
+}
+
 int main(void)
 {
 #define T(x) cmocka_unit_test_setup_teardown(x, fix_setup, fix_teardown)
@@ -285,6 +328,7 @@ int main(void)
         T(test_archived_devices_are_hidden_until_asked_for),
         T(test_bulk_deletes_more_than_one_transaction_holds),
         T(test_export_holds_what_was_picked),
+        T(test_bulk_leaves_the_units_of_what_is_kept_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -180,6 +180,86 @@ static void test_kept_values_are_not_read_in_another_unit_without_a_word(void **
     assert_ok(change(f, &c, "pump", "{'properties':[{'id':'p','type':'i64','unit':'kPa'}]}", NULL));
 }
 
+static sh_err give(struct fix *f, const char *id, const char *body, bool corrected,
+                   struct sh_twin_reread *r)
+{
+    json_t *b = fix_json(body);
+    const struct sh_twin_device_change c = {.tenant = 1,
+                                            .id = sh_str_c(id),
+                                            .how = SH_TWIN_PATCH,
+                                            .body = b,
+                                            .expect = SH_RECORD_ANY,
+                                            .units_corrected = corrected,
+                                            .reread = r};
+    f->diag = (struct sh_diag){.line = 0};
+    const sh_err err = sh_twin_device_put_within(f->w, &c, NULL, &f->diag);
+    json_decref(b);
+    return err;
+}
+
+static const char *unit_of(struct fix *f, const char *device, const char *property)
+{
+    const uint32_t id = sh_points_find(f->p, 1, sh_str_c(device), sh_str_c(property));
+    assert_true(id != 0);
+    return sh_points_get(f->p, id)->unit.p;
+}
+
+static void test_another_model_does_not_take_over_the_units_without_a_word(void **state)
+{
+    struct fix *f = *state;
+    struct sh_twin_reread r;
+    char many[1024];
+    assert_ok(fix_thing(f, "a", SH_TWIN_CREATE,
+                        "{'properties':[{'id':'t','type':'f64','unit':'Cel'},{'id':'p','type':"
+                        "'f64','unit':'kPa'},{'id':'n','type':'f64'},{'id':'k','type':'i64',"
+                        "'unit':'h'}]}"));
+    assert_ok(fix_thing(f, "b", SH_TWIN_CREATE, /* t and p differ; n is given one; k is another */
+                        "{'properties':[{'id':'t','type':'f64','unit':'K'},{'id':'p','type':"
+                        "'f64','unit':'bar'},{'id':'n','type':'f64','unit':'m'},{'id':'k','type':"
+                        "'f64','unit':'s'}]}"));
+    assert_ok(fix_thing(f, "same", SH_TWIN_CREATE, /* the same in other words */
+                        "{'properties':[{'id':'p','type':'f64','unit':'10*3.Pa'}]}"));
+    assert_ok(fix_device(f, "d", SH_TWIN_CREATE, "{'thing':'a'}"));
+    assert_int_equal(give(f, "d", "{'thing':'b','name':'x'}", false, &r), SH_E_STATE);
+    assert_int_equal(r.n, 2);
+    assert_string_equal(f->diag.path, "/thing");
+    assert_string_equal(f->diag.message, "kept values of 2 points would be read in another unit: "
+                                         "p (kPa, bar), t (Cel, K)");
+    assert_true(f->diag.remedy[0] != '\0');
+    fix_is(f, "d", "thing", "a");
+    fix_is(f, "d", "name", "d");
+    assert_string_equal(unit_of(f, "d", "t"), "Cel");
+    /* by way of no model it is the same: the points have their units still */
+    assert_ok(give(f, "d", "{'thing':null}", false, &r));
+    assert_int_equal(r.n, 0);
+    assert_int_equal(give(f, "d", "{'thing':'b'}", false, NULL), SH_E_STATE);
+    assert_ok(give(f, "d", "{'thing':'same'}", false, &r));
+    assert_int_equal(r.n, 0);
+    fix_reopen(f);
+    assert_int_equal(give(f, "d", "{'thing':'b'}", false, NULL), SH_E_STATE);
+    assert_ok(give(f, "d", "{'thing':'b'}", true, &r));
+    assert_int_equal(r.n, 2);
+    assert_string_equal(unit_of(f, "d", "t"), "K");
+    assert_ok(give(f, "d", "{'name':'y'}", false, &r)); /* what it has is not asked about again */
+    assert_int_equal(r.n, 0);
+    /* of many the first few are named, and how many there are */
+    for (int side = 0; side < 2; side++) {
+        size_t n = (size_t)snprintf(many, sizeof many, "{'properties':[");
+        for (int i = 0; i < 9; i++) {
+            n += (size_t)snprintf(many + n, sizeof many - n,
+                                  "%s{'id':'q%d','type':'f64','unit':'%s'}", i == 0 ? "" : ",", i,
+                                  side == 0 ? "m" : "mm");
+        }
+        (void)snprintf(many + n, sizeof many - n, "]}");
+        assert_ok(fix_thing(f, side == 0 ? "m" : "mm", SH_TWIN_CREATE, many));
+    }
+    assert_ok(fix_device(f, "e", SH_TWIN_CREATE, "{'thing':'m'}"));
+    assert_int_equal(give(f, "e", "{'thing':'mm'}", false, &r), SH_E_STATE);
+    assert_int_equal(r.n, 9);
+    assert_int_equal(r.named, 5);
+    assert_string_equal(r.what, "q0 (m, mm), q1 (m, mm), q2 (m, mm), q3 (m, mm), q4 (m, mm), ...");
+}
+
 static void test_a_model_inherits_narrows_and_follows(void **state)
 {
     struct fix *f = *state;
@@ -470,6 +550,7 @@ int main(void)
         T(test_each_change_is_a_version_that_is_read_and_compared),
         T(test_so_many_versions_are_kept_and_the_oldest_is_forgotten),
         T(test_kept_values_are_not_read_in_another_unit_without_a_word),
+        T(test_another_model_does_not_take_over_the_units_without_a_word),
         T(test_a_model_inherits_narrows_and_follows),
         T(test_what_is_inherited_is_not_changed_below),
         T(test_a_model_that_hides_the_shared_one_is_not_taken_for_another_tenants),

@@ -380,6 +380,36 @@ static void test_import_never_passes_the_quota_and_gives_back_what_it_did_not_us
     assert_int_equal(left, 4);
 }
 
+static void test_import_leaves_the_units_of_what_is_kept_alone(void **state)
+{
+    struct fix *f = *state;
+    const struct sh_bytes csv = sh_str_bytes(SH_STR("id,thing,name\nd,kelvin,D\ne,kelvin,E\n"));
+    uint64_t reread = 0;
+    char got[1024];
+    assert_ok(fix_thing(f, "cel", SH_TWIN_CREATE,
+                        "{'properties':[{'id':'t','type':'f64','unit':'Cel'}]}"));
+    assert_ok(fix_thing(f, "kelvin", SH_TWIN_CREATE,
+                        "{'properties':[{'id':'t','type':'f64','unit':'K'}]}"));
+    assert_ok(fix_device(f, "d", SH_TWIN_CREATE, "{'thing':'cel'}"));
+    struct sh_twin_import how = {.csv = true, .dry_run = true, .reread = &reread};
+    for (int i = 0; i < 2; i++) { /* the trial, and the import */
+        assert_ok(import(f, csv, &how));
+        summary(f, got);
+        assert_string_equal(got, "1,0;2 thing unit_changes_history");
+        assert_non_null(strstr((const char *)f->out.p, "t (Cel, K)"));
+        how.dry_run = false;
+    }
+    fix_is(f, "d", "thing", "cel");
+    fix_is(f, "e", "thing", "kelvin");
+    assert_int_equal(reread, 0);
+    how.units_corrected = true;
+    assert_ok(import(f, csv, &how));
+    summary(f, got);
+    assert_string_equal(got, "0,2");
+    assert_int_equal(reread, 1);
+    fix_is(f, "d", "thing", "kelvin");
+}
+
 int main(void)
 {
 #define T(x) cmocka_unit_test_setup_teardown(x, fix_setup, fix_teardown)
@@ -395,6 +425,7 @@ int main(void)
         T(test_import_of_many_rows_goes_in_several_commits),
         T(test_import_things_reports_bad_models),
         T(test_things_as_csv_go_out_and_come_back),
+        T(test_import_leaves_the_units_of_what_is_kept_alone),
         T(test_import_never_passes_the_quota_and_gives_back_what_it_did_not_use),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

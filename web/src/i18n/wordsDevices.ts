@@ -140,6 +140,10 @@ export const deviceWords = {
     '新物模型的点位会随之建立，已有点位和历史保留。留空则不再使用物模型。',
     'The points of the new model are made; points and history that are there stay. Leave empty to use no model.',
   ],
+  'bulk.unitsReread': [
+    '其中 {n} 个设备已存的历史值会按另一单位解读，因此不作修改。只有原单位填写有误时才勾选。',
+    'Of these, {n} devices have kept values that would be read in another unit: they stay as they are. Tick this only when the old units were a mistake.',
+  ],
   'bulk.archiveTitle': ['归档 {n} 个设备', 'Archive {n} devices'],
   'bulk.unarchiveTitle': ['取消归档 {n} 个设备', 'Unarchive {n} devices'],
   'bulk.deleteTitle': ['删除 {n} 个设备', 'Delete {n} devices'],

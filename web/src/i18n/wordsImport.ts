@@ -59,6 +59,7 @@ export const importWords = {
   'refusal.exists': ['已有这个设备', 'There is a device with this id'],
   'refusal.unknown_thing': ['没有这个物模型', 'There is no such thing model'],
   'refusal.unknown_asset': ['没有这个资产', 'There is no such asset'],
+  'refusal.unit_changes_history': ['历史值会按另一单位解读', 'Kept values would be read in another unit'],
   'refusal.bad_id': ['不能用作设备标识', 'Not a device id'],
   'refusal.bad_labels': ['标签应写成 键:值', 'Labels are written key:value'],
   'refusal.invalid_value': ['这一列不接受这个值', 'Not a value for this column'],

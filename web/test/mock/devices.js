@@ -28,6 +28,7 @@ export const deviceRoutes = {
   bulkDevices({ res, rest, json }) {
     const body = json();
     const remove = rest[1] === 'delete';
+    const fix = body.units === 'corrected';
     if (remove) this.dangerous();
     if (body.change?.asset && !this.assets.some((a) => a.id === body.change.asset)) throw new Refusal(400, 'bad_request', `there is no asset ${body.change.asset}`);
     const answered = { matched: 0, changed: 0, unchanged: 0, refused: [], refused_total: 0, undo: remove ? null : [], next: null };
@@ -39,8 +40,14 @@ export const deviceRoutes = {
     const from = body.filter && body.cursor ? Number(body.cursor) : 0;
     const part = body.filter && body.limit ? known.slice(from, from + body.limit) : known;
     answered.matched = body.dry_run ? known.length : part.length;
+    const fit = part.filter((id) => {
+      const detail = body.change?.thing && !fix ? this.rereadBy(this.devices.get(id), body.change.thing) : null;
+      if (detail) answered.refused.push({ id, code: 'unit_changes_history', detail });
+      return !detail;
+    });
     answered.refused_total = answered.refused.length;
-    if (!body.dry_run) part.forEach((id) => this.bulkOne(id, body.change, answered, remove));
+    if (!body.dry_run) fit.forEach((id) => this.bulkOne(id, body.change, answered, remove));
+    if (fix) answered.undo?.forEach((one) => Object.assign(one, { units: 'corrected' }));
     // Those that were changed out of the filter are not there to be skipped.
     if (part.length < known.length - from) answered.next = String(this.pickDevices(body).includes(part[0]) ? from + part.length : from);
     if (answered.changed) this.log('admin', remove ? 'devices.deleted' : 'devices.changed', 'devices', JSON.stringify({ changed: answered.changed }));
@@ -89,6 +96,8 @@ export const deviceRoutes = {
       if (row.thing && !this.things.has(row.thing)) return refuse('thing', 'unknown_thing', `there is no thing model ${row.thing}`);
       if (row.asset && !this.assets.some((a) => a.id === row.asset)) return refuse('asset', 'unknown_asset', `there is no asset ${row.asset}`);
       const known = this.devices.get(row.id);
+      const reread = row.thing && q.get('units') !== 'corrected' ? this.rereadBy(known, row.thing) : null;
+      if (reread) return refuse('thing', 'unit_changes_history', reread);
       if (known && q.get('existing') === 'refuse') return refuse('id', 'exists', 'there is a device with this id');
       report[known ? 'updated' : 'created'] += 1;
       if (q.get('dry_run') === 'true') return undefined;

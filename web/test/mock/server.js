@@ -331,6 +331,8 @@ export class Mock {
     }
     if (req.method === 'PUT' || req.method === 'PATCH') {
       const { labels, ...body } = json();
+      const reread = 'thing' in body && q.get('units') !== 'corrected' ? this.rereadBy(device, body.thing) : null;
+      if (reread) throw new Refusal(409, 'unit_changes_history', `/thing: ${reread}`, '请选择单位一致的物模型。');
       const merged = req.method === 'PATCH' ? { ...device.labels, ...labels } : labels;
       this.noteChange(device, { ...body, ...(labels ? { labels: merged } : {}) });
       Object.assign(device, body, { labels: merged ?? {}, revision: device.revision + 1 });

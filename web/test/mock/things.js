@@ -102,6 +102,17 @@ export const thingRoutes = {
     return kept;
   },
 
+  /** Points of a device that another model would read in another unit, as "temp (Cel, K)"; null: none. */
+  rereadBy(device, thing) {
+    const [from, to] = [device?.thing, thing].map((id) => (id && this.things.has(id) ? this.wholeThing(this.things.get(id).thing).properties ?? [] : []));
+    if (!device || device.thing === thing) return null;
+    const other = to.flatMap((now) => {
+      const was = from.find((x) => x.id === now.id && x.type === now.type);
+      return was?.unit && now.unit && was.unit !== now.unit ? [`${now.id} (${was.unit}, ${now.unit})`] : [];
+    });
+    return other.length ? `kept values of ${other.length} points would be read in another unit: ${other.join(', ')}` : null;
+  },
+
   thingUsers(id) {
     const devices = [...this.devices.values()].filter((d) => d.thing === id);
     const children = [...this.things.values()].filter((x) => x.thing.extends === id).map((x) => x.thing.id);

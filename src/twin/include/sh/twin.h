@@ -145,6 +145,12 @@ SH_MUST_CHECK sh_err sh_twin_device_put(struct sh_twin *t, uint32_t tenant, stru
 /* Could a device be made of this body (its id is not looked at)? SH_E_INVAL with what is wrong. */
 SH_MUST_CHECK sh_err sh_twin_device_check(struct sh_twin *t, uint32_t tenant, const json_t *body,
                                           struct sh_diag *diag);
+/* Points of a device whose kept values are read in another unit from a change on. */
+struct sh_twin_reread {
+    size_t n;
+    size_t named;   /* the first ones, in: */
+    char what[240]; /* "temp (Cel, K), flow (m3/h, L/s), ..." */
+};
 /* One change of a device; borrowed for the call. */
 struct sh_twin_device_change {
     uint32_t tenant;
@@ -155,8 +161,11 @@ struct sh_twin_device_change {
     struct sh_str author;
     const struct sh_twin_parts *parts; /* NULL: all */
     bool lower;                        /* it may lower the class of points (sh_twin_classify) */
+    bool units_corrected; /* the units were wrong until now: kept values are read in the new ones */
+    struct sh_twin_reread *reread; /* out: those that are; may be NULL */
 };
-/* The same; SH_E_STATE with the path "/data_class": it would lower the class of a point;
+/* The same; SH_E_STATE with the path "/data_class": it would lower the class of a point, with
+ * "/thing": kept values would be read in another unit under the new model;
  * SH_E_DENIED when the device would then lie outside of the parts. rev may be NULL. */
 SH_MUST_CHECK sh_err sh_twin_device_put_within(struct sh_twin *t,
                                                const struct sh_twin_device_change *c, uint64_t *rev,
@@ -267,9 +276,10 @@ struct sh_twin_bulk {
      * "archived". NULL with remove, or to count only. */
     const json_t *change;
     bool remove;
-    bool dry_run;         /* checks the change and counts */
+    bool dry_run;         /* checks the change, counts, and tells whose units would change */
     struct sh_str cursor; /* "next" of the call before; by filter only */
     uint32_t limit;       /* devices looked at in this call; 0 = all */
+    bool units_corrected; /* as in sh_twin_device_change */
     struct sh_str author;
     void (*removed)(void *ctx, struct sh_str id); /* after each that was deleted, under the
                                                      twin's lock: it must not call the twin */
@@ -277,12 +287,13 @@ struct sh_twin_bulk {
 };
 struct sh_twin_bulk_result {
     uint64_t matched, changed, unchanged, refused;
+    uint64_t reread; /* points whose kept values are read in another unit from now on */
 };
 /* Changes or deletes many devices, in transactions of some hundred; between them others get their
  * turn. Writes {"matched","changed","unchanged","refused":[{"id","code","detail"}],
- * "refused_total","undo":[{"ids":[],"change":{}}]|null,"next"}: undo holds calls that put things
- * back. matched counts what this call looked at; with dry_run all. SH_E_INVAL: filter or change
- * (diag); SH_E_LIMIT: too many ids. Blocks. */
+ * "refused_total","units_corrected":points,"undo":[{"ids":[],"change":{},"units"?}]|null,"next"}:
+ * undo holds calls that put things back. matched counts what this call looked at; with dry_run all.
+ * SH_E_INVAL: filter or change (diag); SH_E_LIMIT: too many ids. Blocks. */
 SH_MUST_CHECK sh_err sh_twin_devices_bulk(struct sh_twin *t, const struct sh_twin_bulk *b,
                                           struct sh_jw *w, struct sh_twin_bulk_result *out,
                                           struct sh_diag *diag);
@@ -481,11 +492,12 @@ struct sh_twin_import {
     enum sh_twin_encoding encoding; /* AUTO: a BOM or valid UTF-8 is UTF-8, else GBK */
     bool dry_run;
     bool create_only;     /* a row of a device that is there is refused ("exists") */
-    bool units_corrected; /* of thing models, as in sh_twin_thing_change */
+    bool units_corrected; /* as in sh_twin_thing_change and sh_twin_device_change */
     /* May be NULL. n = 1: room for one more device is wanted; false: the tenant has none. n < 0:
      * so many that were given room were not stored. */
     bool (*quota)(void *ctx, int n);
     void *ctx;
+    uint64_t *reread; /* out, devices: points that are read in another unit; may be NULL */
 };
 /* Rows that are good are stored, the others reported; writes
  * {"created","updated","rejected":[{"row","column","code","detail"}]} (row 1 is the header or the

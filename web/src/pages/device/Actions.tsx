@@ -5,6 +5,7 @@ import type { Device } from '../../api/types';
 import { navigate } from '../../app/router';
 import { useSession } from '../../app/session';
 import { ProblemView } from '../../components/ProblemView';
+import { UNITS, UnitsCorrected } from '../../components/UnitsCorrected';
 import { useAct } from '../../components/useAct';
 import { t } from '../../i18n';
 import { CreateDevice, SaveTemplate } from '../devices/CreateDevice';
@@ -26,14 +27,15 @@ function Dialog(props: {
   danger?: boolean;
   okDisabled?: boolean;
   onClose: () => void;
-  act: () => Promise<unknown>;
+  act: (unitsCorrected: boolean) => Promise<unknown>;
   done: string;
   children?: React.ReactNode;
 }) {
   const { busy, problem, run } = useAct();
+  const [corrected, setCorrected] = useState(false);
   const submit = async () => {
     const ok = await run(async () => {
-      await props.act();
+      await props.act(corrected);
       return true;
     }, props.done);
     if (ok) props.onClose();
@@ -52,6 +54,7 @@ function Dialog(props: {
       {props.text ? <p>{props.text}</p> : null}
       {props.children}
       <ProblemView problem={problem} />
+      {problem?.code === UNITS || corrected ? <UnitsCorrected checked={corrected} onChange={setCorrected} /> : null}
     </Modal>
   );
 }
@@ -147,10 +150,11 @@ function Delete({ device, onClose }: { device: Device; onClose: () => void }) {
 
 function Edit({ device, etag, reload, onClose }: Props & { onClose: () => void }) {
   const [form] = Form.useForm<DeviceValues>();
-  const save = async () => {
+  const save = async (unitsCorrected: boolean) => {
     const { id, driver, archived, period_ms, point_classes } = device; // what the form does not show stays
     const values = deviceBody(await form.validateFields(), device.location);
-    await put(`devices/${seg(id)}`, { id, driver, archived, period_ms, point_classes, ...values }, etag);
+    const units = unitsCorrected ? '?units=corrected' : '';
+    await put(`devices/${seg(id)}${units}`, { id, driver, archived, period_ms, point_classes, ...values }, etag);
     reload();
   };
   return (

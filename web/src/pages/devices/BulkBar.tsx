@@ -30,7 +30,7 @@ export function useBulk(filter: Filter, after: () => void) {
   const [work, setWork] = useState<Work | null>(null);
   const [outcome, setOutcome] = useState<Outcome | null>(null);
   const abort = useRef<AbortController | null>(null);
-  const start = async (selection: Pick<Selection, 'chosen' | 'count'>, change: Change | null) => {
+  const start = async (selection: Pick<Selection, 'chosen' | 'count'>, change: Change | null, unitsCorrected = false) => {
     const mine = new AbortController();
     abort.current = mine;
     setOutcome(null);
@@ -42,7 +42,7 @@ export function useBulk(filter: Filter, after: () => void) {
       t(change ? 'bulk.task' : 'bulk.taskDelete', { n: count(total) }),
       async (tell, signal) => {
         tell(0, total);
-        report = await runBulk(target, change, (done) => (setWork({ done, total }), tell(done, total)), signal);
+        report = await runBulk(target, change, (done) => (setWork({ done, total }), tell(done, total)), signal, unitsCorrected);
         return { ...report, result: words({ ...report, deleted: change === null, undone: null }) };
       },
       mine,
@@ -193,11 +193,12 @@ export function BulkBar({ selection, total, filter, mayWrite, labelKeys, bulk }:
         <BulkDialog
           act={act}
           n={n}
+          target={targetOf(chosen, filter)}
           labelKeys={labelKeys}
           onClose={() => setAct(null)}
-          onDo={(change) => {
+          onDo={(change, unitsCorrected) => {
             setAct(null);
-            void bulk.start(selection, change);
+            void bulk.start(selection, change, unitsCorrected);
             selection.clear();
           }}
         />

@@ -2,19 +2,24 @@
 import { Form, Input, Modal, Select } from 'antd';
 import { useState, type ReactNode } from 'react';
 import { AssetPicker, ThingPicker } from '../../components/Pickers';
+import { ProblemView } from '../../components/ProblemView';
+import { UNITS, UnitsCorrected } from '../../components/UnitsCorrected';
+import { useAct } from '../../components/useAct';
 import { t, type WordKey } from '../../i18n';
 import { count } from '../../i18n/format';
-import type { Change } from './bulk';
+import { tryBulk, type Change, type Refused, type Target } from './bulk';
 import { parseLabels } from './labels';
+import { unitsText } from './refusals';
 
 export type Act = 'labels' | 'asset' | 'thing' | 'archive' | 'unarchive' | 'delete';
 
 interface Props {
   act: Act;
   n: number;
+  target: Target;
   labelKeys: string[];
   onClose: () => void;
-  onDo: (change: Change | null) => void;
+  onDo: (change: Change | null, unitsCorrected?: boolean) => void;
 }
 
 function Ask(props: { title: string; ok: string; danger?: boolean; disabled?: boolean; onOk: () => void; onClose: () => void; children: ReactNode }) {
@@ -70,22 +75,54 @@ function AskLabels({ n, labelKeys, onClose, onDo }: Props) {
   );
 }
 
-function AskPlace({ act, n, onClose, onDo }: Props) {
+function AskAsset({ n, onClose, onDo }: Props) {
   const [to, setTo] = useState<string | undefined>();
-  const asset = act === 'asset';
+  return (
+    <Ask title={t('bulk.assetTitle', { n: count(n) })} ok={t('action.apply')} onOk={() => onDo({ asset: to ?? null })} onClose={onClose}>
+      <p>{t('bulk.noAsset')}</p>
+      <AssetPicker value={to} onChange={setTo} label={t('pick.asset')} width={320} />
+    </Ask>
+  );
+}
+
+/** The change of a model is tried first: whose kept values would be read in another unit is told. */
+function AskThing({ n, target, onClose, onDo }: Props) {
+  const [to, setTo] = useState<string | undefined>();
+  const [found, setFound] = useState<{ refused: Refused[]; total: number } | null>(null);
+  const [corrected, setCorrected] = useState(false);
+  const { busy, problem, run } = useAct();
+  const choose = (thing: string | undefined) => {
+    setTo(thing);
+    setFound(null);
+    setCorrected(false);
+    if (thing) void run(async () => setFound(await tryBulk(target, { thing })));
+  };
+  const units = found?.refused.filter((r) => r.code === UNITS) ?? [];
   return (
     <Ask
-      title={t(asset ? 'bulk.assetTitle' : 'bulk.thingTitle', { n: count(n) })}
+      title={t('bulk.thingTitle', { n: count(n) })}
       ok={t('action.apply')}
-      onOk={() => onDo(asset ? { asset: to ?? null } : { thing: to ?? null })}
+      disabled={busy || (to !== undefined && !found)}
+      onOk={() => onDo({ thing: to ?? null }, corrected)}
       onClose={onClose}
     >
-      <p>{t(asset ? 'bulk.noAsset' : 'bulk.thingHint')}</p>
-      {asset ? (
-        <AssetPicker value={to} onChange={setTo} label={t('pick.asset')} width={320} />
-      ) : (
-        <ThingPicker value={to} onChange={setTo} label={t('pick.thing')} width={320} />
-      )}
+      <p>{t('bulk.thingHint')}</p>
+      <ThingPicker value={to} onChange={choose} label={t('pick.thing')} width={320} />
+      <ProblemView problem={problem} />
+      {found && units.length > 0 ? (
+        <div className="problem" role="alert" style={{ marginTop: 10 }}>
+          <p>{t('bulk.unitsReread', { n: count(found.total) })}</p>
+          <ul>
+            {units.slice(0, 10).map((r) => (
+              <li key={r.id}>
+                <span className="mono">{r.id}</span> {unitsText(r.detail)}
+              </li>
+            ))}
+            {found.total > 10 ? <li>…</li> : null}
+          </ul>
+          <UnitsCorrected checked={corrected} onChange={setCorrected} />
+        </div>
+      ) : null}
     </Ask>
   );
 }
@@ -112,7 +149,8 @@ export function BulkDialog(props: Props) {
   const { act, n, onClose, onDo } = props;
   if (act === 'labels') return <AskLabels {...props} />;
   if (act === 'delete') return <AskDelete {...props} />;
-  if (act === 'asset' || act === 'thing') return <AskPlace {...props} />;
+  if (act === 'asset') return <AskAsset {...props} />;
+  if (act === 'thing') return <AskThing {...props} />;
   const archive = act === 'archive';
   return (
     <Ask

@@ -6,6 +6,7 @@ import { runTask } from '../../app/tasks';
 import type { Asset, Page, Thing } from '../../api/types';
 import { DataTable, type Column } from '../../components/DataTable';
 import { ProblemView } from '../../components/ProblemView';
+import { UNITS, UnitsCorrected } from '../../components/UnitsCorrected';
 import { isWord, t } from '../../i18n';
 import { bytes, count } from '../../i18n/format';
 import { guessEncoding, rejectedCsv, saveBlob, saveFile, TEMPLATE, templateCsv, type Encoding } from './importFile';
@@ -119,18 +120,24 @@ function Report({ progress, faults, done, save }: { progress: Progress; faults: 
 function inFile(fault: RowFault, source: Source | null, targets: Target[]): RowFault {
   const k = targets.indexOf((fault.column ?? '') as Target);
   if (!source || !('table' in source) || k < 0) return fault;
-  const known = isWord(`refusal.${fault.code}`);
+  const known = isWord(`refusal.${fault.code}`) && fault.code !== UNITS;
   return { ...fault, column: source.table[0]?.[k], detail: known ? source.table[fault.row - 1]?.[k] : fault.detail };
 }
 
 /** The import itself, as a task that outlives the dialog. */
-async function store(rows: Row[], name: string, see: (p: Progress) => void, abort: AbortController): Promise<Progress> {
+async function store(
+  rows: Row[],
+  name: string,
+  see: (p: Progress) => void,
+  abort: AbortController,
+  unitsCorrected: boolean,
+): Promise<Progress> {
   let result: Progress | null = null;
   const { problem } = await runTask(
     t('import.task', { name }),
     async (tell, signal) => {
       tell(0, rows.length);
-      result = await runImport(rows, false, (p) => (see(p), tell(p.done, rows.length)), signal);
+      result = await runImport(rows, false, (p) => (see(p), tell(p.done, rows.length)), signal, 'update', unitsCorrected);
       const { created, updated, faults, stopped } = result;
       return { stopped, result: t('import.result', { created: count(created), updated: count(updated), rejected: count(faults.length) }) };
     },
@@ -154,6 +161,7 @@ function useImport(onDone: () => void) {
   const [phase, setPhase] = useState<Phase>('choose');
   const [progress, setProgress] = useState<Progress | null>(null);
   const [problem, setProblem] = useState<Problem | null>(null);
+  const [corrected, setCorrected] = useState(false);
   const abort = useRef<AbortController | null>(null);
   useEffect(() => void readKnown().then(setKnown), []);
   const storing = useRef(false); // goes on when the dialog is closed
@@ -164,6 +172,7 @@ function useImport(onDone: () => void) {
     setProgress(null);
     setProblem(null);
     setSource(null);
+    setCorrected(false);
     try {
       const got = await readSource(next, how, from);
       if ('table' in got) {
@@ -217,7 +226,9 @@ function useImport(onDone: () => void) {
     storing.current = !dryRun;
     try {
       const see = (p: Progress) => !mine.signal.aborted && setProgress(p);
-      const result = dryRun ? await runImport(rows, true, see, mine.signal) : await store(rows, file?.name ?? '', see, mine);
+      const result = dryRun
+        ? await runImport(rows, true, see, mine.signal, 'update', corrected)
+        : await store(rows, file?.name ?? '', see, mine, corrected);
       if (dryRun && mine.signal.aborted) return; // something newer is tried
       setProgress(result);
       setPhase(dryRun ? 'tried' : 'done');
@@ -232,10 +243,10 @@ function useImport(onDone: () => void) {
     setPhase('trying'); // what was told of the old mapping holds no more, and nothing is imported before the new trial
     const timer = setTimeout(() => void go(true), TRIAL_MS);
     return () => clearTimeout(timer);
-  }, [rows, ready]);
+  }, [rows, ready, corrected]);
 
   return {
-    file, choose, encoding, sheets, sheet, source, targets, setTargets, phase, progress, problem, rows, ready,
+    file, choose, encoding, sheets, sheet, source, targets, setTargets, phase, progress, problem, rows, ready, corrected, setCorrected,
     faults: [...faults, ...(progress?.faults ?? []).map((f) => inFile(f, source, targets))].sort((a, b) => a.row - b.row),
     recode: (next: Encoding) => {
       setEncoding(next);
@@ -353,6 +364,9 @@ export default function ImportDevices({ onClose, onDone }: Props) {
           <Bar percent={Math.round(((progress?.done ?? 0) / Math.max(1, it.rows.length)) * 100)} size="small" />
           {t(busy ? 'import.storing' : 'import.trying', { done: count(progress?.done ?? 0), total: count(it.rows.length) })}
         </div>
+      ) : null}
+      {phase !== 'done' && !busy && (it.corrected || it.faults.some((f) => f.code === UNITS)) ? (
+        <UnitsCorrected checked={it.corrected} onChange={it.setCorrected} />
       ) : null}
       {progress && it.ready && (phase === 'tried' || phase === 'done') ? (
         <Report progress={progress} faults={it.faults} done={phase === 'done'} save={save} />

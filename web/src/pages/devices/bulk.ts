@@ -18,6 +18,7 @@ export interface Refused {
 export interface Undo {
   ids: string[];
   change: Change;
+  units?: 'corrected';
 }
 interface Answer {
   matched: number;
@@ -60,6 +61,7 @@ export async function runBulk(
   change: Change | null,
   onProgress: (done: number) => void,
   signal: AbortSignal,
+  unitsCorrected = false,
 ): Promise<Report> {
   const report: Report = { changed: 0, unchanged: 0, refused: [], refusedTotal: 0, undo: [], stopped: false, problem: null };
   const path = change ? 'devices/bulk' : 'devices/bulk/delete';
@@ -74,7 +76,7 @@ export async function runBulk(
       const some: object = 'ids' in target
         ? { ids: target.ids.slice(done, done + CALL) }
         : { ...target, limit: CALL, ...(cursor ? { cursor } : {}) };
-      const answer: Answer = await post<Answer>(path, change ? { ...some, change } : some);
+      const answer: Answer = await post<Answer>(path, change ? { ...some, change, ...(unitsCorrected ? { units: 'corrected' } : {}) } : some);
       add(report, answer);
       done += 'ids' in target ? Math.min(CALL, target.ids.length - done) : answer.matched;
       cursor = answer.next;
@@ -87,12 +89,26 @@ export async function runBulk(
   return report;
 }
 
+/** Tries a change: the devices that it would be refused for, the first thousand of each call, and how many there are. */
+export async function tryBulk(target: Target, change: Change): Promise<{ refused: Refused[]; total: number }> {
+  const parts = 'ids' in target
+    ? Array.from({ length: Math.ceil(target.ids.length / CALL) }, (_, i) => ({ ids: target.ids.slice(i * CALL, (i + 1) * CALL) }))
+    : [target];
+  const found = { refused: [] as Refused[], total: 0 };
+  for (const part of parts) {
+    const answer = await post<Answer>('devices/bulk', { ...part, change, dry_run: true });
+    found.refused.push(...answer.refused);
+    found.total += answer.refused_total;
+  }
+  return found;
+}
+
 /** Puts back what a report says how to. */
 export async function runUndo(undo: Undo[]): Promise<number> {
   let changed = 0;
-  for (const { ids, change } of undo) {
+  for (const { ids, ...how } of undo) {
     for (let at = 0; at < ids.length; at += CALL) {
-      changed += (await post<Answer>('devices/bulk', { ids: ids.slice(at, at + CALL), change })).changed;
+      changed += (await post<Answer>('devices/bulk', { ids: ids.slice(at, at + CALL), ...how })).changed;
     }
   }
   return changed;

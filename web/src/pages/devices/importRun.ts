@@ -21,6 +21,7 @@ export async function runImport(
   onProgress: (p: Progress) => void,
   signal: AbortSignal,
   existing: 'update' | 'refuse' = 'update',
+  unitsCorrected = false,
 ): Promise<Progress> {
   const p: Progress = { created: 0, updated: 0, done: 0, faults: [], stopped: false };
   while (p.done < rows.length) {
@@ -33,7 +34,13 @@ export async function runImport(
       size += text.length * 2;
     }
     const { data } = await call<ImportReport>('POST', 'devices/import', {
-      query: { format: 'json', encoding: 'utf-8', dry_run: dryRun, existing: existing === 'refuse' ? existing : null },
+      query: {
+        format: 'json',
+        encoding: 'utf-8',
+        dry_run: dryRun,
+        existing: existing === 'refuse' ? existing : null,
+        units: unitsCorrected ? 'corrected' : null,
+      },
       body: `[${texts.join(',')}]`,
       headers: { 'Content-Type': 'application/json' },
       signal: dryRun ? signal : undefined, // what is being stored is not cut off

@@ -1,9 +1,10 @@
 // Import of thing models: what differs in each is shown before anything is stored.
-import { Button, Checkbox, Modal } from 'antd';
+import { Button, Modal } from 'antd';
 import { useState } from 'react';
 import { call } from '../../api/client';
 import type { ThingImportReport } from '../../api/types';
 import { ProblemView } from '../../components/ProblemView';
+import { UNITS, UnitsCorrected } from '../../components/UnitsCorrected';
 import { useAct } from '../../components/useAct';
 import { t } from '../../i18n';
 import { DiffView, LevelMark } from './DiffView';
@@ -87,7 +88,7 @@ export default function ImportThings({ onClose, onDone }: Props) {
       setReport((await send(chosen, true, false)).data);
     });
   };
-  const units = report?.rejected.some((r) => r.code === 'unit_changes_history') || corrected;
+  const units = report?.rejected.some((r) => r.code === UNITS) || corrected;
   const go = () =>
     run(async () => {
       if (!file) return;
@@ -126,15 +127,13 @@ export default function ImportThings({ onClose, onDone }: Props) {
       </div>
       <ProblemView problem={problem} />
       {units ? (
-        <Checkbox
+        <UnitsCorrected
           checked={corrected}
-          onChange={(e) => {
-            setCorrected(e.target.checked);
-            if (file) void attempt(file, e.target.checked);
+          onChange={(fix) => {
+            setCorrected(fix);
+            if (file) void attempt(file, fix);
           }}
-        >
-          {t('thing.unitsCorrected')}
-        </Checkbox>
+        />
       ) : null}
       {report ? <Report report={report} /> : null}
     </Modal>

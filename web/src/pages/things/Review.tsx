@@ -1,10 +1,11 @@
 // Before a change of a thing model is made: what differs, what it does to others, and why it is made.
-import { Button, Checkbox, Input, Modal } from 'antd';
+import { Button, Input, Modal } from 'antd';
 import { useEffect, useState } from 'react';
 import { call } from '../../api/client';
 import type { Consequences, Thing } from '../../api/types';
 import { Loading } from '../../components/Loading';
 import { ProblemView } from '../../components/ProblemView';
+import { UnitsCorrected } from '../../components/UnitsCorrected';
 import { useAct } from '../../components/useAct';
 import { t } from '../../i18n';
 import { DiffView, LevelMark } from './DiffView';
@@ -112,9 +113,7 @@ export function Review({ title, proposal, onClose, onDone }: Props) {
           {found.units_reread !== null ? (
             <div className="problem" role="alert">
               <p>{t('thing.unitsReread', { what: found.units_reread })}</p>
-              <Checkbox checked={corrected} onChange={(e) => setCorrected(e.target.checked)}>
-                {t('thing.unitsCorrected')}
-              </Checkbox>
+              <UnitsCorrected checked={corrected} onChange={setCorrected} />
             </div>
           ) : null}
           <label className="review-comment">
