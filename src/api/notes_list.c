@@ -78,6 +78,13 @@ static bool on_point(const struct search *s, const json_t *doc, uint32_t id)
     return false;
 }
 
+/* A note keeps the name that the device had when it was written. */
+static bool same_device(const struct search *s, struct sh_str name)
+{
+    return sh_str_eq(name, s->device) ||
+           sh_twin_device_same(s->r->api->o.twin, s->r->tenant, name, s->device);
+}
+
 static bool on_device(const struct search *s, const json_t *doc)
 {
     const json_t *points = json_object_get(doc, "points");
@@ -86,12 +93,12 @@ static bool on_device(const struct search *s, const json_t *doc)
     for (size_t i = 0; i < json_array_size(points); i++) {
         const uint32_t id = (uint32_t)json_integer_value(json_array_get(points, i));
         const struct sh_point *p = sh_points_get(s->r->api->o.points, id);
-        if (p != NULL && sh_str_eq(p->device, s->device)) {
+        if (p != NULL && same_device(s, p->device)) {
             return true;
         }
     }
     for (size_t i = 0; i < json_array_size(devices); i++) {
-        if (sh_str_eq(text_at(devices, i), s->device)) {
+        if (same_device(s, text_at(devices, i))) {
             return true;
         }
     }

@@ -2,11 +2,23 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "api_int.h"
 
-static sh_err put_links(struct api_req *r, bool in)
+/* Links are kept under present ids; an earlier name of a device means it too. */
+static sh_err present(struct api_req *r, struct sh_str name, struct sh_str *id)
+{
+    char now[SH_TWIN_MAX_ID];
+    const size_t n = sh_twin_device_present(r->api->o.twin, r->tenant, name, now);
+    *id = sh_arena_str(r->arena, sh_str_of(now, n));
+    if (n == 0) {
+        return SH_E_NOTFOUND;
+    }
+    return id->p == NULL ? SH_E_NOMEM : SH_OK;
+}
+
+static sh_err put_links(struct api_req *r, struct sh_str device, bool in)
 {
     const struct sh_record_links_query q = {.tenant = r->tenant,
                                             .type = SH_TWIN_KIND_DEVICE,
-                                            .id = r->params[0],
+                                            .id = device,
                                             .in = in,
                                             .relation = api_query(r, "relation")};
     struct sh_record_link *links = NULL;
@@ -30,14 +42,16 @@ static sh_err put_links(struct api_req *r, bool in)
 
 int api_relations_get(struct api_req *r)
 {
-    if (!sh_twin_device_known(r->api->o.twin, r->tenant, r->params[0])) {
+    struct sh_str device;
+    sh_err err = present(r, r->params[0], &device);
+    if (err == SH_E_NOTFOUND) {
         return api_problem(r, 404, "not_found", "no such device", "设备不存在");
     }
     sh_jw_obj(&r->w);
     sh_jw_key(&r->w, "items");
     sh_jw_arr(&r->w);
-    sh_err err = put_links(r, false);
-    err = err == SH_OK ? put_links(r, true) : err;
+    err = err == SH_OK ? put_links(r, device, false) : err;
+    err = err == SH_OK ? put_links(r, device, true) : err;
     sh_jw_arr_end(&r->w);
     sh_jw_key(&r->w, "next");
     sh_jw_null(&r->w);
@@ -48,8 +62,11 @@ int api_relations_get(struct api_req *r)
 static sh_err change(struct api_req *r, struct sh_str relation, struct sh_str to, bool add,
                      struct sh_diag *d)
 {
+    struct sh_str from;
+    SH_TRY(present(r, r->params[0], &from));
+    SH_TRY(present(r, to, &to));
     const struct sh_record_link l = {.from_type = SH_TWIN_KIND_DEVICE,
-                                     .from_id = r->params[0],
+                                     .from_id = from,
                                      .relation = relation,
                                      .to_type = SH_TWIN_KIND_DEVICE,
                                      .to_id = to};

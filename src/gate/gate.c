@@ -127,8 +127,18 @@ static enum sh_gate_refusal make_point(struct sh_gate *g, const struct sh_gate_w
                                        const struct sh_gate_name *name, struct sh_gate_target *out,
                                        char detail[160])
 {
+    char now[SH_POINT_MAX_NAME];
     struct sh_point_def d = {
         .tenant = who->tenant, .device = name->device, .property = name->property};
+    const size_t n =
+        g->o.present == NULL ? 0 : g->o.present(g->o.ctx, who->tenant, name->device, now);
+    if (n > 0) { /* a renamed device that speaks by its old name: the point is the device's */
+        d.device = (struct sh_str){now, n};
+        out->point = sh_points_find(g->o.points, who->tenant, d.device, name->property);
+    }
+    if (out->point != 0) {
+        return SH_GATE_OK;
+    }
     const enum sh_gate_refusal r = property_type(g, who, name, &d.type, &d.unit, detail);
     if (r != SH_GATE_OK) {
         return r;

@@ -147,6 +147,13 @@ static enum sh_gate_refusal gate_property(void *ctx, uint32_t tenant, struct sh_
     return SH_GATE_OK;
 }
 
+static size_t gate_present(void *ctx, uint32_t tenant, struct sh_str device,
+                           char out[SH_POINT_MAX_NAME])
+{
+    struct node *n = ctx;
+    return sh_twin_device_present(n->twin, tenant, device, out);
+}
+
 static void mqtt_device(void *ctx, const struct mqtt_principal *p, struct sh_str client_id,
                         struct sh_str address, bool online)
 {
@@ -437,6 +444,7 @@ static sh_err open_samples(struct node *n)
         .guard = n->guard,
         .device = gate_device,
         .property = gate_property,
+        .present = gate_present,
         .ctx = n,
         .max_future_us = sh_config_int(n->config, "history.max_future"),
         .late_us = sh_config_int(n->config, "history.late"),

@@ -43,6 +43,11 @@ static const char *const statements[ST_N] = {
                   " AND to_type=?5 AND to_id=?6",
     [ST_UNLINK_ALL] = "DELETE FROM link WHERE tenant=?1 AND ((from_type=?2 AND from_id=?3)"
                       " OR (to_type=?2 AND to_id=?3))",
+    [ST_RELINK] = "INSERT OR IGNORE INTO link(tenant,from_type,from_id,rel,to_type,to_id)"
+                  " SELECT tenant,from_type,iif(from_type=?2 AND from_id=?3,?4,from_id),rel,"
+                  "to_type,iif(to_type=?2 AND to_id=?3,?4,to_id) FROM link"
+                  " WHERE tenant=?1 AND ((from_type=?2 AND from_id=?3)"
+                  " OR (to_type=?2 AND to_id=?3))",
     [ST_BLOB_ADD] = "INSERT INTO blob(tenant,hash,size,refs,created) VALUES(?1,?2,?3,0,?4)"
                     " ON CONFLICT DO UPDATE SET created=?4",
     [ST_BLOB_REF] = "UPDATE blob SET refs=refs+?3 WHERE tenant=?1 AND hash=?2 AND refs+?3>=0",

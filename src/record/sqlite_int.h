@@ -34,6 +34,7 @@ enum record_stmt {
     ST_LINK,
     ST_UNLINK,
     ST_UNLINK_ALL,
+    ST_RELINK,
     ST_BLOB_ADD,
     ST_BLOB_REF,
     ST_BLOB_DROP,

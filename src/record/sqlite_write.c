@@ -324,6 +324,64 @@ static sh_err link_op(struct record_sql *s, struct sh_record_op *op, struct sh_s
     return change(s, op, add ? SH_RECORD_LINKED : SH_RECORD_UNLINKED, author, now_us);
 }
 
+static struct sh_str text_at(sqlite3_stmt *st, int col)
+{
+    const char *p = (const char *)sqlite3_column_text(st, col);
+    return (struct sh_str){p == NULL ? "" : p, (size_t)sqlite3_column_bytes(st, col)};
+}
+
+/* The feed's entries for the links that a record has now, one way. */
+static sh_err tell_links(struct record_sql *s, const struct sh_record_op *op, bool in,
+                         struct sh_str author, int64_t now_us)
+{
+    sqlite3_stmt *st = NULL;
+    sh_err err = record_sql_stmt(&s->writer, in ? ST_LINKS_IN : ST_LINKS_OUT, &st);
+    if (err != SH_OK) {
+        return err;
+    }
+    bind_key(st, op->tenant, op->type, op->to_id);
+    (void)record_sql_bind_str(st, 4, SH_STR(""));
+    (void)sqlite3_bind_int64(st, 5, INT64_MAX);
+    (void)sqlite3_bind_int64(st, 6, 0);
+    int rc = sqlite3_step(st);
+    while (rc == SQLITE_ROW && err == SH_OK) {
+        const struct sh_record_op l = {.tenant = op->tenant,
+                                       .flags = op->flags,
+                                       .type = text_at(st, 0),
+                                       .id = text_at(st, 1),
+                                       .relation = text_at(st, 2),
+                                       .to_type = text_at(st, 3),
+                                       .to_id = text_at(st, 4)};
+        const bool told = in && sh_str_eq(l.type, op->type) && sh_str_eq(l.id, op->to_id);
+        err = told ? SH_OK : change(s, &l, SH_RECORD_LINKED, author, now_us);
+        rc = err == SH_OK ? sqlite3_step(st) : rc;
+    }
+    (void)sqlite3_reset(st);
+    (void)sqlite3_clear_bindings(st);
+    return err == SH_OK ? record_sql_err(rc) : err;
+}
+
+static sh_err relink(struct record_sql *s, struct sh_record_op *op, struct sh_str author,
+                     int64_t now_us)
+{
+    struct head to;
+    sqlite3_stmt *st = NULL;
+    SH_TRY(find(s, op->tenant, op->type, op->to_id, &to));
+    if (to.kid == 0) {
+        return SH_E_NOTFOUND;
+    }
+    SH_TRY(record_sql_stmt(&s->writer, ST_RELINK, &st));
+    bind_key(st, op->tenant, op->type, op->id);
+    (void)record_sql_bind_str(st, 4, op->to_id);
+    SH_TRY(record_sql_run(st));
+    SH_TRY(record_sql_stmt(&s->writer, ST_UNLINK_ALL, &st));
+    bind_key(st, op->tenant, op->type, op->id);
+    SH_TRY(record_sql_run(st));
+    op->flags = to.flags;
+    SH_TRY(tell_links(s, op, false, author, now_us));
+    return tell_links(s, op, true, author, now_us);
+}
+
 static sh_err blob_op(struct record_sql *s, const struct sh_record_op *op, int64_t now_us)
 {
     sqlite3_stmt *st = NULL;
@@ -467,6 +525,8 @@ sh_err record_sql_apply(void *self, struct sh_record_op *op, struct sh_str autho
     case SH_RECORD_OP_LINK:
     case SH_RECORD_OP_UNLINK:
         return link_op(s, op, author, now_us);
+    case SH_RECORD_OP_RELINK:
+        return relink(s, op, author, now_us);
     case SH_RECORD_OP_BLOB_ADD:
     case SH_RECORD_OP_BLOB_REF:
     case SH_RECORD_OP_BLOB_DROP:

@@ -291,6 +291,16 @@ sh_err sh_record_tx_unlink(struct sh_record_tx *tx, uint32_t tenant, const struc
     return link_op(tx, tenant, l, SH_RECORD_OP_UNLINK);
 }
 
+sh_err sh_record_tx_relink(struct sh_record_tx *tx, uint32_t tenant, struct sh_str type,
+                           struct sh_str from, struct sh_str to)
+{
+    SH_TRY(check_key(tx, type, from));
+    SH_TRY(check_key(tx, type, to));
+    const struct sh_record_op op = {
+        .kind = SH_RECORD_OP_RELINK, .tenant = tenant, .type = type, .id = from, .to_id = to};
+    return record_tx_raw(tx, &op);
+}
+
 sh_err sh_record_tx_blob_ref(struct sh_record_tx *tx, uint32_t tenant, struct sh_str hash, int by)
 {
     if (hash.n != SH_RECORD_HASH_CHARS || (by != 1 && by != -1)) {

@@ -276,6 +276,23 @@ sh_err twin_save_new(struct sh_twin *t)
     return err;
 }
 
+/* Points that stand under an earlier name of their device (a crash came within a renaming). */
+static void follow(struct sh_twin *t, const struct sh_point *p)
+{
+    char now[SH_TWIN_MAX_ID];
+    const struct sh_str to = {now, sh_twin_device_present(t, p->tenant, p->device, now)};
+    if (to.n == 0 || sh_str_eq(to, p->device) ||
+        sh_points_of_device(t->o.points, p->tenant, p->device, NULL, 0) == 0) {
+        return;
+    }
+    const sh_err err = sh_points_rename_device(t->o.points, p->tenant, p->device, to);
+    if (err != SH_OK) {
+        sh_log(t->env->log, SH_LOG_WARN, "twin",
+               "points stay under the name that device %.*s had before: %s", SH_PRI(to),
+               sh_err_name(err));
+    }
+}
+
 void twin_devices_adopt(struct sh_twin *t)
 {
     char detail[SH_TWIN_DETAIL];
@@ -284,9 +301,15 @@ void twin_devices_adopt(struct sh_twin *t)
     for (uint32_t id = 1; id <= last && id != 0; id++) {
         const struct sh_point *p = sh_points_get(t->o.points, id);
         if (p == NULL || p->device.n == 0 ||
-            (made != NULL && p->tenant == made->tenant && sh_str_eq(p->device, made->device)) ||
-            sh_twin_device_known(t, p->tenant, p->device) ||
-            sh_points_find(t->o.points, p->tenant, p->device, p->property) != id) {
+            (made != NULL && p->tenant == made->tenant && sh_str_eq(p->device, made->device))) {
+            continue;
+        }
+        if (sh_twin_device_known(t, p->tenant, p->device)) {
+            follow(t, p);
+            made = p;
+            continue;
+        }
+        if (sh_points_find(t->o.points, p->tenant, p->device, p->property) != id) {
             continue;
         }
         if (sh_twin_device_ensure(t, p->tenant, p->device, NULL, 0, true, detail) == SH_TWIN_OK) {
@@ -542,54 +565,69 @@ static sh_err add_alias(json_t *doc, struct sh_str old)
     return json_array_append_new(list, json_stringn(old.p, old.n)) == 0 ? SH_OK : SH_E_NOMEM;
 }
 
-static sh_err move_records(struct sh_twin *t, uint32_t tenant, struct sh_str id, struct sh_str to,
-                           const json_t *doc, struct sh_str author)
+static sh_err move_doc(struct sh_twin *t, struct sh_record_tx *tx, uint32_t tenant,
+                       struct sh_str kind, struct sh_str to, const json_t *doc, uint64_t expect)
 {
-    struct sh_record_tx *tx = NULL;
     struct sh_buf text;
     sh_buf_init(&text, t->env->alloc, (size_t)TWIN_DOC_BYTES * 2);
     sh_err err = twin_doc_text(doc, &text);
     if (err == SH_OK) {
-        err = sh_record_tx_new(t->o.record, author, &tx);
-    }
-    if (err == SH_OK) {
-        err = sh_record_tx_delete(tx, tenant, SH_TWIN_KIND_DEVICE, id, SH_RECORD_ANY);
-    }
-    if (err == SH_OK) {
         const struct sh_record_put p = {.tenant = tenant,
-                                        .type = SH_TWIN_KIND_DEVICE,
+                                        .type = kind,
                                         .id = to,
                                         .doc = sh_buf_str(&text),
+                                        .expect = expect,
                                         .flags = SH_RECORD_F_HISTORY | SH_RECORD_F_FEED};
         err = sh_record_tx_put(tx, &p);
     }
-    if (err == SH_OK) {
-        err = sh_record_tx_commit(tx, NULL, NULL);
-    }
-    sh_record_tx_free(tx);
     sh_buf_fini(&text);
     return err;
 }
 
 /* Attributes, write grant and state follow the device. */
-static sh_err move_beside(struct sh_twin *t, uint32_t tenant, struct sh_str id, struct sh_str to,
-                          struct sh_str author)
+static sh_err move_beside(struct sh_twin *t, struct sh_record_tx *tx, uint32_t tenant,
+                          struct sh_str id, struct sh_str to)
 {
     for (size_t i = 0; i < TWIN_BESIDE; i++) {
         json_t *doc = NULL;
         sh_err err = twin_doc_get(t, tenant, twin_beside[i], id, &doc, NULL);
+        if (err == SH_E_NOTFOUND) {
+            continue;
+        }
         if (err == SH_OK) {
-            err = twin_doc_put(t, tenant, twin_beside[i], to, doc, SH_RECORD_ANY, author, NULL);
+            err = move_doc(t, tx, tenant, twin_beside[i], to, doc, SH_RECORD_ANY);
         }
         json_decref(doc);
         if (err == SH_OK) {
-            err = sh_record_delete(t->o.record, tenant, twin_beside[i], id, SH_RECORD_ANY, author);
+            err = sh_record_tx_delete(tx, tenant, twin_beside[i], id, SH_RECORD_ANY);
         }
-        if (err != SH_OK && err != SH_E_NOTFOUND) {
-            return err;
-        }
+        SH_TRY(err);
     }
     return SH_OK;
+}
+
+/* All that the store has under the id goes over in one transaction, the relations of others to it
+ * as well. */
+static sh_err move_records(struct sh_twin *t, uint32_t tenant, struct sh_str id, struct sh_str to,
+                           const json_t *doc, struct sh_str author)
+{
+    struct sh_record_tx *tx = NULL;
+    SH_TRY(sh_record_tx_new(t->o.record, author, &tx));
+    sh_err err = move_doc(t, tx, tenant, SH_TWIN_KIND_DEVICE, to, doc, 0);
+    if (err == SH_OK) {
+        err = sh_record_tx_relink(tx, tenant, SH_TWIN_KIND_DEVICE, id, to);
+    }
+    if (err == SH_OK) {
+        err = sh_record_tx_delete(tx, tenant, SH_TWIN_KIND_DEVICE, id, SH_RECORD_ANY);
+    }
+    if (err == SH_OK) {
+        err = move_beside(t, tx, tenant, id, to);
+    }
+    if (err == SH_OK) {
+        err = sh_record_tx_commit(tx, NULL, NULL);
+    }
+    sh_record_tx_free(tx);
+    return err;
 }
 
 /* State, grant and links of the old slot go over to the new one. */
@@ -675,9 +713,6 @@ static sh_err rename_locked(struct sh_twin *t, uint32_t tenant, struct sh_str id
         err = move_records(t, tenant, id, to, doc, author);
     }
     if (err == SH_OK) {
-        err = move_beside(t, tenant, id, to, author);
-    }
-    if (err == SH_OK) {
         err = twin_files_rename(t, tenant, id, to, author);
     }
     if (err == SH_OK && t->o.points != NULL) {
@@ -754,6 +789,26 @@ bool sh_twin_device_known(struct sh_twin *t, uint32_t tenant, struct sh_str id)
     const bool known = twin_find(t, tenant, id) != NULL;
     sh_mutex_unlock(&t->lock);
     return known;
+}
+
+bool sh_twin_device_same(struct sh_twin *t, uint32_t tenant, struct sh_str a, struct sh_str b)
+{
+    sh_mutex_lock(&t->lock);
+    const struct twin_slot *s = twin_find(t, tenant, a);
+    const bool same = s != NULL && s == twin_find(t, tenant, b);
+    sh_mutex_unlock(&t->lock);
+    return same;
+}
+
+size_t sh_twin_device_present(struct sh_twin *t, uint32_t tenant, struct sh_str name,
+                              char out[SH_TWIN_MAX_ID])
+{
+    sh_mutex_lock(&t->lock);
+    const struct twin_slot *s = twin_find(t, tenant, name);
+    const size_t n = s == NULL ? 0 : s->dev->id.n;
+    memcpy(out, n == 0 ? "" : s->dev->id.p, n);
+    sh_mutex_unlock(&t->lock);
+    return n;
 }
 
 bool sh_twin_device_archived(struct sh_twin *t, uint32_t tenant, struct sh_str id)

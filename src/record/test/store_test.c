@@ -161,6 +161,68 @@ static void test_links_join_records_and_go_with_them(void **state)
     assert_int_equal(n, 0);
 }
 
+/* A record that gets another id: its links follow, both ways, in one transaction. */
+static void test_links_follow_a_record_to_another_id(void **state)
+{
+    struct fix *f = *state;
+    struct sh_record_tx *tx = NULL;
+    struct sh_record_link *links = NULL;
+    struct sh_record_change *changes = NULL;
+    uint64_t next = 0;
+    size_t n = 0;
+    const struct sh_str k = SH_STR("_k");
+    const struct sh_str any = SH_STR("");
+    const struct sh_str a = SH_STR("a");
+    const struct sh_str b = SH_STR("b");
+    const struct sh_str z = SH_STR("z");
+    const struct sh_record_link all[] = {{k, a, SH_STR("feeds"), k, b},
+                                         {k, b, SH_STR("feeds"), k, a},
+                                         {k, a, SH_STR("self"), k, a},
+                                         {k, b, SH_STR("near"), k, b}};
+    const struct sh_record_put put = {
+        .tenant = 1, .type = k, .id = z, .doc = SH_STR("{}"), .flags = SH_RECORD_F_FEED};
+    assert_ok(fix_put(f, "_k", "a", "{}", 0, NULL));
+    assert_ok(fix_put(f, "_k", "b", "{}", 0, NULL));
+    assert_ok(sh_record_tx_new(f->r, any, &tx));
+    for (size_t i = 0; i < SH_COUNT(all); i++) {
+        assert_ok(sh_record_tx_link(tx, 1, &all[i]));
+    }
+    assert_ok(sh_record_tx_commit(tx, NULL, NULL));
+    sh_record_tx_free(tx);
+    assert_ok(sh_record_tx_new(f->r, any, &tx));
+    assert_ok(sh_record_tx_relink(tx, 1, k, a, z));
+    assert_int_equal(sh_record_tx_commit(tx, NULL, NULL), SH_E_NOTFOUND); /* no z yet */
+    sh_record_tx_free(tx);
+    const uint64_t before = sh_record_change_last(f->r);
+    assert_ok(sh_record_tx_new(f->r, any, &tx));
+    assert_ok(sh_record_tx_put(tx, &put));
+    assert_ok(sh_record_tx_relink(tx, 1, k, a, z));
+    assert_ok(sh_record_tx_delete(tx, 1, k, a, SH_RECORD_ANY));
+    assert_ok(sh_record_tx_commit(tx, NULL, NULL));
+    sh_record_tx_free(tx);
+    struct sh_record_links_query q = {.tenant = 1, .type = k, .id = z};
+    assert_ok(sh_record_links(f->r, &q, f->ar, &links, &n));
+    assert_int_equal(n, 2);
+    assert_str(links[0].to_id, "b");
+    assert_str(links[1].to_id, "z"); /* to itself still */
+    q.in = true;
+    assert_ok(sh_record_links(f->r, &q, f->ar, &links, &n));
+    assert_int_equal(n, 2);
+    assert_str(links[0].from_id, "b");
+    q.id = a;
+    assert_ok(sh_record_links(f->r, &q, f->ar, &links, &n));
+    assert_int_equal(n, 0);
+    q.id = b;
+    assert_ok(sh_record_links(f->r, &q, f->ar, &links, &n));
+    assert_int_equal(n, 2); /* near itself, and fed by z */
+    assert_ok(sh_record_changes(f->r, before, 1, any, 100, f->ar, &changes, &n, &next));
+    size_t linked = 0;
+    for (size_t i = 0; i < n; i++) {
+        linked += changes[i].act == SH_RECORD_LINKED ? 1 : 0;
+    }
+    assert_int_equal(linked, 3);
+}
+
 static void note(void *ctx, uint64_t last)
 {
     *(uint64_t *)ctx = last;
@@ -575,6 +637,7 @@ int main(void)
         T(test_tx_is_all_or_nothing),
         T(test_revisions_keep_what_was),
         T(test_links_join_records_and_go_with_them),
+        T(test_links_follow_a_record_to_another_id),
         T(test_changes_are_in_order_and_resume),
         T(test_changes_forgotten_are_told),
         T(test_blob_is_stored_once_and_seen_per_tenant),

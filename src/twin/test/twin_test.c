@@ -351,6 +351,73 @@ static void test_rename_keeps_points_state_and_the_old_name(void **state)
     assert_int_equal(page.total, 2);
 }
 
+static size_t related(struct fix *f, const char *id, bool in, char out[200])
+{
+    struct sh_record_link *l = NULL;
+    size_t n = 0;
+    const struct sh_record_links_query q = {
+        .tenant = 1, .type = SH_TWIN_KIND_DEVICE, .id = sh_str_c(id), .in = in};
+    assert_ok(sh_record_links(f->r, &q, f->ar, &l, &n));
+    out[0] = '\0';
+    for (size_t i = 0; i < n; i++) {
+        const size_t at = strlen(out);
+        (void)snprintf(out + at, 200 - at, "%.*s %.*s;", SH_PRI(l[i].relation),
+                       SH_PRI(in ? l[i].from_id : l[i].to_id));
+    }
+    return n;
+}
+
+static void test_relations_and_attributes_follow_a_renaming(void **state)
+{
+    struct fix *f = *state;
+    struct sh_record_tx *tx = NULL;
+    char got[200];
+    const struct sh_str k = SH_TWIN_KIND_DEVICE;
+    const struct sh_str d = SH_STR("d");
+    const struct sh_str e = SH_STR("e");
+    const struct sh_record_link all[] = {
+        {k, d, SH_STR("feeds"), k, e}, {k, e, SH_STR("cools"), k, d}, {k, d, SH_STR("is"), k, d}};
+    json_t *attr = fix_json("{'a':1}");
+    assert_ok(fix_device(f, "d", SH_TWIN_CREATE, "{}"));
+    assert_ok(fix_device(f, "e", SH_TWIN_CREATE, "{}"));
+    assert_ok(sh_twin_attributes_merge(f->w, 1, d, true, attr, SH_STR("zhang"), NULL));
+    json_decref(attr);
+    assert_ok(sh_record_tx_new(f->r, SH_STR(""), &tx));
+    for (size_t i = 0; i < SH_COUNT(all); i++) {
+        assert_ok(sh_record_tx_link(tx, 1, &all[i]));
+    }
+    assert_ok(sh_record_tx_commit(tx, NULL, NULL));
+    sh_record_tx_free(tx);
+    assert_ok(sh_twin_device_rename(f->w, 1, d, SH_STR("d2"), SH_STR("zhang"), NULL));
+    assert_ok(sh_twin_device_rename(f->w, 1, e, SH_STR("e2"), SH_STR("zhang"), NULL));
+    fix_reopen(f);
+    assert_int_equal(related(f, "d2", false, got), 2);
+    assert_string_equal(got, "feeds e2;is d2;");
+    assert_int_equal(related(f, "d2", true, got), 2);
+    assert_string_equal(got, "cools e2;is d2;");
+    assert_int_equal(related(f, "d", false, got) + related(f, "d", true, got), 0);
+    struct sh_jw w;
+    sh_buf_clear(&f->out);
+    sh_jw_init(&w, &f->out);
+    assert_ok(sh_twin_attributes_write(f->w, 1, SH_STR("d2"), &w));
+    assert_ok(sh_jw_end(&w));
+    assert_str(sh_buf_str(&f->out), "{\"desired\":{\"a\":1},\"reported\":{}}");
+    assert_true(sh_twin_device_same(f->w, 1, d, SH_STR("d2")));
+    assert_false(sh_twin_device_same(f->w, 1, d, SH_STR("e2")));
+    char now[SH_TWIN_MAX_ID];
+    assert_int_equal(sh_twin_device_present(f->w, 1, d, now), 2);
+    assert_memory_equal(now, "d2", 2);
+    assert_int_equal(sh_twin_device_present(f->w, 1, SH_STR("x"), now), 0);
+    /* points that a crash left under the old name follow at the next start */
+    const struct sh_point_def left = {
+        .tenant = 1, .type = SH_T_F64, .device = d, .property = SH_STR("t")};
+    uint32_t point = 0;
+    assert_ok(sh_points_define(f->p, &left, false, &point));
+    fix_reopen(f);
+    assert_int_equal(sh_points_find(f->p, 1, SH_STR("d2"), SH_STR("t")), point);
+    assert_int_equal(sh_points_find(f->p, 1, d, SH_STR("t")), point);
+}
+
 int main(void)
 {
 #define T(x) cmocka_unit_test_setup_teardown(x, fix_setup, fix_teardown)
@@ -366,6 +433,7 @@ int main(void)
         T(test_things_of_the_platform_are_shared),
         T(test_asset_tree_keeps_its_order),
         T(test_rename_keeps_points_state_and_the_old_name),
+        T(test_relations_and_attributes_follow_a_renaming),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -273,8 +273,8 @@ const table = {
   'device.edit': ['编辑设备', 'Edit device'],
   'device.rename': ['改标识', 'Rename'],
   'device.renameHint': [
-    '历史数据跟着设备走，旧标识继续可用。',
-    'The history stays with the device, and the old id goes on working.',
+    '历史数据、关系、文件和标注随设备保留，旧标识继续可用；用密钥接入的设备此后须以新标识作为用户名。',
+    'History, relations, files and notes stay with the device, and the old id goes on working; a device that connects by its secret uses the new id as user name from then on.',
   ],
   'device.newId': ['新标识', 'New id'],
   'device.replace': ['更换设备', 'Replace device'],

@@ -45,6 +45,10 @@ typedef enum sh_gate_refusal sh_gate_device(void *ctx, uint32_t tenant, struct s
 typedef enum sh_gate_refusal sh_gate_property(void *ctx, uint32_t tenant, struct sh_str device,
                                               struct sh_str property, enum sh_type *type,
                                               struct sh_str *unit, char detail[160]);
+/* The id that a device has now, when `device` is an earlier name of it; returns the length, 0: use
+ * the name as it is. Asked before a point is made. */
+typedef size_t sh_gate_present(void *ctx, uint32_t tenant, struct sh_str device,
+                               char out[SH_POINT_MAX_NAME]);
 
 struct sh_gate_options {
     struct sh_points *points;
@@ -54,6 +58,7 @@ struct sh_gate_options {
     struct sh_guard *guard;     /* may be NULL: no quotas (tests) */
     sh_gate_device *device;     /* may be NULL: every device is known */
     sh_gate_property *property; /* may be NULL */
+    sh_gate_present *present;   /* may be NULL */
     void *ctx;
     int64_t max_future_us; /* samples further ahead are refused; 0 = one day */
     int64_t late_us;       /* samples that come so long after their time are late; 0 = none */

@@ -213,6 +213,11 @@ SH_MUST_CHECK sh_err sh_record_tx_link(struct sh_record_tx *tx, uint32_t tenant,
                                        const struct sh_record_link *l);
 SH_MUST_CHECK sh_err sh_record_tx_unlink(struct sh_record_tx *tx, uint32_t tenant,
                                          const struct sh_record_link *l); /* SH_E_NOTFOUND */
+/* All links of the record `from`, as source and as target, become those of `to`, which must exist
+ * (SH_E_NOTFOUND); a link that `to` has already stays one. For records that get another id: put the
+ * new one, relink, delete the old one. The change feed gets a LINKED for each. */
+SH_MUST_CHECK sh_err sh_record_tx_relink(struct sh_record_tx *tx, uint32_t tenant,
+                                         struct sh_str type, struct sh_str from, struct sh_str to);
 /* Adds `by` (1 or -1) to a blob's reference count. SH_E_NOTFOUND when the tenant has no such blob.
  */
 SH_MUST_CHECK sh_err sh_record_tx_blob_ref(struct sh_record_tx *tx, uint32_t tenant,

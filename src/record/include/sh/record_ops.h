@@ -12,7 +12,7 @@
 
 #include <sh/record.h>
 
-enum { SH_RECORD_OPS_ABI = 2, SH_RECORD_MAX_SORT = 4, SH_RECORD_MAX_FILTER_DEPTH = 32 };
+enum { SH_RECORD_OPS_ABI = 3, SH_RECORD_MAX_SORT = 4, SH_RECORD_MAX_FILTER_DEPTH = 32 };
 
 enum sh_record_op_kind {
     SH_RECORD_OP_PUT = 1,
@@ -20,12 +20,13 @@ enum sh_record_op_kind {
     SH_RECORD_OP_EXPECT, /* revision check only */
     SH_RECORD_OP_LINK,
     SH_RECORD_OP_UNLINK,
-    SH_RECORD_OP_BLOB_ADD,    /* id = hash, number = size; known already: made young again */
-    SH_RECORD_OP_BLOB_REF,    /* id = hash, number = 1 or -1; SH_E_STATE below 0 */
-    SH_RECORD_OP_BLOB_DROP,   /* id = hash: only when it has no references and was made before
-                                 number (us), else SH_E_STATE */
-    SH_RECORD_OP_IDEM,        /* id = key, doc = answer, expect = fingerprint */
-    SH_RECORD_OP_NONE_OF,     /* SH_E_STATE when a record of `type` exists (tenant 0: in any) */
+    SH_RECORD_OP_RELINK,    /* all links of `id`, both ways, become those of to_id, which exists */
+    SH_RECORD_OP_BLOB_ADD,  /* id = hash, number = size; known already: made young again */
+    SH_RECORD_OP_BLOB_REF,  /* id = hash, number = 1 or -1; SH_E_STATE below 0 */
+    SH_RECORD_OP_BLOB_DROP, /* id = hash: only when it has no references and was made before
+                               number (us), else SH_E_STATE */
+    SH_RECORD_OP_IDEM,      /* id = key, doc = answer, expect = fingerprint */
+    SH_RECORD_OP_NONE_OF,   /* SH_E_STATE when a record of `type` exists (tenant 0: in any) */
     SH_RECORD_OP_COUNT_BELOW, /* SH_E_LIMIT when `id` is new and the type has `number` records */
     SH_RECORD_OP_INDEXES, /* doc = paths of the type's indexed fields, by newline; the others go */
     SH_RECORD_OP_TRIM,    /* forget changes and idempotency keys beyond their limits */

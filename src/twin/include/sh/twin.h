@@ -173,8 +173,9 @@ SH_MUST_CHECK sh_err sh_twin_device_put_within(struct sh_twin *t,
 /* Takes the device and the names of its points away; history stays. Blocks. */
 SH_MUST_CHECK sh_err sh_twin_device_delete(struct sh_twin *t, uint32_t tenant, struct sh_str id,
                                            uint64_t expect, struct sh_str author);
-/* New id; the old one stays as an alias, points keep ids and history, the change is noted in the
- * device ("renamed":[{"time","by","from"}], the last 32). SH_E_EXISTS. Blocks. */
+/* New id; the old one stays as an alias, points keep ids and history, relations (also those of
+ * others to it), attributes, write grant and files follow, the change is noted in the device
+ * ("renamed":[{"time","by","from"}], the last 32). SH_E_EXISTS. Blocks. */
 SH_MUST_CHECK sh_err sh_twin_device_rename(struct sh_twin *t, uint32_t tenant, struct sh_str id,
                                            struct sh_str to, struct sh_str author,
                                            struct sh_diag *diag);
@@ -202,6 +203,12 @@ SH_MUST_CHECK sh_err sh_twin_device_changes(struct sh_twin *t, uint32_t tenant, 
                                             uint64_t before, uint32_t limit, bool values,
                                             struct sh_jw *w, uint64_t *next);
 bool sh_twin_device_known(struct sh_twin *t, uint32_t tenant, struct sh_str id);
+/* Do both name the same device, now or by an earlier name? Does not block. */
+bool sh_twin_device_same(struct sh_twin *t, uint32_t tenant, struct sh_str a, struct sh_str b);
+/* The present id of a device (an alias is found too); returns its length, 0: there is none. Does
+ * not block. */
+size_t sh_twin_device_present(struct sh_twin *t, uint32_t tenant, struct sh_str name,
+                              char out[SH_TWIN_MAX_ID]);
 /* Is there such a device, and is it archived? Fast. */
 bool sh_twin_device_archived(struct sh_twin *t, uint32_t tenant, struct sh_str id);
 
