@@ -552,6 +552,7 @@ sh_err sh_api_new(const struct sh_api_options *o, struct sh_api **out)
     api_map_init(a);
     a->started_us = sh_wall_us(o->env->clock);
     sh_mutex_init(&a->lock);
+    sh_mutex_init(&a->files_lock);
     sh_cond_init(&a->room);
     sh_err err = slow_new(a->env->alloc, &a->slow);
     if (err == SH_OK) {
@@ -593,6 +594,7 @@ void sh_api_free(struct sh_api *a)
     }
     slow_free(a->env->alloc, a->slow);
     sh_cond_fini(&a->room);
+    sh_mutex_fini(&a->files_lock);
     sh_mutex_fini(&a->lock);
     sh_mem_free(a->env->alloc, a);
 }

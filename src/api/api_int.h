@@ -179,6 +179,7 @@ struct sh_api {
     char map_datum[16];
     char map_credit[256];
     atomic_uint uploads;           /* files that come */
+    struct sh_mutex files_lock;    /* one upload at a time stores its content with its file */
     atomic_uint csvs;              /* SQL results being streamed */
     struct api_outbound *outbound; /* calls to providers of sign-in (outside.c) */
     /* For rates: sampled once a second on the loop. */

@@ -15,6 +15,8 @@ int files_owner(struct api_req *r, struct sh_twin_owner *o);
 struct sh_str files_object(struct api_req *r, const struct sh_twin_owner *o);
 /* Is the file the picture of its asset's plan? (plans.c) */
 bool files_in_plan(struct api_req *r, const struct sh_twin_owner *o, struct sh_str file);
+/* 422: the quota of storage does not hold it. */
+int files_quota_used_up(struct api_req *r);
 void files_put(struct api_req *r, const struct sh_twin_file *f);
 
 #endif /* SH_API_FILES_H */

@@ -2,7 +2,8 @@
  *
  * An upload is charged to the tenant's quota of storage before its bytes are taken: all of it when
  * its length was said, else each piece. What is charged and not stored is given back, in one place
- * (upload_free). Until the record is made the content belongs to nobody and is collected later.
+ * (upload_free). Until the record is made the content belongs to nobody: it is charged by itself
+ * (sh_record_blob_count takes that back when it comes into use or goes) and is collected later.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <sh/media.h>
 
@@ -25,7 +26,7 @@ static int bad(struct api_req *r, const char *en, const char *zh)
     return api_problem(r, 400, "bad_request", en, zh);
 }
 
-static int quota_used_up(struct api_req *r)
+int files_quota_used_up(struct api_req *r)
 {
     return api_problem(r, 422, "limit",
                        "the tenant's quota of storage does not hold this file: remove files that "
@@ -84,7 +85,7 @@ static int failed(struct api_req *r, sh_err err, bool over_quota)
 {
     switch ((int)err) {
     case SH_E_LIMIT:
-        return over_quota ? quota_used_up(r) : too_long(r);
+        return over_quota ? files_quota_used_up(r) : too_long(r);
     case SH_E_TIMEOUT:
         return api_problem(r, 408, "bad_request", "the file came too slowly: send it again",
                            "文件上传过慢，已中止：请重新上传");
@@ -120,34 +121,48 @@ static int made(struct upload *u, sh_err err)
     return err == SH_OK ? 201 : 200;
 }
 
+/* The content, and the file that refers to it. One upload at a time: whose content is fresh has it
+ * charged with the file, and no other may refer to it in between. *stored: what stays charged. */
+static sh_err keep(struct upload *u, uint64_t *stored, bool *content)
+{
+    struct api_req *r = u->r;
+    char hash[SH_RECORD_HASH_CHARS];
+    struct sh_record_blob_writer *to = u->to;
+    bool fresh = false;
+    u->to = NULL;
+    sh_mutex_lock(&r->api->files_lock);
+    sh_err err = sh_record_blob_end(to, hash, &u->file.size, &fresh);
+    *content = err == SH_OK;
+    if (err == SH_OK) {
+        const struct sh_twin_file f = {
+            .name = u->file.name,
+            .kind = u->file.kind,
+            .note = u->file.note,
+            .size = u->file.size,
+            .hash = {hash, sizeof hash},
+            .fresh = fresh,
+            .media = sh_str_c(sh_media_sniff((struct sh_bytes){u->head, u->nhead}, u->file.name))};
+        err = sh_twin_file_add(r->api->o.twin, &u->owner, &f, api_author(r), r->arena, &u->file);
+        *stored = err == SH_OK || fresh ? f.size : 0; /* fresh: by itself, until it is collected */
+    }
+    sh_mutex_unlock(&r->api->files_lock);
+    return err;
+}
+
 /* All of it is here. */
 static int store(struct upload *u, uint64_t *stored)
 {
     struct api_req *r = u->r;
-    char hash[SH_RECORD_HASH_CHARS];
+    bool content = false;
     if (sh_guard_live(r->api->o.guard, &r->who) != SH_OK) { /* it may have taken long */
         return api_problem(r, 401, "not_signed_in", "the session or token ended meanwhile",
                            "会话或令牌已在上传过程中失效");
     }
-    struct sh_record_blob_writer *to = u->to;
-    u->to = NULL;
-    sh_err err = sh_record_blob_end(to, hash, &u->file.size);
-    if (err == SH_E_LIMIT) {
+    const sh_err err = keep(u, stored, &content);
+    if (!content && err == SH_E_LIMIT) {
         return api_problem(r, 507, "disk_full", "the store of files is full", "文件存储空间已满");
     }
-    if (err != SH_OK) {
-        return api_error(r, err, NULL);
-    }
-    const struct sh_twin_file f = {
-        .name = u->file.name,
-        .kind = u->file.kind,
-        .note = u->file.note,
-        .size = u->file.size,
-        .hash = {hash, sizeof hash},
-        .media = sh_str_c(sh_media_sniff((struct sh_bytes){u->head, u->nhead}, u->file.name))};
-    err = sh_twin_file_add(r->api->o.twin, &u->owner, &f, api_author(r), r->arena, &u->file);
-    *stored = err == SH_OK ? f.size : 0;
-    return made(u, err);
+    return content ? made(u, err) : api_error(r, err, NULL);
 }
 
 static void ended(void *ctx, sh_err err)
@@ -212,7 +227,7 @@ static int admit(struct upload *u, int64_t length)
         return too_long(r);
     }
     if (length > 0 && !charge(u, (uint64_t)length)) {
-        return quota_used_up(r);
+        return files_quota_used_up(r);
     }
     const sh_err err = sh_record_blob_begin(r->api->o.record, r->tenant, &u->to);
     return err == SH_OK ? 0 : api_error(r, err, NULL);

@@ -1,6 +1,6 @@
 /* records.c - business records, their types, the change feed and files.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "api_int.h"
+#include "files.h"
 
 static struct sh_str body_text(struct api_req *r)
 {
@@ -372,21 +372,33 @@ int api_changes(struct api_req *r)
     return 200;
 }
 
-int api_blob_post(struct api_req *r)
+static sh_err blob_store(struct api_req *r, char hash[SH_RECORD_HASH_CHARS], bool *fresh)
 {
     struct sh_record_blob_writer *bw = NULL;
-    char hash[SH_RECORD_HASH_CHARS];
-    uint64_t size = 0;
-    sh_err err = sh_record_blob_begin(r->api->o.record, r->tenant, &bw);
-    if (err != SH_OK) {
-        return api_error(r, err, NULL);
-    }
-    err = sh_record_blob_write(bw, r->http->body);
+    SH_TRY(sh_record_blob_begin(r->api->o.record, r->tenant, &bw));
+    const sh_err err = sh_record_blob_write(bw, r->http->body);
     if (err != SH_OK) {
         sh_record_blob_abort(bw);
-        return api_error(r, err, NULL);
+        return err;
     }
-    err = sh_record_blob_end(bw, hash, &size);
+    return sh_record_blob_end(bw, hash, NULL, fresh);
+}
+
+/* Charged to the tenant's quota before it is stored, once for equal contents; given back when it is
+ * collected (sh_record_blob_count). */
+int api_blob_post(struct api_req *r)
+{
+    struct sh_guard *g = r->api->o.guard;
+    char hash[SH_RECORD_HASH_CHARS];
+    uint64_t size = r->http->body.n;
+    bool fresh = false;
+    if (sh_guard_use(g, r->tenant, SH_QUOTA_STORAGE, size) != SH_OK) {
+        return files_quota_used_up(r);
+    }
+    const sh_err err = blob_store(r, hash, &fresh);
+    if (!fresh) { /* it failed, or the tenant has it already */
+        sh_guard_unuse(g, r->tenant, SH_QUOTA_STORAGE, size);
+    }
     if (err != SH_OK) {
         return api_error(r, err, NULL);
     }

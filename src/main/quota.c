@@ -45,9 +45,31 @@ static void count_files(struct node *n)
     }
 }
 
+/* On the record store's writer thread. */
+static void count_idle(void *ctx, uint32_t tenant, int64_t bytes)
+{
+    struct node *n = ctx;
+    if (bytes > 0) {
+        sh_guard_used(n->guard, tenant, SH_QUOTA_STORAGE, (uint64_t)bytes);
+    } else {
+        sh_guard_unuse(n->guard, tenant, SH_QUOTA_STORAGE, (uint64_t)-bytes);
+    }
+}
+
+/* Content that no file refers to counts as long as it is there: once for a tenant. */
+static void count_blobs(struct node *n)
+{
+    const sh_err err = sh_record_blob_count(n->record, count_idle, n);
+    if (err != SH_OK && err != SH_E_UNSUPPORTED) {
+        sh_log(n->env.log, SH_LOG_WARN, "main", "stored contents are not counted: %s",
+               sh_err_name(err));
+    }
+}
+
 void node_count_use(struct node *n)
 {
     count_files(n);
+    count_blobs(n);
     for (uint32_t tenant = 1; tenant <= sh_guard_last_tenant(n->guard); tenant++) {
         struct sh_twin_counts c;
         sh_twin_counts(n->twin, tenant, &c);

@@ -171,13 +171,17 @@ static sh_err place(struct sh_record_blob_writer *w, struct sh_str hash)
     return sh_fs_sync_dir(fs, dir);
 }
 
-static sh_err commit_op(struct sh_record *r, const struct sh_record_op *op)
+/* *fresh (may be NULL): it was not there. */
+static sh_err commit_op(struct sh_record *r, const struct sh_record_op *op, bool *fresh)
 {
     struct sh_record_tx *tx = NULL;
     SH_TRY(sh_record_tx_new(r, SH_STR(""), &tx));
     sh_err err = record_tx_raw(tx, op);
     if (err == SH_OK) {
         err = sh_record_tx_commit(tx, NULL, NULL);
+    }
+    if (err == SH_OK && fresh != NULL) {
+        *fresh = tx->ops[0].idle != 0; /* an empty one counts nothing in any case */
     }
     sh_record_tx_free(tx);
     return err;
@@ -204,7 +208,7 @@ static void uncount_bytes(struct sh_record *r, uint64_t size)
 }
 
 sh_err sh_record_blob_end(struct sh_record_blob_writer *w, char hash[SH_RECORD_HASH_CHARS],
-                          uint64_t *size)
+                          uint64_t *size, bool *fresh)
 {
     struct sh_record *r = w->r;
     const struct sh_str h = {hash, SH_RECORD_HASH_CHARS};
@@ -218,20 +222,19 @@ sh_err sh_record_blob_end(struct sh_record_blob_writer *w, char hash[SH_RECORD_H
     }
     sh_mutex_lock(&r->blob_lock);
     err = r->ops->blob(r->store, SH_RECORD_ALL_TENANTS, h, &known);
-    const bool fresh = err == SH_E_NOTFOUND;
-    if (fresh) {
+    if (err == SH_E_NOTFOUND) { /* no tenant has it */
         err = count_bytes(r, w->size);
         if (err == SH_OK) {
             err = place(w, h);
             if (err == SH_OK) {
-                err = commit_op(r, &op);
+                err = commit_op(r, &op, fresh);
             }
             if (err != SH_OK) {
                 uncount_bytes(r, w->size);
             }
         }
     } else if (err == SH_OK) {
-        err = commit_op(r, &op);
+        err = commit_op(r, &op, fresh);
     }
     sh_mutex_unlock(&r->blob_lock);
     if (err == SH_OK && size != NULL) {
@@ -355,7 +358,7 @@ static sh_err drop(struct sh_record *r, const struct sh_record_key *k, int64_t b
     const struct sh_record_op op = {
         .kind = SH_RECORD_OP_BLOB_DROP, .tenant = k->tenant, .id = k->id, .number = before_us};
     SH_TRY(r->ops->blob(r->store, k->tenant, k->id, &size));
-    SH_TRY(commit_op(r, &op));
+    SH_TRY(commit_op(r, &op, NULL));
     const sh_err err = r->ops->blob(r->store, SH_RECORD_ALL_TENANTS, k->id, &left);
     if (err != SH_E_NOTFOUND) {
         return err;
@@ -363,6 +366,27 @@ static sh_err drop(struct sh_record *r, const struct sh_record_key *k, int64_t b
     uncount_bytes(r, size);
     blob_path(r, k->id, dir, path);
     return sh_fs_unlink(r->env->fs, path);
+}
+
+sh_err sh_record_blob_count(struct sh_record *r, sh_record_idle *fn, void *ctx)
+{
+    SH_TRY(r->ops->blob_idle(r->store, fn, ctx));
+    r->idle_ctx = ctx;
+    r->idle_fn = fn;
+    return SH_OK;
+}
+
+sh_err sh_record_blob_drop(struct sh_record *r, uint32_t tenant, struct sh_str hash,
+                           int64_t before_us)
+{
+    const struct sh_record_key k = {.tenant = tenant, .id = hash};
+    if (r->cfg.blob_dir == NULL || !hash_ok(hash)) {
+        return SH_E_NOTFOUND;
+    }
+    sh_mutex_lock(&r->blob_lock);
+    const sh_err err = drop(r, &k, before_us);
+    sh_mutex_unlock(&r->blob_lock);
+    return err;
 }
 
 sh_err sh_record_blob_gc(struct sh_record *r, int64_t older_than_us, uint64_t *removed)

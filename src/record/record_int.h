@@ -53,6 +53,8 @@ struct sh_record {
 
     struct sh_mutex blob_lock; /* adding and removing blob files */
     unsigned blob_holds;       /* under blob_lock: nothing is removed while there is one */
+    sh_record_idle *idle_fn;   /* set before others come; NULL: nobody counts */
+    void *idle_ctx;
 
     struct sh_thread writer;
 };

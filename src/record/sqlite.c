@@ -53,7 +53,7 @@ static const char *const statements[ST_N] = {
     [ST_BLOB_REF] = "UPDATE blob SET refs=refs+?3 WHERE tenant=?1 AND hash=?2 AND refs+?3>=0",
     [ST_BLOB_DROP] = "DELETE FROM blob WHERE tenant=?1 AND hash=?2 AND refs=0"
                      " AND created<?3",
-    [ST_BLOB_HEAD] = "SELECT refs FROM blob WHERE tenant=?1 AND hash=?2",
+    [ST_BLOB_HEAD] = "SELECT refs,size FROM blob WHERE tenant=?1 AND hash=?2",
     [ST_IDEM_PUT] = "INSERT OR REPLACE INTO idem(tenant,key,time,print,answer)"
                     " VALUES(?1,?2,?3,?4,?5)",
     [ST_IDEM_TRIM] = "DELETE FROM idem WHERE time<?1",
@@ -84,6 +84,7 @@ static const char *const statements[ST_N] = {
     [ST_BLOB_ANY] = "SELECT size FROM blob WHERE hash=?1 LIMIT 1",
     [ST_BLOB_TOTAL] = "SELECT coalesce(sum(size),0) FROM (SELECT max(size) AS size FROM blob"
                       " GROUP BY hash)",
+    [ST_BLOB_IDLE] = "SELECT tenant,sum(size) FROM blob WHERE refs=0 GROUP BY tenant",
     [ST_BLOB_ORPHANS] = "SELECT tenant,hash FROM blob WHERE refs=0 AND created<?1 LIMIT ?2",
     [ST_SCAN] = "SELECT tenant,type,id,rev,created,updated,author,doc FROM rec"
                 " WHERE tenant=?1 AND type=?2 ORDER BY id",
@@ -459,6 +460,7 @@ const struct sh_record_ops sh_record_sqlite = {
     .idem = record_sql_idem,
     .blob = record_sql_blob,
     .blob_total = record_sql_blob_total,
+    .blob_idle = record_sql_blob_idle,
     .blob_orphans = record_sql_blob_orphans,
     .backup = record_sql_backup,
 };

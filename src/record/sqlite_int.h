@@ -57,6 +57,7 @@ enum record_stmt {
     ST_BLOB_GET,
     ST_BLOB_ANY,
     ST_BLOB_TOTAL,
+    ST_BLOB_IDLE,
     ST_BLOB_ORPHANS,
     ST_SCAN,
     ST_SCAN_ALL,
@@ -151,6 +152,7 @@ sh_err record_sql_idem(void *self, uint32_t tenant, struct sh_str key, struct sh
                        uint64_t *fingerprint, struct sh_str *answer, int64_t *time_us);
 sh_err record_sql_blob(void *self, uint32_t tenant, struct sh_str hash, uint64_t *size);
 sh_err record_sql_blob_total(void *self, uint64_t *bytes);
+sh_err record_sql_blob_idle(void *self, sh_record_idle *fn, void *ctx);
 sh_err record_sql_blob_orphans(void *self, int64_t before_us, uint32_t limit, struct sh_arena *ar,
                                struct sh_record_key **out, size_t *n);
 

@@ -340,6 +340,21 @@ sh_err record_sql_blob_total(void *self, uint64_t *bytes)
     return record_sql_err(rc);
 }
 
+sh_err record_sql_blob_idle(void *self, sh_record_idle *fn, void *ctx)
+{
+    struct record_sql *s = self;
+    struct record_conn *c = NULL;
+    sqlite3_stmt *st = NULL;
+    SH_TRY(start(s, ST_BLOB_IDLE, &c, &st));
+    int rc = sqlite3_step(st);
+    while (rc == SQLITE_ROW) {
+        fn(ctx, (uint32_t)sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1));
+        rc = sqlite3_step(st);
+    }
+    finish(s, c, st);
+    return record_sql_err(rc);
+}
+
 sh_err record_sql_blob_orphans(void *self, int64_t before_us, uint32_t limit, struct sh_arena *ar,
                                struct sh_record_key **out, size_t *n)
 {

@@ -382,8 +382,48 @@ static sh_err relink(struct record_sql *s, struct sh_record_op *op, struct sh_st
     return tell_links(s, op, true, author, now_us);
 }
 
-static sh_err blob_op(struct record_sql *s, const struct sh_record_op *op, int64_t now_us)
+struct blob_head {
+    bool known;
+    int64_t refs;
+    int64_t size;
+};
+
+static sh_err blob_head(struct record_sql *s, const struct sh_record_op *op, struct blob_head *h)
 {
+    sqlite3_stmt *st = NULL;
+    SH_TRY(record_sql_stmt(&s->writer, ST_BLOB_HEAD, &st));
+    (void)sqlite3_bind_int64(st, 1, op->tenant);
+    (void)record_sql_bind_str(st, 2, op->id);
+    const int rc = sqlite3_step(st);
+    *h = (struct blob_head){.known = rc == SQLITE_ROW};
+    if (h->known) {
+        h->refs = sqlite3_column_int64(st, 0);
+        h->size = sqlite3_column_int64(st, 1);
+    }
+    (void)sqlite3_reset(st);
+    (void)sqlite3_clear_bindings(st);
+    return record_sql_err(rc);
+}
+
+/* What a change that was made does to the tenant's content without references. */
+static int64_t idle_by(const struct sh_record_op *op, const struct blob_head *was)
+{
+    if (op->kind == SH_RECORD_OP_BLOB_ADD) {
+        return was->known ? 0 : op->number;
+    }
+    if (op->kind == SH_RECORD_OP_BLOB_DROP) {
+        return -was->size;
+    }
+    const int64_t refs = was->refs + op->number;
+    if ((was->refs == 0) == (refs == 0)) {
+        return 0;
+    }
+    return refs == 0 ? was->size : -was->size;
+}
+
+static sh_err blob_op(struct record_sql *s, struct sh_record_op *op, int64_t now_us)
+{
+    struct blob_head was;
     sqlite3_stmt *st = NULL;
     enum record_stmt which = ST_BLOB_DROP;
     if (op->kind == SH_RECORD_OP_BLOB_ADD) {
@@ -391,6 +431,7 @@ static sh_err blob_op(struct record_sql *s, const struct sh_record_op *op, int64
     } else if (op->kind == SH_RECORD_OP_BLOB_REF) {
         which = ST_BLOB_REF;
     }
+    SH_TRY(blob_head(s, op, &was));
     SH_TRY(record_sql_stmt(&s->writer, which, &st));
     (void)sqlite3_bind_int64(st, 1, op->tenant);
     (void)record_sql_bind_str(st, 2, op->id);
@@ -400,16 +441,10 @@ static sh_err blob_op(struct record_sql *s, const struct sh_record_op *op, int64
     }
     SH_TRY(record_sql_run(st));
     if (which == ST_BLOB_ADD || sqlite3_changes(s->writer.db) != 0) {
+        op->idle = idle_by(op, &was);
         return SH_OK;
     }
-    SH_TRY(record_sql_stmt(&s->writer, ST_BLOB_HEAD, &st));
-    (void)sqlite3_bind_int64(st, 1, op->tenant);
-    (void)record_sql_bind_str(st, 2, op->id);
-    const int rc = sqlite3_step(st);
-    (void)sqlite3_reset(st);
-    (void)sqlite3_clear_bindings(st);
-    SH_TRY(record_sql_err(rc));
-    return rc == SQLITE_ROW ? SH_E_STATE : SH_E_NOTFOUND;
+    return was.known ? SH_E_STATE : SH_E_NOTFOUND;
 }
 
 static sh_err idem(struct record_sql *s, const struct sh_record_op *op, int64_t now_us)

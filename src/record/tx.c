@@ -301,14 +301,25 @@ sh_err sh_record_tx_relink(struct sh_record_tx *tx, uint32_t tenant, struct sh_s
     return record_tx_raw(tx, &op);
 }
 
-sh_err sh_record_tx_blob_ref(struct sh_record_tx *tx, uint32_t tenant, struct sh_str hash, int by)
+static sh_err blob_ref(struct sh_record_tx *tx, uint32_t tenant, struct sh_str hash, int by,
+                       bool taken)
 {
     if (hash.n != SH_RECORD_HASH_CHARS || (by != 1 && by != -1)) {
         return SH_E_INVAL;
     }
     const struct sh_record_op op = {
-        .kind = SH_RECORD_OP_BLOB_REF, .tenant = tenant, .id = hash, .number = by};
+        .kind = SH_RECORD_OP_BLOB_REF, .tenant = tenant, .id = hash, .number = by, .taken = taken};
     return record_tx_raw(tx, &op);
+}
+
+sh_err sh_record_tx_blob_ref(struct sh_record_tx *tx, uint32_t tenant, struct sh_str hash, int by)
+{
+    return blob_ref(tx, tenant, hash, by, false);
+}
+
+sh_err sh_record_tx_blob_take(struct sh_record_tx *tx, uint32_t tenant, struct sh_str hash)
+{
+    return blob_ref(tx, tenant, hash, 1, true);
 }
 
 size_t sh_record_tx_ops(const struct sh_record_tx *tx)

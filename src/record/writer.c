@@ -176,6 +176,19 @@ static void notify(struct sh_record *r, uint64_t last)
     sh_mutex_unlock(&r->watch_lock);
 }
 
+/* Content that came into use, or out of it. What is stored anew is told to who stores it. */
+static void tell_idle(struct sh_record *r, const struct sh_record_tx *group)
+{
+    for (const struct sh_record_tx *tx = group; r->idle_fn != NULL && tx != NULL; tx = tx->next) {
+        for (size_t i = 0; i < tx->n && tx->err == SH_OK; i++) {
+            const struct sh_record_op *op = &tx->ops[i];
+            if (op->idle != 0 && op->kind != SH_RECORD_OP_BLOB_ADD && !op->taken) {
+                r->idle_fn(r->idle_ctx, op->tenant, op->idle);
+            }
+        }
+    }
+}
+
 /* Counters and the feed's position. Returns whether the feed moved. */
 static bool account(struct sh_record *r, const struct sh_record_tx *group, bool committed,
                     uint64_t last, int64_t took_us)
@@ -225,6 +238,9 @@ void record_writer(void *ctx)
             sh_mutex_lock(&r->lock);
             r->stats.indexing = true; /* before the caller hears of it */
             sh_mutex_unlock(&r->lock);
+        }
+        if (committed) {
+            tell_idle(r, group);
         }
         tell(r, group);
         if (moved) {

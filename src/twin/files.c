@@ -11,6 +11,7 @@
 #include "twin_int.h"
 
 enum { DOC_MAX = 16 << 10, KEY_MAX = SH_TWIN_MAX_ID + 5 };
+#define DROP_AGE_US INT64_C(60000000)
 
 struct kept {
     char id[SH_RECORD_ID_CHARS];
@@ -411,7 +412,10 @@ static sh_err add(struct sh_twin *t, const struct sh_twin_owner *o, const struct
     json_t *doc = doc_make(o, f, author, sh_wall_us(t->env->clock));
     sh_err err = doc == NULL ? SH_E_NOMEM : sh_record_tx_new(t->o.record, author, &tx);
     err = err == SH_OK ? put(tx, t, o->tenant, name, doc, 0) : err;
-    err = err == SH_OK ? sh_record_tx_blob_ref(tx, o->tenant, f->hash, 1) : err;
+    if (err == SH_OK) {
+        err = f->fresh ? sh_record_tx_blob_take(tx, o->tenant, f->hash)
+                       : sh_record_tx_blob_ref(tx, o->tenant, f->hash, 1);
+    }
     err = err == SH_OK ? shown(doc, name, 1, ar, out) : err;
     if (err == SH_OK) {
         sh_mutex_lock(&t->lock);
@@ -520,13 +524,30 @@ sh_err sh_twin_file_change(struct sh_twin *t, const struct sh_twin_owner *owner,
     return err;
 }
 
+/* Contents of files that are no more go at once, unless somebody has stored the same since, within
+ * the last minute: he may be about to refer to it. What does not go now is collected later. */
+static void drop_contents(struct sh_twin *t, uint32_t tenant, const json_t *gone)
+{
+    const int64_t lately = sh_wall_us(t->env->clock) - DROP_AGE_US;
+    for (size_t i = 0; i < json_array_size(gone); i++) {
+        const json_t *doc = json_array_get(gone, i);
+        const int64_t made = sh_json_get_i64(doc, "time", 0) + 1;
+        const sh_err err = sh_record_blob_drop(t->o.record, tenant, sh_json_get_str(doc, "hash"),
+                                               made > lately ? made : lately);
+        if (err != SH_OK && err != SH_E_STATE && err != SH_E_NOTFOUND && err != SH_E_BUSY) {
+            sh_log(t->env->log, SH_LOG_WARN, "twin", "the content of a file stays for now: %s",
+                   sh_err_name(err));
+        }
+    }
+}
+
 /* Removes the first `n` files of the list in one transaction. */
 static sh_err remove_some(struct sh_twin *t, const struct sh_twin_owner *o, const struct kept *v,
                           size_t n, struct sh_str author)
 {
     struct sh_record_tx *tx = NULL;
-    SH_TRY(sh_record_tx_new(t->o.record, author, &tx));
-    sh_err err = SH_OK;
+    json_t *gone = json_array();
+    sh_err err = gone == NULL ? SH_E_NOMEM : sh_record_tx_new(t->o.record, author, &tx);
     for (size_t i = 0; i < n && err == SH_OK; i++) {
         json_t *doc = NULL;
         err = twin_doc_get(t, o->tenant, SH_TWIN_KIND_FILE, kept_id(&v[i]), &doc, NULL);
@@ -536,6 +557,9 @@ static sh_err remove_some(struct sh_twin *t, const struct sh_twin_owner *o, cons
         }
         if (err == SH_OK) {
             err = sh_record_tx_blob_ref(tx, o->tenant, sh_json_get_str(doc, "hash"), -1);
+        }
+        if (err == SH_OK) {
+            err = json_array_append(gone, doc) == 0 ? SH_OK : SH_E_NOMEM;
         }
         json_decref(doc);
     }
@@ -547,7 +571,9 @@ static sh_err remove_some(struct sh_twin *t, const struct sh_twin_owner *o, cons
             list_del(t, o, kept_id(&v[i]));
         }
         sh_mutex_unlock(&t->lock);
+        drop_contents(t, o->tenant, gone);
     }
+    json_decref(gone);
     return err;
 }
 

@@ -289,7 +289,7 @@ static uint64_t store_abc(struct fix *f, uint32_t tenant, char hash[SH_RECORD_HA
     assert_ok(sh_record_blob_begin(f->r, tenant, &w));
     assert_ok(sh_record_blob_write(w, sh_str_bytes(SH_STR("ab"))));
     assert_ok(sh_record_blob_write(w, sh_str_bytes(SH_STR("c"))));
-    assert_ok(sh_record_blob_end(w, hash, &size));
+    assert_ok(sh_record_blob_end(w, hash, &size, NULL));
     return size;
 }
 
@@ -300,6 +300,61 @@ static void ref(struct fix *f, struct sh_str hash, int by, sh_err expect)
     assert_ok(sh_record_tx_blob_ref(tx, 1, hash, by));
     assert_int_equal(sh_record_tx_commit(tx, NULL, NULL), expect);
     sh_record_tx_free(tx);
+}
+
+static void add_idle(void *ctx, uint32_t tenant, int64_t bytes)
+{
+    int64_t *sums = ctx;
+    sums[tenant] += bytes;
+}
+
+/* Who counts what tenants store hears of content that nothing refers to, once for each tenant. */
+static void test_idle_content_is_counted(void **state)
+{
+    struct fix *f = *state;
+    char h[SH_RECORD_HASH_CHARS];
+    const struct sh_str hash = {h, sizeof h};
+    const int64_t day = INT64_C(86400000000);
+    int64_t sums[3] = {0};
+    struct sh_record_blob_writer *w = NULL;
+    struct sh_record_tx *tx = NULL;
+    bool fresh = false;
+    uint64_t removed = 0;
+    (void)store_abc(f, 1, h); /* before anybody counts */
+    assert_ok(sh_record_blob_count(f->r, add_idle, sums));
+    assert_int_equal(sums[1], 3);
+    for (uint32_t tenant = 1; tenant <= 2; tenant++) {
+        assert_ok(sh_record_blob_begin(f->r, tenant, &w));
+        assert_ok(sh_record_blob_write(w, sh_str_bytes(SH_STR("abc"))));
+        assert_ok(sh_record_blob_end(w, h, NULL, &fresh));
+        assert_int_equal(fresh, tenant == 2); /* what another tenant has is fresh all the same */
+    }
+    assert_int_equal(sums[2], 0); /* told to the caller */
+    ref(f, hash, 1, SH_OK);
+    assert_int_equal(sums[1], 0);
+    ref(f, hash, 1, SH_OK);
+    ref(f, hash, -1, SH_OK);
+    assert_int_equal(sums[1], 0);
+    ref(f, hash, -1, SH_OK);
+    assert_int_equal(sums[1], 3);
+    ref(f, hash, -1, SH_E_STATE); /* what was not done changes nothing */
+    assert_int_equal(sums[1], 3);
+    assert_ok(sh_record_tx_new(f->r, SH_STR(""), &tx));
+    assert_ok(sh_record_tx_blob_take(tx, 2, hash)); /* the caller counts it himself */
+    assert_ok(sh_record_tx_commit(tx, NULL, NULL));
+    sh_record_tx_free(tx);
+    assert_int_equal(sums[2], 0);
+    assert_int_equal(sh_record_blob_drop(f->r, 1, hash, 0), SH_E_STATE);         /* younger */
+    assert_int_equal(sh_record_blob_drop(f->r, 2, hash, INT64_MAX), SH_E_STATE); /* in use */
+    assert_ok(sh_record_blob_drop(f->r, 1, hash, INT64_MAX));
+    assert_int_equal(sums[1], 0);
+    assert_int_equal(sh_record_blob_drop(f->r, 1, hash, INT64_MAX), SH_E_NOTFOUND);
+    assert_ok(sh_record_blob_verify(f->r, 2, hash));
+    (void)store_abc(f, 1, h);
+    sums[1] = 3;
+    assert_ok(sh_record_blob_gc(f->r, -day, &removed));
+    assert_int_equal(removed, 1);
+    assert_int_equal(sums[1], 0);
 }
 
 static void test_blob_is_stored_once_and_seen_per_tenant(void **state)
@@ -434,7 +489,7 @@ static void test_blob_survives_a_power_cut_at_each_step(void **state)
         if (err == SH_OK) {
             err = sh_record_blob_write(w, sh_str_bytes(SH_STR("abc")));
             if (err == SH_OK) {
-                err = sh_record_blob_end(w, h, NULL);
+                err = sh_record_blob_end(w, h, NULL, NULL);
             } else {
                 sh_record_blob_abort(w);
             }
@@ -451,7 +506,7 @@ static void test_blob_survives_a_power_cut_at_each_step(void **state)
         }
         assert_ok(sh_record_blob_begin(f->r, 1, &w)); /* and it works again */
         assert_ok(sh_record_blob_write(w, sh_str_bytes(SH_STR("abc"))));
-        assert_ok(sh_record_blob_end(w, h, NULL));
+        assert_ok(sh_record_blob_end(w, h, NULL, NULL));
         assert_ok(sh_record_blob_verify(f->r, 1, hash));
         sh_record_close(f->r);
         f->t.env.fs = real;
@@ -510,7 +565,7 @@ static void test_blob_over_the_limit_is_refused(void **state)
     assert_ok(sh_record_blob_begin(f->r, 1, &w));
     assert_int_equal(sh_record_blob_write(w, sh_str_bytes(SH_STR("12345"))), SH_E_LIMIT);
     assert_ok(sh_record_blob_write(w, sh_str_bytes(SH_STR("123"))));
-    assert_int_equal(sh_record_blob_end(w, h, NULL), SH_E_LIMIT);
+    assert_int_equal(sh_record_blob_end(w, h, NULL, NULL), SH_E_LIMIT);
     assert_ok(sh_record_blob_begin(f->r, 1, &w));
     sh_record_blob_abort(w);
 }
@@ -640,6 +695,7 @@ int main(void)
         T(test_links_follow_a_record_to_another_id),
         T(test_changes_are_in_order_and_resume),
         T(test_changes_forgotten_are_told),
+        T(test_idle_content_is_counted),
         T(test_blob_is_stored_once_and_seen_per_tenant),
         T(test_blob_without_reference_is_collected_and_damage_is_found),
         T(test_blob_files_that_nobody_knows_are_swept),

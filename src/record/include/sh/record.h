@@ -222,6 +222,10 @@ SH_MUST_CHECK sh_err sh_record_tx_relink(struct sh_record_tx *tx, uint32_t tenan
  */
 SH_MUST_CHECK sh_err sh_record_tx_blob_ref(struct sh_record_tx *tx, uint32_t tenant,
                                            struct sh_str hash, int by);
+/* The same with 1, for who stored the content a moment ago, fresh, and counts it himself: its
+ * coming into use is not told to sh_record_blob_count. */
+SH_MUST_CHECK sh_err sh_record_tx_blob_take(struct sh_record_tx *tx, uint32_t tenant,
+                                            struct sh_str hash);
 /* Blocks. On failure nothing of it was done, *failed_op (may be NULL) is the index of the change
  * that was refused (SIZE_MAX: none in particular). The errors of sh_record_put. The transaction
  * may be read afterwards (sh_record_tx_rev) but not committed again. */
@@ -311,9 +315,11 @@ SH_MUST_CHECK sh_err sh_record_blob_begin(struct sh_record *r, uint32_t tenant,
                                           struct sh_record_blob_writer **out);
 /* SH_E_LIMIT beyond max_blob_bytes. Blocks. One thread at a time. */
 SH_MUST_CHECK sh_err sh_record_blob_write(struct sh_record_blob_writer *w, struct sh_bytes data);
-/* Makes it durable. Frees w in every case. hash is not NUL-terminated. Blocks. */
+/* Makes it durable. Frees w in every case. hash is not NUL-terminated. *fresh (may be NULL): the
+ * tenant had no such content until now; it is idle until something refers to it. Blocks. */
 SH_MUST_CHECK sh_err sh_record_blob_end(struct sh_record_blob_writer *w,
-                                        char hash[SH_RECORD_HASH_CHARS], uint64_t *size);
+                                        char hash[SH_RECORD_HASH_CHARS], uint64_t *size,
+                                        bool *fresh);
 void sh_record_blob_abort(struct sh_record_blob_writer *w); /* NULL is accepted */
 /* Opens for reading and tells the size. SH_E_NOTFOUND. Blocks. */
 struct sh_record_blob;
@@ -325,6 +331,18 @@ void sh_record_blob_close(struct sh_record_blob *b); /* NULL is accepted */
 /* Reads the whole file and compares its hash: SH_E_CORRUPT when it differs. Blocks. */
 SH_MUST_CHECK sh_err sh_record_blob_verify(struct sh_record *r, uint32_t tenant,
                                            struct sh_str hash);
+/* For who counts what tenants store: idle is the content of a tenant that nothing refers to. Calls
+ * fn for each tenant that has some, and from then on with each change: taken into use (negative),
+ * its last reference gone, removed - but not for what sh_record_blob_end stores, whose caller is
+ * told. fn runs on the writer thread before the change's caller goes on; it must be short and must
+ * not call the store. Once, before others use the store. Blocks. */
+typedef void sh_record_idle(void *ctx, uint32_t tenant, int64_t bytes);
+SH_MUST_CHECK sh_err sh_record_blob_count(struct sh_record *r, sh_record_idle *fn, void *ctx);
+/* Removes content that nothing refers to and that nobody has stored since `before_us`. SH_E_STATE
+ * it is referred to or younger, SH_E_NOTFOUND, SH_E_BUSY it is held: the next sh_record_blob_gc
+ * does it. Blocks. */
+SH_MUST_CHECK sh_err sh_record_blob_drop(struct sh_record *r, uint32_t tenant, struct sh_str hash,
+                                         int64_t before_us);
 /* Removes blobs that have no reference and are older; *removed (may be NULL) counts them. */
 SH_MUST_CHECK sh_err sh_record_blob_gc(struct sh_record *r, int64_t older_than_us,
                                        uint64_t *removed);

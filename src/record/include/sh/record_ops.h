@@ -54,6 +54,8 @@ struct sh_record_op {
     int64_t number;
     uint64_t types_version; /* of the type table when doc was checked; the front's */
     uint64_t rev;           /* out */
+    bool taken;   /* BLOB_REF: not told to who counts, he has it counted already; the front's */
+    int64_t idle; /* out, BLOB_...: bytes by which content without references grew */
 };
 
 /* A field: a path into the document ("$.a.b[0]" in SQLite's quoting: $."a"."b"[0]), or one of the
@@ -190,6 +192,8 @@ struct sh_record_ops {
     /* SH_E_NOTFOUND when the tenant (ALL_TENANTS: no tenant) has it not. */
     sh_err (*blob)(void *self, uint32_t tenant, struct sh_str hash, uint64_t *size);
     sh_err (*blob_total)(void *self, uint64_t *bytes);
+    /* What each tenant has of content without references. */
+    sh_err (*blob_idle)(void *self, sh_record_idle *fn, void *ctx);
     /* Up to limit blobs without references made before that time. */
     sh_err (*blob_orphans)(void *self, int64_t before_us, uint32_t limit, struct sh_arena *ar,
                            struct sh_record_key **out, size_t *n);

@@ -37,6 +37,7 @@ struct sh_twin_file {
     struct sh_str edited_by; /* empty: never */
     int64_t edited_us;
     uint64_t rev;
+    bool fresh; /* sh_twin_file_add only: its content was stored just now, and is counted with it */
 };
 
 /* Is there such an owner, and can it have files? The platform's shared thing models can not:
