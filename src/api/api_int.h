@@ -492,7 +492,8 @@ api_handler api_devices_list, api_devices_post, api_devices_get, api_devices_put
     api_device_write_disable;
 api_handler api_plans_list, api_plan_get, api_plan_put, api_plan_delete, api_devices_map,
     api_map_settings;
-api_handler api_files_list, api_files_post, api_files_patch, api_files_delete, api_files_content;
+api_handler api_files_list, api_files_post, api_files_patch, api_files_delete, api_files_content,
+    api_files_restore;
 api_handler api_templates_list, api_templates_post, api_templates_get, api_templates_put,
     api_templates_delete;
 api_handler api_views_list, api_views_post, api_views_put, api_views_delete;

@@ -81,6 +81,16 @@ void files_put(struct api_req *r, const struct sh_twin_file *f)
         sh_jw_time(w, f->edited_us);
         sh_jw_obj_end(w);
     }
+    if (f->deleted_us != 0) {
+        sh_jw_key(w, "deleted");
+        sh_jw_obj(w);
+        put_text(w, "by", f->deleted_by);
+        sh_jw_key(w, "time");
+        sh_jw_time(w, f->deleted_us);
+        sh_jw_key(w, "until");
+        sh_jw_time(w, f->deleted_us + SH_TWIN_FILE_GRACE_US);
+        sh_jw_obj_end(w);
+    }
     sh_jw_key(w, "revision");
     sh_jw_u64(w, f->rev);
     sh_jw_obj_end(w);
@@ -103,6 +113,13 @@ static void put_quota(struct api_req *r)
     sh_jw_u64(&r->w, r->api->o.file_bytes);
 }
 
+/* ?deleted=1: the deleted files are meant, not those that are there. */
+static bool asks_deleted(struct api_req *r)
+{
+    const struct sh_str v = api_query(r, "deleted");
+    return v.n > 0 && !sh_str_eqc(v, "0") && !sh_str_eqc(v, "false");
+}
+
 int api_files_list(struct api_req *r)
 {
     struct sh_twin_owner o;
@@ -112,7 +129,7 @@ int api_files_list(struct api_req *r)
     if (status != 0) {
         return status;
     }
-    const sh_err err = sh_twin_files(r->api->o.twin, &o, r->arena, &list, &n);
+    const sh_err err = sh_twin_files(r->api->o.twin, &o, asks_deleted(r), r->arena, &list, &n);
     if (err != SH_OK) {
         return err == SH_E_NOTFOUND ? no_owner(r, o.of) : api_error(r, err, NULL);
     }
@@ -189,11 +206,44 @@ int api_files_patch(struct api_req *r)
     return 200;
 }
 
-int api_files_delete(struct api_req *r)
+static void audit_file(struct api_req *r, const char *act, const struct sh_twin_owner *o,
+                       const struct sh_twin_file *f)
+{
+    api_audit(r, act, files_object(r, o), "ok",
+              sh_arena_printf(r->arena, "%.*s: %.*s, %llu bytes", SH_PRI(f->id), SH_PRI(f->name),
+                              (unsigned long long)f->size));
+}
+
+/* A deleted one, at once and for good. */
+static int purge(struct api_req *r)
 {
     struct sh_twin_owner o;
     struct sh_twin_file f;
     uint64_t size = 0;
+    const int status = files_owner(r, &o);
+    if (status != 0) {
+        return status;
+    }
+    struct sh_twin *t = r->api->o.twin;
+    sh_err err = sh_twin_file_deleted(t, &o, r->params[1], r->arena, &f);
+    err = err == SH_OK ? sh_twin_file_remove(t, &o, r->params[1], api_author(r), &size) : err;
+    if (err != SH_OK) {
+        return err == SH_E_NOTFOUND ? api_problem(r, 404, "not_found", "no such deleted file",
+                                                  "没有这个已删除的文件")
+                                    : api_error(r, err, NULL);
+    }
+    sh_guard_unuse(r->api->o.guard, r->tenant, SH_QUOTA_STORAGE, size);
+    audit_file(r, "file.purged", &o, &f);
+    return 204;
+}
+
+int api_files_delete(struct api_req *r)
+{
+    struct sh_twin_owner o;
+    struct sh_twin_file f;
+    if (asks_deleted(r)) {
+        return purge(r);
+    }
     const int status = file_of_path(r, &o, &f);
     if (status != 0) {
         return status;
@@ -203,15 +253,43 @@ int api_files_delete(struct api_req *r)
                            "this picture is the asset's plan: give the plan another one first",
                            "该图片是资产的平面图：请先为平面图更换图片");
     }
-    const sh_err err = sh_twin_file_remove(r->api->o.twin, &o, r->params[1], api_author(r), &size);
+    const sh_err err =
+        sh_twin_file_delete(r->api->o.twin, &o, f.id, false, api_author(r), r->arena, &f);
     if (err != SH_OK) {
         return api_error(r, err, NULL);
     }
-    sh_guard_unuse(r->api->o.guard, r->tenant, SH_QUOTA_STORAGE, size);
-    api_audit(r, "file.deleted", files_object(r, &o), "ok",
-              sh_arena_printf(r->arena, "%.*s: %.*s, %llu bytes", SH_PRI(f.id), SH_PRI(f.name),
-                              (unsigned long long)f.size));
+    audit_file(r, "file.deleted", &o, &f);
     return 204;
+}
+
+int api_files_restore(struct api_req *r)
+{
+    struct sh_twin_owner o;
+    struct sh_twin_file f;
+    const int status = files_owner(r, &o);
+    if (status != 0) {
+        return status;
+    }
+    const sh_err err =
+        sh_twin_file_delete(r->api->o.twin, &o, r->params[1], true, api_author(r), r->arena, &f);
+    if (err == SH_E_NOTFOUND) {
+        return api_problem(r, 404, "not_found", "no such deleted file", "没有这个已删除的文件");
+    }
+    if (err == SH_E_EXISTS) {
+        return api_problem(r, 409, "exists", "the same file is there again",
+                           "相同的文件已重新上传");
+    }
+    if (err == SH_E_LIMIT) {
+        return api_problem(r, 422, "limit", "1000 files are there: remove some first",
+                           "文件已达 1000 个：请先删除一些");
+    }
+    if (err != SH_OK) {
+        return api_error(r, err, NULL);
+    }
+    audit_file(r, "file.restored", &o, &f);
+    api_etag(r, f.rev);
+    files_put(r, &f);
+    return 200;
 }
 
 void api_files_gone(struct api_req *r, enum sh_twin_of of, struct sh_str id)

@@ -51,52 +51,54 @@
 #define FILE_WORDS                                                                                 \
     "{\"type\":\"object\",\"properties\":{\"name\":" TEXT ",\"kind\":{\"enum\":[\"manual\","       \
     "\"drawing\",\"certificate\",\"photo\",\"report\",\"other\"]},\"note\":" TEXT "}}"
-/* Files of devices, assets and thing models: the same five routes each. */
-#define FILES(PATH, ID, READ, WRITE, RF, WF, EN, ZH)                                               \
-    {SH_HTTP_GET,                                                                                  \
-     V1 PATH "/{id}/files",                                                                        \
-     "list" ID "Files",                                                                            \
-     READ,                                                                                         \
-     RF,                                                                                           \
-     api_files_list,                                                                               \
-     "Files of " EN ", newest first.",                                                             \
-     ZH "的文件（最新在前）",                                                                      \
-     NULL,                                                                                         \
-     NULL},                                                                                        \
-        {SH_HTTP_POST,                                                                             \
-         V1 PATH "/{id}/files",                                                                    \
-         "add" ID "File",                                                                          \
-         WRITE,                                                                                    \
-         (WF) | API_F_RAW | API_F_INTAKE | API_F_REPEAT,                                           \
-         api_files_post,                                                                           \
-         "Store a file of " EN ": the body is its content.",                                       \
-         "上传" ZH "的文件（请求正文即内容）",                                                     \
-         "name,kind,note",                                                                         \
-         NULL},                                                                                    \
-        {SH_HTTP_PATCH,                                                                            \
-         V1 PATH "/{id}/files/{file}",                                                             \
-         "patch" ID "File",                                                                        \
-         WRITE,                                                                                    \
-         WF,                                                                                       \
-         api_files_patch,                                                                          \
-         "Change name, kind or note of a file.",                                                   \
-         "修改文件的名称、类别或备注",                                                             \
-         NULL,                                                                                     \
-         FILE_WORDS},                                                                              \
-        {SH_HTTP_DELETE,                                                                           \
-         V1 PATH "/{id}/files/{file}",                                                             \
-         "delete" ID "File",                                                                       \
-         WRITE,                                                                                    \
-         WF,                                                                                       \
-         api_files_delete,                                                                         \
-         "Remove a file.",                                                                         \
-         "删除文件",                                                                               \
-         NULL,                                                                                     \
-         NULL},                                                                                    \
-    {                                                                                              \
-        SH_HTTP_GET, V1 PATH "/{id}/files/{file}/content", "get" ID "FileContent", READ,           \
-            (RF) | API_F_OWN_TYPE, api_files_content, "Content of a file, or a range of it.",      \
-            "文件内容（支持断点续传）", "inline", NULL                                             \
+/* Files of devices, assets and thing models: the same six routes each. */
+#define FILES(PATH, ID, READ, WRITE, RF, WF, EN, ZH)                                                 \
+    {SH_HTTP_GET,                                                                                    \
+     V1 PATH "/{id}/files",                                                                          \
+     "list" ID "Files",                                                                              \
+     READ,                                                                                           \
+     RF,                                                                                             \
+     api_files_list,                                                                                 \
+     "Files of " EN ", newest first.",                                                               \
+     ZH "的文件（最新在前）",                                                                        \
+     "deleted",                                                                                      \
+     NULL},                                                                                          \
+        {SH_HTTP_POST,                                                                               \
+         V1 PATH "/{id}/files",                                                                      \
+         "add" ID "File",                                                                            \
+         WRITE,                                                                                      \
+         (WF) | API_F_RAW | API_F_INTAKE | API_F_REPEAT,                                             \
+         api_files_post,                                                                             \
+         "Store a file of " EN ": the body is its content.",                                         \
+         "上传" ZH "的文件（请求正文即内容）",                                                       \
+         "name,kind,note",                                                                           \
+         NULL},                                                                                      \
+        {SH_HTTP_PATCH,                                                                              \
+         V1 PATH "/{id}/files/{file}",                                                               \
+         "patch" ID "File",                                                                          \
+         WRITE,                                                                                      \
+         WF,                                                                                         \
+         api_files_patch,                                                                            \
+         "Change name, kind or note of a file.",                                                     \
+         "修改文件的名称、类别或备注",                                                               \
+         NULL,                                                                                       \
+         FILE_WORDS},                                                                                \
+        {SH_HTTP_DELETE,                                                                             \
+         V1 PATH "/{id}/files/{file}",                                                               \
+         "delete" ID "File",                                                                         \
+         WRITE,                                                                                      \
+         WF,                                                                                         \
+         api_files_delete,                                                                           \
+         "Delete a file: it can be brought back for seven days. With deleted=1: for good.",          \
+         "删除文件（七天内可恢复）；deleted=1 时彻底删除",                                           \
+         "deleted",                                                                                  \
+         NULL},                                                                                      \
+        {SH_HTTP_POST,      V1 PATH "/{id}/files/{file}/restore", "restore" ID "File", WRITE, WF,    \
+         api_files_restore, "Bring a deleted file back.",         "恢复已删除的文件",  NULL,  NULL}, \
+    {                                                                                                \
+        SH_HTTP_GET, V1 PATH "/{id}/files/{file}/content", "get" ID "FileContent", READ,             \
+            (RF) | API_F_OWN_TYPE, api_files_content, "Content of a file, or a range of it.",        \
+            "文件内容（支持断点续传）", "inline", NULL                                               \
     }
 #define INGEST (API_F_RAW | API_F_INGEST | API_F_REPEAT)
 

@@ -8,6 +8,8 @@
 
 #include <sh/version.h>
 
+#include <sh/twin_file.h>
+
 #include "main_int.h"
 
 enum {
@@ -57,13 +59,26 @@ static void catalogue_tick(struct node *n)
     }
 }
 
-/* Soon after the start, and each day: unfinished ones of a crash, and what nobody refers to. */
+static void storage_freed(void *ctx, uint32_t tenant, uint64_t bytes)
+{
+    struct node *n = ctx;
+    sh_guard_unuse(n->guard, tenant, SH_QUOTA_STORAGE, bytes);
+}
+
+/* Soon after the start, and each day: deleted files whose time of grace is over, unfinished ones of
+ * a crash, and what nobody refers to. */
 static sh_err tend_blobs(struct node *n)
 {
     uint64_t strays = 0;
     uint64_t old = 0;
+    uint64_t deleted = 0;
+    SH_TRY(sh_twin_files_expire(n->twin, storage_freed, n, &deleted));
     SH_TRY(sh_record_blob_sweep(n->record, &strays));
     SH_TRY(sh_record_blob_gc(n->record, BLOB_AGE_US, &old));
+    if (deleted > 0) {
+        sh_log(n->env.log, SH_LOG_INFO, "main", "files: %llu deleted ones are gone for good",
+               (unsigned long long)deleted);
+    }
     if (strays + old > 0) {
         sh_log(n->env.log, SH_LOG_INFO, "main",
                "files: %llu that nobody refers to and %llu that a crash left were removed",

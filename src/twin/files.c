@@ -16,7 +16,8 @@ enum { DOC_MAX = 16 << 10, KEY_MAX = SH_TWIN_MAX_ID + 5 };
 struct kept {
     char id[SH_RECORD_ID_CHARS];
     uint64_t size;
-    uint64_t mark; /* of name and content */
+    uint64_t mark;   /* of name and content */
+    int64_t gone_us; /* when it was deleted; 0: it is there */
 };
 struct twin_files {
     uint32_t tenant;
@@ -174,16 +175,16 @@ static void list_del(struct sh_twin *t, const struct sh_twin_owner *o, struct sh
 }
 
 static sh_err list_add(struct sh_twin *t, const struct sh_twin_owner *o, struct sh_str id,
-                       uint64_t size, uint64_t mark)
+                       struct kept as)
 {
     struct twin_files *l = list_room(t, o);
     if (l == NULL || id.n != SH_RECORD_ID_CHARS) {
         return l == NULL ? SH_E_NOMEM : SH_E_CORRUPT;
     }
     struct kept *k = &l->v[l->n++];
-    *k = (struct kept){.size = size, .mark = mark};
+    *k = as;
     memcpy(k->id, id.p, id.n);
-    count(t, o->tenant, 1, (int64_t)size);
+    count(t, o->tenant, 1, (int64_t)as.size);
     return SH_OK;
 }
 
@@ -240,9 +241,11 @@ sh_err twin_file_load(void *ctx, const struct sh_record_row *row)
     sh_mutex_lock(&t->lock);
     const struct sh_str now = present(t, &o);
     o.id = now.p == NULL ? o.id : now;
-    const sh_err err =
-        list_add(t, &o, row->id, (uint64_t)sh_json_get_i64(doc, "size", 0),
-                 mark_of(sh_json_get_str(doc, "name"), sh_json_get_str(doc, "hash")));
+    const struct kept k = {.size = (uint64_t)sh_json_get_i64(doc, "size", 0),
+                           .mark =
+                               mark_of(sh_json_get_str(doc, "name"), sh_json_get_str(doc, "hash")),
+                           .gone_us = sh_json_get_i64(json_object_get(doc, "deleted"), "time", 0)};
+    const sh_err err = list_add(t, &o, row->id, k);
     sh_mutex_unlock(&t->lock);
     json_decref(doc);
     return err;
@@ -263,6 +266,7 @@ static sh_err shown(const json_t *doc, struct sh_str id, uint64_t rev, struct sh
                     struct sh_twin_file *out)
 {
     const json_t *edited = json_object_get(doc, "edited");
+    const json_t *deleted = json_object_get(doc, "deleted");
     const struct sh_twin_file f = {
         .id = sh_arena_str(ar, id),
         .name = sh_arena_str(ar, sh_json_get_str(doc, "name")),
@@ -275,9 +279,12 @@ static sh_err shown(const json_t *doc, struct sh_str id, uint64_t rev, struct sh
         .time_us = sh_json_get_i64(doc, "time", 0),
         .edited_by = sh_arena_str(ar, sh_json_get_str(edited, "by")),
         .edited_us = sh_json_get_i64(edited, "time", 0),
+        .deleted_by = sh_arena_str(ar, sh_json_get_str(deleted, "by")),
+        .deleted_us = sh_json_get_i64(deleted, "time", 0),
         .rev = rev,
     };
-    const struct sh_str all[] = {f.id, f.name, f.media, f.kind, f.note, f.hash, f.by, f.edited_by};
+    const struct sh_str all[] = {f.id,   f.name, f.media,     f.kind,      f.note,
+                                 f.hash, f.by,   f.edited_by, f.deleted_by};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         if (all[i].p == NULL) {
             return sh_arena_why(ar);
@@ -287,9 +294,16 @@ static sh_err shown(const json_t *doc, struct sh_str id, uint64_t rev, struct sh
     return SH_OK;
 }
 
+enum which { THERE = 1, DELETED = 2, BOTH = 3 };
+
+static bool is_of(const struct kept *k, enum which which)
+{
+    return ((unsigned)which & (k->gone_us == 0 ? THERE : DELETED)) != 0;
+}
+
 /* The document of a file of this owner; a new reference. *o gets the present id (a view into ar).
  */
-static sh_err doc_of(struct sh_twin *t, struct sh_twin_owner *o, struct sh_str id,
+static sh_err doc_of(struct sh_twin *t, struct sh_twin_owner *o, struct sh_str id, enum which which,
                      struct sh_arena *ar, json_t **doc, uint64_t *rev)
 {
     struct sh_record_row row;
@@ -299,7 +313,7 @@ static sh_err doc_of(struct sh_twin *t, struct sh_twin_owner *o, struct sh_str i
     const struct twin_files *l = o->id.p == NULL ? NULL : list_of(t, o);
     bool found = false;
     for (size_t i = 0; l != NULL && i < l->n && !found; i++) {
-        found = sh_str_eq(kept_id(&l->v[i]), id);
+        found = is_of(&l->v[i], which) && sh_str_eq(kept_id(&l->v[i]), id);
     }
     sh_mutex_unlock(&t->lock);
     if (!found) {
@@ -330,20 +344,32 @@ static sh_err put(struct sh_record_tx *tx, struct sh_twin *t, uint32_t tenant, s
 
 /* ---- reading ---- */
 
-sh_err sh_twin_file_get(struct sh_twin *t, const struct sh_twin_owner *owner, struct sh_str id,
-                        struct sh_arena *ar, struct sh_twin_file *out)
+static sh_err get(struct sh_twin *t, const struct sh_twin_owner *owner, struct sh_str id,
+                  enum which which, struct sh_arena *ar, struct sh_twin_file *out)
 {
     struct sh_twin_owner o = *owner;
     json_t *doc = NULL;
     uint64_t rev = 0;
-    sh_err err = doc_of(t, &o, id, ar, &doc, &rev);
+    sh_err err = doc_of(t, &o, id, which, ar, &doc, &rev);
     err = err == SH_OK ? shown(doc, id, rev, ar, out) : err;
     json_decref(doc);
     return err;
 }
 
-sh_err sh_twin_files(struct sh_twin *t, const struct sh_twin_owner *owner, struct sh_arena *ar,
-                     struct sh_twin_file **out, size_t *n)
+sh_err sh_twin_file_get(struct sh_twin *t, const struct sh_twin_owner *owner, struct sh_str id,
+                        struct sh_arena *ar, struct sh_twin_file *out)
+{
+    return get(t, owner, id, THERE, ar, out);
+}
+
+sh_err sh_twin_file_deleted(struct sh_twin *t, const struct sh_twin_owner *owner, struct sh_str id,
+                            struct sh_arena *ar, struct sh_twin_file *out)
+{
+    return get(t, owner, id, DELETED, ar, out);
+}
+
+sh_err sh_twin_files(struct sh_twin *t, const struct sh_twin_owner *owner, bool deleted,
+                     struct sh_arena *ar, struct sh_twin_file **out, size_t *n)
 {
     struct sh_twin_owner o = *owner;
     struct kept *ids = NULL;
@@ -362,7 +388,11 @@ sh_err sh_twin_files(struct sh_twin *t, const struct sh_twin_owner *owner, struc
     }
     *n = 0;
     for (size_t i = have; i > 0; i--) { /* ids sort by time */
-        const sh_err err = sh_twin_file_get(t, &o, kept_id(&ids[i - 1]), ar, &(*out)[*n]);
+        const enum which which = deleted ? DELETED : THERE;
+        if (!is_of(&ids[i - 1], which)) {
+            continue;
+        }
+        const sh_err err = get(t, &o, kept_id(&ids[i - 1]), which, ar, &(*out)[*n]);
         if (err != SH_OK && err != SH_E_NOTFOUND) { /* removed meanwhile */
             return err;
         }
@@ -391,15 +421,17 @@ static sh_err twin_of_it(struct sh_twin *t, const struct sh_twin_owner *o,
     size_t n = 0;
     const uint64_t mark = mark_of(f->name, f->hash);
     SH_TRY(ids_of(t, o, ar, &ids, &n));
+    size_t there = 0;
     for (size_t i = 0; i < n; i++) {
-        if (ids[i].mark == mark) {
+        there += ids[i].gone_us == 0 ? 1 : 0;
+        if (ids[i].mark == mark && ids[i].gone_us == 0) {
             SH_TRY(sh_twin_file_get(t, o, kept_id(&ids[i]), ar, out));
             if (sh_str_eq(out->name, f->name) && sh_str_eq(out->hash, f->hash)) {
                 return SH_OK;
             }
         }
     }
-    return n >= SH_TWIN_FILES_OF ? SH_E_LIMIT : SH_E_NOTFOUND;
+    return there >= SH_TWIN_FILES_OF ? SH_E_LIMIT : SH_E_NOTFOUND;
 }
 
 static sh_err add(struct sh_twin *t, const struct sh_twin_owner *o, const struct sh_twin_file *f,
@@ -427,7 +459,8 @@ static sh_err add(struct sh_twin *t, const struct sh_twin_owner *o, const struct
     json_decref(doc);
     sh_mutex_lock(&t->lock);
     if (err == SH_OK) {
-        err = list_add(t, o, name, f->size, mark_of(f->name, f->hash));
+        err =
+            list_add(t, o, name, (struct kept){.size = f->size, .mark = mark_of(f->name, f->hash)});
     } else {
         list_del(t, o, SH_STR("")); /* an empty list goes */
     }
@@ -499,7 +532,7 @@ sh_err sh_twin_file_change(struct sh_twin *t, const struct sh_twin_owner *owner,
         return SH_E_INVAL;
     }
     sh_mutex_lock(&t->write);
-    sh_err err = doc_of(t, &o, c->id, ar, &doc, &rev);
+    sh_err err = doc_of(t, &o, c->id, THERE, ar, &doc, &rev);
     err = err == SH_OK ? sh_record_tx_new(t->o.record, c->author, &tx) : err;
     if (err == SH_OK) {
         err = edit(doc, c,
@@ -520,6 +553,56 @@ sh_err sh_twin_file_change(struct sh_twin *t, const struct sh_twin_owner *owner,
     }
     sh_mutex_unlock(&t->write);
     sh_record_tx_free(tx);
+    json_decref(doc);
+    return err;
+}
+
+/* The document with the mark of a deletion, or without; memory follows the commit. */
+static sh_err put_mark(struct sh_twin *t, const struct sh_twin_owner *o, struct sh_str id,
+                       json_t *doc, bool back, struct sh_str author)
+{
+    struct sh_record_tx *tx = NULL;
+    const int64_t now = sh_wall_us(t->env->clock);
+    if (back) {
+        (void)json_object_del(doc, "deleted");
+    } else if (json_object_set_new(doc, "deleted",
+                                   json_pack("{s:s%,s:I}", "by", author.p == NULL ? "" : author.p,
+                                             author.n, "time", (json_int_t)now)) != 0) {
+        return SH_E_NOMEM;
+    }
+    sh_err err = sh_record_tx_new(t->o.record, author, &tx);
+    err = err == SH_OK ? put(tx, t, o->tenant, id, doc, SH_RECORD_ANY) : err;
+    err = err == SH_OK ? sh_record_tx_commit(tx, NULL, NULL) : err;
+    sh_record_tx_free(tx);
+    sh_mutex_lock(&t->lock);
+    struct twin_files *l = err == SH_OK ? list_of(t, o) : NULL;
+    for (size_t i = 0; l != NULL && i < l->n; i++) {
+        if (sh_str_eq(kept_id(&l->v[i]), id)) {
+            l->v[i].gone_us = back ? 0 : now;
+        }
+    }
+    sh_mutex_unlock(&t->lock);
+    return err;
+}
+
+sh_err sh_twin_file_delete(struct sh_twin *t, const struct sh_twin_owner *owner, struct sh_str id,
+                           bool back, struct sh_str author, struct sh_arena *ar,
+                           struct sh_twin_file *out)
+{
+    struct sh_twin_owner o = *owner;
+    struct sh_twin_file other;
+    json_t *doc = NULL;
+    uint64_t rev = 0;
+    sh_mutex_lock(&t->write);
+    sh_err err = doc_of(t, &o, id, back ? DELETED : THERE, ar, &doc, &rev);
+    err = err == SH_OK ? shown(doc, id, rev, ar, out) : err;
+    if (err == SH_OK && back) {
+        err = twin_of_it(t, &o, out, ar, &other);
+        err = err == SH_E_NOTFOUND ? SH_OK : (err == SH_OK ? SH_E_EXISTS : err);
+    }
+    err = err == SH_OK ? put_mark(t, &o, id, doc, back, author) : err;
+    err = err == SH_OK ? get(t, &o, id, back ? THERE : DELETED, ar, out) : err;
+    sh_mutex_unlock(&t->write);
     json_decref(doc);
     return err;
 }
@@ -589,7 +672,7 @@ sh_err sh_twin_file_remove(struct sh_twin *t, const struct sh_twin_owner *owner,
         return SH_E_NOMEM;
     }
     sh_mutex_lock(&t->write);
-    sh_err err = doc_of(t, &o, id, ar, &doc, &rev);
+    sh_err err = doc_of(t, &o, id, BOTH, ar, &doc, &rev);
     if (err == SH_OK) {
         memcpy(k.id, id.p, sizeof k.id);
         *size = (uint64_t)sh_json_get_i64(doc, "size", 0);
@@ -598,6 +681,54 @@ sh_err sh_twin_file_remove(struct sh_twin *t, const struct sh_twin_owner *owner,
     sh_mutex_unlock(&t->write);
     json_decref(doc);
     sh_arena_free(ar);
+    return err;
+}
+
+/* A file whose time of grace is over; the owner's id is a view into key. */
+static bool expired(struct sh_twin *t, int64_t before, char key[KEY_MAX], struct sh_twin_owner *out,
+                    struct kept *file)
+{
+    size_t it = 0;
+    struct sh_str k;
+    void *v = NULL;
+    bool found = false;
+    sh_mutex_lock(&t->lock);
+    while (!found && sh_map_next(&t->files, &it, &k, &v)) {
+        const struct twin_files *l = v;
+        for (size_t i = 0; i < l->n && !found; i++) {
+            found = l->v[i].gone_us != 0 && l->v[i].gone_us <= before;
+            if (found) {
+                *file = l->v[i];
+                memcpy(key, k.p, k.n);
+                *out = (struct sh_twin_owner){l->tenant, l->of, {key + 5, k.n - 5}};
+            }
+        }
+    }
+    sh_mutex_unlock(&t->lock);
+    return found;
+}
+
+sh_err sh_twin_files_expire(struct sh_twin *t,
+                            void (*freed)(void *ctx, uint32_t tenant, uint64_t bytes), void *ctx,
+                            uint64_t *removed)
+{
+    const int64_t before = sh_wall_us(t->env->clock) - SH_TWIN_FILE_GRACE_US;
+    char key[KEY_MAX];
+    struct sh_twin_owner o;
+    struct kept file;
+    sh_err err = SH_OK;
+    *removed = 0;
+    bool more = true;
+    while (err == SH_OK && more) {
+        sh_mutex_lock(&t->write); /* others get their turn between two */
+        more = expired(t, before, key, &o, &file);
+        err = more ? remove_some(t, &o, &file, 1, SH_STR("")) : SH_OK;
+        sh_mutex_unlock(&t->write);
+        if (more && err == SH_OK) {
+            freed(ctx, o.tenant, file.size);
+            ++*removed;
+        }
+    }
     return err;
 }
 

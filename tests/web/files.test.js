@@ -169,6 +169,34 @@ test('a file is deleted after a question, by the keyboard', async () => {
   await one.waitFor({ state: 'detached' });
 });
 
+test('a deleted file comes back by the message, or from the list of the deleted; there it goes for good', async () => {
+  const one = row('拖入.txt');
+  const bin = page.locator('.ant-modal').filter({ hasText: '已删除的文件' });
+  const inBin = bin.locator('tbody tr').filter({ hasText: '拖入.txt' });
+  const said = page.locator('.ant-message');
+  const drop = async () => {
+    await button(one, '删除').click();
+    await button(page.locator('.ant-modal-confirm'), '删除').click();
+    await one.waitFor({ state: 'detached' });
+  };
+  await page.getByRole('button', { name: '已删除的文件' }).click(); // from the test before
+  await inBin.waitFor();
+  await inBin.getByRole('button', { name: '恢复 拖入.txt' }).click();
+  await inBin.waitFor({ state: 'detached' });
+  await bin.locator('.ant-modal-footer button').click();
+  await one.waitFor();
+  await drop();
+  await said.getByText('已删除“拖入.txt”').getByRole('button', { name: '撤销' }).click();
+  await one.waitFor();
+  await drop();
+  await page.getByRole('button', { name: '已删除的文件' }).click();
+  await button(inBin, '彻底删除').click();
+  await button(page.locator('.ant-modal-confirm'), '彻底删除').click();
+  await bin.getByText('没有已删除的文件').waitFor();
+  await bin.locator('.ant-modal-footer button').click();
+  expect((await api(page, 'GET', `devices/${device}/files?deleted=1`)).data.items).toEqual([]);
+});
+
 test('assets and thing models have files too', async () => {
   await page.goto(`${platform.url}/things/${model}?tab=files`);
   await page.locator('.files').waitFor();

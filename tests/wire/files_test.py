@@ -184,10 +184,47 @@ def quota(s, curl):
     check("used", use()["use"], 3 * MIB)
     items = s.get("/api/v1/devices/d/files?tenant=small")["items"]
     s.delete(f"/api/v1/devices/d/files/{items[0]['id']}?tenant=small")
-    check("less after a removal", use()["use"], 2 * MIB)
+    check("counted while it can come back", use()["use"], 3 * MIB)
+    s.delete(f"/api/v1/devices/d/files/{items[0]['id']}?tenant=small&deleted=1")
+    check("less after a removal for good", use()["use"], 2 * MIB)
     s.delete("/api/v1/devices/d?tenant=small")
     check("and none when the device is gone", s.get("/api/v1/tenants/small")["use"]["storage_bytes"], 0)
     print("  quota", flush=True)
+
+
+def deleted(s):
+    """A deleted file can come back for some days: listed apart, not to be read, over a kill -9; for good when somebody says so."""
+    at = "/api/v1/devices/pump-9/files"
+    s.post("/api/v1/devices", {"id": "pump-9"})
+    one = json.loads(s.raw("POST", f"{at}?name=a.txt", b"text", {"Authorization": f"Bearer {s.token}"})[2])
+    path = f"{at}/{one['id']}"
+    s.delete(path)
+    for restart in (False, True):
+        if restart:
+            s.stop(kill=True)
+            s.start()
+        check("not there", s.get(at)["items"], [])
+        gone = s.get(f"{at}?deleted=1")["items"]
+        check("among the deleted", [(g["id"], g["name"], g["deleted"]["by"], g["deleted"]["until"] > g["deleted"]["time"]) for g in gone], [(one["id"], "a.txt", "person:admin", True)])
+        check("not to be read", s.raw("GET", path + "/content")[0], 404)
+        check("nor changed", s.raw("PATCH", path, b'{"note":"x"}', {"Content-Type": "application/json"})[0], 404)
+        check("nor deleted again", s.raw("DELETE", path)[0], 404)
+    back = s.post(path + "/restore", {})
+    check("back", (back["id"], "deleted" in back, s.raw("GET", path + "/content")[2]), (one["id"], False, b"text"))
+    check("once", s.raw("POST", path + "/restore", b"{}", {"Content-Type": "application/json"})[0], 404)
+    check("not for good while it is there", s.raw("DELETE", path + "?deleted=1")[0], 404)
+    s.delete(path)
+    same = json.loads(s.raw("POST", f"{at}?name=a.txt", b"text")[2])
+    check("the same again is another file", same["id"] != one["id"], True)
+    status, _, body = s.raw("POST", path + "/restore", b"{}", {"Content-Type": "application/json", "Accept-Language": "zh-CN"})
+    check("then the old one stays away", (status, json.loads(body)["code"], "重新上传" in json.loads(body)["detail"]), (409, "exists", True))
+    s.delete(path + "?deleted=1")
+    check("gone for good", s.get(f"{at}?deleted=1")["items"], [])
+    check("its content is the other's", s.raw("GET", f"{at}/{same['id']}/content")[2], b"text")
+    acts = [e["act"] for e in s.get("/api/v1/audit?object=pump-9&limit=20")["items"]]
+    check("audited", [acts.count(a) for a in ("file.deleted", "file.restored", "file.purged")], [2, 1, 1])
+    s.delete("/api/v1/devices/pump-9")
+    print("  deleted files", flush=True)
 
 
 def contents(s):
@@ -413,6 +450,7 @@ def main():
             removed_together(s)
             quota(s, curl)
             contents(s)
+            deleted(s)
             broken_limit = s.settings["api.file_bytes"]
             check("limit", broken_limit, "8MiB")
             broken(s, curl)

@@ -31,7 +31,7 @@ static sh_err add(struct fix *f, struct sh_twin_owner o, const char *name, const
 static size_t listed(struct fix *f, struct sh_twin_owner o, struct sh_twin_file **list)
 {
     size_t n = 0;
-    assert_ok(sh_twin_files(f->w, &o, f->ar, list, &n));
+    assert_ok(sh_twin_files(f->w, &o, false, f->ar, list, &n));
     return n;
 }
 
@@ -83,7 +83,7 @@ static void test_files_are_kept_by_owner(void **state)
     assert_int_equal(sh_twin_file_get(f->w, &fan, a.id, f->ar, &b), SH_E_NOTFOUND);
     const struct sh_twin_owner none = of(SH_TWIN_OF_DEVICE, "none");
     size_t n = 0;
-    assert_int_equal(sh_twin_files(f->w, &none, f->ar, &list, &n), SH_E_NOTFOUND);
+    assert_int_equal(sh_twin_files(f->w, &none, false, f->ar, &list, &n), SH_E_NOTFOUND);
     assert_int_equal(add(f, none, "a.txt", "x", &b), SH_E_NOTFOUND);
 }
 
@@ -142,6 +142,67 @@ static void test_words_of_a_file_change_and_it_is_removed(void **state)
     assert_int_equal(sh_twin_file_remove(f->w, &o, a.id, SH_STR(""), &size), SH_E_NOTFOUND);
     use_is(f, 0, 0);
     assert_int_equal(sh_record_blob_verify(f->r, 1, a.hash), SH_E_NOTFOUND); /* gone at once */
+}
+
+static void add_freed(void *ctx, uint32_t tenant, uint64_t bytes)
+{
+    *(uint64_t *)ctx += bytes;
+    assert_int_equal(tenant, 1);
+}
+
+static void test_a_deleted_file_comes_back_within_its_time_of_grace(void **state)
+{
+    struct fix *f = *state;
+    const struct sh_twin_owner o = of(SH_TWIN_OF_DEVICE, "pump");
+    struct sh_twin_file a;
+    struct sh_twin_file b;
+    struct sh_twin_file *list = NULL;
+    uint64_t size = 0;
+    uint64_t freed = 0;
+    uint64_t removed = 0;
+    size_t n = 0;
+    plant(f);
+    assert_ok(add(f, o, "a.txt", "abc", &a));
+    assert_int_equal(sh_twin_file_delete(f->w, &o, a.id, true, SH_STR(""), f->ar, &b),
+                     SH_E_NOTFOUND); /* nothing to bring back */
+    assert_ok(sh_twin_file_delete(f->w, &o, a.id, false, SH_STR("person:li"), f->ar, &b));
+    assert_str(b.deleted_by, "person:li");
+    assert_true(b.deleted_us > 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(listed(f, o, &list), 0);
+        assert_int_equal(sh_twin_file_get(f->w, &o, a.id, f->ar, &b), SH_E_NOTFOUND);
+        assert_ok(sh_twin_file_deleted(f->w, &o, a.id, f->ar, &b));
+        assert_ok(sh_twin_files(f->w, &o, true, f->ar, &list, &n));
+        assert_int_equal(n, 1);
+        use_is(f, 1, 3); /* it is counted */
+        fix_reopen(f);
+    }
+    assert_int_equal(sh_twin_file_delete(f->w, &o, a.id, false, SH_STR(""), f->ar, &b),
+                     SH_E_NOTFOUND); /* once */
+    /* the same may come again meanwhile; then the old one does not come back */
+    assert_ok(add(f, o, "a.txt", "abc", &b));
+    assert_int_equal(sh_twin_file_delete(f->w, &o, a.id, true, SH_STR(""), f->ar, &b), SH_E_EXISTS);
+    assert_int_equal(listed(f, o, &list), 1);
+    assert_ok(sh_twin_file_remove(f->w, &o, list[0].id, SH_STR(""), &size));
+    assert_ok(sh_twin_file_delete(f->w, &o, a.id, true, SH_STR(""), f->ar, &b));
+    assert_int_equal(b.deleted_us, 0);
+    assert_int_equal(listed(f, o, &list), 1);
+    assert_ok(sh_record_blob_verify(f->r, 1, a.hash));
+    /* it follows its device also when it is deleted, and goes when its time is over */
+    assert_ok(sh_twin_file_delete(f->w, &o, a.id, false, SH_STR(""), f->ar, &b));
+    assert_ok(sh_twin_device_rename(f->w, 1, SH_STR("pump"), SH_STR("p2"), SH_STR(""), NULL));
+    sh_test_advance(&f->t, SH_TWIN_FILE_GRACE_US - 1000);
+    assert_ok(sh_twin_files_expire(f->w, add_freed, &freed, &removed));
+    assert_int_equal(removed, 0);
+    assert_ok(sh_twin_files(f->w, &o, true, f->ar, &list, &n));
+    assert_int_equal(n, 1);
+    sh_test_advance(&f->t, 2000);
+    assert_ok(sh_twin_files_expire(f->w, add_freed, &freed, &removed));
+    assert_int_equal(removed, 1);
+    assert_int_equal(freed, 3);
+    use_is(f, 0, 0);
+    assert_int_equal(sh_twin_file_deleted(f->w, &o, a.id, f->ar, &b), SH_E_NOTFOUND);
+    assert_int_equal(sh_record_blob_verify(f->r, 1, a.hash), SH_E_NOTFOUND);
 }
 
 static void test_files_follow_a_renamed_device(void **state)
@@ -215,6 +276,7 @@ int main(void)
         T(test_files_are_kept_by_owner),
         T(test_what_is_not_a_file_is_refused),
         T(test_words_of_a_file_change_and_it_is_removed),
+        T(test_a_deleted_file_comes_back_within_its_time_of_grace),
         T(test_files_follow_a_renamed_device),
         T(test_files_go_with_their_owner),
         T(test_an_owner_takes_so_many_files),

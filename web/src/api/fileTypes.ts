@@ -14,6 +14,8 @@ export interface StoredFile {
   by: string;
   time: string;
   edited?: { by: string; time: string };
+  /** It can be brought back until then. */
+  deleted?: { by: string; time: string; until: string };
   revision: number;
 }
 export interface FileList {

@@ -32,7 +32,9 @@ export const fileRoutes = {
   /** owner: 'devices/pump-1'; rest: behind "files". */
   filesOf({ req, res, q, raw, json }, owner, rest) {
     this.files ??= new Map();
-    const list = this.files.get(owner) ?? [];
+    const all = this.files.get(owner) ?? [];
+    const bin = q.get('deleted') === '1';
+    const list = all.filter((f) => Boolean(f.deleted) === (bin || rest[1] === 'restore'));
     const [id, what] = rest;
     const use = [...this.files.values()].flat().reduce((sum, f) => sum + f.data.length, 0);
     if (!id && req.method === 'GET') {
@@ -47,7 +49,7 @@ export const fileRoutes = {
       const same = list.find((f) => f.sha256 === sha256 && f.name === name);
       if (same) return answer(res, 200, shown(same));
       const file = { id: id8(), name, kind, note, media: mediaOf(raw), sha256, by: 'person:admin', time: new Date().toISOString(), revision: 1, data: raw };
-      this.files.set(owner, [file, ...list]);
+      this.files.set(owner, [file, ...all]);
       this.log('admin', 'file.added', owner.replace('devices/', 'device:'), name);
       return answer(res, 201, shown(file));
     }
@@ -64,8 +66,19 @@ export const fileRoutes = {
       };
       return res.writeHead(200, headers).end(file.data);
     }
+    if (what === 'restore') {
+      if (all.some((f) => !f.deleted && f.sha256 === file.sha256 && f.name === file.name)) throw new Refusal(409, 'exists', '相同的文件已重新上传');
+      delete file.deleted;
+      this.log('admin', 'file.restored', owner, file.name);
+      return answer(res, 200, shown(file));
+    }
+    if (req.method === 'DELETE' && bin) {
+      this.files.set(owner, all.filter((f) => f !== file));
+      this.log('admin', 'file.purged', owner, file.name);
+      return answer(res, 204);
+    }
     if (req.method === 'DELETE') {
-      this.files.set(owner, list.filter((f) => f !== file));
+      file.deleted = { by: 'person:admin', time: new Date().toISOString(), until: new Date(Date.now() + 7 * 86_400_000).toISOString() };
       this.log('admin', 'file.deleted', owner, file.name);
       return answer(res, 204);
     }

@@ -1,8 +1,9 @@
 /* twin_file.h - files that belong to devices, assets and thing models: manuals, drawings, pictures.
  *
  * A file is a record of kind "_file" that holds one reference to a blob (record.h), in one
- * transaction: {"of","owner","name","media","kind","note","hash","size","by","time","edited"?}.
- * Which files an owner has is also held in memory. A file follows its device when that is renamed.
+ * transaction: {"of","owner","name","media","kind","note","hash","size","by","time","edited"?,
+ * "deleted"?}. Which files an owner has is also held in memory. A file follows its device when that
+ * is renamed. A deleted file stays for SH_TWIN_FILE_GRACE_US, is counted, and can be brought back.
  *
  * Threads: any thread; all but sh_twin_files_use block. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SH_TWIN_FILE_H
@@ -16,6 +17,7 @@ enum {
     SH_TWIN_FILE_NAME = 200,    /* bytes */
     SH_TWIN_FILE_NOTE = 2000    /* bytes */
 };
+#define SH_TWIN_FILE_GRACE_US INT64_C(604800000000) /* seven days */
 enum sh_twin_of { SH_TWIN_OF_DEVICE, SH_TWIN_OF_ASSET, SH_TWIN_OF_THING };
 #define SH_TWIN_KIND_FILE SH_STR("_file")
 
@@ -36,6 +38,8 @@ struct sh_twin_file {
     int64_t time_us;
     struct sh_str edited_by; /* empty: never */
     int64_t edited_us;
+    struct sh_str deleted_by;
+    int64_t deleted_us; /* 0: it is not deleted */
     uint64_t rev;
     bool fresh; /* sh_twin_file_add only: its content was stored just now, and is counted with it */
 };
@@ -46,13 +50,18 @@ SH_MUST_CHECK sh_err sh_twin_owner_check(struct sh_twin *t, const struct sh_twin
 bool sh_twin_file_kind(struct sh_str word);
 /* 1..SH_TWIN_FILE_NAME bytes of UTF-8 without controls and slashes, and not dots alone. */
 bool sh_twin_file_name(struct sh_str name);
-/* Newest first, in the arena. SH_E_NOTFOUND: no such owner. */
-SH_MUST_CHECK sh_err sh_twin_files(struct sh_twin *t, const struct sh_twin_owner *o,
+/* Newest first, in the arena: those that are there, or the deleted ones. SH_E_NOTFOUND: no such
+ * owner. */
+SH_MUST_CHECK sh_err sh_twin_files(struct sh_twin *t, const struct sh_twin_owner *o, bool deleted,
                                    struct sh_arena *ar, struct sh_twin_file **out, size_t *n);
-/* SH_E_NOTFOUND: also when it is another owner's. */
+/* SH_E_NOTFOUND: also when it is another owner's, and when it is deleted (sh_twin_file_deleted:
+ * when it is not). */
 SH_MUST_CHECK sh_err sh_twin_file_get(struct sh_twin *t, const struct sh_twin_owner *o,
                                       struct sh_str id, struct sh_arena *ar,
                                       struct sh_twin_file *out);
+SH_MUST_CHECK sh_err sh_twin_file_deleted(struct sh_twin *t, const struct sh_twin_owner *o,
+                                          struct sh_str id, struct sh_arena *ar,
+                                          struct sh_twin_file *out);
 /* Of f: name, media, kind, note, hash, size; the blob is the tenant's. *out is in the arena.
  * SH_E_EXISTS: the owner has this content by this name already, *out is that one (so a repeated
  * upload does no harm). SH_E_LIMIT, SH_E_INVAL, SH_E_NOTFOUND, SH_E_UNSUPPORTED. */
@@ -68,7 +77,16 @@ struct sh_twin_file_change {
 SH_MUST_CHECK sh_err sh_twin_file_change(struct sh_twin *t, const struct sh_twin_owner *o,
                                          const struct sh_twin_file_change *c, struct sh_arena *ar,
                                          struct sh_twin_file *out);
-/* *size gets what the tenant uses less. */
+/* Deletes a file that is there, or (back) brings a deleted one back: SH_E_EXISTS the owner has the
+ * same again, SH_E_LIMIT it has as many as it may. SH_E_NOTFOUND. */
+SH_MUST_CHECK sh_err sh_twin_file_delete(struct sh_twin *t, const struct sh_twin_owner *o,
+                                         struct sh_str id, bool back, struct sh_str author,
+                                         struct sh_arena *ar, struct sh_twin_file *out);
+/* Removes those whose time of grace is over, and tells what the tenant uses less. */
+SH_MUST_CHECK sh_err sh_twin_files_expire(struct sh_twin *t,
+                                          void (*freed)(void *ctx, uint32_t tenant, uint64_t bytes),
+                                          void *ctx, uint64_t *removed);
+/* For good, whether deleted or not. *size gets what the tenant uses less. */
 SH_MUST_CHECK sh_err sh_twin_file_remove(struct sh_twin *t, const struct sh_twin_owner *o,
                                          struct sh_str id, struct sh_str author, uint64_t *size);
 /* All files of an owner that is no more. */

@@ -2,7 +2,7 @@
 import { UploadOutlined } from '@ant-design/icons';
 import { App, Button, Form, Input, Progress, Select } from 'antd';
 import { lazy, Suspense, useRef, useState, type DragEvent } from 'react';
-import { apiUrl, call, remove, seg } from '../../api/client';
+import { apiUrl, call, post, remove, seg } from '../../api/client';
 import type { FileKind, FileList as Answer, StoredFile } from '../../api/fileTypes';
 import { useResource } from '../../api/useResource';
 import { FormDialog } from '../AdminTable';
@@ -12,11 +12,13 @@ import { ProblemView } from '../ProblemView';
 import { useAct } from '../useAct';
 import { t } from '../../i18n';
 import { bytes, moment, percent, who } from '../../i18n/format';
-import { KINDS } from './upload';
+import { KINDS, undoKey } from './upload';
 import { useUploads, type Upload } from './useUploads';
 import './files.css';
 
 const Preview = lazy(() => import('./Preview'));
+const Deleted = lazy(() => import('./Deleted'));
+const UNDO_S = 10;
 
 export const contentUrl = (path: string, file: StoredFile, inline = false) =>
   apiUrl(`${path}/files/${seg(file.id)}/content`, inline ? { inline: 'true' } : undefined);
@@ -144,7 +146,7 @@ interface Props {
 }
 
 export default function Files({ path, mayWrite, onChange }: Props) {
-  const { modal } = App.useApp();
+  const { modal, message } = App.useApp();
   const list = useResource<Answer>(`${path}/files`);
   const reload = () => {
     list.reload();
@@ -154,6 +156,7 @@ export default function Files({ path, mayWrite, onChange }: Props) {
   const [shown, setShown] = useState<StoredFile | null>(null);
   const [edited, setEdited] = useState<StoredFile | null>(null);
   const [over, setOver] = useState(false);
+  const [bin, setBin] = useState(false);
   const dropping = useAct();
   const input = useRef<HTMLInputElement>(null);
   const items = list.data?.items ?? [];
@@ -169,8 +172,31 @@ export default function Files({ path, mayWrite, onChange }: Props) {
         dropping.run(async () => {
           await remove(`${path}/files/${seg(file.id)}`);
           reload();
-        }, t('state.deleted')),
+          offerUndo(file);
+        }),
     });
+  const offerUndo = (file: StoredFile) => {
+    const key = undoKey(file);
+    const undo = () => {
+      message.destroy(key);
+      void dropping.run(async () => {
+        await post(`${path}/files/${seg(file.id)}/restore`);
+        reload();
+      }, t('files.restored', { name: file.name }));
+    };
+    void message.success({
+      key,
+      duration: UNDO_S,
+      content: (
+        <>
+          {t('files.deletedOne', { name: file.name })}{' '}
+          <button type="button" className="link" onClick={undo}>
+            {t('files.undo')}
+          </button>
+        </>
+      ),
+    });
+  };
   const hasFiles = (event: DragEvent) => mayWrite && event.dataTransfer.types.includes('Files');
   const choose = mayWrite ? (
     <>
@@ -212,6 +238,9 @@ export default function Files({ path, mayWrite, onChange }: Props) {
         <div className="toolbar files-bar">
           {items.length > 0 ? choose : null}
           {mayWrite && items.length > 0 ? <span className="dim">{t('files.dropHint', { limit: bytes(list.data.file_bytes) })}</span> : null}
+          <Button size="small" type="link" onClick={() => setBin(true)}>
+            {t('files.bin')}
+          </Button>
           <span className="files-quota">
             <Quota storage={list.data.storage} />
           </span>
@@ -236,6 +265,11 @@ export default function Files({ path, mayWrite, onChange }: Props) {
         }
       />
       {edited ? <Edit path={path} file={edited} onClose={() => setEdited(null)} onDone={list.reload} /> : null}
+      {bin ? (
+        <Suspense fallback={null}>
+          <Deleted path={path} mayWrite={mayWrite} onClose={() => setBin(false)} onChange={reload} />
+        </Suspense>
+      ) : null}
       {shown ? (
         <Suspense fallback={null}>
           <Preview path={path} file={shown} files={items.filter((f) => f.inline)} onShow={setShown} onClose={() => setShown(null)} />

@@ -5,6 +5,9 @@ import { language } from '../../i18n';
 
 export const KINDS: readonly FileKind[] = ['manual', 'drawing', 'certificate', 'photo', 'report', 'other'];
 
+/** The message that offers to undo a deletion: it goes when that is not possible any more. */
+export const undoKey = (file: StoredFile) => `file-${file.id}`;
+
 /** What a file most likely is, by its name. */
 export function kindOf(name: string): FileKind {
   const ext = /\.([^.]+)$/.exec(name)?.[1]?.toLowerCase() ?? '';
