@@ -430,9 +430,12 @@ static void where(struct maker *m, const struct sh_record_plan *p, struct sh_str
             bind_value(m, &p->from_key[0]);
         }
     } else {
-        say(m, " FROM rec WHERE tenant=");
+        /* What an index has found is read by its keys, not looked for in all of the type: SQLite
+         * would take the columns of rec_key for the narrower way. */
+        const bool keys = m->help.find != 0;
+        say(m, keys ? " FROM rec WHERE +tenant=" : " FROM rec WHERE tenant=");
         bind_i64(m, p->tenant);
-        say(m, " AND type=");
+        say(m, keys ? " AND +type=" : " AND type=");
         bind_text(m, p->type);
     }
     if (m->help.find != 0) {

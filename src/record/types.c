@@ -286,6 +286,33 @@ sh_err sh_record_type_put(struct sh_record *r, uint32_t tenant, struct sh_str ty
     return err;
 }
 
+sh_err sh_record_kind_index(struct sh_record *r, struct sh_str kind, const char *fields)
+{
+    struct sh_record_tx *tx = NULL;
+    struct sh_buf paths;
+    json_t *list = NULL;
+    if (!record_name_ok(kind, SH_RECORD_MAX_TYPE) || !record_internal(kind)) {
+        return SH_E_INVAL;
+    }
+    SH_TRY(sh_json_parse(sh_str_c(fields), r->cfg.max_doc_bytes, &list, NULL));
+    sh_buf_init(&paths, r->env->alloc, (size_t)RECORD_FILTER_MAX_BYTES * 64);
+    sh_err err = index_paths(r, list, &paths, NULL);
+    err = err == SH_OK ? sh_record_tx_new(r, SH_STR(""), &tx) : err;
+    if (err == SH_OK) {
+        const struct sh_record_op op = {.kind = SH_RECORD_OP_INDEXES,
+                                        .tenant = SH_RECORD_PLATFORM,
+                                        .type = kind,
+                                        .doc = sh_buf_str(&paths)};
+        tx->types = true; /* alone in its group; building begins behind it */
+        err = record_tx_raw(tx, &op);
+    }
+    err = err == SH_OK ? sh_record_tx_commit(tx, NULL, NULL) : err;
+    sh_record_tx_free(tx);
+    sh_buf_fini(&paths);
+    json_decref(list);
+    return err;
+}
+
 sh_err sh_record_type_delete(struct sh_record *r, uint32_t tenant, struct sh_str type,
                              uint64_t expect, struct sh_str author)
 {

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-enum { KEY_BYTES = 96, RESULT_MAX = 16384 };
+enum { KEY_BYTES = 96, RESULT_MAX = 16384, FILTER_MAX = 64 << 10 };
 
 struct twin_open_command {
     struct twin_open_command *next; /* finished, to be stored */
@@ -163,27 +163,38 @@ static sh_err store_final(struct sh_twin *t, const struct twin_open_command *c)
     return err;
 }
 
+/* Under the lock. */
+static void unlink_finished(struct sh_twin *t, struct twin_open_command *c)
+{
+    struct twin_open_command **at = &t->finished;
+    while (*at != c) {
+        at = &(*at)->next;
+    }
+    *at = c->next;
+}
+
+/* One at a time. What has ended stays in t->finished until it is stored, so that who asks meanwhile
+ * finds how it ended; others come in front only. */
 sh_err twin_save_commands(struct sh_twin *t)
 {
-    sh_mutex_lock(&t->lock);
-    struct twin_open_command *list = t->finished;
-    t->finished = NULL;
-    sh_mutex_unlock(&t->lock);
     sh_err err = SH_OK;
-    while (list != NULL) {
-        struct twin_open_command *c = list;
-        list = c->next;
+    sh_mutex_lock(&t->saving);
+    sh_mutex_lock(&t->lock);
+    struct twin_open_command *c = t->finished;
+    sh_mutex_unlock(&t->lock);
+    while (c != NULL) {
+        struct twin_open_command *const next = c->next;
         const sh_err one = store_final(t, c);
         if (one == SH_OK) {
+            sh_mutex_lock(&t->lock);
+            unlink_finished(t, c);
+            sh_mutex_unlock(&t->lock);
             free_command(t, c);
-            continue;
         }
-        err = one;
-        sh_mutex_lock(&t->lock);
-        c->next = t->finished;
-        t->finished = c;
-        sh_mutex_unlock(&t->lock);
+        err = one == SH_OK ? err : one;
+        c = next;
     }
+    sh_mutex_unlock(&t->saving);
     return err;
 }
 
@@ -212,8 +223,11 @@ static sh_err recover_one(void *ctx, const struct sh_record_row *row)
     return open_new(ctx, row->tenant, row->id, 0);
 }
 
+/* The list of a device finds its own by the fields it is asked by, in folders from before as well:
+ * their records are added in the background. */
 sh_err twin_commands_recover(struct sh_twin *t)
 {
+    SH_TRY(sh_record_kind_index(t->o.record, KIND_COMMAND, "[\"device\",\"created\"]"));
     SH_TRY(sh_record_scan(t->o.record, SH_RECORD_ALL_TENANTS, KIND_OPEN, recover_one, t));
     twin_commands_overdue(t, true);
     return SH_OK;
@@ -380,22 +394,40 @@ sh_err sh_twin_command_start(struct sh_twin *t, uint32_t tenant, struct sh_str d
     return SH_OK;
 }
 
+/* How a command stands that was read as open: its final state when it has one. SH_E_STATE: it was
+ * stored in between. */
+static sh_err as_it_stands(struct sh_twin *t, uint32_t tenant, struct sh_str id, json_t *doc)
+{
+    char buf[KEY_BYTES];
+    sh_mutex_lock(&t->lock);
+    sh_err err = sh_map_get(&t->commands, key_of(tenant, id, buf)) != NULL ? SH_OK : SH_E_STATE;
+    for (const struct twin_open_command *c = t->finished; c != NULL && err == SH_E_STATE;
+         c = c->next) {
+        if (c->tenant == tenant && sh_str_eq(c->id, id)) {
+            err = final_doc(c, doc);
+        }
+    }
+    sh_mutex_unlock(&t->lock);
+    return err;
+}
+
 sh_err sh_twin_command_get(struct sh_twin *t, uint32_t tenant, struct sh_str id, json_t **out)
 {
     json_t *doc = NULL;
     sh_err err = twin_doc_get(t, tenant, KIND_OPEN, id, &doc, NULL);
-    if (err == SH_E_NOTFOUND) {
-        err = twin_doc_get(t, tenant, KIND_COMMAND, id, &doc, NULL);
-    } else if (err == SH_OK) {
-        /* Perhaps it has its final state and is not stored yet. */
-        sh_mutex_lock(&t->lock);
-        for (const struct twin_open_command *c = t->finished; c != NULL && err == SH_OK;
-             c = c->next) {
-            if (c->tenant == tenant && sh_str_eq(c->id, id)) {
-                err = final_doc(c, doc);
-            }
+    if (err == SH_OK) {
+        err = as_it_stands(t, tenant, id, doc);
+    }
+    if (err == SH_E_NOTFOUND || err == SH_E_STATE) {
+        json_t *ended = NULL;
+        const sh_err found = twin_doc_get(t, tenant, KIND_COMMAND, id, &ended, NULL);
+        if (found == SH_E_NOTFOUND && err == SH_E_STATE) {
+            err = SH_OK; /* it is being started */
+        } else {
+            json_decref(doc);
+            doc = ended;
+            err = found;
         }
-        sh_mutex_unlock(&t->lock);
     }
     if (err != SH_OK) {
         json_decref(doc);
@@ -414,23 +446,79 @@ sh_err sh_twin_command_write(struct sh_twin *t, uint32_t tenant, struct sh_str i
     return SH_OK;
 }
 
-static sh_err give_row(struct sh_twin *t, const struct sh_record_row *row, bool open,
-                       void (*give)(void *ctx, json_t *doc), void *ctx)
+/* A page of the list while it is made. */
+struct listing {
+    struct sh_twin *t;
+    const struct sh_twin_commands_query *q;
+    json_t *given; /* ids of those that were read as open: one may be stored in between */
+    void (*give)(void *ctx, json_t *doc);
+    void *ctx;
+};
+
+static sh_err give_row(struct listing *l, const struct sh_record_row *row, bool open)
 {
     json_t *doc = NULL;
     sh_err err = SH_OK;
     if (open) { /* it may have its final state by now */
-        err = sh_twin_command_get(t, row->tenant, row->id, &doc);
+        err = sh_twin_command_get(l->t, row->tenant, row->id, &doc);
         if (err == SH_E_NOTFOUND) {
             return SH_OK;
         }
+        if (err == SH_OK &&
+            json_object_setn_new(l->given, row->id.p, row->id.n, json_true()) != 0) {
+            err = SH_E_NOMEM;
+        }
+    } else if (json_object_getn(l->given, row->id.p, row->id.n) != NULL) {
+        return SH_OK;
     } else {
         err = sh_json_parse(row->doc, (size_t)TWIN_DOC_BYTES * 2, &doc, NULL);
     }
     if (err == SH_OK) {
-        give(ctx, doc);
+        l->give(l->ctx, doc);
     }
     json_decref(doc);
+    return err;
+}
+
+/* device in ["now","before"]: a command keeps the name that the device had. */
+static sh_err of_device(struct sh_twin *t, const struct sh_twin_commands_query *q,
+                        struct sh_buf *filter)
+{
+    char now[SH_TWIN_MAX_ID];
+    struct sh_jw w;
+    json_t *doc = NULL;
+    const struct sh_str id = {now, sh_twin_device_present(t, q->tenant, q->device, now)};
+    if (id.n == 0) {
+        return SH_E_NOTFOUND;
+    }
+    sh_err err = twin_doc_get(t, q->tenant, SH_TWIN_KIND_DEVICE, id, &doc, NULL);
+    if (err != SH_OK && err != SH_E_NOTFOUND) { /* it may have been made a moment ago */
+        return err;
+    }
+    const json_t *before = json_object_get(doc, "aliases");
+    err = sh_buf_put_c(filter, "device in ");
+    sh_jw_init(&w, filter);
+    sh_jw_arr(&w);
+    sh_jw_str(&w, id);
+    for (size_t i = 0; i < json_array_size(before); i++) {
+        sh_jw_json(&w, json_array_get(before, i));
+    }
+    sh_jw_arr_end(&w);
+    err = err == SH_OK ? sh_jw_end(&w) : err;
+    json_decref(doc);
+    return err;
+}
+
+static sh_err one_kind(struct listing *l, struct sh_record_query *rq, bool open,
+                       struct sh_arena *ar, struct sh_str *next)
+{
+    struct sh_record_page page = {.n = 0};
+    rq->type = open ? KIND_OPEN : KIND_COMMAND;
+    sh_err err = sh_record_list(l->t->o.record, rq, ar, &page, NULL);
+    for (size_t i = 0; i < page.n && err == SH_OK; i++) {
+        err = give_row(l, &page.rows[i], open);
+    }
+    *next = err == SH_OK ? page.next : SH_STR("");
     return err;
 }
 
@@ -438,41 +526,24 @@ sh_err sh_twin_commands(struct sh_twin *t, const struct sh_twin_commands_query *
                         struct sh_arena *ar, struct sh_str *next,
                         void (*give)(void *ctx, json_t *doc), void *ctx)
 {
-    struct sh_record_page page = {.n = 0};
+    struct listing l = {.t = t, .q = q, .given = json_object(), .give = give, .ctx = ctx};
     struct sh_buf filter;
-    struct sh_jw w;
-    sh_buf_init(&filter, t->env->alloc, 4096);
-    sh_jw_init(&w, &filter);
-    sh_mutex_lock(&t->lock);
-    const struct twin_slot *s = twin_find(t, q->tenant, q->device);
-    sh_err err = s == NULL ? SH_E_NOTFOUND : sh_buf_put_c(&filter, "device = ");
-    if (err == SH_OK) {
-        sh_jw_str(&w, s->dev->id);
-        err = sh_jw_end(&w);
-    }
-    sh_mutex_unlock(&t->lock);
+    *next = SH_STR("");
+    sh_buf_init(&filter, t->env->alloc, FILTER_MAX);
+    sh_err err = l.given == NULL ? SH_E_NOMEM : of_device(t, q, &filter);
     struct sh_record_query rq = {.tenant = q->tenant,
-                                 .type = KIND_OPEN,
                                  .filter = sh_buf_str(&filter),
                                  .sort = SH_STR("-created"),
                                  .limit = q->limit};
-    *next = SH_STR("");
     if (err == SH_OK && q->cursor.n == 0) { /* those on their way stand before all others */
-        err = sh_record_list(t->o.record, &rq, ar, &page, NULL);
-        for (size_t i = 0; i < page.n && err == SH_OK; i++) {
-            err = give_row(t, &page.rows[i], true, give, ctx);
-        }
+        err = one_kind(&l, &rq, true, ar, next);
     }
     if (err == SH_OK) {
-        rq.type = KIND_COMMAND;
         rq.cursor = q->cursor;
-        err = sh_record_list(t->o.record, &rq, ar, &page, NULL);
-        for (size_t i = 0; i < page.n && err == SH_OK; i++) {
-            err = give_row(t, &page.rows[i], false, give, ctx);
-        }
-        *next = page.next;
+        err = one_kind(&l, &rq, false, ar, next);
     }
     sh_buf_fini(&filter);
+    json_decref(l.given);
     return err;
 }
 

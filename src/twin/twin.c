@@ -73,6 +73,7 @@ static void destroy(struct sh_twin *t)
     sh_schema_free(t->command_schema);
     sh_mutex_fini(&t->lock);
     sh_mutex_fini(&t->write);
+    sh_mutex_fini(&t->saving);
     sh_mem_free(a, t);
 }
 
@@ -106,6 +107,7 @@ sh_err sh_twin_open(const struct sh_env *env, const struct sh_twin_options *o, s
     if (env->random->fill(env->random->ctx, &seed, sizeof seed) != SH_OK) {
         seed = (uint64_t)sh_mono_us(env->clock);
     }
+    sh_mutex_init(&t->saving);
     sh_mutex_init(&t->write);
     sh_mutex_init(&t->lock);
     sh_map_init(&t->tenants, env->alloc, TWIN_MAX_TENANTS, seed);

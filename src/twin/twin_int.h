@@ -166,6 +166,7 @@ struct sh_twin {
 
     atomic_bool classed; /* somebody said a class somewhere: points are to be asked about */
 
+    struct sh_mutex saving;   /* one stores ended commands at a time; taken before lock */
     struct sh_mutex write;    /* one change of records at a time; taken before lock */
     struct sh_mutex lock;     /* everything below */
     struct sh_map tenants;    /* 4 bytes -> twin_tenant */

@@ -223,6 +223,50 @@ static void test_links_follow_a_record_to_another_id(void **state)
     assert_int_equal(linked, 3);
 }
 
+/* An internal kind has indexed fields too, for records from before as well. */
+static void test_an_internal_kind_is_found_by_its_fields(void **state)
+{
+    struct fix *f = *state;
+    const char *const fields = "[\"d\",\"at\"]";
+    struct sh_record_stats st = {.indexing = true};
+    for (int i = 0; i < 60; i++) {
+        char id[16];
+        char doc[64];
+        (void)snprintf(id, sizeof id, "r%02d", i);
+        (void)snprintf(doc, sizeof doc, "{\"d\":\"%c\",\"at\":%d}", 'a' + i % 3, i);
+        assert_ok(fix_put(f, "_k", id, doc, 0, NULL));
+        if (i == 30) {
+            assert_ok(sh_record_kind_index(f->r, SH_STR("_k"), fields));
+            assert_ok(sh_record_kind_index(f->r, SH_STR("_k"), fields)); /* as each start does */
+        }
+    }
+    while (st.indexing) {
+        sh_record_stats(f->r, &st);
+    }
+    const struct sh_record_query q = {.tenant = 1,
+                                      .type = SH_STR("_k"),
+                                      .filter = SH_STR("d in [\"a\",\"x\"]"),
+                                      .sort = SH_STR("-at"),
+                                      .limit = 8};
+    struct sh_record_query next = q;
+    struct sh_record_page page;
+    size_t n = 0;
+    int64_t last = 60;
+    do {
+        assert_ok(sh_record_list(f->r, &next, f->ar, &page, NULL));
+        for (size_t i = 0; i < page.n; i++) {
+            int64_t at = 0;
+            assert_ok(sh_i64_parse(sh_str_sub(page.rows[i].id, 1, page.rows[i].id.n), &at));
+            assert_true(at < last && at % 3 == 0);
+            last = at;
+        }
+        n += page.n;
+        next.cursor = page.next;
+    } while (page.next.n > 0);
+    assert_int_equal(n, 20);
+    assert_int_equal(sh_record_kind_index(f->r, SH_STR("k"), fields), SH_E_INVAL);
+}
+
 static void note(void *ctx, uint64_t last)
 {
     *(uint64_t *)ctx = last;
@@ -693,6 +737,7 @@ int main(void)
         T(test_revisions_keep_what_was),
         T(test_links_join_records_and_go_with_them),
         T(test_links_follow_a_record_to_another_id),
+        T(test_an_internal_kind_is_found_by_its_fields),
         T(test_changes_are_in_order_and_resume),
         T(test_changes_forgotten_are_told),
         T(test_idle_content_is_counted),

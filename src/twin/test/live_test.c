@@ -258,6 +258,18 @@ static void test_commands_are_listed_newest_first(void **state)
     sh_buf_clear(&f->out);
     assert_ok(sh_twin_commands(f->w, &q, f->ar, &next, put_id, f)); /* not stored yet */
     assert_str(sh_buf_str(&f->out), "c-4 done, c-3 done, c-2 failed");
+    assert_ok(sh_twin_tick(f->w));
+    fix_reopen(f);
+    q.limit = 10;
+    for (int i = 0; i < 2; i++) { /* also under the name that the device gets */
+        sh_buf_clear(&f->out);
+        assert_ok(sh_twin_commands(f->w, &q, f->ar, &next, put_id, f));
+        assert_str(sh_buf_str(&f->out), "c-4 done, c-3 done, c-2 failed, c-1 done");
+        if (i == 0) {
+            assert_ok(sh_twin_device_rename(f->w, 1, q.device, SH_STR("p2"), SH_STR(""), NULL));
+        }
+        q.device = SH_STR("p2");
+    }
     q.device = SH_STR("nobody");
     assert_int_equal(sh_twin_commands(f->w, &q, f->ar, &next, put_id, f), SH_E_NOTFOUND);
     q.device = SH_STR("p1");

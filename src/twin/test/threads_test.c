@@ -125,10 +125,53 @@ static void test_many_threads_agree(void **state)
     assert_int_equal(after.online, before.online);
 }
 
+static void no_sent(void *ctx, json_t *doc)
+{
+    *(int *)ctx += sh_str_eqc(sh_json_get_str(doc, "state"), "sent") ? 1 : 0;
+}
+
+/* What has ended is never read as on its way, however busy the one is who stores it. */
+static void test_an_ended_command_is_not_read_as_sent(void **state)
+{
+    struct fix *f = *state;
+    _Atomic int stop = 0;
+    struct sh_thread thread;
+    struct job storing = {.f = f, .stop = &stop};
+    const struct sh_twin_commands_query q = {.tenant = 1, .device = SH_STR("p"), .limit = 5};
+    json_t *body = fix_json("{'service':'start'}");
+    int sent = 0;
+    assert_ok(
+        fix_thing(f, "pump", SH_TWIN_CREATE, "{'properties':[],'services':[{'id':'start'}]}"));
+    assert_ok(fix_device(f, "p", SH_TWIN_CREATE, "{'thing':'pump'}"));
+    assert_ok(sh_twin_write_enable(f->w, 1, q.device, SH_STR("test"),
+                                   f->t.wall_us + INT64_C(3600000000), SH_STR("li"), &f->diag));
+    assert_ok(sh_thread_start(&thread, "t", tick, &storing));
+    for (int i = 0; i < 60; i++) {
+        struct sh_str id;
+        struct sh_str next;
+        json_t *doc = NULL;
+        assert_ok(sh_twin_command_start(f->w, 1, q.device, body, SH_STR("li"), f->ar, &id, NULL));
+        assert_ok(sh_twin_command_done(f->w, 1, id, true, SH_STR("")));
+        for (int k = 0; k < 5; k++) {
+            assert_ok(sh_twin_commands(f->w, &q, f->ar, &next, no_sent, &sent));
+            assert_ok(sh_twin_command_get(f->w, 1, id, &doc));
+            no_sent(&sent, doc);
+            json_decref(doc);
+        }
+    }
+    atomic_store(&stop, 1);
+    sh_thread_join(&thread);
+    json_decref(body);
+    assert_int_equal(storing.failed, 0);
+    assert_int_equal(sent, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_many_threads_agree, fix_setup, fix_teardown),
+        cmocka_unit_test_setup_teardown(test_an_ended_command_is_not_read_as_sent, fix_setup,
+                                        fix_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

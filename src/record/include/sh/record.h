@@ -268,6 +268,11 @@ struct sh_data_class sh_record_type_class(struct sh_record *r, uint32_t tenant, 
 SH_MUST_CHECK sh_err sh_record_type_list(struct sh_record *r, uint32_t tenant, struct sh_arena *ar,
                                          struct sh_record_row **out, size_t *n);
 
+/* Indexed fields of an internal kind, of all tenants: a JSON array as in a type's definition. Found
+ * again with each start; records from before are added in the background. Blocks. */
+SH_MUST_CHECK sh_err sh_record_kind_index(struct sh_record *r, struct sh_str kind,
+                                          const char *fields);
+
 /* ------------------------------------------------------------------ change feed */
 
 enum sh_record_act {

@@ -348,8 +348,8 @@ SH_MUST_CHECK sh_err sh_twin_command_write(struct sh_twin *t, uint32_t tenant, s
 /* The commands of a device, newest first, as sh_twin_command_get makes them: on the first page all
  * that are on their way (at most limit), then limit of the ended ones. doc is borrowed; give must
  * not call the twin's changing functions. *next (in ar) is the cursor of the page behind, empty at
- * the end. SH_E_NOTFOUND: no such device; SH_E_INVAL the cursor. Blocks: reads the tenant's ended
- * commands. */
+ * the end. Those that a device got under an earlier name are among them. SH_E_NOTFOUND: no such
+ * device; SH_E_INVAL the cursor. Blocks. */
 struct sh_twin_commands_query {
     uint32_t tenant;
     struct sh_str device;
