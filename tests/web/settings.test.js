@@ -185,7 +185,8 @@ test('log lines: filtered, followed, saved', async () => {
   await go('/logs');
   await page.locator('tbody tr').filter({ hasText: 'is ready' }).first().waitFor();
   await page.fill('.toolbar input[aria-label="搜索内容"]', 'IS READY');
-  await until(() => page.locator('tbody tr:not(.blank)').count(), (n) => n >= 1 && n < 4, 'the lines that fit');
+  const lines = () => page.locator('tbody tr:not(.blank)').allInnerTexts();
+  await until(lines, (all) => all.length >= 1 && all.every((line) => line.includes('is ready')), 'the lines that fit');
   const [file] = await Promise.all([page.waitForEvent('download'), page.locator('.page-actions button').click()]);
   expect(readFileSync(await file.path(), 'utf8')).toContain('is ready');
   await go('/logs?level=error&q=nothing');
