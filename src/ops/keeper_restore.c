@@ -17,9 +17,10 @@ void keeper_read_restore(struct sh_keeper *k)
     struct sh_swap_kept kept[SH_SWAP_KEPT];
     size_t n = 0;
     const char *dir = k->o.backup.dir;
-    if (sh_prepared_read(k->env, dir, &prepared) != SH_OK) {
+    const sh_err ready = sh_prepared_read(k->env, dir, &prepared);
+    if (ready != SH_OK) { /* what cannot be read just now stays */
         prepared = (struct sh_prepared){.files = 0};
-        if (sh_prepared_remove(k->env, dir) != SH_OK) {
+        if (ready != SH_E_NOTFOUND || sh_prepared_remove(k->env, dir) != SH_OK) {
             sh_log(k->env->log, SH_LOG_WARN, "backup", "what a restore left in %s/%s stays there",
                    dir, SH_SWAP_RESTORED);
         }
