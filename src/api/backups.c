@@ -66,86 +66,64 @@ int api_backups_post(struct api_req *r)
     return answer(r, 202);
 }
 
-static int begin_remote(struct api_req *r, enum sh_api_backup act, struct sh_str id,
-                        const char *audit)
+/* Begins what is done in the background: 202, or why not. */
+static int begin(struct api_req *r, enum sh_api_backup act, struct sh_str id, struct sh_str reason,
+                 const char *audit)
 {
     struct sh_diag d = {.line = 0};
     if (!may(r)) {
         return refuse(r);
     }
-    const sh_err err = ask(r, act, id, &d);
+    const sh_err err = ask_why(r, act, id, reason, &d);
     if (err == SH_E_BUSY) {
         return busy(r);
     }
     if (err != SH_OK) {
         return api_error(r, err, &d);
     }
-    api_audit(r, audit, id.n == 0 ? SH_STR("system:backup") : id, "ok", SH_STR(""));
+    api_audit(r, audit, id.n == 0 ? SH_STR("system:backup") : id, "ok", reason);
     return answer(r, 202);
 }
 
 int api_backups_copy(struct api_req *r)
 {
-    return begin_remote(r, SH_API_BACKUP_COPY, r->params[0], "backup.copy");
+    return begin(r, SH_API_BACKUP_COPY, r->params[0], SH_STR(""), "backup.copy");
 }
 
 int api_backups_fetch(struct api_req *r)
 {
-    return begin_remote(r, SH_API_BACKUP_FETCH, r->params[0], "backup.fetch");
+    return begin(r, SH_API_BACKUP_FETCH, r->params[0], SH_STR(""), "backup.fetch");
 }
 
 int api_backups_look(struct api_req *r)
 {
-    return begin_remote(r, SH_API_BACKUP_LOOK, SH_STR(""), "backup.look");
+    return begin(r, SH_API_BACKUP_LOOK, SH_STR(""), SH_STR(""), "backup.look");
 }
 
 /* ---- the way back ---- */
 
+/* The same with the reason that the body gives; who may not is told that first. */
+static int begin_for(struct api_req *r, enum sh_api_backup act, const char *audit)
+{
+    struct sh_str reason = SH_STR("");
+    const int status = may(r) ? api_need_reason(r, &reason) : 0;
+    return status != 0 ? status : begin(r, act, r->params[0], reason, audit);
+}
+
 int api_backups_restore(struct api_req *r)
 {
-    struct sh_diag d = {.line = 0};
-    struct sh_str reason;
-    if (!may(r)) {
-        return refuse(r);
-    }
-    const int status = api_need_reason(r, &reason);
-    if (status != 0) {
-        return status;
-    }
-    const sh_err err = ask_why(r, SH_API_BACKUP_PREPARE, r->params[0], reason, &d);
-    if (err == SH_E_BUSY) {
-        return busy(r);
-    }
-    if (err != SH_OK) {
-        return api_error(r, err, &d);
-    }
-    api_audit(r, "restore.prepare", r->params[0], "ok", reason);
-    return answer(r, 202);
+    return begin_for(r, SH_API_BACKUP_PREPARE, "restore.prepare");
 }
 
 /* Told first, then done: the audit that goes out of use says who put other data in its place. */
 int api_backups_apply(struct api_req *r)
 {
     struct sh_diag d = {.line = 0};
-    struct sh_str reason;
-    if (!may(r)) {
-        return refuse(r);
+    const int status = begin_for(r, SH_API_BACKUP_APPLY, "restore.apply");
+    if (status == 202) {
+        SH_UNUSED(ask(r, SH_API_BACKUP_RESTART, SH_STR(""), &d));
     }
-    const int status = api_need_reason(r, &reason);
-    if (status != 0) {
-        return status;
-    }
-    const sh_err err = ask_why(r, SH_API_BACKUP_APPLY, r->params[0], reason, &d);
-    if (err == SH_E_BUSY) {
-        return busy(r);
-    }
-    if (err != SH_OK) {
-        return api_error(r, err, &d);
-    }
-    api_audit(r, "restore.apply", r->params[0], "ok", reason);
-    const int said = answer(r, 202);
-    SH_UNUSED(ask(r, SH_API_BACKUP_RESTART, SH_STR(""), &d));
-    return said;
+    return status;
 }
 
 /* ---- removing ---- */

@@ -15,7 +15,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "fault"))
 from columns_test import F64, KIND, frame
 from crash_test import Load, T, check, mqtt
-from songhua import PASSWORD, Problem, Songhua, binary
+from songhua import PASSWORD, Problem, Songhua, binary, until
 
 WAIT_S = 120
 
@@ -80,16 +80,6 @@ class Live(Load):
             c.samples = {p: dict(v) for p, v in self.samples.items()}
             c.records, c.devices = dict(self.records), set(self.devices)
             return c
-
-
-def until(what, fn):
-    begin = time.monotonic()
-    while time.monotonic() - begin < WAIT_S:
-        got = fn()
-        if got is not None and got is not False:
-            return got
-        time.sleep(0.05)
-    return sys.exit(f"{what}: it did not happen in {WAIT_S} s")
 
 
 def finished(s, before):

@@ -15,7 +15,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from songhua import PASSWORD, Problem, Songhua, binary
+from songhua import PASSWORD, Problem, Songhua, binary, until
 
 T = 1_700_000_000_000_000
 WAIT_S = 120
@@ -25,16 +25,6 @@ WHY = "误删了一条产线 \"pumps\""
 def check(what, got, want):
     if got != want:
         sys.exit(f"{what}: {got!r}, not {want!r}")
-
-
-def until(what, fn):
-    begin = time.monotonic()
-    while time.monotonic() - begin < WAIT_S:
-        got = fn()
-        if got is not None and got is not False:
-            return got
-        time.sleep(0.05)
-    return sys.exit(f"{what}: it did not happen in {WAIT_S} s")
 
 
 def refused(s, method, path, body=None):

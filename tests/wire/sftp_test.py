@@ -22,21 +22,11 @@ from urllib.parse import quote
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "fault"))
 from crash_test import T, check
-from songhua import Problem, Songhua, binary, free_ports, skip
+from songhua import Problem, Songhua, binary, free_ports, skip, until
 
 WAIT_S = 90
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 USER = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
-
-
-def until(what, fn):
-    begin = time.monotonic()
-    while time.monotonic() - begin < WAIT_S:
-        got = fn()
-        if got is not None and got is not False:
-            return got
-        time.sleep(0.05)
-    return sys.exit(f"{what}: it did not happen in {WAIT_S} s; last: {got}")
 
 
 def keygen(path, kind="ed25519", words=""):

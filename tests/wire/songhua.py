@@ -61,6 +61,17 @@ def free_ports(n):
     return ports
 
 
+def until(what, fn, timeout_s=120):
+    """The first answer of fn that is neither None nor False; ends the test when there is none in time."""
+    begin = time.monotonic()
+    while time.monotonic() - begin < timeout_s:
+        got = fn()
+        if got is not None and got is not False:
+            return got
+        time.sleep(0.05)
+    return sys.exit(f"{what}: it did not happen in {timeout_s} s; last: {got}")
+
+
 class Problem(Exception):
     """An answer that is no success: .status, .body (parsed when it is JSON)."""
 
